@@ -1,0 +1,1 @@
+//! Who calls, why, and what they may do.

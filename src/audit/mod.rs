@@ -1,0 +1,1 @@
+//! What auditors do: replay, verify and export, trusting no node.

@@ -1,0 +1,1 @@
+//! What officers do: push, list, open and answer.

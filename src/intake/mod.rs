@@ -1,0 +1,1 @@
+//! Spreadsheets to leads, one verdict a row.

@@ -1,0 +1,1 @@
+//! The append-only log: one writer, durable commits, checkpoints and proofs.

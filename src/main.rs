@@ -1,0 +1,3 @@
+//! The `yichuan` command.
+
+fn main() {}

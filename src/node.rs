@@ -1,0 +1,1 @@
+//! A node: its parts wired together, and the order in which they stop.

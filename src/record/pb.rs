@@ -1,0 +1,12 @@
+//! Generated messages of `proto/yichuan/v1`. They stop at `record/` and `rpc/`.
+#![allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::use_self,
+    clippy::wildcard_enum_match_arm,
+    reason = "generated"
+)]
+
+include!(concat!(env!("OUT_DIR"), "/messages/yichuan.v1.rs"));

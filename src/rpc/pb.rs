@@ -1,0 +1,17 @@
+//! Generated services of `proto/yichuan/v1`, and their description for gRPC reflection.
+#![allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::use_self,
+    clippy::wildcard_enum_match_arm,
+    reason = "generated"
+)]
+
+pub use crate::record::pb::*;
+
+include!(concat!(env!("OUT_DIR"), "/services/yichuan.v1.rs"));
+
+/// The encoded `FileDescriptorSet` of every proto file.
+pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

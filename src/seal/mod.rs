@@ -1,0 +1,1 @@
+//! Encryption of payloads, and the keys that purge them.

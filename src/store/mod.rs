@@ -1,0 +1,1 @@
+//! The store that keeps everything, and where in it each thing lies.

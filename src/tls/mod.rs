@@ -1,0 +1,1 @@
+//! Certificates, identity, revocation, and the listener that admits only whom it should.
