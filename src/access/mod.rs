@@ -1,1 +1,5 @@
 //! Who calls, why, and what they may do.
+
+mod principal;
+
+pub use principal::{MalformedPrincipal, Principal, Role};
