@@ -1,11 +1,27 @@
 //! The words of the field, and the rules that hold for them everywhere. Pure: no runtime, no storage, no clock reads.
 
 mod codes;
+mod divisions;
+mod fields;
+mod finding;
+mod grade;
 mod ids;
 mod jurisdiction;
+mod lang;
+mod lead;
+mod reading;
+mod resident;
+mod tidy;
 mod time;
 
 pub use codes::{AssessmentOutcome, Handling, ReturnReason, UnknownCode, Urgency};
+pub use divisions::division_name;
+pub use fields::{Column, LeadFields};
+pub use finding::{Finding, FindingCode};
+pub use grade::{GradeScheme, Grading};
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
+pub use lang::{Lang, UnknownLang};
+pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
+pub use resident::{ResidentNumber, Sex};
 pub use time::{Clock, Timestamp};

@@ -1,0 +1,241 @@
+//! What can be wrong with a lead, in stable codes and in words that never hold a value.
+
+use super::{Column, Lang};
+use std::fmt;
+
+macro_rules! findings {
+    ($($(#[$doc:meta])* $variant:ident $key:literal $kind:ident $zh:literal $en:literal,)+) => {
+        /// What is wrong with a row, or worth a warning. Declared, and so ordered, from the most important to the least.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FindingCode { $($(#[$doc])* $variant,)+ }
+
+        impl FindingCode {
+            /// All of them, the most important first.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable code: `bad_check_digit`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $key,)+ }
+            }
+
+            /// True where the lead is taken all the same.
+            pub const fn is_warning(self) -> bool {
+                match self { $(Self::$variant => findings!(@$kind),)+ }
+            }
+
+            /// What is wrong and what to do, without the value.
+            pub const fn message(self, lang: Lang) -> &'static str {
+                match self { $(Self::$variant => lang.pick($zh, $en),)+ }
+            }
+        }
+    };
+    (@error) => { false };
+    (@warning) => { true };
+}
+
+findings! {
+    /// A required column is not in the sheet.
+    MissingColumn "missing_column" error
+        "表中缺少此列，请按模板补列后重新导入"
+        "the sheet lacks this column: add it as in the template, and check again",
+    /// Nothing in the row.
+    BlankRow "blank_row" error
+        "空行，已跳过"
+        "blank row, skipped",
+    /// The same lead stands further up.
+    DuplicateInFile "duplicate_in_file" error
+        "与表中前面一行是同一条线索，不重复发送"
+        "the same lead stands further up in the file: it is not sent twice",
+    /// The lead number stands for other content already.
+    ChangedContent "changed_content" error
+        "线索编号已用于内容不同的线索，请改用新编号，或对原线索作更正"
+        "this lead number already stands for other content: use a new number, or correct the first lead",
+    /// The citizen number is a number cell, which has lost digits.
+    NumericId "numeric_id" error
+        "公民身份号码存成了数值，末位已失真：请把单元格设为文本格式，按证件重新录入"
+        "the citizen number is stored as a number and has lost its last digits: format the cell as text and type it again \
+         from the document",
+    /// A citizen number of the first generation.
+    Legacy15Digit "legacy_15_digit" error
+        "15位旧号码不再使用，请查明并填写18位号码"
+        "15-digit numbers are out of use: look up the number of 18 characters",
+    /// Not 18 characters, or the check character does not fit.
+    BadCheckDigit "bad_check_digit" error
+        "不是有效的18位公民身份号码（长度、字符或校验码不符），请与证件核对"
+        "not a valid citizen number (length, characters or check digit): compare it with the document",
+    /// No such day of birth.
+    BadBirthDate "bad_birth_date" error
+        "号码中的出生日期不存在或晚于今天，请与证件核对"
+        "the date of birth in the number does not exist or lies in the future: compare it with the document",
+    /// The number says another sex than the column.
+    SexMismatch "sex_mismatch" error
+        "性别与公民身份号码第17位不一致，请核对是否填错人"
+        "the sex contradicts the citizen number's 17th digit: check that both are the same person's",
+    /// The lead points to the own jurisdiction.
+    OwnCountyDestination "own_county_destination" error
+        "流入地在本辖区内，应由本地办理，不作为外发线索"
+        "the destination lies in your own jurisdiction: handle it there, it is no lead for a partner",
+    /// Not a division code.
+    BadDestination "bad_destination" error
+        "流入地代码应为6、9或12位数字，例如 440232"
+        "the destination code must have 6, 9 or 12 digits, such as 440232",
+    /// No node answers for the destination.
+    NoPartnerCard "no_partner_card" error
+        "流入地的县、市、省均无已登记的节点名片，请先与对方交换名片，或按原渠道移送"
+        "no partner with a card covers the destination's county, prefecture or province: exchange cards first, or use \
+         the old channel",
+    /// No individual facts.
+    NoFactualBasis "no_factual_basis" error
+        "缺少事实依据：请写明针对此人的具体事实，仅有名单不得发送"
+        "no facts: state what is known of this person; a bare name is not sent",
+    /// Collected after today.
+    FutureCollection "future_collection" error
+        "采集时间晚于今天，请更正"
+        "collected after today: correct the date",
+    /// Not a grade of the scheme.
+    UnknownGrade "unknown_grade" error
+        "评级不属于所用标准：默认来源 A–F、信息 1–6（海军部制）；另用标准须写明 europol-4x4 或 uk-3x5x2"
+        "not a grade of the scheme: source A–F and information 1–6 (Admiralty) unless the scheme says europol-4x4 or \
+         uk-3x5x2",
+    /// Not a handling code.
+    UnknownHandling "unknown_handling" error
+        "处理限制应为 H0、H1、H2 或 H3"
+        "handling must be H0, H1, H2 or H3",
+    /// Not an urgency.
+    UnknownUrgency "unknown_urgency" error
+        "紧急程度应为 普通、紧急 或 特急"
+        "urgency must be normal (普通), urgent (紧急) or critical (特急)",
+    /// Required, and empty or not what the column holds.
+    MissingValue "missing_value" error
+        "必填内容为空或无法识别"
+        "required, but empty or not readable",
+    /// Longer than the column holds.
+    TooLong "too_long" error
+        "内容过长，请压缩，细节另附材料"
+        "too long: shorten it, and keep details for the file",
+    /// Was tidied: spaces, full-width digits, lower case.
+    Normalised "normalised" warning
+        "已规范书写（空格、全角字符、大小写或日期格式）"
+        "was tidied (spaces, full-width characters, case or form of date)",
+    /// Not in the division table, which lags.
+    UnknownDivision "unknown_division" warning
+        "代码不在区划表中（区划表可能滞后），请核对"
+        "not in the division table, which may lag: check the code",
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One finding on a row: the code, and the column that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Finding {
+    /// The column; none where it is about the row.
+    pub column: Option<Column>,
+    /// What it is.
+    pub code: FindingCode,
+}
+
+impl Finding {
+    /// A finding on a column.
+    pub const fn new(column: Column, code: FindingCode) -> Self {
+        Self {
+            column: Some(column),
+            code,
+        }
+    }
+
+    /// A finding on the whole row.
+    pub const fn on_row(code: FindingCode) -> Self {
+        Self { column: None, code }
+    }
+
+    /// True where the lead is taken all the same.
+    pub const fn is_warning(&self) -> bool {
+        self.code.is_warning()
+    }
+
+    /// What is wrong and what to do, with the column's limit or form where that helps; never the value.
+    pub fn message(&self, lang: Lang) -> String {
+        let said = self.code.message(lang);
+        match (self.code, self.column) {
+            (FindingCode::TooLong, Some(column)) => {
+                let limit = column.max_chars();
+                match lang {
+                    Lang::Zh => format!("{said}（至多{limit}字）"),
+                    Lang::En => format!("{said} (at most {limit} characters)"),
+                }
+            }
+            (FindingCode::MissingValue, Some(column)) => match form(column, lang) {
+                Some(form) => format!("{said}{}{form}", lang.pick("：", ": ")),
+                None => said.to_owned(),
+            },
+            _ => said.to_owned(),
+        }
+    }
+
+    /// Sorts findings so that the first is the reason to show: the most important, then the leftmost.
+    pub fn sort(findings: &mut [Self]) {
+        findings.sort_by_key(|finding| (finding.code, finding.column));
+    }
+}
+
+/// How a column wants its value written, where that is not plain text.
+fn form(column: Column, lang: Lang) -> Option<&'static str> {
+    let (zh, en) = match column {
+        Column::Sex => ("写 男 或 女", "write 男 (M) or 女 (F)"),
+        Column::RegisteredCode | Column::DestinationCode => {
+            ("写6、9或12位数字代码", "write a code of 6, 9 or 12 digits")
+        }
+        Column::CollectedOn => ("写成 2026-06-01", "write it as 2026-06-01"),
+        Column::SourceGrade => ("写 A–F", "write A–F"),
+        Column::InformationGrade => ("写 1–6", "write 1–6"),
+        Column::Urgency => ("写 普通、紧急 或 特急", "write normal, urgent or critical"),
+        Column::Handling => ("写 H0–H3", "write H0–H3"),
+        Column::Number
+        | Column::Name
+        | Column::ResidentNumber
+        | Column::RegisteredPlace
+        | Column::DestinationPlace
+        | Column::Substance
+        | Column::Conduct
+        | Column::Facts
+        | Column::CollectionMethod
+        | Column::GradeScheme
+        | Column::Phone
+        | Column::Plate
+        | Column::Remarks => return None,
+    };
+    Some(lang.pick(zh, en))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_finding_is_the_most_important() {
+        let mut findings = vec![
+            Finding::new(Column::RegisteredCode, FindingCode::UnknownDivision),
+            Finding::new(Column::Urgency, FindingCode::MissingValue),
+            Finding::new(Column::Sex, FindingCode::MissingValue),
+            Finding::new(Column::ResidentNumber, FindingCode::NumericId),
+        ];
+        Finding::sort(&mut findings);
+        let codes: Vec<_> = findings.iter().map(|f| f.code).collect();
+        assert_eq!(
+            codes,
+            [
+                FindingCode::NumericId,
+                FindingCode::MissingValue,
+                FindingCode::MissingValue,
+                FindingCode::UnknownDivision
+            ]
+        );
+        assert_eq!(findings[1].column, Some(Column::Sex));
+        // A warning never hides an error.
+        assert!(FindingCode::ALL.is_sorted_by_key(|code| code.is_warning()));
+    }
+}

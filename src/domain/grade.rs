@@ -1,0 +1,142 @@
+//! Source and information grades, each in its own scheme. Nothing here converts between schemes: what one service calls
+//! reliable is no statement in another's words.
+
+use super::{Column, Finding, FindingCode};
+
+/// A scheme of source and information grades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GradeScheme {
+    /// The Admiralty code, taken unless the sheet says otherwise: source A to F, information 1 to 6.
+    Admiralty,
+    /// Europol 4×4: source A, B, C, X, information 1 to 4.
+    Europol4x4,
+    /// UK 3×5×2: source 1 to 3, information A to E. (Its third figure is the handling code, which has its own column.)
+    Uk3x5x2,
+}
+
+impl GradeScheme {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Admiralty, Self::Europol4x4, Self::Uk3x5x2];
+
+    /// The stable key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admiralty => "admiralty",
+            Self::Europol4x4 => "europol-4x4",
+            Self::Uk3x5x2 => "uk-3x5x2",
+        }
+    }
+
+    const fn source_grades(self) -> &'static str {
+        match self {
+            Self::Admiralty => "ABCDEF",
+            Self::Europol4x4 => "ABCX",
+            Self::Uk3x5x2 => "123",
+        }
+    }
+
+    const fn information_grades(self) -> &'static str {
+        match self {
+            Self::Admiralty => "123456",
+            Self::Europol4x4 => "1234",
+            Self::Uk3x5x2 => "ABCDE",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::Admiralty);
+        }
+        let key = text.to_ascii_lowercase().replace('×', "x");
+        Self::ALL.iter().copied().find(|s| s.as_str() == key)
+    }
+}
+
+/// How far the source and the information are to be trusted, as the originator graded them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Grading {
+    scheme: GradeScheme,
+    source: char,
+    information: char,
+}
+
+impl Grading {
+    /// From the three columns, tidied; an empty scheme is the Admiralty's. Where a grade is empty, no more is found here
+    /// than that there is no grading.
+    ///
+    /// # Errors
+    /// [`FindingCode::UnknownGrade`] on each column that is not of the scheme; on the scheme alone where that is unknown.
+    pub fn parse(scheme: &str, source: &str, information: &str) -> Result<Self, Vec<Finding>> {
+        let unknown = |column| Finding::new(column, FindingCode::UnknownGrade);
+        let Some(scheme) = GradeScheme::parse(scheme) else {
+            return Err(vec![unknown(Column::GradeScheme)]);
+        };
+        let source_grade = only_char(source).filter(|g| scheme.source_grades().contains(*g));
+        let information_grade =
+            only_char(information).filter(|g| scheme.information_grades().contains(*g));
+        match (source_grade, information_grade) {
+            (Some(source), Some(information)) => Ok(Self {
+                scheme,
+                source,
+                information,
+            }),
+            (source_grade, information_grade) => {
+                let mut findings = Vec::new();
+                if source_grade.is_none() && !source.is_empty() {
+                    findings.push(unknown(Column::SourceGrade));
+                }
+                if information_grade.is_none() && !information.is_empty() {
+                    findings.push(unknown(Column::InformationGrade));
+                }
+                Err(findings)
+            }
+        }
+    }
+
+    /// The scheme.
+    pub const fn scheme(&self) -> GradeScheme {
+        self.scheme
+    }
+
+    /// Reliability of the source, one character of the scheme.
+    pub const fn source(&self) -> char {
+        self.source
+    }
+
+    /// Credibility of the information, one character of the scheme.
+    pub const fn information(&self) -> char {
+        self.information
+    }
+}
+
+fn only_char(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    chars.next().filter(|_| chars.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grade_belongs_to_its_scheme() {
+        let columns = |scheme, source, information| {
+            Grading::parse(scheme, source, information)
+                .map(|g| g.scheme())
+                .map_err(|f| f.iter().filter_map(|f| f.column).collect::<Vec<_>>())
+        };
+        use Column::{GradeScheme as Scheme, InformationGrade as Info, SourceGrade as Source};
+        assert_eq!(columns("", "F", "6"), Ok(GradeScheme::Admiralty));
+        assert_eq!(
+            columns("Europol-4×4", "X", "4"),
+            Ok(GradeScheme::Europol4x4)
+        );
+        assert_eq!(columns("uk-3x5x2", "3", "E"), Ok(GradeScheme::Uk3x5x2));
+        assert_eq!(columns("", "X", "6"), Err(vec![Source]));
+        assert_eq!(columns("europol-4x4", "D", "5"), Err(vec![Source, Info]));
+        assert_eq!(columns("uk-3x5x2", "A", "1"), Err(vec![Source, Info]));
+        assert_eq!(columns("nato", "A", "1"), Err(vec![Scheme]));
+        assert_eq!(columns("", "AB", "1"), Err(vec![Source]));
+        assert_eq!(columns("", "", "1"), Err(vec![]));
+    }
+}

@@ -1,0 +1,300 @@
+//! Reading a lead's fields: each from raw text to its meaning, noting everything that is wrong on the way.
+
+use super::{
+    Column, Finding, FindingCode, Grading, Handling, Jurisdiction, Lead, LeadFields, Locality,
+    ResidentNumber, Sex, Urgency, division_name, tidy,
+};
+use jiff::civil::Date;
+
+/// The columns in which a space separates; the others are codes, in which space and width mean nothing.
+const WORDS: [Column; 11] = [
+    Column::Name,
+    Column::RegisteredPlace,
+    Column::DestinationPlace,
+    Column::Substance,
+    Column::Conduct,
+    Column::Facts,
+    Column::CollectionMethod,
+    Column::Phone,
+    Column::Plate,
+    Column::Remarks,
+    Column::CollectedOn,
+];
+
+/// A lead being read.
+pub(super) struct Reading {
+    fields: LeadFields,
+    findings: Vec<Finding>,
+    destination: Option<Locality>,
+    collected_on: Option<Date>,
+    resident_number: Option<ResidentNumber>,
+}
+
+impl Reading {
+    /// Tidies the text of all columns, and finds what is missing or too long.
+    pub(super) fn new(raw: LeadFields) -> Self {
+        let mut reading = Self {
+            fields: LeadFields::default(),
+            findings: Vec::new(),
+            destination: None,
+            collected_on: None,
+            resident_number: None,
+        };
+        for column in Column::ALL {
+            reading.tidy(*column, raw.get(*column));
+        }
+        reading
+    }
+
+    fn tidy(&mut self, column: Column, raw: &str) {
+        let tidied = if WORDS.contains(&column) {
+            tidy::text(raw)
+        } else {
+            tidy::code(raw)
+        };
+        // Space around a value is no news; anything else that changed is.
+        if tidied != raw.trim_matches([' ', '\t', '\r', '\n']) && !tidied.is_empty() {
+            self.found(column, FindingCode::Normalised);
+        }
+        if tidied.is_empty() && column.is_required() {
+            let code = if column == Column::Facts {
+                FindingCode::NoFactualBasis
+            } else {
+                FindingCode::MissingValue
+            };
+            self.found(column, code);
+        }
+        // A citizen number of another length has a code of its own.
+        if column != Column::ResidentNumber && tidied.chars().count() > column.max_chars() {
+            self.found(column, FindingCode::TooLong);
+        } else {
+            *self.fields.get_mut(column) = tidied;
+        }
+    }
+
+    /// The lead, where every typed column could be read. It counts only if no finding is an error.
+    pub(super) fn lead(&mut self) -> Option<Lead> {
+        // Each is read before any is missed, so that one pass finds everything.
+        self.destination = self.locality(Column::DestinationCode, FindingCode::BadDestination);
+        let registered = self.locality(Column::RegisteredCode, FindingCode::MissingValue);
+        self.resident_number = self.resident_number();
+        let sex = self.sex();
+        self.collected_on = self.date();
+        let grading = self.grading();
+        let urgency = self.code(Column::Urgency, FindingCode::UnknownUrgency, |text| {
+            text.to_ascii_lowercase().parse::<Urgency>().ok()
+        });
+        let handling = self.code(Column::Handling, FindingCode::UnknownHandling, |text| {
+            text.to_ascii_uppercase().parse::<Handling>().ok()
+        });
+
+        let lead = Lead {
+            sex: sex?,
+            resident_number: self.resident_number.clone()?,
+            registered: registered?,
+            destination: self.destination.clone()?,
+            collected_on: self.collected_on?,
+            grading: grading?,
+            urgency: urgency?,
+            handling: handling?,
+            fields: self.fields.clone(),
+        };
+        Some(lead.with_one_spelling())
+    }
+
+    pub(super) fn destination(&self) -> Option<Jurisdiction> {
+        self.destination.as_ref().map(Locality::jurisdiction)
+    }
+
+    pub(super) fn collected_on(&self) -> Option<Date> {
+        self.collected_on
+    }
+
+    pub(super) fn born(&self) -> Option<Date> {
+        self.resident_number.as_ref().map(ResidentNumber::born)
+    }
+
+    pub(super) fn found(&mut self, column: Column, code: FindingCode) {
+        let finding = Finding::new(column, code);
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Everything found, the most important first.
+    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+        Finding::sort(&mut self.findings);
+        self.findings
+    }
+
+    /// Reads a column with a closed list; an empty one has been missed already.
+    fn code<T>(
+        &mut self,
+        column: Column,
+        otherwise: FindingCode,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.fields.get(column);
+        if text.is_empty() {
+            return None;
+        }
+        let value = read(text);
+        if value.is_none() {
+            self.found(column, otherwise);
+        }
+        value
+    }
+
+    fn locality(&mut self, column: Column, otherwise: FindingCode) -> Option<Locality> {
+        let place = self.code(column, otherwise, |text| text.parse::<Locality>().ok())?;
+        if division_name(&place).is_none() {
+            self.found(column, FindingCode::UnknownDivision);
+        }
+        Some(place)
+    }
+
+    fn resident_number(&mut self) -> Option<ResidentNumber> {
+        let text = self.fields.resident_number.to_ascii_uppercase();
+        if text.is_empty() {
+            return None;
+        }
+        if text != self.fields.resident_number {
+            self.found(Column::ResidentNumber, FindingCode::Normalised);
+        }
+        match ResidentNumber::parse(&text) {
+            Ok(number) => Some(number),
+            Err(code) => {
+                self.found(Column::ResidentNumber, code);
+                None
+            }
+        }
+    }
+
+    fn sex(&mut self) -> Option<Sex> {
+        let sex = self.code(Column::Sex, FindingCode::MissingValue, Sex::parse)?;
+        // A number that does not hold contradicts nothing.
+        if self
+            .resident_number
+            .as_ref()
+            .is_some_and(|n| n.sex() != sex)
+        {
+            self.found(Column::Sex, FindingCode::SexMismatch);
+        }
+        Some(sex)
+    }
+
+    fn date(&mut self) -> Option<Date> {
+        let date = self.code(Column::CollectedOn, FindingCode::MissingValue, read_date)?;
+        if date.to_string() != self.fields.collected_on {
+            self.found(Column::CollectedOn, FindingCode::Normalised);
+        }
+        Some(date)
+    }
+
+    fn grading(&mut self) -> Option<Grading> {
+        let fields = &self.fields;
+        let source = fields.source_grade.to_ascii_uppercase();
+        let information = fields.information_grade.to_ascii_uppercase();
+        let changed = [
+            (Column::SourceGrade, source != fields.source_grade),
+            (
+                Column::InformationGrade,
+                information != fields.information_grade,
+            ),
+        ];
+        let read = Grading::parse(&fields.grade_scheme, &source, &information);
+        for (column, changed) in changed {
+            if changed {
+                self.found(column, FindingCode::Normalised);
+            }
+        }
+        match read {
+            Ok(grading) => Some(grading),
+            Err(findings) => {
+                self.findings.extend(findings);
+                None
+            }
+        }
+    }
+}
+
+impl Lead {
+    /// Writes the typed columns back as text, so that one meaning has one text.
+    fn with_one_spelling(mut self) -> Self {
+        let fields = &mut self.fields;
+        self.sex.as_str().clone_into(&mut fields.sex);
+        self.resident_number
+            .as_str()
+            .clone_into(&mut fields.resident_number);
+        fields.collected_on = self.collected_on.to_string();
+        self.grading
+            .scheme()
+            .as_str()
+            .clone_into(&mut fields.grade_scheme);
+        fields.source_grade = self.grading.source().to_string();
+        fields.information_grade = self.grading.information().to_string();
+        self.urgency.as_str().clone_into(&mut fields.urgency);
+        self.handling.as_str().clone_into(&mut fields.handling);
+        self
+    }
+}
+
+/// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, with or without a time after
+/// it, which is dropped.
+fn read_date(text: &str) -> Option<Date> {
+    let text: String = text.chars().map(tidy::narrow).collect();
+    let day = text.split([' ', 'T']).next()?;
+    let parts: Vec<&str> = if day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit()) {
+        vec![day.get(..4)?, day.get(4..6)?, day.get(6..)?]
+    } else {
+        day.strip_suffix('日')
+            .unwrap_or(day)
+            .split(['-', '/', '.', '年', '月'])
+            .collect()
+    };
+    match parts.as_slice() {
+        [year, month, day] if year.len() == 4 => {
+            Date::new(number(year)?, number(month)?, number(day)?).ok()
+        }
+        _ => None,
+    }
+}
+
+/// One to four ASCII digits; no sign.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_date;
+
+    #[test]
+    fn days_as_officers_write_them() {
+        let day = jiff::civil::date(2026, 6, 1);
+        for text in [
+            "2026-06-01",
+            "2026/6/1",
+            "2026.06.1",
+            "2026年6月1日",
+            "20260601",
+            "2026-06-01T23:59:59",
+            "2026-06-01 08:30",
+            "２０２６－０６－０１",
+        ] {
+            assert_eq!(read_date(text), Some(day), "{text}");
+        }
+        for text in [
+            "",
+            "46174",
+            "2026-02-29",
+            "01/06/2026",
+            "2026-6",
+            "+026-6-1",
+            "去年",
+        ] {
+            assert_eq!(read_date(text), None, "{text}");
+        }
+    }
+}
