@@ -1,10 +1,12 @@
 //! The words of the field, and the rules that hold for them everywhere. Pure: no runtime, no storage, no clock reads.
 
 mod codes;
+mod deadline;
 mod divisions;
 mod fields;
 mod finding;
 mod grade;
+mod history;
 mod ids;
 mod jurisdiction;
 mod lang;
@@ -15,10 +17,12 @@ mod tidy;
 mod time;
 
 pub use codes::{AssessmentOutcome, Handling, ReturnReason, UnknownCode, Urgency};
+pub use deadline::sign_within_seconds;
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
 pub use grade::{GradeScheme, Grading};
+pub use history::{ActionHash, LeadAction, LeadStep, Progress, Resolution, Standing, resolve};
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
