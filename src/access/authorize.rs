@@ -1,0 +1,294 @@
+//! `authorize(principal, grounds, action, subject)`: a [`Permit`] that is handed on, or a [`Denial`].
+
+use super::{Grounds, Principal, Purpose, Role};
+use crate::domain::Jurisdiction;
+use std::{collections::BTreeSet, fmt};
+
+/// An action that needs a permit. The types that implement it are the list of all such actions.
+pub trait Act: Copy + fmt::Debug {
+    /// As it stands in denials: `push leads`.
+    const NAME: &'static str;
+    /// Roles of the node's own jurisdiction that may take it.
+    const ROLES: &'static [Role];
+    /// True where officers of another jurisdiction may take it on records addressed to or from theirs.
+    const PARTNERS_MAY: bool;
+    /// Purposes for which it may be taken.
+    const PURPOSES: &'static [Purpose];
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*];)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $act;
+
+            impl Act for $act {
+                const NAME: &'static str = $name;
+                const ROLES: &'static [Role] = &[$(Role::$role),*];
+                const PARTNERS_MAY: bool = $partners;
+                const PURPOSES: &'static [Purpose] = &[$(Purpose::$purpose),*];
+            }
+        )+
+    };
+}
+
+acts! {
+    /// Push leads to partners.
+    PushLeads = "push leads": [Officer, Supervisor], partners: false, for [Screening, Case];
+    /// List leads without payloads.
+    ListLeads = "list leads": [Officer, Supervisor], partners: true,
+        for [Screening, Case, Assistance, Supervision];
+    /// Open a lead's payload. Auditors do so only with a basis, like everybody.
+    OpenLead = "open a lead": [Officer, Supervisor, Auditor], partners: true,
+        for [Screening, Case, Assistance, Supervision, Audit];
+    /// Answer a lead that came to this node.
+    AnswerLead = "answer a lead": [Officer, Supervisor], partners: false,
+        for [Screening, Case, Assistance];
+    /// Draft a partner.
+    ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
+        for [Supervision];
+    /// Approve a partner that somebody else drafted.
+    ApprovePartner = "approve a partner": [Supervisor], partners: false, for [Supervision];
+    /// See who the partners are; pushing needs to know.
+    ListPartners = "list partners": [Admin, Officer, Supervisor, Auditor], partners: false,
+        for [Screening, Case, Assistance, Supervision, Audit];
+    /// Read the log.
+    ReadLog = "read the log": [Auditor], partners: false, for [Audit];
+}
+
+/// Exchange dispatches with this node: for a partner's node, which acts on the grounds in its entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Relay;
+
+/// Which records a permit lets its holder see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of the node's.
+    Node,
+    /// Those addressed to or from this jurisdiction.
+    Counterpart(Jurisdiction),
+}
+
+/// The jurisdictions that a record is between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parties {
+    /// Where it came from.
+    pub from: Jurisdiction,
+    /// Where it went.
+    pub to: Jurisdiction,
+}
+
+impl Scope {
+    /// True where a record between these is in scope.
+    pub fn covers(self, parties: Parties) -> bool {
+        match self {
+            Self::Node => true,
+            Self::Counterpart(who) => parties.from == who || parties.to == who,
+        }
+    }
+}
+
+/// Permission to take one action. Only [`Policy::authorize`] makes one.
+#[derive(Clone, Debug)]
+pub struct Permit<A> {
+    principal: Principal,
+    grounds: Grounds,
+    scope: Scope,
+    _act: A,
+}
+
+impl<A> Permit<A> {
+    /// Who may.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Why, and on what.
+    pub fn grounds(&self) -> &Grounds {
+        &self.grounds
+    }
+
+    /// On which records.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}
+
+/// Why somebody may not. Names roles and jurisdictions, never people's data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// The role does not do this.
+    #[error("{role} may not {action} here")]
+    Role {
+        /// Whose.
+        role: Role,
+        /// What.
+        action: &'static str,
+    },
+    /// Officers of another jurisdiction only read.
+    #[error("officers of {jurisdiction} only list and open here; {action} at their own node")]
+    Foreign {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+        /// What.
+        action: &'static str,
+    },
+    /// The purpose does not cover the action.
+    #[error("the purpose {purpose} does not cover: {action}")]
+    Purpose {
+        /// Stated.
+        purpose: Purpose,
+        /// What.
+        action: &'static str,
+    },
+    /// The auditor is not on the policy's list.
+    #[error("this auditor is not listed in the node's policy")]
+    UnlistedAuditor,
+    /// Not a node of another jurisdiction.
+    #[error("only a partner's node relays dispatches")]
+    NotAPartnerNode,
+}
+
+impl Denial {
+    /// A stable word for logs and metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Role { .. } => "role",
+            Self::Foreign { .. } => "foreign",
+            Self::Purpose { .. } => "purpose",
+            Self::UnlistedAuditor => "unlisted_auditor",
+            Self::NotAPartnerNode => "not_a_partner_node",
+        }
+    }
+}
+
+/// What the node's configuration says of access. A change of it is a log entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The node's own jurisdiction.
+    pub own: Jurisdiction,
+    /// Auditors who may read this log.
+    pub auditors: BTreeSet<String>,
+}
+
+impl Policy {
+    /// A permit for an action, or why not. Records outside the permit's [`Scope`] are, for its holder, not there.
+    ///
+    /// # Errors
+    /// The denial, to be logged and shown.
+    pub fn authorize<A: Act>(
+        &self,
+        principal: &Principal,
+        grounds: Grounds,
+        act: A,
+    ) -> Result<Permit<A>, Denial> {
+        let role = principal.role();
+        let foreign = principal.jurisdiction() != self.own;
+        if foreign {
+            let reads = A::PARTNERS_MAY && matches!(role, Role::Officer | Role::Supervisor);
+            if !reads {
+                return Err(Denial::Foreign {
+                    jurisdiction: principal.jurisdiction(),
+                    action: A::NAME,
+                });
+            }
+        } else if !A::ROLES.contains(&role) {
+            return Err(Denial::Role { role, action: A::NAME });
+        }
+        if role == Role::Auditor && !self.auditors.contains(&principal.to_string()) {
+            return Err(Denial::UnlistedAuditor);
+        }
+        let audits = grounds.purpose == Purpose::Audit;
+        if !A::PURPOSES.contains(&grounds.purpose) || (audits != (role == Role::Auditor)) {
+            return Err(Denial::Purpose { purpose: grounds.purpose, action: A::NAME });
+        }
+        let scope =
+            if foreign { Scope::Counterpart(principal.jurisdiction()) } else { Scope::Node };
+        Ok(Permit { principal: principal.clone(), grounds, scope, _act: act })
+    }
+
+    /// The partner whose node this is.
+    ///
+    /// # Errors
+    /// It is no node, or it is this node's own jurisdiction.
+    pub fn authorize_relay(&self, principal: &Principal) -> Result<Jurisdiction, Denial> {
+        let partner = principal.jurisdiction();
+        if principal.role() == Role::Node && partner != self.own {
+            Ok(partner)
+        } else {
+            Err(Denial::NotAPartnerNode)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            own: "520624".parse().unwrap(),
+            auditors: ["spiffe://520624.yichuan/auditor/001".to_owned()].into(),
+        }
+    }
+
+    fn ask<A: Act>(who: &str, purpose: Purpose, act: A) -> Result<Scope, Denial> {
+        let grounds = Grounds { purpose, basis: "campaign:520624-2026-01".parse().unwrap() };
+        policy().authorize(&who.parse().unwrap(), grounds, act).map(|p| p.scope())
+    }
+
+    #[test]
+    fn officers_of_another_jurisdiction_only_read_what_concerns_theirs() {
+        let officer = "spiffe://440000.yichuan/officer/001";
+        let theirs = "440000".parse().unwrap();
+        let scope = ask(officer, Purpose::Screening, ListLeads);
+        assert_eq!(scope, Ok(Scope::Counterpart(theirs)));
+        assert_eq!(ask(officer, Purpose::Screening, OpenLead), Ok(Scope::Counterpart(theirs)));
+        for denial in [
+            ask(officer, Purpose::Screening, PushLeads).unwrap_err(),
+            ask(officer, Purpose::Screening, AnswerLead).unwrap_err(),
+            ask(officer, Purpose::Supervision, ProposePartner).unwrap_err(),
+            ask("spiffe://440000.yichuan/auditor/001", Purpose::Audit, ReadLog).unwrap_err(),
+            ask("spiffe://440000.yichuan/node", Purpose::Screening, ListLeads).unwrap_err(),
+        ] {
+            assert_eq!(denial.code(), "foreign");
+        }
+        let covered = |from: &str, to: &str| {
+            Scope::Counterpart(theirs)
+                .covers(Parties { from: from.parse().unwrap(), to: to.parse().unwrap() })
+        };
+        assert!(covered("520624", "440000") && covered("440000", "520624"));
+        assert!(!covered("520624", "330000"));
+    }
+
+    #[test]
+    fn auditors_read_and_do_nothing_else() {
+        let auditor = "spiffe://520624.yichuan/auditor/001";
+        assert_eq!(ask(auditor, Purpose::Audit, ReadLog), Ok(Scope::Node));
+        assert_eq!(ask(auditor, Purpose::Audit, OpenLead), Ok(Scope::Node));
+        assert_eq!(ask(auditor, Purpose::Audit, PushLeads).unwrap_err().code(), "role");
+        assert_eq!(ask(auditor, Purpose::Screening, OpenLead).unwrap_err().code(), "purpose");
+        let stranger = "spiffe://520624.yichuan/auditor/002";
+        assert_eq!(ask(stranger, Purpose::Audit, ReadLog), Err(Denial::UnlistedAuditor));
+    }
+
+    #[test]
+    fn admins_see_no_payload_and_officers_approve_no_partner() {
+        let admin = "spiffe://520624.yichuan/admin/001";
+        assert_eq!(ask(admin, Purpose::Supervision, OpenLead).unwrap_err().code(), "role");
+        assert_eq!(ask(admin, Purpose::Supervision, ListLeads).unwrap_err().code(), "role");
+        assert!(ask(admin, Purpose::Supervision, ProposePartner).is_ok());
+        let officer = "spiffe://520624.yichuan/officer/001";
+        assert_eq!(ask(officer, Purpose::Supervision, ApprovePartner).unwrap_err().code(), "role");
+        assert_eq!(ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(), "purpose");
+    }
+
+    #[test]
+    fn only_a_partners_node_relays() {
+        let who = |text: &str| policy().authorize_relay(&text.parse().unwrap());
+        assert_eq!(who("spiffe://440000.yichuan/node"), Ok("440000".parse().unwrap()));
+        assert_eq!(who("spiffe://440000.yichuan/officer/001"), Err(Denial::NotAPartnerNode));
+        assert_eq!(who("spiffe://520624.yichuan/node"), Err(Denial::NotAPartnerNode));
+    }
+}
