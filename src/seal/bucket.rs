@@ -1,0 +1,185 @@
+//! The keys of one purge month.
+
+use super::{NoRandomness, OpenError, PayloadKey, random};
+use crate::domain::{DispatchId, Timestamp};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hmac,
+};
+use std::fmt;
+use zeroize::Zeroize;
+
+/// Nonce (12), key (32), tag (16).
+pub const WRAPPED_KEY_BYTES: usize = 60;
+
+/// A payload's key under its bucket's.
+pub type WrappedKey = [u8; WRAPPED_KEY_BYTES];
+
+const NONCE: usize = 12;
+const CONTEXT: &[u8] = b"yichuan payload key v1\0";
+
+/// A month in which records are purged, as `year * 100 + month` in Asia/Shanghai: 203105.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PurgeMonth(u32);
+
+impl PurgeMonth {
+    /// From `year * 100 + month`.
+    pub fn new(number: u32) -> Option<Self> {
+        let (year, month) = (number / 100, number % 100);
+        ((2000..=2199).contains(&year) && (1..=12).contains(&month)).then_some(Self(number))
+    }
+
+    /// The month so many years after `from`: the longest that a record may be kept is five.
+    pub fn years_after(from: Timestamp, years: u8) -> Self {
+        let date = from.shanghai_date();
+        let year = u32::try_from(date.year()).unwrap_or(2000) + u32::from(years);
+        Self(year * 100 + u32::try_from(date.month()).unwrap_or(1))
+    }
+
+    /// `year * 100 + month`.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for PurgeMonth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+/// What a bucket's keys are for: wrapping payload keys, and the keyed indexes of numbers and names. Without them the
+/// month's payloads do not open and its index rows mean nothing.
+#[derive(Clone)]
+pub struct BucketKeys {
+    pub(super) wrap: [u8; 32],
+    pub(super) index: [u8; 32],
+}
+
+impl BucketKeys {
+    /// Fresh ones.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        Ok(Self { wrap: random()?, index: random()? })
+    }
+
+    /// Wraps the key of a dispatch's payload.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn wrap(
+        &self,
+        key: &PayloadKey,
+        dispatch: DispatchId,
+    ) -> Result<WrappedKey, NoRandomness> {
+        let nonce: [u8; NONCE] = random()?;
+        let mut content = *key.expose();
+        let tag = self
+            .cipher()
+            .and_then(|cipher| {
+                let nonce = Nonce::assume_unique_for_key(nonce);
+                cipher.seal_in_place_separate_tag(nonce, associated(dispatch), &mut content).ok()
+            })
+            .ok_or(NoRandomness)?;
+        let mut wrapped = [0; WRAPPED_KEY_BYTES];
+        let parts = nonce.iter().chain(&content).chain(tag.as_ref());
+        for (to, from) in wrapped.iter_mut().zip(parts) {
+            *to = *from;
+        }
+        content.zeroize();
+        Ok(wrapped)
+    }
+
+    /// Unwraps it.
+    ///
+    /// # Errors
+    /// Another bucket's, another dispatch's, or changed bytes.
+    pub fn unwrap(&self, wrapped: &[u8], dispatch: DispatchId) -> Result<PayloadKey, OpenError> {
+        let (nonce, content) = wrapped.split_at_checked(NONCE).ok_or(OpenError)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError)?;
+        let mut content = content.to_vec();
+        let key = self.cipher().and_then(|cipher| {
+            let plain = cipher.open_in_place(nonce, associated(dispatch), &mut content).ok()?;
+            PayloadKey::from_slice(plain)
+        });
+        content.zeroize();
+        key.ok_or(OpenError)
+    }
+
+    /// Where a resident number stands in the bucket's index: 16 bytes that mean nothing without the key.
+    pub fn number_tag(&self, resident_number: &str) -> [u8; 16] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.index);
+        let mut input = b"number\0".to_vec();
+        input.extend_from_slice(resident_number.as_bytes());
+        let mut tag = [0; 16];
+        for (to, from) in tag.iter_mut().zip(hmac::sign(&key, &input).as_ref()) {
+            *to = *from;
+        }
+        input.zeroize();
+        tag
+    }
+
+    fn cipher(&self) -> Option<LessSafeKey> {
+        UnboundKey::new(&AES_256_GCM, &self.wrap).ok().map(LessSafeKey::new)
+    }
+}
+
+fn associated(dispatch: DispatchId) -> Aad<Vec<u8>> {
+    let mut data = CONTEXT.to_vec();
+    data.extend_from_slice(dispatch.as_bytes());
+    Aad::from(data)
+}
+
+impl Drop for BucketKeys {
+    fn drop(&mut self) {
+        self.wrap.zeroize();
+        self.index.zeroize();
+    }
+}
+
+impl fmt::Debug for BucketKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BucketKeys(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_key_opens_in_its_bucket_for_its_dispatch_only() {
+        let dispatch = DispatchId::new(Timestamp::from_millis(1));
+        let (ours, theirs) = (BucketKeys::generate().unwrap(), BucketKeys::generate().unwrap());
+        let key = PayloadKey::from_slice(&[9; 32]).unwrap();
+        let wrapped = ours.wrap(&key, dispatch).unwrap();
+        assert_eq!(ours.unwrap(&wrapped, dispatch).unwrap().expose(), key.expose());
+        assert!(theirs.unwrap(&wrapped, dispatch).is_err());
+        let other = DispatchId::new(Timestamp::from_millis(2));
+        assert!(ours.unwrap(&wrapped, other).is_err());
+        for bit in 0..wrapped.len() * 8 {
+            let mut flipped = wrapped;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(ours.unwrap(&flipped, dispatch).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn the_same_number_has_another_tag_in_another_bucket() {
+        let (a, b) = (BucketKeys::generate().unwrap(), BucketKeys::generate().unwrap());
+        assert_eq!(a.number_tag("x"), a.number_tag("x"));
+        assert_ne!(a.number_tag("x"), b.number_tag("x"));
+        assert_ne!(a.number_tag("x"), a.number_tag("y"));
+    }
+
+    #[test]
+    fn purge_months_are_counted_in_shanghai() {
+        // 2026-11-30T16:00:00Z is the first of December there.
+        let at = Timestamp::from_millis(1_796_054_400_000);
+        assert_eq!(PurgeMonth::years_after(at, 5).number(), 203_112);
+        assert_eq!(PurgeMonth::new(203_113), None);
+        assert_eq!(PurgeMonth::new(203_112).map(|m| m.to_string()).as_deref(), Some("2031-12"));
+    }
+}
