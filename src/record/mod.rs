@@ -1,3 +1,30 @@
 //! Log entries and dispatches: their bytes, as written, and what they mean.
+//!
+//! A leaf is encoded once, by [`Entry::encode`], and never again: whoever reads it keeps the bytes. Reading is strict:
+//! what [`Entry::decode`] returns has every field in its domain type, or it says which field is wrong.
 
+mod checkpoint;
+mod dispatch;
+mod entry;
+mod payload;
 pub mod pb;
+mod wire;
+
+pub use checkpoint::{checkpoint_of, parts as checkpoint_parts};
+pub use dispatch::{
+    Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, PREDECESSOR_LIMIT, Refusal, Terms,
+};
+pub use entry::{
+    CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received,
+    VERSION,
+};
+pub use payload::{Content, LeadAnswer, Plaintext};
+pub use wire::EntryDefect;
+pub(crate) use {
+    payload::{lead_from_wire, lead_to_wire},
+    wire::{
+        handling_from_wire, handling_to_wire, outcome_from_wire, outcome_to_wire,
+        purpose_from_wire, return_reason_from_wire, return_reason_to_wire, urgency_from_wire,
+        urgency_to_wire,
+    },
+};

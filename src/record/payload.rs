@@ -1,0 +1,167 @@
+//! The content of a dispatch: the only place where anything about a person is.
+
+use super::{EntryDefect, pb, wire};
+use crate::{
+    domain::{AssessmentOutcome, LeadFields},
+    seal::{self, Commitment},
+};
+use prost::Message as _;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// An action on a lead, in words.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct LeadAnswer {
+    /// With an assessment.
+    pub outcome: Option<AssessmentOutcome>,
+    /// In words.
+    pub note: String,
+}
+
+impl fmt::Debug for LeadAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A note is free text: somebody's name may stand in it.
+        f.debug_struct("LeadAnswer").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
+/// What a dispatch says.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// With `lead`.
+    Lead(Box<LeadFields>),
+    /// With every answer to a lead.
+    LeadAnswer(LeadAnswer),
+}
+
+/// What is encrypted: the content's bytes, and the key of the commitment to them.
+pub struct Plaintext {
+    commitment_key: Zeroizing<[u8; 32]>,
+    content: Zeroizing<Vec<u8>>,
+}
+
+impl Plaintext {
+    /// Encodes the content, once; the commitment is to these bytes.
+    ///
+    /// # Errors
+    /// No randomness for the commitment key.
+    pub fn new(content: &Content) -> Result<Self, seal::NoRandomness> {
+        Ok(Self {
+            commitment_key: Zeroizing::new(seal::random_key()?),
+            content: Zeroizing::new(content.to_wire().encode_to_vec()),
+        })
+    }
+
+    /// The commitment that stands in the log entry.
+    pub fn commitment(&self) -> Commitment {
+        seal::commitment(&self.commitment_key, &self.content)
+    }
+
+    /// The bytes to encrypt.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let payload = pb::Payload {
+            commitment_key: self.commitment_key.to_vec().into(),
+            content: self.content.to_vec().into(),
+        };
+        Zeroizing::new(payload.encode_to_vec())
+    }
+
+    /// Reads decrypted bytes.
+    ///
+    /// # Errors
+    /// Not a payload.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryDefect> {
+        let payload = pb::Payload::decode(bytes).map_err(|_| EntryDefect::Encoding("Payload"))?;
+        Ok(Self {
+            commitment_key: Zeroizing::new(wire::array(
+                &payload.commitment_key,
+                "commitment_key",
+            )?),
+            content: Zeroizing::new(payload.content.to_vec()),
+        })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// Not a content that this program knows.
+    pub fn content(&self) -> Result<Content, EntryDefect> {
+        let content = pb::PayloadContent::decode(self.content.as_slice())
+            .map_err(|_| EntryDefect::Encoding("PayloadContent"))?;
+        Content::from_wire(content)
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plaintext({} bytes)", self.content.len())
+    }
+}
+
+impl Content {
+    fn to_wire(&self) -> pb::PayloadContent {
+        use pb::payload_content::Kind;
+        let kind = match self {
+            Self::Lead(fields) => Kind::Lead(lead_to_wire(fields)),
+            Self::LeadAnswer(answer) => Kind::LeadAnswer(pb::LeadAnswer {
+                outcome: answer.outcome.map_or(0, wire::outcome_to_wire),
+                note: answer.note.clone(),
+            }),
+        };
+        pb::PayloadContent { kind: Some(kind) }
+    }
+
+    fn from_wire(content: pb::PayloadContent) -> Result<Self, EntryDefect> {
+        use pb::payload_content::Kind;
+        Ok(match wire::required(content.kind, "content")? {
+            Kind::Lead(lead) => Self::Lead(Box::new(lead_from_wire(lead))),
+            Kind::LeadAnswer(answer) => Self::LeadAnswer(LeadAnswer {
+                outcome: match answer.outcome {
+                    0 => None,
+                    stated => Some(
+                        wire::outcome_from_wire(stated).ok_or(EntryDefect::Malformed("outcome"))?,
+                    ),
+                },
+                note: answer.note,
+            }),
+        })
+    }
+}
+
+macro_rules! lead_fields {
+    ($($field:ident),+ $(,)?) => {
+        /// A lead's fields as a message.
+        pub(crate) fn lead_to_wire(fields: &LeadFields) -> pb::Lead {
+            pb::Lead { $($field: fields.$field.clone(),)+ }
+        }
+
+        /// A message's fields as a lead's.
+        pub(crate) fn lead_from_wire(lead: pb::Lead) -> LeadFields {
+            LeadFields { $($field: lead.$field,)+ }
+        }
+    };
+}
+
+lead_fields!(
+    number,
+    name,
+    sex,
+    resident_number,
+    registered_code,
+    registered_place,
+    destination_code,
+    destination_place,
+    substance,
+    conduct,
+    facts,
+    collection_method,
+    collected_on,
+    grade_scheme,
+    source_grade,
+    information_grade,
+    urgency,
+    handling,
+    phone,
+    plate,
+    remarks,
+);

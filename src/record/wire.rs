@@ -1,0 +1,89 @@
+//! Fields as they come off the wire, each with an error that names it.
+
+use crate::{
+    access::Purpose,
+    domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
+    merkle::Hash,
+    record::pb,
+};
+use std::str::FromStr;
+
+/// Bytes that are not what they claim to be. Names the field, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryDefect {
+    /// Not protobuf of this type.
+    #[error("not an encoding of {0}")]
+    Encoding(&'static str),
+    /// A version that this program does not know.
+    #[error("entry version {0} is not known here; a newer program wrote it")]
+    Version(u32),
+    /// Absent.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// Present and wrong.
+    #[error("{0} is malformed")]
+    Malformed(&'static str),
+    /// Longer than allowed.
+    #[error("{0} is too long")]
+    TooLong(&'static str),
+    /// Bytes that a well-formed encoding would not have.
+    #[error("not the canonical encoding of {0}")]
+    NotCanonical(&'static str),
+}
+
+pub(super) fn parse<T: FromStr>(text: &str, field: &'static str) -> Result<T, EntryDefect> {
+    if text.is_empty() {
+        return Err(EntryDefect::Missing(field));
+    }
+    text.parse().map_err(|_| EntryDefect::Malformed(field))
+}
+
+pub(super) fn array<const N: usize>(
+    bytes: &[u8],
+    field: &'static str,
+) -> Result<[u8; N], EntryDefect> {
+    if bytes.is_empty() {
+        return Err(EntryDefect::Missing(field));
+    }
+    bytes.try_into().map_err(|_| EntryDefect::Malformed(field))
+}
+
+pub(super) fn hash(bytes: &[u8], field: &'static str) -> Result<Hash, EntryDefect> {
+    array::<32>(bytes, field).map(Hash::from)
+}
+
+pub(super) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, EntryDefect> {
+    value.ok_or(EntryDefect::Missing(field))
+}
+
+/// Two-way mapping between a domain list and its protobuf enum, where 0 is 'not stated'.
+macro_rules! mapped {
+    ($domain:ty, $wire:ty, $to:ident, $from:ident { $($variant:ident = $pb:ident),+ $(,)? }) => {
+        pub(crate) const fn $to(value: $domain) -> i32 {
+            match value { $(<$domain>::$variant => <$wire>::$pb as i32,)+ }
+        }
+
+        pub(crate) fn $from(value: i32) -> Option<$domain> {
+            $(if value == <$wire>::$pb as i32 { return Some(<$domain>::$variant); })+
+            None
+        }
+    };
+}
+
+mapped!(Purpose, pb::Purpose, purpose_to_wire, purpose_from_wire {
+    Screening = Screening, Case = Case, Assistance = Assistance, Supervision = Supervision,
+    Audit = Audit,
+});
+mapped!(Urgency, pb::Urgency, urgency_to_wire, urgency_from_wire {
+    Normal = Normal, Urgent = Urgent, Critical = Critical,
+});
+mapped!(Handling, pb::Handling, handling_to_wire, handling_from_wire {
+    H0 = H0, H1 = H1, H2 = H2, H3 = H3,
+});
+mapped!(ReturnReason, pb::ReturnReason, return_reason_to_wire, return_reason_from_wire {
+    NotCompetent = NotCompetent, FormalitiesIncomplete = FormalitiesIncomplete,
+    SubjectMismatch = SubjectMismatch, DuplicateOf = DuplicateOf, OutOfPurpose = OutOfPurpose,
+});
+mapped!(AssessmentOutcome, pb::AssessmentOutcome, outcome_to_wire, outcome_from_wire {
+    Verified = Verified, Unfounded = Unfounded, Arrested = Arrested,
+});
