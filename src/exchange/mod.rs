@@ -1,1 +1,27 @@
-//! Outbox and inbox: deliveries, receipts, witnessing.
+//! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
+
+mod courier;
+mod inbox;
+mod messages;
+mod outbox;
+mod partner;
+mod rows;
+mod vault;
+mod verify;
+mod witness;
+
+pub use courier::{Carrier, CarrierError, Courier, CourierOptions, LinkState, Opened};
+pub use inbox::{
+    Admission, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
+};
+pub use messages::{
+    AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
+    DeliveredDispatch, Delivery, Greeting, PROTOCOL, Tree, WITNESSED_LIMIT,
+};
+pub(crate) use outbox::DispatchRow;
+pub use outbox::{Draft, Outbox, OutboundSession, OutboxError, StageError, Staged};
+pub use partner::{Directory, Partner, Partners};
+pub use rows::{RowError, Rows};
+pub use vault::{Payload, Vault, VaultError};
+pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
+pub use witness::{Witness, WitnessError};

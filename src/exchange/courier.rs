@@ -1,0 +1,313 @@
+//! The delivery loop: one task a partner, so that one that is down holds up no other.
+
+use super::{
+    Answers, Delivery, Directory, Greeting, Inbox, Outbox, OutboxError, Partner, TreeFault, Witness,
+    outbox::OutboundSession,
+};
+use crate::domain::Jurisdiction;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A stream to a partner, opened: both sides have greeted.
+#[derive(Debug)]
+pub struct Opened {
+    /// The partner's welcome.
+    pub welcome: Greeting,
+    /// Takes deliveries. Bounded: a slow partner slows the courier, not the node.
+    pub deliveries: mpsc::Sender<Delivery>,
+    /// Gives answers, then ends.
+    pub answers: mpsc::Receiver<Result<Answers, CarrierError>>,
+}
+
+/// A partner could not be reached, or the stream broke. Always worth another try.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CarrierError(pub String);
+
+/// A future that a carrier returns.
+pub type CarrierFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Carries messages to partners: `rpc/` over gRPC.
+pub trait Carrier: Send + Sync + fmt::Debug {
+    /// Opens a stream to a partner and says hello.
+    fn open(
+        &self,
+        partner: Arc<Partner>,
+        hello: Greeting,
+    ) -> CarrierFuture<'_, Result<Opened, CarrierError>>;
+
+    /// This node's newest revocation list, DER; empty where it has none.
+    fn own_crl(&self) -> Vec<u8>;
+
+    /// A partner's greeting brought its revocation list.
+    fn partner_crl(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()>;
+}
+
+/// How a courier waits.
+#[derive(Clone, Copy, Debug)]
+pub struct CourierOptions {
+    /// The first wait after a failure; later ones double, with jitter.
+    pub retry_min: Duration,
+    /// The longest wait.
+    pub retry_max: Duration,
+    /// How long to wait for a stream to open.
+    pub open_within: Duration,
+    /// How long to wait for the answers to a delivery.
+    pub answer_within: Duration,
+    /// A stream is opened anew after so long, so that both sides compare trees again.
+    pub stream_age: Duration,
+}
+
+impl Default for CourierOptions {
+    fn default() -> Self {
+        Self {
+            retry_min: Duration::from_millis(200),
+            retry_max: Duration::from_secs(15),
+            open_within: Duration::from_secs(10),
+            answer_within: Duration::from_secs(30),
+            stream_age: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Whether a stream to a partner is up.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum LinkState {
+    /// It is.
+    Up,
+    /// Not yet tried.
+    #[default]
+    Starting,
+    /// It is not, and why.
+    Down(String),
+}
+
+/// Delivers what is in the outbox, one task a partner.
+pub struct Courier {
+    outbox: Arc<Outbox>,
+    inbox: Arc<Inbox>,
+    witness: Arc<Witness>,
+    directory: Arc<Directory>,
+    carrier: Arc<dyn Carrier>,
+    options: CourierOptions,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    links: Mutex<BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>>,
+    states: Arc<Mutex<BTreeMap<Jurisdiction, LinkState>>>,
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Courier {
+    /// A courier that runs no task yet: [`Courier::refresh`] starts them.
+    pub fn new(
+        outbox: Arc<Outbox>,
+        inbox: Arc<Inbox>,
+        witness: Arc<Witness>,
+        directory: Arc<Directory>,
+        carrier: Arc<dyn Carrier>,
+        options: CourierOptions,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            outbox,
+            inbox,
+            witness,
+            directory,
+            carrier,
+            options,
+            tasks: TaskTracker::new(),
+            stop,
+            links: Mutex::default(),
+            states: Arc::default(),
+        }
+    }
+
+    /// Starts a task for each partner that has none, and stops those whose partner left or changed.
+    pub fn refresh(&self) {
+        let partners = self.directory.snapshot();
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|code, (known, token)| {
+            let stays = partners.get(code).is_some_and(|now| now == known);
+            if !stays {
+                token.cancel();
+            }
+            stays
+        });
+        for (code, partner) in partners.iter() {
+            if !links.contains_key(code) {
+                let token = self.stop.child_token();
+                links.insert(*code, (Arc::clone(partner), token.clone()));
+                let link = Link {
+                    outbox: Arc::clone(&self.outbox),
+                    inbox: Arc::clone(&self.inbox),
+                    witness: Arc::clone(&self.witness),
+                    directory: Arc::clone(&self.directory),
+                    carrier: Arc::clone(&self.carrier),
+                    options: self.options,
+                    partner: Arc::clone(partner),
+                    states: Arc::clone(&self.states),
+                };
+                self.tasks.spawn(async move {
+                    token.run_until_cancelled(link.run()).await;
+                });
+            }
+        }
+    }
+
+    /// The state of the stream to each partner.
+    pub fn states(&self) -> BTreeMap<Jurisdiction, LinkState> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until all tasks have stopped; the stop token is cancelled first by whoever owns it.
+    pub async fn stopped(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The task of one partner.
+struct Link {
+    outbox: Arc<Outbox>,
+    inbox: Arc<Inbox>,
+    witness: Arc<Witness>,
+    directory: Arc<Directory>,
+    carrier: Arc<dyn Carrier>,
+    options: CourierOptions,
+    partner: Arc<Partner>,
+    states: Arc<Mutex<BTreeMap<Jurisdiction, LinkState>>>,
+}
+
+/// Why a stream ended.
+enum Ended {
+    /// It was old enough; open it anew at once.
+    Aged,
+    /// Something failed; `worked` tells whether anything was delivered before.
+    Failed { why: String, worked: bool },
+}
+
+impl Link {
+    async fn run(self) {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(self.options.retry_min)
+            .with_max_delay(self.options.retry_max)
+            .with_jitter()
+            .without_max_times();
+        let mut waits = backoff.build();
+        loop {
+            match self.stream().await {
+                Ended::Aged => waits = backoff.build(),
+                Ended::Failed { why, worked } => {
+                    let partner = self.partner.code;
+                    tracing::info!(%partner, why, "the stream to a partner is down");
+                    metrics::counter!("yichuan_stream_failures_total", "partner" => partner.to_string())
+                        .increment(1);
+                    self.state(LinkState::Down(why));
+                    if worked {
+                        waits = backoff.build();
+                    }
+                    tokio::time::sleep(waits.next().unwrap_or(self.options.retry_max)).await;
+                }
+            }
+        }
+    }
+
+    fn state(&self, state: LinkState) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.insert(self.partner.code, state);
+    }
+
+    /// Opens one stream and works until it ends.
+    async fn stream(&self) -> Ended {
+        let mut worked = false;
+        match self.open().await {
+            Ok((session, opened)) => {
+                self.state(LinkState::Up);
+                tracing::info!(partner = %self.partner.code, "the stream to a partner is up");
+                match self.work(session, opened, &mut worked).await {
+                    Ok(()) => Ended::Aged,
+                    Err(error) => {
+                        if let OutboxError::Tree(fault @ TreeFault::Irreconcilable { .. }) = &error
+                        {
+                            self.inbox.keep_evidence(&self.partner, fault, None).await;
+                        }
+                        Ended::Failed { why: error.to_string(), worked }
+                    }
+                }
+            }
+            Err(why) => Ended::Failed { why, worked },
+        }
+    }
+
+    async fn open(&self) -> Result<(OutboundSession, Opened), String> {
+        let partner = Arc::clone(&self.partner);
+        let witnessed = self.witness.notes_for(&self.directory, partner.code);
+        let hello = self.outbox.greeting(&partner, self.carrier.own_crl(), witnessed);
+        let opening = self.carrier.open(Arc::clone(&partner), hello.clone());
+        let opened = tokio::time::timeout(self.options.open_within, opening)
+            .await
+            .map_err(|_| "the partner did not answer in time".to_owned())?
+            .map_err(|error| error.to_string())?;
+        let welcome = &opened.welcome;
+        self.carrier.partner_crl(Arc::clone(&partner), welcome.crl.clone()).await;
+        self.inbox.compare_witnessed(&partner, &welcome.witnessed).await;
+        let session = self
+            .outbox
+            .open_session(partner, &hello, welcome)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok((session, opened))
+    }
+
+    async fn work(
+        &self,
+        mut session: OutboundSession,
+        mut opened: Opened,
+        worked: &mut bool,
+    ) -> Result<(), OutboxError> {
+        let mut news = self.outbox.work(self.partner.code);
+        let gone = || OutboxError::Log("the stream to the partner ended".into());
+        let age = tokio::time::sleep(self.options.stream_age);
+        tokio::pin!(age);
+        loop {
+            news.mark_unchanged();
+            while let Some(delivery) = self.outbox.next_delivery(&mut session).await? {
+                opened.deliveries.send(delivery).await.map_err(|_| gone())?;
+            }
+            let idle = session.under_way() == 0;
+            let answer_within = tokio::time::sleep(self.options.answer_within);
+            tokio::select! {
+                answers = opened.answers.recv() => {
+                    let answers = answers
+                        .ok_or_else(gone)?
+                        .map_err(|error| OutboxError::Log(error.to_string()))?;
+                    let settled = self.outbox.settle(&mut session, answers).await?;
+                    *worked = true;
+                    let partner = self.partner.code.to_string();
+                    metrics::counter!("yichuan_receipts_total", "partner" => partner.clone())
+                        .increment(settled.received.try_into().unwrap_or(u64::MAX));
+                    metrics::counter!("yichuan_refusals_total", "partner" => partner)
+                        .increment(settled.refused.try_into().unwrap_or(u64::MAX));
+                }
+                changed = news.changed() => changed.map_err(|_| gone())?,
+                () = answer_within, if !idle => {
+                    return Err(OutboxError::Log("the partner did not answer a delivery in time".into()));
+                }
+                () = &mut age, if idle => return Ok(()),
+            }
+        }
+    }
+}

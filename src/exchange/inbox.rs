@@ -1,0 +1,467 @@
+//! The inbox: deliveries are verified before anything in them is believed, kept, and answered with proof.
+
+use super::{
+    AnswerProof, Answers, DISPATCHES_PER_DELIVERY, Delivery, Directory, Greeting, OutboxError,
+    PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault, VaultError, VerifiedDispatch,
+    Witness,
+    outbox::{DispatchRow, log_error, own_tree},
+    verify::{verify_dispatch, verify_tree},
+    witness::own_cause,
+};
+use crate::{
+    domain::{Clock, EntryId, Jurisdiction},
+    log::{Durable, Log, Pending, Proposal, Txn},
+    merkle::Hash,
+    note::{LogSigner, SignedCheckpoint},
+    record::{Content, DispatchSent, Entry, Kind, Received, Refusal},
+    seal::PurgeMonth,
+    store::tables,
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What decides whether a verified dispatch is admitted: the rules of its kind, which lie above the exchange.
+pub trait Admission: Send + Sync + fmt::Debug {
+    /// Judges a dispatch with everything before it in view.
+    ///
+    /// # Errors
+    /// A refusal, which is logged and proved to the sender; or the store failed.
+    fn admit(
+        &self,
+        txn: &mut Txn<'_>,
+        sent: &DispatchSent,
+        content: &Content,
+    ) -> Result<Result<(), Refusal>, RowError>;
+}
+
+/// A stream is given up.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionFault {
+    /// The partner speaks another version.
+    #[error("exchange protocol {0} is not spoken here, this node speaks {PROTOCOL}")]
+    Protocol(u32),
+    /// What the partner claims of its log does not verify.
+    #[error(transparent)]
+    Tree(#[from] TreeFault),
+    /// The partner says that it verified a tree of ours that ours is not; or our log failed.
+    #[error(transparent)]
+    Own(#[from] OutboxError),
+    /// Deliveries are numbered from 1.
+    #[error("delivery {found} came where {expected} was due")]
+    Sequence {
+        /// The number due.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// Too many dispatches in one delivery.
+    #[error("a delivery carries 1 to {DISPATCHES_PER_DELIVERY} dispatches, this {0}")]
+    Count(usize),
+    /// The partner opened a newer stream.
+    #[error("a newer stream from this partner took over")]
+    TakenOver,
+    /// A payload cannot be kept.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// The receiving side of a node.
+pub struct Inbox {
+    log: Log,
+    own: Jurisdiction,
+    signer: Arc<LogSigner>,
+    clock: Arc<dyn Clock>,
+    vault: Arc<Vault>,
+    witness: Arc<Witness>,
+    directory: Arc<Directory>,
+    admission: Arc<dyn Admission>,
+    /// The number of the newest stream of each partner; an older one is given up.
+    streams: Mutex<BTreeMap<Jurisdiction, u64>>,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+/// One stream from a partner, on the side that reads deliveries.
+#[derive(Debug)]
+pub struct InboundSession {
+    partner: Arc<Partner>,
+    stream: u64,
+    base: Tree,
+    expected: u64,
+    answered: Option<Tree>,
+}
+
+/// A delivery that is verified and handed to the log; its answers follow when it is durable.
+#[derive(Debug)]
+pub struct PendingAnswers {
+    sequence: u64,
+    theirs: SignedCheckpoint,
+    kept: Pending<Vec<u64>, VaultError>,
+}
+
+/// What makes a node's receiving side.
+#[derive(Debug)]
+pub struct InboxParts {
+    /// The node's jurisdiction.
+    pub own: Jurisdiction,
+    /// Signs cosignatures.
+    pub signer: Arc<LogSigner>,
+    /// For cosignatures.
+    pub clock: Arc<dyn Clock>,
+    /// Keeps payloads.
+    pub vault: Arc<Vault>,
+    /// Remembers partners' trees.
+    pub witness: Arc<Witness>,
+    /// The partners.
+    pub directory: Arc<Directory>,
+    /// The rules of each kind of dispatch.
+    pub admission: Arc<dyn Admission>,
+}
+
+impl Inbox {
+    /// The receiving side of the node whose log this is.
+    pub fn new(log: Log, parts: InboxParts) -> Self {
+        let InboxParts { own, signer, clock, vault, witness, directory, admission } = parts;
+        Self {
+            log,
+            own,
+            signer,
+            clock,
+            vault,
+            witness,
+            directory,
+            admission,
+            streams: Mutex::default(),
+        }
+    }
+
+    /// Answers a partner's hello.
+    ///
+    /// # Errors
+    /// Another protocol version, or the partner verified a tree of ours that ours does not continue.
+    pub async fn greet(
+        &self,
+        partner: Arc<Partner>,
+        hello: &Greeting,
+        crl: Vec<u8>,
+    ) -> Result<(InboundSession, Greeting), SessionFault> {
+        if hello.protocol != PROTOCOL {
+            return Err(SessionFault::Protocol(hello.protocol));
+        }
+        let Tree { origin, size, root } = hello.verified.clone();
+        let own_origin = self.log.origin().to_owned();
+        let answered = self
+            .log
+            .read(move |reader| own_tree(reader, &own_origin, &origin, size, root))
+            .await
+            .map_err(OutboxError::from)??;
+        self.compare_witnessed(&partner, &hello.witnessed).await;
+        let stream = {
+            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            let newest = streams.entry(partner.code).or_default();
+            *newest += 1;
+            *newest
+        };
+        let base = self.witness.tree(&partner);
+        let welcome = Greeting {
+            protocol: PROTOCOL,
+            verified: base.clone(),
+            crl,
+            witnessed: self.witness.notes_for(&self.directory, partner.code),
+        };
+        let session =
+            InboundSession { partner, stream, base, expected: 1, answered: Some(answered) };
+        Ok((session, welcome))
+    }
+
+    /// Compares the checkpoints of common partners that somebody showed with our own; keeps what contradicts.
+    pub async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
+        let partners = self.directory.snapshot();
+        for note in notes.iter().take(super::WITNESSED_LIMIT) {
+            for partner in partners.values().filter(|p| p.code != shown_by.code) {
+                if let Err(fault) = self.witness.compare(partner, note) {
+                    self.keep_evidence(partner, &fault, Some(shown_by.code)).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps an irreconcilable checkpoint as evidence in the log. Others are only warned of.
+    pub async fn keep_evidence(
+        &self,
+        partner: &Arc<Partner>,
+        fault: &TreeFault,
+        shown_by: Option<Jurisdiction>,
+    ) {
+        tracing::warn!(partner = %partner.code, %fault, "a partner's log does not verify");
+        let TreeFault::Irreconcilable { checkpoint, .. } = fault else {
+            return;
+        };
+        let Some(kind) = self.witness.evidence(partner, checkpoint, shown_by) else {
+            return;
+        };
+        let own = self.own;
+        let kept = self
+            .log
+            .propose(Proposal::new(move |txn| {
+                let entry = Entry {
+                    time: txn.now(),
+                    id: EntryId::new(txn.now()),
+                    cause: own_cause(own),
+                    kind,
+                };
+                txn.append(entry.encode())
+            }))
+            .await;
+        match kept {
+            Ok(index) => tracing::warn!(
+                partner = %partner.code, index = *index,
+                "evidence against the partner's log is kept; compare with others and call its auditor"
+            ),
+            Err(error) => tracing::error!(%error, "evidence could not be kept"),
+        }
+    }
+
+    /// Verifies a delivery and hands it to the log. Returns as soon as it is queued, so that the next one can be
+    /// verified while this one syncs.
+    ///
+    /// # Errors
+    /// The stream is to be given up; nothing of the delivery is kept.
+    pub async fn receive(
+        &self,
+        session: &mut InboundSession,
+        delivery: Delivery,
+    ) -> Result<PendingAnswers, SessionFault> {
+        if delivery.sequence != session.expected {
+            let expected = session.expected;
+            return Err(SessionFault::Sequence { expected, found: delivery.sequence });
+        }
+        let count = delivery.dispatches.len();
+        if !(1..=DISPATCHES_PER_DELIVERY).contains(&count) {
+            return Err(SessionFault::Count(count));
+        }
+        let partner = Arc::clone(&session.partner);
+        let verified =
+            verify_tree(&partner, &session.base, &delivery.checkpoint, &delivery.consistency);
+        let theirs = match verified {
+            Ok(theirs) => theirs,
+            Err(fault) => {
+                self.keep_evidence(&partner, &fault, None).await;
+                return Err(fault.into());
+            }
+        };
+        let mut proved = Vec::with_capacity(count);
+        for dispatch in delivery.dispatches {
+            let dispatch = verify_dispatch(&partner, self.own, &theirs, dispatch)?;
+            proved.push(self.ready_bucket(dispatch).await?);
+        }
+
+        let current = {
+            let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            streams.get(&partner.code) == Some(&session.stream)
+        };
+        if !current {
+            return Err(SessionFault::TakenOver);
+        }
+        let keep = Keep {
+            own: self.own,
+            partner: partner.code,
+            theirs: theirs.clone(),
+            vault: Arc::clone(&self.vault),
+            witness: Arc::clone(&self.witness),
+            admission: Arc::clone(&self.admission),
+        };
+        let kept = self
+            .log
+            .submit(Proposal::new(move |txn| keep.all(txn, &proved)))
+            .await
+            .map_err(log_error)?;
+        session.expected += 1;
+        session.base = Tree {
+            origin: theirs.origin().to_owned(),
+            size: theirs.size(),
+            root: *theirs.root(),
+        };
+        Ok(PendingAnswers { sequence: delivery.sequence, theirs, kept })
+    }
+
+    /// The purge month comes from the sender: it is refused where it lies outside the five years that a record may be
+    /// kept; its keys are made, durably, before the log needs them.
+    async fn ready_bucket(&self, dispatch: Proved) -> Result<Proved, SessionFault> {
+        let dispatch = match dispatch {
+            Proved::Fit(dispatch) => dispatch,
+            unfit @ Proved::Unfit { .. } => return Ok(unfit),
+        };
+        let month = dispatch.sent().terms.purge_month;
+        if self.vault.has_bucket(month) {
+            return Ok(Proved::Fit(dispatch));
+        }
+        let now = self.clock.now();
+        // A day's grace: the sender may already be in next month.
+        let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
+        if month > latest || month < PurgeMonth::years_after(now, 0) {
+            let received = dispatch.received().clone();
+            return Ok(Proved::Unfit { received, reason: Refusal::InvalidContent });
+        }
+        let vault = Arc::clone(&self.vault);
+        self.log.read(move |_| vault.ensure_bucket(month)).await.map_err(OutboxError::from)??;
+        Ok(Proved::Fit(dispatch))
+    }
+
+    /// Waits until the delivery is durable, and answers it with proof.
+    ///
+    /// # Errors
+    /// The log failed.
+    pub async fn answer(
+        &self,
+        answered: &mut Tree,
+        pending: PendingAnswers,
+    ) -> Result<Answers, SessionFault> {
+        let PendingAnswers { sequence, theirs, kept } = pending;
+        let kept: Durable<Vec<u64>> = kept.await.map_err(log_error)?;
+        let checkpoint = Arc::clone(kept.checkpoint());
+        let (size, base) = (checkpoint.size(), answered.size);
+        let indexes = kept.into_inner();
+        let (consistency, answers) = self
+            .log
+            .read(move |reader| {
+                let proofs = reader.proofs();
+                let mut answers = Vec::with_capacity(indexes.len());
+                for index in indexes {
+                    let entry = reader
+                        .entry(index)?
+                        .ok_or(crate::log::ReadError::NoSuchEntry { index, size })?;
+                    let inclusion = proofs.inclusion(index, size)?;
+                    answers.push(AnswerProof { index, entry, inclusion });
+                }
+                Ok::<(Vec<Hash>, _), crate::log::ReadError>((
+                    proofs.consistency(base, size)?,
+                    answers,
+                ))
+            })
+            .await
+            .map_err(OutboxError::from)?
+            .map_err(OutboxError::from)?;
+        let cosigned = self.signer.cosign(theirs.checkpoint(), self.clock.now().seconds());
+        *answered = Tree {
+            origin: checkpoint.origin().to_owned(),
+            size,
+            root: *checkpoint.root(),
+        };
+        Ok(Answers {
+            sequence,
+            checkpoint: checkpoint.note().as_bytes().to_vec(),
+            consistency,
+            cosigned_at_s: cosigned.at_seconds,
+            cosignature: cosigned.signature,
+            answers,
+        })
+    }
+}
+
+impl InboundSession {
+    /// Our tree that the partner verified before this stream; taken once, by whoever writes the answers.
+    pub fn take_answered(&mut self) -> Option<Tree> {
+        self.answered.take()
+    }
+}
+
+/// Keeps what was delivered, in one transaction.
+struct Keep {
+    own: Jurisdiction,
+    partner: Jurisdiction,
+    theirs: SignedCheckpoint,
+    vault: Arc<Vault>,
+    witness: Arc<Witness>,
+    admission: Arc<dyn Admission>,
+}
+
+impl Keep {
+    /// The index of the entry that answers each dispatch, in order.
+    fn all(&self, txn: &mut Txn<'_>, proved: &[Proved]) -> Result<Vec<u64>, VaultError> {
+        let mut indexes = Vec::with_capacity(proved.len());
+        for dispatch in proved {
+            let received = match dispatch {
+                Proved::Fit(dispatch) => dispatch.received(),
+                Proved::Unfit { received, .. } => received,
+            };
+            // What was refused once stays refused: the same entry answers, with a newer proof.
+            indexes.push(match (self.refused_before(txn, received)?, dispatch) {
+                (Some(index), _) => index,
+                (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
+                (None, Proved::Unfit { received, reason }) => self.refuse(txn, received, *reason)?,
+            });
+        }
+        self.witness.advance(txn, self.partner, &self.theirs).map_err(RowError::from)?;
+        Ok(indexes)
+    }
+
+    fn one(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Result<u64, VaultError> {
+        let (sent, received) = (dispatch.sent(), dispatch.received());
+        let leaf_hash = received.leaf_hash();
+        let key = tables::dispatch(self.partner, sent.dispatch_id);
+        if let Some(row) = txn.row(&key)? {
+            return match DispatchRow::from_bytes(&row) {
+                // Received before: the same entry answers, with a newer proof.
+                Some(row) if row.leaf_hash == leaf_hash => Ok(row.index),
+                Some(_) | None => Ok(self.refuse(txn, received, Refusal::Conflict)?),
+            };
+        }
+        if let Err(reason) = self.admission.admit(txn, sent, dispatch.content())? {
+            return Ok(self.refuse(txn, received, reason)?);
+        }
+        let index = txn.size();
+        let (ciphertext, payload_key) = dispatch.sealed();
+        let (month, id) = (sent.terms.purge_month, sent.dispatch_id);
+        self.vault.stage(txn, index, month, id, ciphertext, payload_key)?;
+        let row = DispatchRow { index, leaf_hash, record: sent.record };
+        txn.put(key, row.to_bytes()).map_err(RowError::from)?;
+        Ok(self.append(txn, Kind::DispatchReceived(received.clone()))?)
+    }
+
+    fn refused_before(
+        &self,
+        txn: &mut Txn<'_>,
+        received: &Received,
+    ) -> Result<Option<u64>, RowError> {
+        let row = txn.row(&self.refusal_key(received))?;
+        Ok(row.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes))
+    }
+
+    fn refuse(
+        &self,
+        txn: &mut Txn<'_>,
+        received: &Received,
+        reason: Refusal,
+    ) -> Result<u64, RowError> {
+        txn.put(self.refusal_key(received), txn.size().to_be_bytes().to_vec())?;
+        self.append(txn, Kind::DispatchRefused { received: received.clone(), reason })
+    }
+
+    fn refusal_key(&self, received: &Received) -> [u8; 39] {
+        // An oversized leaf is known by where it stands; its bytes are not kept.
+        let name = if received.sender_entry.is_empty() {
+            crate::seal::sha256(&received.sender_index.to_be_bytes())
+        } else {
+            *received.leaf_hash().as_bytes()
+        };
+        tables::refused(self.partner, &name)
+    }
+
+    fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<u64, RowError> {
+        let entry = Entry {
+            time: txn.now(),
+            id: EntryId::new(txn.now()),
+            cause: own_cause(self.own),
+            kind,
+        };
+        Ok(txn.append(entry.encode())?)
+    }
+}

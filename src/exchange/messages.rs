@@ -1,0 +1,98 @@
+//! What two nodes say to each other, free of the wire.
+
+use crate::{merkle::Hash, seal::PayloadKey};
+
+/// The version of the exchange protocol.
+pub const PROTOCOL: u32 = 1;
+
+/// A delivery carries at most so many dispatches.
+pub const DISPATCHES_PER_DELIVERY: usize = 64;
+
+/// A delivery carries at most so many bytes of ciphertext, unless it is one dispatch alone.
+pub const BYTES_PER_DELIVERY: usize = 1024 * 1024;
+
+/// A greeting names at most so many witnessed checkpoints.
+pub const WITNESSED_LIMIT: usize = 64;
+
+/// A CRL is at most so many bytes.
+pub const CRL_LIMIT: usize = 64 * 1024;
+
+/// A tree that somebody verified; later ones must be consistent with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The log's origin.
+    pub origin: String,
+    /// Its size; 0 where nothing was verified yet.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+}
+
+/// The first message of either side.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The other side's tree that this side verified last.
+    pub verified: Tree,
+    /// This side's newest revocation list, DER.
+    pub crl: Vec<u8>,
+    /// Newest checkpoints of other partners that this side verified, as signed notes.
+    pub witnessed: Vec<Vec<u8>>,
+}
+
+/// Dispatches with their proofs.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Counts up from 1.
+    pub sequence: u64,
+    /// The sender's checkpoint, a signed note.
+    pub checkpoint: Vec<u8>,
+    /// From the tree verified before to this one.
+    pub consistency: Vec<Hash>,
+    /// The dispatches.
+    pub dispatches: Vec<DeliveredDispatch>,
+}
+
+/// One dispatch.
+#[derive(Debug)]
+pub struct DeliveredDispatch {
+    /// Index in the sender's log.
+    pub index: u64,
+    /// The leaf there.
+    pub entry: Vec<u8>,
+    /// Inclusion proof in the delivery's checkpoint.
+    pub inclusion: Vec<Hash>,
+    /// The encrypted payload.
+    pub ciphertext: Vec<u8>,
+    /// Its key; nothing where the bytes that came were no key.
+    pub key: Option<PayloadKey>,
+}
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub struct Answers {
+    /// The delivery's.
+    pub sequence: u64,
+    /// The recipient's checkpoint, a signed note.
+    pub checkpoint: Vec<u8>,
+    /// From the recipient's tree verified before to this one.
+    pub consistency: Vec<Hash>,
+    /// Time of the cosignature, seconds since 1970-01-01 UTC.
+    pub cosigned_at_s: u64,
+    /// The recipient's cosignature on the delivery's checkpoint.
+    pub cosignature: [u8; 64],
+    /// One for each dispatch, in order.
+    pub answers: Vec<AnswerProof>,
+}
+
+/// The recipient's proof for one dispatch.
+#[derive(Debug)]
+pub struct AnswerProof {
+    /// Index in the recipient's log.
+    pub index: u64,
+    /// The leaf there.
+    pub entry: Vec<u8>,
+    /// Inclusion proof in the answers' checkpoint.
+    pub inclusion: Vec<Hash>,
+}

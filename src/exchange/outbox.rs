@@ -1,0 +1,579 @@
+//! The outbox: dispatches that are in this log and whose receipt is not.
+
+use super::{
+    Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery,
+    Greeting, PROTOCOL, Partner, RowError, Rows, Tree, TreeFault, Vault, VaultError, Witness,
+    verify::verify_tree, witness::own_cause,
+};
+use crate::{
+    domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
+    log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
+    merkle::{self, Hash},
+    note::{Cosignature, SignedCheckpoint},
+    record::{
+        Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof,
+        Terms,
+    },
+    seal::{Commitment, SealedPayload},
+    store::tables,
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Deliveries that may be under way on one stream.
+pub(super) const DELIVERIES_UNDER_WAY: usize = 8;
+
+/// A dispatch that is to be sent.
+#[derive(Debug)]
+pub struct Draft {
+    /// Who sends it and why.
+    pub cause: Cause,
+    /// Its id; the payload is sealed for it.
+    pub dispatch_id: DispatchId,
+    /// The partner node it goes to.
+    pub to: Jurisdiction,
+    /// What it says or does.
+    pub action: DispatchAction,
+    /// The record that it opens or acts on.
+    pub record: RecordId,
+    /// How urgent.
+    pub urgency: Urgency,
+    /// How to be handled.
+    pub handling: Handling,
+    /// Deadlines and retention.
+    pub terms: Terms,
+    /// On a return.
+    pub return_reason: Option<ReturnReason>,
+    /// What it follows.
+    pub predecessors: Vec<Hash>,
+    /// The payload.
+    pub sealed: SealedPayload,
+    /// The commitment to its content.
+    pub commitment: Commitment,
+}
+
+/// A dispatch in the log, in the transaction that put it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staged {
+    /// Its index.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf_hash: Hash,
+}
+
+/// A dispatch cannot be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The payload cannot be kept.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The transaction refused.
+    #[error(transparent)]
+    Txn(#[from] TxnError),
+    /// Its public part is over the limit.
+    #[error("the public part of a dispatch is at most {DISPATCH_LEAF_LIMIT} bytes, this is {0}")]
+    TooLong(usize),
+}
+
+/// The outbox could not be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The log failed to read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A row failed to read.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// A payload failed to open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The log takes no writes.
+    #[error("{0}")]
+    Log(String),
+    /// The partner's tree or proofs do not verify.
+    #[error(transparent)]
+    Tree(#[from] TreeFault),
+    /// The partner speaks another version.
+    #[error("the partner speaks exchange protocol {0}, this node {PROTOCOL}; update the older one")]
+    Protocol(u32),
+    /// The partner says it verified a tree of ours that ours is not.
+    #[error(
+        "the partner verified our log at size {size}, which ours does not continue: this store was rolled back or \
+         replaced; do not go on with it"
+    )]
+    NotOurTree {
+        /// What it says.
+        size: u64,
+    },
+    /// An answer does not belong to what was sent.
+    #[error("the partner's answer does not fit the delivery: {0}")]
+    Answer(&'static str),
+}
+
+/// The outbox of a node.
+pub struct Outbox {
+    log: Log,
+    own: Jurisdiction,
+    vault: Arc<Vault>,
+    witness: Arc<Witness>,
+    /// Newest index staged for each partner, so that a courier knows without reading whether there is work.
+    newest: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// The outbox of the node whose log this is.
+    pub fn new(log: Log, own: Jurisdiction, vault: Arc<Vault>, witness: Arc<Witness>) -> Self {
+        Self { log, own, vault, witness, newest: Mutex::default() }
+    }
+
+    /// Puts a dispatch into the log and the outbox. Part of the caller's transaction.
+    ///
+    /// # Errors
+    /// The payload cannot be kept, the transaction refused, or the public part is too long.
+    pub fn stage(&self, txn: &mut Txn<'_>, draft: &Draft) -> Result<Staged, StageError> {
+        let index = txn.size();
+        let entry = Entry {
+            time: txn.now(),
+            id: EntryId::new(txn.now()),
+            cause: draft.cause.clone(),
+            kind: Kind::DispatchSent(DispatchSent {
+                dispatch_id: draft.dispatch_id,
+                from: self.own,
+                to: draft.to,
+                action: draft.action,
+                record: draft.record,
+                urgency: draft.urgency,
+                handling: draft.handling,
+                terms: draft.terms,
+                return_reason: draft.return_reason,
+                predecessors: draft.predecessors.clone(),
+                ciphertext_sha256: draft.sealed.sha256,
+                ciphertext_length: u32::try_from(draft.sealed.ciphertext.len())
+                    .unwrap_or(u32::MAX),
+                commitment: draft.commitment,
+            }),
+        };
+        let leaf = entry.encode();
+        if leaf.len() > DISPATCH_LEAF_LIMIT {
+            return Err(StageError::TooLong(leaf.len()));
+        }
+        let leaf_hash = merkle::leaf_hash(&leaf);
+        self.vault.stage(
+            txn,
+            index,
+            draft.terms.purge_month,
+            draft.dispatch_id,
+            &draft.sealed.ciphertext,
+            &draft.sealed.key,
+        )?;
+        let row = DispatchRow { index, leaf_hash, record: draft.record };
+        txn.put(tables::dispatch(self.own, draft.dispatch_id), row.to_bytes())?;
+        txn.put(tables::outbox(draft.to, index), draft.dispatch_id.as_bytes().to_vec())?;
+        txn.append(leaf)?;
+        Ok(Staged { index, leaf_hash })
+    }
+
+    /// Tells the couriers that a dispatch to `to` is durable.
+    pub fn wake(&self, to: Jurisdiction, index: u64) {
+        self.sender(to).send_if_modified(|newest| {
+            let newer = index >= *newest;
+            *newest = (*newest).max(index + 1);
+            newer
+        });
+    }
+
+    /// Wakes when there may be something new for `to`.
+    pub(super) fn work(&self, to: Jurisdiction) -> watch::Receiver<u64> {
+        self.sender(to).subscribe()
+    }
+
+    fn sender(&self, to: Jurisdiction) -> watch::Sender<u64> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.entry(to).or_default().clone()
+    }
+
+    /// How many dispatches wait for `to`'s receipt, counted up to `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting(
+        reader: &Reader,
+        to: Jurisdiction,
+        limit: usize,
+    ) -> Result<usize, ReadError> {
+        let rows = reader.range(
+            &tables::outbox(to, 0),
+            &tables::outbox(to, u64::MAX),
+            crate::store::Order::Ascending,
+            limit,
+        )?;
+        Ok(rows.len())
+    }
+
+    /// This node's greeting when it opens a stream to `partner`.
+    pub(super) fn greeting(
+        &self,
+        partner: &Partner,
+        crl: Vec<u8>,
+        witnessed: Vec<Vec<u8>>,
+    ) -> Greeting {
+        Greeting { protocol: PROTOCOL, verified: self.witness.tree(partner), crl, witnessed }
+    }
+
+    /// Checks the partner's welcome: which of our trees it verified last. Deliveries go on from there.
+    ///
+    /// # Errors
+    /// Another protocol version, or a tree that ours does not continue.
+    pub(super) async fn open_session(
+        &self,
+        partner: Arc<Partner>,
+        greeting: &Greeting,
+        welcome: &Greeting,
+    ) -> Result<OutboundSession, OutboxError> {
+        if welcome.protocol != PROTOCOL {
+            return Err(OutboxError::Protocol(welcome.protocol));
+        }
+        let Tree { origin, size, root } = welcome.verified.clone();
+        let own_origin = self.log.origin().to_owned();
+        let ours = self
+            .log
+            .read(move |reader| own_tree(reader, &own_origin, &origin, size, root))
+            .await??;
+        Ok(OutboundSession {
+            partner,
+            sent: ours,
+            theirs: greeting.verified.clone(),
+            cursor: 0,
+            sequence: 0,
+            under_way: VecDeque::new(),
+        })
+    }
+
+    /// The next delivery, if there is something to deliver and room under way.
+    ///
+    /// # Errors
+    /// The log, a payload or a proof could not be read.
+    pub(super) async fn next_delivery(
+        &self,
+        session: &mut OutboundSession,
+    ) -> Result<Option<Delivery>, OutboxError> {
+        if session.under_way.len() >= DELIVERIES_UNDER_WAY {
+            return Ok(None);
+        }
+        let (to, own, cursor) = (session.partner.code, self.own, session.cursor);
+        let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
+        let Some((checkpoint, consistency, dispatches)) = self
+            .log
+            .read(move |reader| gather(reader, &vault, own, to, cursor, &sent))
+            .await??
+        else {
+            return Ok(None);
+        };
+        session.sequence += 1;
+        session.cursor = dispatches.last().map_or(cursor, |d| d.index + 1);
+        session.sent = Tree {
+            origin: checkpoint.origin().to_owned(),
+            size: checkpoint.size(),
+            root: *checkpoint.root(),
+        };
+        session.under_way.push_back(UnderWay {
+            sequence: session.sequence,
+            checkpoint: Arc::clone(&checkpoint),
+            dispatches: dispatches.iter().map(|d| (d.index, d.entry.clone())).collect(),
+        });
+        Ok(Some(Delivery {
+            sequence: session.sequence,
+            checkpoint: checkpoint.note().as_bytes().to_vec(),
+            consistency,
+            dispatches,
+        }))
+    }
+
+    /// Verifies the partner's answers to the oldest delivery under way, and logs them: every dispatch in it leaves the
+    /// outbox with its proof.
+    ///
+    /// # Errors
+    /// Something does not verify: the stream is to be given up. Or the log takes no writes.
+    pub(super) async fn settle(
+        &self,
+        session: &mut OutboundSession,
+        answers: Answers,
+    ) -> Result<Settled, OutboxError> {
+        let under_way = session
+            .under_way
+            .pop_front()
+            .filter(|u| u.sequence == answers.sequence)
+            .ok_or(OutboxError::Answer("it answers no delivery under way"))?;
+        let partner = Arc::clone(&session.partner);
+        let theirs =
+            verify_tree(&partner, &session.theirs, &answers.checkpoint, &answers.consistency)?;
+        let cosignature =
+            Cosignature { at_seconds: answers.cosigned_at_s, signature: answers.cosignature };
+        partner
+            .key
+            .verify_cosignature(under_way.checkpoint.checkpoint(), &cosignature)
+            .map_err(TreeFault::Cosignature)?;
+        if answers.answers.len() != under_way.dispatches.len() {
+            return Err(OutboxError::Answer("the counts differ"));
+        }
+        let mut kinds = Vec::with_capacity(answers.answers.len());
+        for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
+            kinds.push(settle_one(&partner, &theirs, &cosignature, answer, *index, leaf)?);
+        }
+        session.theirs = Tree {
+            origin: theirs.origin().to_owned(),
+            size: theirs.size(),
+            root: *theirs.root(),
+        };
+        let (witness, own, to) = (Arc::clone(&self.witness), self.own, partner.code);
+        let proposal = Proposal::new(move |txn| log_answers(txn, &witness, own, to, &theirs, &kinds));
+        let settled = self.log.propose(proposal).await.map_err(log_error)?;
+        Ok(settled.into_inner())
+    }
+}
+
+/// What the partner's answers came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// Receipts logged.
+    pub(super) received: usize,
+    /// Refusals logged.
+    pub(super) refused: usize,
+}
+
+/// One stream to a partner.
+#[derive(Debug)]
+pub struct OutboundSession {
+    partner: Arc<Partner>,
+    /// Our tree that the partner will have verified once it has read everything sent.
+    sent: Tree,
+    /// The partner's tree verified last on this stream.
+    theirs: Tree,
+    /// Outbox rows below this index were sent on this stream.
+    cursor: u64,
+    sequence: u64,
+    under_way: VecDeque<UnderWay>,
+}
+
+impl OutboundSession {
+    /// Deliveries without an answer yet.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    sequence: u64,
+    checkpoint: Arc<SignedCheckpoint>,
+    dispatches: Vec<(u64, Vec<u8>)>,
+}
+
+/// Where a dispatch is in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DispatchRow {
+    /// Its index.
+    pub(crate) index: u64,
+    /// The hash of its leaf in its sender's log.
+    pub(crate) leaf_hash: Hash,
+    /// The record that it opens or acts on.
+    pub(crate) record: RecordId,
+}
+
+impl DispatchRow {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.index.to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.leaf_hash.as_bytes());
+        bytes.extend_from_slice(self.record.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (index, rest) = bytes.split_first_chunk::<8>()?;
+        let (leaf_hash, record) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            index: u64::from_be_bytes(*index),
+            leaf_hash: Hash::from(*leaf_hash),
+            record: RecordId::from_slice(record).ok()?,
+        })
+    }
+}
+
+/// The tree that somebody says it verified, if it is one of ours.
+pub(super) fn own_tree(
+    reader: &Reader,
+    own_origin: &str,
+    origin: &str,
+    size: u64,
+    root: Hash,
+) -> Result<Tree, OutboxError> {
+    let not_ours = OutboxError::NotOurTree { size };
+    if size > reader.size() || (size > 0 && origin != own_origin) {
+        return Err(not_ours);
+    }
+    if reader.proofs().root(size)? != root {
+        return Err(not_ours);
+    }
+    Ok(Tree { origin: own_origin.to_owned(), size, root })
+}
+
+type Gathered = (Arc<SignedCheckpoint>, Vec<Hash>, Vec<DeliveredDispatch>);
+
+fn gather(
+    reader: &Reader,
+    vault: &Vault,
+    own: Jurisdiction,
+    to: Jurisdiction,
+    cursor: u64,
+    sent: &Tree,
+) -> Result<Option<Gathered>, OutboxError> {
+    let rows = reader.range(
+        &tables::outbox(to, cursor),
+        &tables::outbox(to, u64::MAX),
+        crate::store::Order::Ascending,
+        DISPATCHES_PER_DELIVERY,
+    )?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    // A row is seen only once it is published, so the checkpoint read after it covers it.
+    let checkpoint = reader.checkpoint();
+    let size = checkpoint.size();
+    let proofs = reader.proofs();
+    let mut dispatches = Vec::with_capacity(rows.len());
+    let mut bytes = 0;
+    for (key, _) in rows {
+        let index = tables::outbox_index(&key).ok_or(OutboxError::Answer("outbox key"))?;
+        if index >= size {
+            break;
+        }
+        let leaf = reader.entry(index)?.ok_or(ReadError::NoSuchEntry { index, size })?;
+        let damaged = |what| VaultError::Damaged { index, what };
+        let sent = match Entry::decode(&leaf).map(|entry| entry.kind) {
+            Ok(Kind::DispatchSent(sent)) if sent.from == own && sent.to == to => sent,
+            Ok(_) | Err(_) => return Err(damaged("its entry is no dispatch to this partner").into()),
+        };
+        let mut rows = reader;
+        let Some((ciphertext, key)) =
+            vault.sealed(&mut rows, index, sent.terms.purge_month, sent.dispatch_id)?
+        else {
+            // Purged before it was delivered: there is nothing left to deliver.
+            continue;
+        };
+        bytes += ciphertext.len();
+        if bytes > BYTES_PER_DELIVERY && !dispatches.is_empty() {
+            break;
+        }
+        dispatches.push(DeliveredDispatch {
+            index,
+            entry: leaf,
+            inclusion: proofs.inclusion(index, size)?,
+            ciphertext,
+            key: Some(key),
+        });
+    }
+    if dispatches.is_empty() {
+        return Ok(None);
+    }
+    let consistency = proofs.consistency(sent.size, size)?;
+    Ok(Some((checkpoint, consistency, dispatches)))
+}
+
+/// Verifies the answer to one dispatch, and makes the entry that keeps it.
+fn settle_one(
+    partner: &Partner,
+    theirs: &SignedCheckpoint,
+    cosignature: &Cosignature,
+    answer: super::AnswerProof,
+    sent_index: u64,
+    leaf: &[u8],
+) -> Result<Kind, OutboxError> {
+    merkle::verify_inclusion(
+        &merkle::leaf_hash(&answer.entry),
+        answer.index,
+        theirs.size(),
+        &answer.inclusion,
+        theirs.root(),
+    )
+    .map_err(|_| TreeFault::NotIncluded { index: answer.index })?;
+    let entry = Entry::decode(&answer.entry)
+        .map_err(|_| OutboxError::Answer("the partner's entry is malformed"))?;
+    if entry.cause.principal.jurisdiction() != partner.code {
+        return Err(OutboxError::Answer("the partner's entry is not in its own name"));
+    }
+    let ours = Entry::decode(leaf).map_err(|_| OutboxError::Answer("our own entry"))?;
+    let Kind::DispatchSent(sent) = ours.kind else {
+        return Err(OutboxError::Answer("our own entry"));
+    };
+    let proof = PartnerProof {
+        partner_entry: answer.entry,
+        partner_index: answer.index,
+        inclusion: answer.inclusion,
+        checkpoint: theirs.checkpoint().clone(),
+        signature: *theirs.signature(),
+        cosigned_at_s: cosignature.at_seconds,
+        cosignature: cosignature.signature,
+    };
+    let (to, dispatch_id) = (partner.code, sent.dispatch_id);
+    match entry.kind {
+        Kind::DispatchReceived(received)
+            if received.sender_entry == leaf && received.sender_index == sent_index =>
+        {
+            Ok(Kind::ReceiptLogged { to, dispatch_id, sent_index, proof })
+        }
+        Kind::DispatchRefused { received, reason }
+            if received.sender_index == sent_index
+                && (received.sender_entry == leaf || received.sender_entry.is_empty()) =>
+        {
+            Ok(Kind::RefusalLogged { to, dispatch_id, sent_index, reason, proof })
+        }
+        _ => Err(OutboxError::Answer("the partner's entry is about another dispatch")),
+    }
+}
+
+fn log_answers(
+    txn: &mut Txn<'_>,
+    witness: &Witness,
+    own: Jurisdiction,
+    to: Jurisdiction,
+    theirs: &SignedCheckpoint,
+    kinds: &[Kind],
+) -> Result<Settled, TxnError> {
+    let mut settled = Settled::default();
+    for kind in kinds {
+        let (sent_index, count) = match kind {
+            Kind::ReceiptLogged { sent_index, .. } => (*sent_index, &mut settled.received),
+            Kind::RefusalLogged { sent_index, .. } => (*sent_index, &mut settled.refused),
+            _ => continue,
+        };
+        let row = tables::outbox(to, sent_index);
+        if txn.row(&row).is_ok_and(|row| row.is_none()) {
+            // Settled before, on a stream that broke.
+            continue;
+        }
+        let entry = Entry {
+            time: txn.now(),
+            id: EntryId::new(txn.now()),
+            cause: own_cause(own),
+            kind: kind.clone(),
+        };
+        txn.delete(row)?;
+        txn.append(entry.encode())?;
+        *count += 1;
+    }
+    witness.advance(txn, to, theirs)?;
+    Ok(settled)
+}
+
+pub(super) fn log_error<E: std::fmt::Display>(error: ProposeError<E>) -> OutboxError {
+    OutboxError::Log(error.to_string())
+}

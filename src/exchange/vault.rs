@@ -1,0 +1,172 @@
+//! Payloads: encrypted rows, and the keys that open them.
+
+use crate::{
+    domain::DispatchId,
+    log::Txn,
+    record::{EntryDefect, Plaintext},
+    seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
+    store::{KeyFile, KeyFileError, tables},
+};
+use super::{RowError, Rows};
+use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// A node's payloads and keys.
+#[derive(Debug)]
+pub struct Vault {
+    ring: ArcSwap<Keyring>,
+    /// Held while the file is written; the ring is swapped only when the file is durable.
+    file: Mutex<KeyFile>,
+}
+
+/// A payload could not be kept or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The key file failed.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// There is none, though the store has payloads.
+    #[error("there is no key file; restore it from its own backup")]
+    NoKeyFile,
+    /// No key can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The store failed.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// A row that must be there is not, or does not open: the store or the key file is damaged.
+    #[error("the payload of log entry {index} is damaged: {what}")]
+    Damaged {
+        /// Whose.
+        index: u64,
+        /// What does not fit.
+        what: &'static str,
+    },
+}
+
+/// A payload, as far as it can be opened.
+#[derive(Debug)]
+pub enum Payload {
+    /// Open.
+    Open(Plaintext),
+    /// Its key is destroyed: purged or erased.
+    Erased,
+}
+
+impl Vault {
+    /// Reads the key file, or makes one where the log is still empty.
+    ///
+    /// # Errors
+    /// The file is missing beside a log that has entries, or damaged.
+    pub fn open(file: KeyFile, log_is_empty: bool) -> Result<Self, VaultError> {
+        let ring = match file.load()? {
+            Some(ring) => ring,
+            None if log_is_empty => {
+                let ring = Keyring::generate()?;
+                file.save(&ring)?;
+                ring
+            }
+            None => return Err(VaultError::NoKeyFile),
+        };
+        Ok(Self { ring: ArcSwap::from_pointee(ring), file: Mutex::new(file) })
+    }
+
+    /// The keys as they are now.
+    pub fn ring(&self) -> Arc<Keyring> {
+        self.ring.load_full()
+    }
+
+    /// True where a month has keys, so that [`Vault::ensure_bucket`] would not touch the disk.
+    pub fn has_bucket(&self, month: PurgeMonth) -> bool {
+        self.ring.load().bucket(month).is_some()
+    }
+
+    /// Makes a month's keys, durably, if it has none. Blocks on the disk when it does: once a month.
+    ///
+    /// # Errors
+    /// The file or the random source failed.
+    pub fn ensure_bucket(&self, month: PurgeMonth) -> Result<(), VaultError> {
+        if self.has_bucket(month) {
+            return Ok(());
+        }
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = Keyring::clone(&self.ring.load());
+        ring.add_bucket(month)?;
+        file.save(&ring)?;
+        self.ring.store(Arc::new(ring));
+        Ok(())
+    }
+
+    /// Puts a payload and its wrapped key beside the entry that is about to get `index`.
+    ///
+    /// # Errors
+    /// The month has no keys ([`Vault::ensure_bucket`] comes first), or there is no randomness.
+    pub fn stage(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        month: PurgeMonth,
+        dispatch: DispatchId,
+        ciphertext: &[u8],
+        key: &PayloadKey,
+    ) -> Result<(), VaultError> {
+        let ring = self.ring.load();
+        let bucket = ring
+            .bucket(month)
+            .ok_or(VaultError::Damaged { index, what: "its purge month has no keys" })?;
+        let wrapped = bucket.wrap(key, dispatch)?;
+        txn.put(tables::payload_key(month.number(), index), wrapped).map_err(RowError::from)?;
+        txn.put_long(&tables::payload(index), ciphertext).map_err(RowError::from)?;
+        Ok(())
+    }
+
+    /// The ciphertext beside an entry and the key that opens it; nothing where the key is destroyed.
+    ///
+    /// # Errors
+    /// The store failed, or a row is damaged.
+    pub fn sealed(
+        &self,
+        rows: &mut dyn Rows,
+        index: u64,
+        month: PurgeMonth,
+        dispatch: DispatchId,
+    ) -> Result<Option<(Vec<u8>, PayloadKey)>, VaultError> {
+        let ring = self.ring.load();
+        let wrapped = rows.row(&tables::payload_key(month.number(), index))?;
+        let (Some(bucket), Some(wrapped)) = (ring.bucket(month), wrapped) else {
+            return Ok(None);
+        };
+        let damaged = |what| VaultError::Damaged { index, what };
+        let key = bucket
+            .unwrap(&wrapped, dispatch)
+            .map_err(|_| damaged("its wrapped key does not open"))?;
+        let ciphertext = rows
+            .long_row(&tables::payload(index))?
+            .ok_or(damaged("its ciphertext is missing"))?;
+        Ok(Some((ciphertext, key)))
+    }
+
+    /// Opens the payload beside an entry.
+    ///
+    /// # Errors
+    /// The store failed, or the payload is damaged.
+    pub fn open_payload(
+        &self,
+        rows: &mut dyn Rows,
+        index: u64,
+        month: PurgeMonth,
+        dispatch: DispatchId,
+    ) -> Result<Payload, VaultError> {
+        let Some((ciphertext, key)) = self.sealed(rows, index, month, dispatch)? else {
+            return Ok(Payload::Erased);
+        };
+        let damaged = |what| VaultError::Damaged { index, what };
+        let plaintext = seal::open(&ciphertext, &key, dispatch)
+            .map(Zeroizing::new)
+            .map_err(|_| damaged("it does not open with its key"))?;
+        let plaintext = Plaintext::from_bytes(&plaintext)
+            .map_err(|_: EntryDefect| damaged("it is not a payload"))?;
+        Ok(Payload::Open(plaintext))
+    }
+}

@@ -1,0 +1,221 @@
+//! What a node checks before it believes anything that a partner says. Pure.
+
+use super::{DeliveredDispatch, Partner, Tree};
+use crate::{
+    domain::Jurisdiction,
+    merkle::{self, Hash},
+    note::{Checkpoint, NoteError, SignedCheckpoint},
+    record::{
+        Content, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, Plaintext, Received, Refusal,
+    },
+    seal::{self, PayloadKey},
+};
+use zeroize::Zeroizing;
+
+/// A tree that a partner claims does not follow from the one verified before.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TreeFault {
+    /// The note does not carry the partner's signature.
+    #[error("the checkpoint is not the partner's: {0}")]
+    Note(#[from] NoteError),
+    /// It is of another log.
+    #[error("the checkpoint is of log {claimed}, expected {expected}")]
+    Origin {
+        /// What it says.
+        claimed: String,
+        /// What the card says.
+        expected: String,
+    },
+    /// It is smaller than the tree verified before: the log was rolled back, or an old checkpoint sent.
+    #[error("the checkpoint has size {claimed}, but {verified} was verified before")]
+    Shrunk {
+        /// What it says.
+        claimed: u64,
+        /// What was verified.
+        verified: u64,
+    },
+    /// Two signed trees that cannot both be honest, or that the partner cannot reconcile.
+    #[error("the tree of size {} is not a continuation of the one verified at size {verified}", checkpoint.size())]
+    Irreconcilable {
+        /// The size verified before.
+        verified: u64,
+        /// The new claim, signed.
+        checkpoint: Box<SignedCheckpoint>,
+    },
+    /// A leaf is not where the partner says.
+    #[error("the leaf at index {index} is not in the tree of the checkpoint")]
+    NotIncluded {
+        /// Where it was said to be.
+        index: u64,
+    },
+    /// A cosignature on our checkpoint is not the partner's.
+    #[error("the cosignature on our checkpoint does not verify: {0}")]
+    Cosignature(NoteError),
+}
+
+/// Verifies a partner's checkpoint and that its tree continues `base`.
+///
+/// # Errors
+/// The fault; an [`TreeFault::Irreconcilable`] one is to be kept as evidence.
+pub fn verify_tree(
+    partner: &Partner,
+    base: &Tree,
+    note: &[u8],
+    consistency: &[Hash],
+) -> Result<SignedCheckpoint, TreeFault> {
+    let signed = partner.key.verify(note)?;
+    if signed.checkpoint().origin != partner.key.name() {
+        return Err(TreeFault::Origin {
+            claimed: signed.checkpoint().origin.clone(),
+            expected: partner.key.name().to_owned(),
+        });
+    }
+    if signed.size() < base.size {
+        return Err(TreeFault::Shrunk { claimed: signed.size(), verified: base.size });
+    }
+    let continues = merkle::verify_consistency(
+        base.size,
+        &base.root,
+        signed.size(),
+        signed.root(),
+        consistency,
+    );
+    match continues {
+        Ok(()) => Ok(signed),
+        Err(_) => Err(TreeFault::Irreconcilable {
+            verified: base.size,
+            checkpoint: Box::new(signed),
+        }),
+    }
+}
+
+/// A dispatch that its sender's log proves, whose payload opens and fits: only [`verify_dispatch`] makes one.
+#[derive(Debug)]
+pub struct VerifiedDispatch {
+    received: Received,
+    sent: DispatchSent,
+    content: Content,
+    ciphertext: Vec<u8>,
+    key: PayloadKey,
+}
+
+impl VerifiedDispatch {
+    /// What the public entry says.
+    pub fn sent(&self) -> &DispatchSent {
+        &self.sent
+    }
+
+    /// What the payload says.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The sender's leaf with its proof.
+    pub fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// The payload as it is to be kept.
+    pub fn sealed(&self) -> (&[u8], &PayloadKey) {
+        (&self.ciphertext, &self.key)
+    }
+}
+
+/// A dispatch that the sender's log proves.
+#[derive(Debug)]
+pub enum Proved {
+    /// And that can be kept.
+    Fit(Box<VerifiedDispatch>),
+    /// And that must be refused.
+    Unfit {
+        /// What arrived.
+        received: Received,
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// Verifies one dispatch of a delivery against the delivery's checkpoint.
+///
+/// # Errors
+/// The leaf is not in the tree: the sender proves nothing, and nothing can be answered with proof.
+pub fn verify_dispatch(
+    partner: &Partner,
+    own: Jurisdiction,
+    checkpoint: &SignedCheckpoint,
+    dispatch: DeliveredDispatch,
+) -> Result<Proved, TreeFault> {
+    let DeliveredDispatch { index, entry, inclusion, ciphertext, key } = dispatch;
+    merkle::verify_inclusion(
+        &merkle::leaf_hash(&entry),
+        index,
+        checkpoint.size(),
+        &inclusion,
+        checkpoint.root(),
+    )
+    .map_err(|_| TreeFault::NotIncluded { index })?;
+    let too_long = entry.len() > DISPATCH_LEAF_LIMIT;
+    let received = Received {
+        // An oversized leaf is answered by its index and proof alone.
+        sender_entry: if too_long { Vec::new() } else { entry },
+        sender_index: index,
+        inclusion,
+        checkpoint: Checkpoint::clone(checkpoint.checkpoint()),
+        signature: *checkpoint.signature(),
+    };
+    if too_long {
+        return Ok(Proved::Unfit { received, reason: Refusal::Malformed });
+    }
+    let sent = match read_sent(partner, own, &received.sender_entry) {
+        Ok(sent) => sent,
+        Err(reason) => return Ok(Proved::Unfit { received, reason }),
+    };
+    match open_content(&sent, &ciphertext, key) {
+        Ok((content, key)) => Ok(Proved::Fit(Box::new(VerifiedDispatch {
+            received,
+            sent,
+            content,
+            ciphertext,
+            key,
+        }))),
+        Err(reason) => Ok(Proved::Unfit { received, reason }),
+    }
+}
+
+fn read_sent(partner: &Partner, own: Jurisdiction, leaf: &[u8]) -> Result<DispatchSent, Refusal> {
+    let entry = Entry::decode(leaf).map_err(|_| Refusal::Malformed)?;
+    let Kind::DispatchSent(sent) = entry.kind else {
+        return Err(Refusal::Malformed);
+    };
+    let honest_sender =
+        sent.from == partner.code && entry.cause.principal.jurisdiction() == partner.code;
+    if !honest_sender || sent.to != own {
+        return Err(Refusal::Misaddressed);
+    }
+    // Somebody's purpose stands behind every dispatch.
+    if entry.cause.grounds.is_none() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(sent)
+}
+
+fn open_content(
+    sent: &DispatchSent,
+    ciphertext: &[u8],
+    key: Option<PayloadKey>,
+) -> Result<(Content, PayloadKey), Refusal> {
+    let mismatch = Refusal::PayloadMismatch;
+    let length = usize::try_from(sent.ciphertext_length).unwrap_or(usize::MAX);
+    if ciphertext.len() != length || seal::sha256(ciphertext) != sent.ciphertext_sha256 {
+        return Err(mismatch);
+    }
+    let key = key.ok_or(mismatch)?;
+    let plaintext =
+        Zeroizing::new(seal::open(ciphertext, &key, sent.dispatch_id).map_err(|_| mismatch)?);
+    let plaintext = Plaintext::from_bytes(&plaintext).map_err(|_| mismatch)?;
+    if plaintext.commitment() != sent.commitment {
+        return Err(mismatch);
+    }
+    let content = plaintext.content().map_err(|_| Refusal::InvalidContent)?;
+    Ok((content, key))
+}

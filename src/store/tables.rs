@@ -1,0 +1,153 @@
+//! Keys of the services' rows, beside the log's own in [`super::keys`].
+//!
+//! | prefix | family | key after the prefix | value |
+//! |---|---|---|---|
+//! | `0x10` | payload | log index `u64`, part `u16` | ciphertext, cut up by [`super::long`] |
+//! | `0x11` | payload key | purge month `u32`, log index `u64` | the key, wrapped under its bucket's |
+//! | `0x12` | dispatch | sending jurisdiction (6), dispatch id (16) | where it is in this log, its leaf hash, its record |
+//! | `0x13` | refused dispatch | sending jurisdiction (6), leaf hash (32) | index of the refusal `u64` |
+//! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
+//! | `0x15` | witness | partner (6) | its newest checkpoint that this node verified |
+//! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
+//! | `0x40` | lead | record id (16) | where the lead stands |
+//! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
+//! | `0x42` | lead event | record id (16), log index `u64` | one action on a lead |
+//! | `0x43` | subject | purge month `u32`, keyed tag of the number (16), log index `u64` | record id |
+//! | `0x44` | lead number | keyed tag of origin and number (32) | record id, keyed tag of the content, log index |
+//! | `0x45` | partner | jurisdiction (6), 0 approved or 1 proposed | the card and who |
+//! | `0x46` | policy | | the newest policy |
+
+use crate::domain::{DispatchId, Jurisdiction, RecordId};
+
+const PAYLOAD: u8 = 0x10;
+const PAYLOAD_KEY: u8 = 0x11;
+const DISPATCH: u8 = 0x12;
+const REFUSED: u8 = 0x13;
+const OUTBOX: u8 = 0x14;
+const WITNESS: u8 = 0x15;
+const CRL: u8 = 0x16;
+const LEAD: u8 = 0x40;
+const LEAD_BY_STATE: u8 = 0x41;
+const LEAD_EVENT: u8 = 0x42;
+const SUBJECT: u8 = 0x43;
+const LEAD_NUMBER: u8 = 0x44;
+const PARTNER: u8 = 0x45;
+
+/// The key of the newest policy.
+pub const POLICY: [u8; 1] = [0x46];
+
+fn key<const N: usize>(prefix: u8, parts: &[&[u8]]) -> [u8; N] {
+    let mut out = [prefix; N];
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    for (to, from) in out.iter_mut().skip(1).zip(bytes) {
+        *to = *from;
+    }
+    debug_assert_eq!(1 + parts.iter().map(|p| p.len()).sum::<usize>(), N);
+    out
+}
+
+/// The base key of a payload; its parts follow it.
+pub fn payload(index: u64) -> [u8; 9] {
+    key(PAYLOAD, &[&index.to_be_bytes()])
+}
+
+/// The key of a payload's wrapped key. `month` is the purge month's number.
+pub fn payload_key(month: u32, index: u64) -> [u8; 13] {
+    key(PAYLOAD_KEY, &[&month.to_be_bytes(), &index.to_be_bytes()])
+}
+
+/// The key of a dispatch by its sender and id.
+pub fn dispatch(from: Jurisdiction, id: DispatchId) -> [u8; 23] {
+    key(DISPATCH, &[from.as_bytes(), id.as_bytes()])
+}
+
+/// The key of a refusal by the sender and the refused leaf's hash.
+pub fn refused(from: Jurisdiction, leaf_hash: &[u8; 32]) -> [u8; 39] {
+    key(REFUSED, &[from.as_bytes(), leaf_hash])
+}
+
+/// The key of a dispatch that waits for its receipt.
+pub fn outbox(to: Jurisdiction, index: u64) -> [u8; 15] {
+    key(OUTBOX, &[to.as_bytes(), &index.to_be_bytes()])
+}
+
+/// The log index in an outbox key.
+pub fn outbox_index(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|index| u64::from_be_bytes(*index))
+}
+
+/// The key of a partner's newest verified checkpoint.
+pub fn witness(partner: Jurisdiction) -> [u8; 7] {
+    key(WITNESS, &[partner.as_bytes()])
+}
+
+/// The base key of a partner's revocation list; its parts follow it.
+pub fn crl(partner: Jurisdiction) -> [u8; 7] {
+    key(CRL, &[partner.as_bytes()])
+}
+
+/// The key of a lead.
+pub fn lead(record: RecordId) -> [u8; 17] {
+    key(LEAD, &[record.as_bytes()])
+}
+
+/// The key of a lead among those of its direction and state.
+pub fn lead_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
+    key(LEAD_BY_STATE, &[&[direction], &[state], &index.to_be_bytes()])
+}
+
+/// The log index in a key of [`lead_by_state`] or [`subject`].
+pub fn last_index(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|index| u64::from_be_bytes(*index))
+}
+
+/// The key of an action on a lead.
+pub fn lead_event(record: RecordId, index: u64) -> [u8; 25] {
+    key(LEAD_EVENT, &[record.as_bytes(), &index.to_be_bytes()])
+}
+
+/// The key of a lead under its subject's keyed tag.
+pub fn subject(month: u32, tag: &[u8; 16], index: u64) -> [u8; 29] {
+    key(SUBJECT, &[&month.to_be_bytes(), tag, &index.to_be_bytes()])
+}
+
+/// The key of a lead under the keyed tag of its origin and number.
+pub fn lead_number(tag: &[u8; 32]) -> [u8; 33] {
+    key(LEAD_NUMBER, &[tag])
+}
+
+/// The key of a partner: its approved card, or one that was proposed.
+pub fn partner(code: Jurisdiction, proposed: bool) -> [u8; 8] {
+    key(PARTNER, &[code.as_bytes(), &[u8::from(proposed)]])
+}
+
+/// First key and end of all partners.
+pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The layout is on disks: these bytes never change.
+    #[test]
+    fn layout_is_golden() {
+        let id = [7; 16];
+        let to: Jurisdiction = "440000".parse().unwrap();
+        let golden = [
+            (hex::encode(payload(1)), "100000000000000001"),
+            (hex::encode(payload_key(203_112, 1)), "11000319680000000000000001"),
+            (hex::encode(outbox(to, 2)), "143434303030300000000000000002"),
+            (hex::encode(witness(to)), "15343430303030"),
+            (hex::encode(lead_by_state(1, 2, 3)), "4101020000000000000003"),
+            (hex::encode(partner(to, true)), "4534343030303001"),
+            (
+                hex::encode(lead_event(RecordId::from(id), 9)),
+                "42070707070707070707070707070707070000000000000009",
+            ),
+        ];
+        for (made, written) in golden {
+            assert_eq!(made, written);
+        }
+        assert_eq!(outbox_index(&outbox(to, 2)), Some(2));
+    }
+}
