@@ -186,18 +186,20 @@ mod tests {
         let tree = Leaves(reference::leaves(40));
         for size in 0..=40 {
             let leaves = &tree.0[..size];
-            let size = size as u64;
-            assert_eq!(root_at(&tree, size).unwrap(), reference::root(leaves));
+            assert_eq!(
+                root_at(&tree, size as u64).unwrap(),
+                reference::root(leaves)
+            );
             for index in 0..size {
                 assert_eq!(
-                    inclusion_proof(&tree, index, size).unwrap(),
-                    reference::path(index as usize, leaves)
+                    inclusion_proof(&tree, index as u64, size as u64).unwrap(),
+                    reference::path(index, leaves)
                 );
             }
             for old in 0..=size {
                 assert_eq!(
-                    consistency_proof(&tree, old, size).unwrap(),
-                    reference::consistency(old as usize, leaves)
+                    consistency_proof(&tree, old as u64, size as u64).unwrap(),
+                    reference::consistency(old, leaves)
                 );
             }
         }
@@ -206,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn proofs_are_those_of_the_rfc(size in 1..1500_usize, at in any::<prop::sample::Index>()) {
-            let tree = Leaves(reference::leaves(size as u64));
+            let tree = Leaves(reference::leaves(size));
             let (index, old) = (at.index(size), at.index(size + 1));
             prop_assert_eq!(
                 inclusion_proof(&tree, index as u64, size as u64).unwrap(),

@@ -3,8 +3,8 @@
 use super::{Hash, NodeReader, ProofInvalid, empty_root, leaf_hash, node_hash};
 
 /// Distinct leaf hashes.
-pub(super) fn leaves(count: u64) -> Vec<Hash> {
-    (0..count)
+pub(super) fn leaves(count: usize) -> Vec<Hash> {
+    (0..count as u64)
         .map(|index| leaf_hash(&index.to_be_bytes()))
         .collect()
 }

@@ -312,7 +312,7 @@ mod tests {
                 let hashes = &rows[usize::from(place.tile.level)];
                 let tile = hashes
                     .chunks(TILE_WIDTH)
-                    .nth(place.tile.index as usize)
+                    .nth(usize::try_from(place.tile.index).unwrap())
                     .unwrap();
                 assert_eq!(
                     place.root(tile),

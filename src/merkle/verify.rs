@@ -166,7 +166,7 @@ mod tests {
     use crate::merkle::reference;
     use proptest::prelude::*;
 
-    const SIZES: u64 = 33;
+    const SIZES: usize = 33;
 
     fn flipped(hash: &Hash, bit: usize) -> Hash {
         let mut bytes = *hash.as_bytes();
@@ -178,29 +178,29 @@ mod tests {
     fn true_inclusion_proofs_hold_and_any_other_index_or_length_does_not() {
         let all = reference::leaves(SIZES);
         for size in 1..=SIZES {
-            let leaves = &all[..size as usize];
+            let leaves = &all[..size];
             let root = reference::root(leaves);
-            for index in 0..size {
-                let leaf = &leaves[index as usize];
-                let proof = reference::path(index as usize, leaves);
-                assert_eq!(verify_inclusion(leaf, index, size, &proof, &root), Ok(()));
+            for (index, leaf) in leaves.iter().enumerate() {
+                let proof = reference::path(index, leaves);
+                let verify = |index: usize, proof: &[Hash]| {
+                    verify_inclusion(leaf, index as u64, size as u64, proof, &root)
+                };
+                assert_eq!(verify(index, &proof), Ok(()));
                 for other in (0..=size).filter(|other| *other != index) {
-                    assert!(verify_inclusion(leaf, other, size, &proof, &root).is_err());
+                    assert!(
+                        verify(other, &proof).is_err(),
+                        "{index} passed for {other} of {size}"
+                    );
                 }
+                let found = proof.len();
                 let longer = [&proof[..], &[root]].concat();
                 assert_eq!(
-                    verify_inclusion(leaf, index, size, &longer, &root),
-                    Err(ProofInvalid::Length {
-                        found: longer.len()
-                    })
+                    verify(index, &longer),
+                    Err(ProofInvalid::Length { found: found + 1 })
                 );
                 if let Some((_, shorter)) = proof.split_last() {
-                    assert_eq!(
-                        verify_inclusion(leaf, index, size, shorter, &root),
-                        Err(ProofInvalid::Length {
-                            found: shorter.len()
-                        })
-                    );
+                    let refused = Err(ProofInvalid::Length { found: found - 1 });
+                    assert_eq!(verify(index, shorter), refused);
                 }
             }
         }
@@ -210,35 +210,30 @@ mod tests {
     fn true_consistency_proofs_hold_and_any_other_size_does_not() {
         let all = reference::leaves(SIZES);
         for new in 0..=SIZES {
-            let leaves = &all[..new as usize];
+            let leaves = &all[..new];
             let new_root = reference::root(leaves);
             for old in 0..=new {
-                let old_root = reference::root(&leaves[..old as usize]);
-                let proof = reference::consistency(old as usize, leaves);
-                assert_eq!(
-                    verify_consistency(old, &old_root, new, &new_root, &proof),
-                    Ok(())
-                );
+                let old_root = reference::root(&leaves[..old]);
+                let proof = reference::consistency(old, leaves);
+                let verify = |old: usize, proof: &[Hash]| {
+                    verify_consistency(old as u64, &old_root, new as u64, &new_root, proof)
+                };
+                assert_eq!(verify(old, &proof), Ok(()));
                 for other in (0..=new + 1).filter(|other| *other != old) {
                     assert!(
-                        verify_consistency(other, &old_root, new, &new_root, &proof).is_err(),
-                        "{old} passed for {other} in {new}"
+                        verify(other, &proof).is_err(),
+                        "{old} passed for {other} of {new}"
                     );
                 }
+                let found = proof.len();
                 let longer = [&proof[..], &[new_root]].concat();
                 assert_eq!(
-                    verify_consistency(old, &old_root, new, &new_root, &longer),
-                    Err(ProofInvalid::Length {
-                        found: longer.len()
-                    })
+                    verify(old, &longer),
+                    Err(ProofInvalid::Length { found: found + 1 })
                 );
                 if let Some((_, shorter)) = proof.split_last() {
-                    assert_eq!(
-                        verify_consistency(old, &old_root, new, &new_root, shorter),
-                        Err(ProofInvalid::Length {
-                            found: shorter.len()
-                        })
-                    );
+                    let refused = Err(ProofInvalid::Length { found: found - 1 });
+                    assert_eq!(verify(old, shorter), refused);
                 }
             }
         }
@@ -292,7 +287,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bit_of_an_inclusion_proof_can_change(
-            size in 1..600_u64,
+            size in 1..600_usize,
             at in any::<prop::sample::Index>(),
             where_in_proof in any::<prop::sample::Index>(),
             bit in 0..256_usize,
@@ -300,7 +295,7 @@ mod tests {
             let leaves = reference::leaves(size);
             let index = at.index(leaves.len());
             let (root, mut proof) = (reference::root(&leaves), reference::path(index, &leaves));
-            let (leaf, index) = (leaves[index], index as u64);
+            let (leaf, index, size) = (leaves[index], index as u64, size as u64);
             prop_assert_eq!(verify_inclusion(&leaf, index, size, &proof, &root), Ok(()));
             prop_assert!(verify_inclusion(&flipped(&leaf, bit), index, size, &proof, &root).is_err());
             prop_assert!(verify_inclusion(&leaf, index, size, &proof, &flipped(&root, bit)).is_err());
@@ -317,7 +312,7 @@ mod tests {
 
         #[test]
         fn no_bit_of_a_consistency_proof_can_change(
-            new in 1..600_u64,
+            new in 1..600_usize,
             at in any::<prop::sample::Index>(),
             where_in_proof in any::<prop::sample::Index>(),
             bit in 0..256_usize,
@@ -326,7 +321,7 @@ mod tests {
             let old = 1 + at.index(leaves.len());
             let mut proof = reference::consistency(old, &leaves);
             let (old_root, new_root) = (reference::root(&leaves[..old]), reference::root(&leaves));
-            let old = old as u64;
+            let (old, new) = (old as u64, new as u64);
             prop_assert_eq!(verify_consistency(old, &old_root, new, &new_root, &proof), Ok(()));
             let (bad_old, bad_new) = (flipped(&old_root, bit), flipped(&new_root, bit));
             prop_assert!(verify_consistency(old, &bad_old, new, &new_root, &proof).is_err());
