@@ -1,1 +1,20 @@
-//! C2SP signed notes: checkpoints, cosignatures, verifier keys.
+//! C2SP signed notes: checkpoints, cosignatures, verifier keys. Ed25519 throughout.
+//!
+//! Whoever holds a [`SignedCheckpoint`] knows that a log's key signed it: only signing and verifying make one.
+
+mod checkpoint;
+mod cosignature;
+mod key;
+mod line;
+mod signed;
+mod signer;
+
+pub use checkpoint::Checkpoint;
+pub use cosignature::Cosignature;
+pub use key::{MalformedKey, VerifierKey};
+pub use line::InvalidName;
+pub use signed::{MAX_NOTE_BYTES, MAX_SIGNATURE_LINES, NoteError, SignedCheckpoint};
+pub use signer::{LogSigner, SignerError};
+
+/// Bytes of an Ed25519 signature (RFC 8032).
+pub(crate) const SIGNATURE_BYTES: usize = 64;
