@@ -3,7 +3,7 @@
 //!
 //! A family of keys is either long or not: the parts of a long value are found by number, never by looking around.
 
-use super::{MAX_VALUE, StoreError};
+use super::{MAX_VALUE, Row, StoreError};
 
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 4;
@@ -20,7 +20,7 @@ pub fn part_key(key: &[u8], part: u16) -> Vec<u8> {
 }
 
 /// The rows that hold `value`; at least one, also for an empty value.
-pub fn split(key: &[u8], value: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+pub fn split(key: &[u8], value: &[u8]) -> Result<Vec<Row>, StoreError> {
     let length = u32::try_from(value.len())
         .ok()
         .filter(|_| value.len() <= MAX_LONG)
