@@ -100,7 +100,7 @@ mod tests {
             3 * MAX_VALUE - HEADER,
             MAX_LONG,
         ] {
-            let value: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let value: Vec<u8> = (0..=250).cycle().take(length).collect();
             let rows: BTreeMap<_, _> = split(b"k", &value).unwrap().into_iter().collect();
             assert!(rows.values().all(|row| row.len() <= MAX_VALUE));
             assert_eq!(read(&rows, b"k").unwrap(), Some(value), "{length}");
