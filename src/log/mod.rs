@@ -1,1 +1,241 @@
 //! The append-only log: one writer, durable commits, checkpoints and proofs.
+//!
+//! Callers hand a [`Proposal`] to the [`Log`]. The sequencer, on a thread of its own, lets each decide on top of all
+//! before it, and commits whatever queued meanwhile as one: frames of leaves, tiles, head, views and rows in one
+//! atomic batch, synced, then published under a new checkpoint, then answered with a [`Durable`]. Nobody sees a
+//! signature or a row before its bytes are on disk. Any storage error closes the log for writing.
+
+mod frames;
+mod head;
+mod keeper;
+mod open;
+mod proposal;
+mod reader;
+mod sequencer;
+mod shared;
+mod tiles;
+mod txn;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+
+pub use open::OpenError;
+pub use proposal::{Durable, Pending, Proposal, ProposeError};
+pub use reader::{Damage, Proofs, ReadError, Reader};
+pub use shared::{Closure, LogHealth};
+pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
+
+use crate::{
+    domain::Clock,
+    note::{LogSigner, SignedCheckpoint, VerifierKey},
+    store::Store,
+};
+use keeper::Keeper;
+use proposal::Job;
+use sequencer::Sequencer;
+use shared::Shared;
+
+/// What a log is opened with.
+pub struct LogOptions {
+    /// Signs checkpoints; its name is the log's origin.
+    pub signer: LogSigner,
+    /// Tells the time of entries.
+    pub clock: Arc<dyn Clock>,
+    /// Where the newest published checkpoint is kept, outside the store (I4).
+    pub checkpoint_file: PathBuf,
+    /// Shown every entry, in this order.
+    pub views: Vec<Box<dyn View>>,
+    /// How many proposals may wait. Whoever brings more waits for room.
+    pub queue: usize,
+    /// How many reads may run at once through [`Log::read`].
+    pub reads: usize,
+}
+
+impl LogOptions {
+    /// With no views, room for 4,096 proposals and for 16 reads at once.
+    pub fn new(signer: LogSigner, clock: Arc<dyn Clock>, checkpoint_file: PathBuf) -> Self {
+        Self {
+            signer,
+            clock,
+            checkpoint_file,
+            views: Vec::new(),
+            queue: 4096,
+            reads: 16,
+        }
+    }
+}
+
+/// The log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    key: VerifierKey,
+    /// Gone when closed.
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    thread: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    reads: Semaphore,
+}
+
+impl Log {
+    /// Opens the log in `store`, or creates it. Blocks.
+    ///
+    /// # Errors
+    /// The store fails, holds another log, is damaged, or is older than what was published.
+    pub fn open(store: Arc<dyn Store>, options: LogOptions) -> Result<Self, OpenError> {
+        let opened = open::open(store.as_ref(), &options.signer, &options.checkpoint_file)?;
+        let key = options.signer.verifier_key();
+        let shared = Arc::new(Shared::new(store, Arc::clone(&opened.checkpoint)));
+        let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
+            .map_err(OpenError::Thread)?;
+        keeper.keep(opened.checkpoint);
+        let sequencer = Sequencer {
+            shared: Arc::clone(&shared),
+            keeper,
+            signer: options.signer,
+            clock: options.clock,
+            views: options.views,
+            frontier: opened.frontier,
+            edges: opened.edges,
+            last_time: opened.last_time,
+        };
+        let (sender, queue) = mpsc::channel(options.queue.max(1));
+        let thread = std::thread::Builder::new()
+            .name("log-sequencer".to_owned())
+            .spawn(move || sequencer.run(queue))
+            .map_err(OpenError::Thread)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                key,
+                queue: Mutex::new(Some(sender)),
+                thread: tokio::sync::Mutex::new(Some(thread)),
+                reads: Semaphore::new(options.reads.max(1)),
+            }),
+        })
+    }
+
+    /// Queues a proposal and waits for its answer: what it decided is then on disk and published.
+    ///
+    /// # Errors
+    /// The proposal decided against itself, or the log is or was closed.
+    pub async fn propose<T, E>(
+        &self,
+        proposal: Proposal<T, E>,
+    ) -> Result<Durable<T>, ProposeError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.submit(proposal).await?.await
+    }
+
+    /// Queues a proposal, waiting for room in the queue only. The answer is awaited apart, so that one caller can have
+    /// many on their way; they are decided in the order of submission.
+    ///
+    /// # Errors
+    /// The log is closed.
+    pub async fn submit<T, E>(
+        &self,
+        proposal: Proposal<T, E>,
+    ) -> Result<Pending<T, E>, ProposeError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let closed = || {
+            let why = self.inner.shared.closed();
+            ProposeError::Closed(why.unwrap_or_else(|| Arc::new(Closure::Stopped)))
+        };
+        if let Some(why) = self.inner.shared.closed() {
+            return Err(ProposeError::Closed(why));
+        }
+        let sender = self.inner.sender().clone().ok_or_else(closed)?;
+        let (job, pending) = proposal::ticket(proposal);
+        sender.send(job).await.map_err(|_| closed())?;
+        Ok(pending)
+    }
+
+    /// The newest published checkpoint.
+    pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
+        self.inner.shared.checkpoint()
+    }
+
+    /// Follows the newest published checkpoint. Does not tell of closing: ask [`Log::health`].
+    pub fn subscribe(&self) -> watch::Receiver<Arc<SignedCheckpoint>> {
+        self.inner.shared.subscribe()
+    }
+
+    /// A reader. It blocks: on an async worker use [`Log::read`].
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.inner.shared))
+    }
+
+    /// Runs a read where it may block; a bounded number at once.
+    ///
+    /// # Errors
+    /// [`ReadError::CutOff`] when the read panicked or the runtime is going away.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> T + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let permit = self.inner.reads.acquire().await;
+        let _permit = permit.map_err(|_| ReadError::CutOff)?;
+        let reader = self.reader();
+        tokio::task::spawn_blocking(move || read(&reader))
+            .await
+            .map_err(|_| ReadError::CutOff)
+    }
+
+    /// The key that the log's checkpoints verify with.
+    pub fn verifier_key(&self) -> VerifierKey {
+        self.inner.key.clone()
+    }
+
+    /// The log's name, unique among all logs.
+    pub fn origin(&self) -> &str {
+        self.inner.key.name()
+    }
+
+    /// Whether the log takes writes.
+    pub fn health(&self) -> LogHealth {
+        self.inner.shared.health()
+    }
+
+    /// Takes no more proposals, writes those in the queue, and joins the log's threads. Reads go on.
+    pub async fn close(&self) {
+        drop(self.inner.sender().take());
+        let mut thread = self.inner.thread.lock().await;
+        if let Some(thread) = thread.take() {
+            let joined = tokio::task::spawn_blocking(|| thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the log's sequencer panicked");
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn sender(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Box<dyn Job>>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("origin", &self.origin())
+            .field("size", &self.checkpoint().size())
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,1 +1,160 @@
 //! The store that keeps everything, and where in it each thing lies.
+//!
+//! A [`Store`] is a sorted map with atomic, durable commits. [`SledStore`] keeps it on disk, [`MemoryStore`] in memory
+//! and fails on request. [`keys`] is the layout. Calls block: never make them on an async worker.
+
+mod batch;
+mod disk;
+pub mod keys;
+mod lock;
+pub mod long;
+mod memory;
+
+use std::{io, sync::Arc};
+
+pub use batch::Batch;
+pub use disk::{OpenStoreError, SledStore};
+pub use lock::{DirectoryLock, LockError};
+pub use memory::{Fault, MemoryStore};
+
+/// The longest value in bytes. Longer ones are cut up by [`long`]; sled would put them, unsynced, into files of their
+/// own.
+pub const MAX_VALUE: usize = 6 * 1024;
+
+/// The longest key in bytes.
+pub const MAX_KEY: usize = 512;
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// A sorted map of byte strings with atomic and durable commits by one writer.
+pub trait Store: Send + Sync {
+    /// The value under `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Rows with `from <= key < to`, in `order`, at most `limit`.
+    fn range(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
+
+    /// Applies all of `batch` or nothing. On disk when it returns `Ok`; after an error nobody knows which of the two
+    /// the disk holds.
+    ///
+    /// `expected_size` is the log's size before this commit. It is checked against the stored head
+    /// ([`keys::HEAD`]), so that a second writer is refused before it can overwrite anything.
+    fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError>;
+}
+
+/// The order of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// Why a store could not read or commit.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A value above [`MAX_VALUE`]. Nothing was written.
+    #[error(
+        "a value of {length} bytes is above the limit of {MAX_VALUE}; cut it up with store::long"
+    )]
+    ValueTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A key above [`MAX_KEY`], or an empty one. Nothing was written.
+    #[error("a key of {length} bytes; keys have 1 to {MAX_KEY}")]
+    KeyLength {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Somebody else wrote to this store. Nothing was written.
+    #[error(
+        "the store holds a log of {stored} entries, the writer believed {expected}: two processes write to it; stop both \
+         and verify the log before one goes on"
+    )]
+    SizeMoved {
+        /// What the writer believed.
+        expected: u64,
+        /// What is stored.
+        stored: u64,
+    },
+    /// The head row is not one.
+    #[error("the log's head row is damaged; restore the verified prefix into a fresh directory")]
+    HeadDamaged,
+    /// A long value lacks a part, or its first part is not one.
+    #[error("a stored value lacks a part; restore the verified prefix into a fresh directory")]
+    PartMissing,
+    /// sled wrote a blob file, which it never syncs.
+    #[error("sled wrote into blobs/, which it does not sync: the commit is not acknowledged")]
+    UnsyncedBlob,
+    /// The file system failed.
+    #[error("could not {doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The engine failed.
+    #[error("the storage engine could not {doing}: {said}")]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// An earlier commit failed; what the disk holds since then is unknown.
+    #[error(
+        "an earlier commit failed, so this store takes no more; reopen it from a verified copy"
+    )]
+    Failed,
+    /// A fault that a test asked for.
+    #[error("injected fault")]
+    Injected,
+}
+
+impl StoreError {
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            doing,
+            source: Arc::new(source),
+        }
+    }
+}
+
+/// The checks that every store makes before it writes.
+fn admit(batch: &Batch) -> Result<(), StoreError> {
+    for (key, value) in batch.iter() {
+        if key.is_empty() || key.len() > MAX_KEY {
+            return Err(StoreError::KeyLength { length: key.len() });
+        }
+        if let Some(value) = value
+            && value.len() > MAX_VALUE
+        {
+            return Err(StoreError::ValueTooLong {
+                length: value.len(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a writer that believes in another log size than the stored head says.
+fn admit_writer(expected: u64, head: Option<&[u8]>) -> Result<(), StoreError> {
+    let stored = match head {
+        None => 0,
+        Some(head) => keys::head_size(head).ok_or(StoreError::HeadDamaged)?,
+    };
+    if stored != expected {
+        return Err(StoreError::SizeMoved { expected, stored });
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Keeps the newest published checkpoint in a file outside the store, so that a store that was rolled back is noticed
+//! (I4). The file is never ahead of the store and may lag behind it.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use super::shared::{Closure, Shared};
+use crate::note::SignedCheckpoint;
+
+/// The keeper's thread and the slot from which it takes checkpoints; only the newest counts.
+pub(super) struct Keeper {
+    slot: Arc<Slot>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    newest: Option<Arc<SignedCheckpoint>>,
+    stopping: bool,
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a checkpoint; `None` when stopping and nothing is left.
+    fn take(&self) -> Option<Arc<SignedCheckpoint>> {
+        let state = self.state();
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.newest.is_none() && !state.stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.newest.take()
+    }
+}
+
+impl Keeper {
+    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> io::Result<Self> {
+        let slot = Arc::new(Slot::default());
+        let taken = Arc::clone(&slot);
+        let thread = std::thread::Builder::new()
+            .name("log-keeper".to_owned())
+            .spawn(move || {
+                while let Some(checkpoint) = taken.take() {
+                    if let Err(source) = write(&path, checkpoint.note().as_bytes()) {
+                        let source = Arc::new(source);
+                        shared.close(Closure::CheckpointFile { path, source });
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self {
+            slot,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Keeps this published checkpoint instead of older ones. Does not wait.
+    pub(super) fn keep(&self, checkpoint: Arc<SignedCheckpoint>) {
+        self.slot.state().newest = Some(checkpoint);
+        self.slot.changed.notify_one();
+    }
+
+    /// Writes what is left and joins the thread.
+    pub(super) fn stop(&self) {
+        self.slot.state().stopping = true;
+        self.slot.changed.notify_one();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Err(_)) = thread.map(JoinHandle::join) {
+            tracing::error!("the checkpoint keeper panicked");
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Replaces the file, so that after a crash it holds the old bytes or the new.
+fn write(path: &Path, note: &[u8]) -> io::Result<()> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".next");
+    let mut file = File::create(&next)?;
+    file.write_all(note)?;
+    file.sync_all()?;
+    fs::rename(&next, path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,302 @@
+//! What is checked before a log opens (I3, I4), and how one is created.
+
+use std::{fs, io, ops::ControlFlow, path::Path, path::PathBuf, sync::Arc};
+
+use super::{Damage, ReadError, frames, head::Head, tiles::TileEdges, tiles::TileReader};
+use crate::{
+    domain::Timestamp,
+    merkle::{Frontier, Hash, NodeReader, leaf_hash, node_hash, root_at},
+    note::{LogSigner, NoteError, SignedCheckpoint, VerifierKey},
+    store::{Batch, Store, StoreError, keys},
+};
+
+/// How many of the newest leaves are hashed again on open. More would make opening linear in the log; the rest is the
+/// background scrub's.
+const LEAVES_CHECKED: u64 = 10_000;
+
+/// Why a log did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store holds another log.
+    #[error(
+        "the store holds the log {stored}, the configuration says {given}; point the node at its own directory"
+    )]
+    WrongOrigin {
+        /// Origin in the store.
+        stored: String,
+        /// Origin of the signer.
+        given: String,
+    },
+    /// The store's log was begun with another key.
+    #[error(
+        "the log {origin} was begun with another key: it is {stored}, the signer's is {given}. Going on would fork the \
+         log; restore its key, or begin a successor log"
+    )]
+    WrongKey {
+        /// The log's origin.
+        origin: String,
+        /// Verifier key in the store.
+        stored: Box<VerifierKey>,
+        /// Verifier key of the signer.
+        given: Box<VerifierKey>,
+    },
+    /// What is stored is not what was written.
+    #[error(
+        "the log is damaged: {0}. Keep the directory; copy the verified prefix into a fresh one, or begin a successor"
+    )]
+    Damaged(#[from] Damage),
+    /// The store is older than what was published.
+    #[error(
+        "the store was rolled back: it holds {stored} entries, but a checkpoint over {published} was published. A log \
+         that was shown is never cut: bring back the newer store, or begin a successor log"
+    )]
+    RolledBack {
+        /// Entries in the store.
+        stored: u64,
+        /// Entries under the checkpoint in the file.
+        published: u64,
+    },
+    /// The checkpoint file and the store disagree.
+    #[error(
+        "the store does not continue the published log: at {size} entries it has another root than the checkpoint file. \
+         Keep both and begin a successor log"
+    )]
+    Forked {
+        /// Size of the checkpoint in the file.
+        size: u64,
+    },
+    /// The checkpoint file cannot be read or written.
+    #[error("could not use the checkpoint file {}: {source}", path.display())]
+    CheckpointFile {
+        /// The checkpoint file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The checkpoint file holds something else.
+    #[error("{} is not a checkpoint of this log: {source}. Find out who changed it before you move it away", path.display())]
+    ForeignCheckpoint {
+        /// The checkpoint file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: NoteError,
+    },
+    /// A thread could not be started.
+    #[error("could not start the log's threads: {0}")]
+    Thread(io::Error),
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            ReadError::Damaged(damage) => Self::Damaged(damage),
+            // Nothing else is asked of the store while it opens.
+            ReadError::Unpublished { .. }
+            | ReadError::NoSuchEntry { .. }
+            | ReadError::Shrinks { .. }
+            | ReadError::InDoubt
+            | ReadError::CutOff => Self::Damaged(Damage::Head),
+        }
+    }
+}
+
+/// A log that passed its checks.
+pub(super) struct Opened {
+    pub(super) frontier: Frontier,
+    pub(super) edges: TileEdges,
+    pub(super) last_time: Timestamp,
+    pub(super) checkpoint: Arc<SignedCheckpoint>,
+}
+
+/// Opens the log in `store`, or creates it.
+pub(super) fn open(
+    store: &dyn Store,
+    signer: &LogSigner,
+    checkpoint_file: &Path,
+) -> Result<Opened, OpenError> {
+    let key = signer.verifier_key();
+    let kept = kept_checkpoint(checkpoint_file, &key);
+    let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
+        (None, None) => {
+            if let Some(kept) = kept? {
+                let (stored, published) = (0, kept.size());
+                return Err(OpenError::RolledBack { stored, published });
+            }
+            return create(store, signer, &key);
+        }
+        (Some(identity), Some(head)) => {
+            check_identity(&identity, &key)?;
+            let head = Head::from_bytes(&head).ok_or(Damage::Head)?;
+            let checkpoint = key.verify(&head.note).map_err(|_| Damage::Signature)?;
+            if let Some(kept) = kept?.as_ref() {
+                check_not_rolled_back(store, &checkpoint, kept)?;
+            }
+            check_tree(store, &head, &checkpoint)?;
+            Opened {
+                edges: TileEdges::load(store, head.size)?,
+                frontier: head.frontier,
+                last_time: head.last_time,
+                checkpoint: Arc::new(checkpoint),
+            }
+        }
+        (Some(_), None) | (None, Some(_)) => return Err(Damage::Head.into()),
+    };
+    Ok(opened)
+}
+
+fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Opened, OpenError> {
+    let frontier = Frontier::new();
+    let checkpoint = signer.sign(0, frontier.root());
+    let head = Head {
+        size: 0,
+        last_time: Timestamp::default(),
+        frontier: frontier.clone(),
+        note: checkpoint.note().into(),
+    };
+    let mut rows = Batch::new();
+    rows.put(keys::IDENTITY, key.to_string());
+    rows.put(keys::HEAD, head.to_bytes());
+    store.commit(0, &rows)?;
+    Ok(Opened {
+        frontier,
+        edges: TileEdges::default(),
+        last_time: head.last_time,
+        checkpoint: Arc::new(checkpoint),
+    })
+}
+
+fn check_identity(stored: &[u8], given: &VerifierKey) -> Result<(), OpenError> {
+    let stored: VerifierKey = str::from_utf8(stored)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(Damage::Head)?;
+    if stored.name() != given.name() {
+        return Err(OpenError::WrongOrigin {
+            stored: stored.name().to_owned(),
+            given: given.name().to_owned(),
+        });
+    }
+    if stored != *given {
+        return Err(OpenError::WrongKey {
+            origin: given.name().to_owned(),
+            stored: Box::new(stored),
+            given: Box::new(given.clone()),
+        });
+    }
+    Ok(())
+}
+
+/// I3: frontier, tile edges and newest leaves against the signed root.
+fn check_tree(
+    store: &dyn Store,
+    head: &Head,
+    checkpoint: &SignedCheckpoint,
+) -> Result<(), OpenError> {
+    let (size, root) = (checkpoint.size(), *checkpoint.root());
+    if head.size != size {
+        return Err(Damage::Head.into());
+    }
+    if head.frontier.size() != size || head.frontier.root() != root {
+        return Err(Damage::Frontier.into());
+    }
+    let tiles = TileReader::new(store);
+    if root_at(&tiles, size)? != root {
+        return Err(Damage::TileEdge.into());
+    }
+
+    let start = size.saturating_sub(LEAVES_CHECKED);
+    let mut leaves = Vec::new();
+    frames::visit(store, start, size, |_, leaf| {
+        leaves.push(leaf_hash(&leaf));
+        ControlFlow::Continue(())
+    })?;
+    let newest = Rehashed {
+        tiles: &tiles,
+        start,
+        leaves: &leaves,
+    };
+    let leaves_are_signed = root_at(&newest, size)? == root;
+    for (index, hash) in (start..).zip(&leaves) {
+        if tiles.node(0, index)? == *hash {
+            continue;
+        }
+        return Err(if leaves_are_signed {
+            Damage::Tile { level: 0, index }.into()
+        } else {
+            Damage::Leaf { index }.into()
+        });
+    }
+    if !leaves_are_signed {
+        return Err(Damage::TileEdge.into());
+    }
+    Ok(())
+}
+
+/// The tree as its newest leaves say it is, and its tiles before them.
+struct Rehashed<'a> {
+    tiles: &'a TileReader<'a>,
+    start: u64,
+    leaves: &'a [Hash],
+}
+
+impl NodeReader for Rehashed<'_> {
+    type Error = ReadError;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, ReadError> {
+        let (first, end) = (index << level, (index + 1) << level);
+        if end <= self.start {
+            return self.tiles.node(level, index);
+        }
+        if level == 0 {
+            let at = usize::try_from(first - self.start).unwrap_or(usize::MAX);
+            let found = self.leaves.get(at).copied();
+            return found.ok_or(Damage::Frame { index: first }.into());
+        }
+        let left = self.node(level - 1, index << 1)?;
+        let right = self.node(level - 1, (index << 1) | 1)?;
+        Ok(node_hash(&left, &right))
+    }
+}
+
+fn kept_checkpoint(path: &Path, key: &VerifierKey) -> Result<Option<SignedCheckpoint>, OpenError> {
+    let path = || path.to_owned();
+    match fs::read(path()) {
+        Ok(note) => key.verify(&note).map(Some).map_err(|source| {
+            let path = path();
+            OpenError::ForeignCheckpoint { path, source }
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => {
+            let path = path();
+            Err(OpenError::CheckpointFile { path, source })
+        }
+    }
+}
+
+/// I4: what was published is still there.
+fn check_not_rolled_back(
+    store: &dyn Store,
+    stored: &SignedCheckpoint,
+    kept: &SignedCheckpoint,
+) -> Result<(), OpenError> {
+    let size = kept.size();
+    if size > stored.size() {
+        return Err(OpenError::RolledBack {
+            stored: stored.size(),
+            published: size,
+        });
+    }
+    let root = if size == stored.size() {
+        *stored.root()
+    } else {
+        root_at(&TileReader::new(store), size)?
+    };
+    if root != *kept.root() {
+        return Err(OpenError::Forked { size });
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! What callers hand to the log, and what they get back.
+
+use std::{
+    error::Error,
+    fmt,
+    ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::sync::oneshot;
+
+use super::{Closure, Txn};
+use crate::note::SignedCheckpoint;
+
+type Decide<T, E> = Box<dyn FnOnce(&mut Txn<'_>) -> Result<T, E> + Send>;
+type Answer<T, E> = Result<Durable<T>, ProposeError<E>>;
+
+/// A change to the log: decides with everything before it in view, and is written whole or not at all.
+pub struct Proposal<T, E> {
+    decide: Decide<T, E>,
+}
+
+impl<T, E> Proposal<T, E> {
+    /// `decide` runs on the sequencer's thread, where everybody waits for it: it computes and uses the [`Txn`], and
+    /// does nothing else. When it returns `Err`, nothing of it is written, and others in its batch do not notice.
+    pub fn new(decide: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static) -> Self {
+        Self {
+            decide: Box::new(decide),
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Proposal<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proposal").finish_non_exhaustive()
+    }
+}
+
+/// A value whose log entries and rows are on disk and under a published checkpoint. Only the log makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable<T> {
+    value: T,
+    checkpoint: Arc<SignedCheckpoint>,
+}
+
+impl<T> Durable<T> {
+    /// The checkpoint that covers it.
+    pub fn checkpoint(&self) -> &Arc<SignedCheckpoint> {
+        &self.checkpoint
+    }
+
+    /// The value, no longer known to be durable.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// What follows from a durable value is as durable.
+    pub fn map<U>(self, follow: impl FnOnce(T) -> U) -> Durable<U> {
+        Durable {
+            value: follow(self.value),
+            checkpoint: self.checkpoint,
+        }
+    }
+}
+
+impl<T> Deref for Durable<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Why a proposal was not written, or is not known to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProposeError<E> {
+    /// It decided against itself. Nothing of it is written; what it decided on is durable.
+    Rejected(E),
+    /// It went on after its transaction had refused something. Nothing of it is written. A defect of the caller.
+    Spoiled,
+    /// It panicked. Nothing of it is written. A defect of the caller.
+    Panicked,
+    /// The log takes no writes. Nothing of it is written.
+    Closed(Arc<Closure>),
+    /// The log closed while this was being written: it may or may not be found after recovery.
+    Unsettled(Arc<Closure>),
+}
+
+impl<E: fmt::Display> fmt::Display for ProposeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(error) => error.fmt(f),
+            Self::Spoiled => f.write_str(
+                "nothing was written: the proposal went on after its transaction had refused",
+            ),
+            Self::Panicked => f.write_str("nothing was written: the proposal panicked"),
+            Self::Closed(why) => write!(f, "nothing was written: {why}"),
+            Self::Unsettled(why) => {
+                write!(f, "it is unknown whether this was written: {why}")
+            }
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ProposeError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Rejected(error) => error.source(),
+            Self::Closed(why) | Self::Unsettled(why) => Some(why.as_ref()),
+            Self::Spoiled | Self::Panicked => None,
+        }
+    }
+}
+
+/// A proposal in the queue. Await it for the answer; dropping it does not take the proposal back.
+#[must_use = "the proposal is written all the same, but nobody learns of it"]
+pub struct Pending<T, E> {
+    answer: oneshot::Receiver<Answer<T, E>>,
+}
+
+impl<T, E> fmt::Debug for Pending<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+impl<T, E> Future for Pending<T, E> {
+    type Output = Answer<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T, E>> {
+        Pin::new(&mut self.answer).poll(context).map(|answer| {
+            // The sequencer died: a defect of ours, but the caller must not hang or believe.
+            answer.unwrap_or_else(|_| Err(ProposeError::Unsettled(Arc::new(Closure::Stopped))))
+        })
+    }
+}
+
+/// A queued proposal as the sequencer sees it, whatever its types.
+pub(super) trait Job: Send {
+    /// Lets it decide. Whether it agreed to be written.
+    fn decide(&mut self, txn: &mut Txn<'_>) -> bool;
+
+    /// Its transaction was spoiled: whatever it decided does not count.
+    fn spoil(&mut self);
+
+    /// Answers, now that its batch is settled.
+    fn answer(self: Box<Self>, settled: Result<Arc<SignedCheckpoint>, Failure>);
+}
+
+/// Why a batch was not settled.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    Closed(Arc<Closure>),
+    Unsettled(Arc<Closure>),
+}
+
+/// A proposal and who waits for it.
+struct Ticket<T, E> {
+    stage: Stage<T, E>,
+    answer: oneshot::Sender<Answer<T, E>>,
+}
+
+enum Stage<T, E> {
+    Undecided(Decide<T, E>),
+    Decided(T),
+    Refused(ProposeError<E>),
+}
+
+pub(super) fn ticket<T: Send + 'static, E: Send + 'static>(
+    proposal: Proposal<T, E>,
+) -> (Box<dyn Job>, Pending<T, E>) {
+    let (sender, answer) = oneshot::channel();
+    let ticket = Ticket {
+        stage: Stage::Undecided(proposal.decide),
+        answer: sender,
+    };
+    (Box::new(ticket), Pending { answer })
+}
+
+impl<T: Send, E: Send> Job for Ticket<T, E> {
+    fn decide(&mut self, txn: &mut Txn<'_>) -> bool {
+        let undecided = std::mem::replace(&mut self.stage, Stage::Refused(ProposeError::Spoiled));
+        if let Stage::Undecided(decide) = undecided {
+            // A panic in one proposal must not take the log from everybody.
+            self.stage = match catch_unwind(AssertUnwindSafe(|| decide(txn))) {
+                Ok(Ok(value)) => Stage::Decided(value),
+                Ok(Err(error)) => Stage::Refused(ProposeError::Rejected(error)),
+                Err(_) => Stage::Refused(ProposeError::Panicked),
+            };
+        }
+        matches!(self.stage, Stage::Decided(_))
+    }
+
+    fn spoil(&mut self) {
+        if let Stage::Decided(_) = self.stage {
+            self.stage = Stage::Refused(ProposeError::Spoiled);
+        }
+    }
+
+    fn answer(self: Box<Self>, settled: Result<Arc<SignedCheckpoint>, Failure>) {
+        let answer = match (settled, self.stage) {
+            (Ok(checkpoint), Stage::Decided(value)) => Ok(Durable { value, checkpoint }),
+            (Ok(_), Stage::Refused(error)) => Err(error),
+            (Ok(_), Stage::Undecided(_)) => Err(ProposeError::Spoiled),
+            // Rejections too: what they rest on may not be on disk.
+            (Err(Failure::Unsettled(why)), Stage::Decided(_)) => Err(ProposeError::Unsettled(why)),
+            (Err(Failure::Unsettled(why) | Failure::Closed(why)), _) => {
+                Err(ProposeError::Closed(why))
+            }
+        };
+        // Nobody waits any more: the entry stands all the same.
+        drop(self.answer.send(answer));
+    }
+}

@@ -1,0 +1,363 @@
+//! What a proposal sees and says: the store with everything earlier in the batch on top, and its own writes on top of
+//! that. Nothing reaches the store before the proposal has agreed.
+
+use std::error::Error;
+
+use bytes::Bytes;
+
+use crate::{
+    domain::Timestamp,
+    merkle::{Hash, leaf_hash},
+    store::{Batch, MAX_VALUE, Order, Row, Store, StoreError, keys, long},
+};
+
+/// The longest leaf in bytes.
+pub const MAX_LEAF: usize = 65_535;
+
+/// What one proposal may write, leaves and rows together, in bytes.
+pub const MAX_PROPOSAL: usize = 4 * 1024 * 1024;
+
+/// Keeps rows that follow from entries. The sequencer shows it every entry that is appended, and its rows are
+/// committed together with the entry.
+///
+/// A view must be able to forget: what it knows it reads from rows, because a proposal may still be dropped after its
+/// entries were shown, and because a view is rebuilt by showing it the log again.
+pub trait View: Send {
+    /// For errors and logs.
+    fn name(&self) -> &'static str;
+
+    /// Puts the rows that follow from this entry. Rows that the proposal put before it appended are there to read. A
+    /// view appends nothing.
+    fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        leaf: &[u8],
+        leaf_hash: &Hash,
+    ) -> Result<(), ViewError>;
+}
+
+/// Why a view could not take an entry.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The transaction refused.
+    #[error(transparent)]
+    Txn(Box<TxnError>),
+    /// The view cannot make sense of the entry or of its own rows.
+    #[error(transparent)]
+    Entry(Box<dyn Error + Send + Sync>),
+}
+
+impl ViewError {
+    /// The view cannot make sense of the entry or of its own rows.
+    pub fn entry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Entry(error.into())
+    }
+}
+
+impl From<TxnError> for ViewError {
+    fn from(error: TxnError) -> Self {
+        Self::Txn(Box::new(error))
+    }
+}
+
+/// Why a transaction refused. It is spoiled from then on: whatever the proposal says, nothing of it is written.
+#[derive(Debug, thiserror::Error)]
+pub enum TxnError {
+    /// The store failed. The log closes for writing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A leaf above [`MAX_LEAF`].
+    #[error(
+        "an entry of {length} bytes is above the limit of {MAX_LEAF}; keep what is long in the payload"
+    )]
+    LeafTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A value above [`MAX_VALUE`].
+    #[error("a row of {length} bytes is above the limit of {MAX_VALUE}; use put_long")]
+    ValueTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// More than [`MAX_PROPOSAL`] in one proposal.
+    #[error("one proposal writes more than {MAX_PROPOSAL} bytes; split it up")]
+    TooMuch,
+    /// A key of the log's own families.
+    #[error("keys that begin with {prefix:#04x} are the log's own")]
+    ReservedKey {
+        /// The key's first byte.
+        prefix: u8,
+    },
+    /// A view appended.
+    #[error("a view may not append entries")]
+    ViewAppends,
+    /// A view could not take an entry.
+    #[error("the view {view} could not take entry {index}: {source}")]
+    View {
+        /// Its name.
+        view: &'static str,
+        /// The entry's index.
+        index: u64,
+        /// Why.
+        source: ViewError,
+    },
+}
+
+/// Entries and rows that are decided on but not yet stored.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    pub(super) rows: Batch,
+    pub(super) leaves: Vec<(Bytes, Hash)>,
+    /// Leaves and rows together.
+    pub(super) bytes: usize,
+}
+
+impl Staged {
+    pub(super) fn extend(&mut self, later: Self) {
+        self.rows.extend(later.rows);
+        self.leaves.extend(later.leaves);
+        self.bytes += later.bytes;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.leaves.is_empty()
+    }
+
+    fn leaf_count(&self) -> u64 {
+        self.leaves.len().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+/// One proposal's window on the log while it decides.
+pub struct Txn<'a> {
+    store: &'a dyn Store,
+    earlier: &'a Staged,
+    own: Staged,
+    views: &'a mut [Box<dyn View>],
+    in_view: bool,
+    base: u64,
+    now: Timestamp,
+    spoiled: Option<Spoiled>,
+}
+
+/// Why nothing of a proposal may be written.
+pub(super) enum Spoiled {
+    Store(StoreError),
+    Misuse,
+}
+
+impl<'a> Txn<'a> {
+    /// On top of `store` with a log of `base` entries, and of what is `earlier` in the same batch.
+    pub(super) fn new(
+        store: &'a dyn Store,
+        base: u64,
+        earlier: &'a Staged,
+        views: &'a mut [Box<dyn View>],
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            store,
+            earlier,
+            own: Staged::default(),
+            views,
+            in_view: false,
+            base,
+            now,
+            spoiled: None,
+        }
+    }
+
+    /// What was written, or why nothing may be.
+    pub(super) fn finish(self) -> Result<Staged, Spoiled> {
+        match self.spoiled {
+            None => Ok(self.own),
+            Some(spoiled) => Err(spoiled),
+        }
+    }
+
+    /// The time to write into entries: the clock's, but never before the newest entry's.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The index that the next entry will get.
+    pub fn size(&self) -> u64 {
+        self.base + self.earlier.leaf_count() + self.own.leaf_count()
+    }
+
+    /// The value under `key`.
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, TxnError> {
+        for staged in [&self.own, self.earlier] {
+            if let Some(value) = staged.rows.get(key) {
+                return Ok(value.map(<[u8]>::to_vec));
+            }
+        }
+        let value = self.store.get(key);
+        value.map_err(|error| self.spoil(error.into()))
+    }
+
+    /// The long value under `key`; see [`long`].
+    pub fn get_long(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, TxnError> {
+        long::join(key, |key| self.get(key)).map_err(|error| self.spoil(error))
+    }
+
+    /// Rows with `from <= key < to`, in `order`, at most `limit`.
+    pub fn range(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, TxnError> {
+        let mut staged: Vec<(&[u8], Option<&[u8]>)> = self.own.rows.range(from, to).collect();
+        let own = staged.len();
+        let earlier = self.earlier.rows.range(from, to);
+        staged.extend(earlier.filter(|(key, _)| self.own.rows.get(key).is_none()));
+        if own > 0 && own < staged.len() {
+            staged.sort_unstable_by_key(|(key, _)| *key);
+        }
+        // So many stored rows may be hidden by staged ones.
+        let enough = limit.saturating_add(staged.len());
+        let stored = match self.store.range(from, to, order, enough) {
+            Ok(stored) => stored,
+            Err(error) => return Err(self.spoil(error.into())),
+        };
+        if staged.is_empty() {
+            return Ok(stored);
+        }
+        if order == Order::Descending {
+            staged.reverse();
+        }
+        Ok(merged(stored, &staged, order, limit))
+    }
+
+    /// Sets `key` to `value`, at most [`MAX_VALUE`] bytes.
+    pub fn put(
+        &mut self,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+    ) -> Result<(), TxnError> {
+        let (key, value) = (key.into(), value.into());
+        self.admit_key(&key)?;
+        let length = value.len();
+        if length > MAX_VALUE {
+            return Err(self.spoil(TxnError::ValueTooLong { length }));
+        }
+        self.admit_bytes(key.len() + length)?;
+        self.own.rows.put(key, value);
+        Ok(())
+    }
+
+    /// Sets the long value under `key`, at most [`long::MAX_LONG`] bytes; see [`long`].
+    pub fn put_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
+        let length = value.len();
+        let rows =
+            long::split(key, value).map_err(|_| self.spoil(TxnError::ValueTooLong { length }))?;
+        // A shorter value must not keep the tail of a longer one.
+        self.delete_long(key)?;
+        rows.into_iter()
+            .try_for_each(|(key, value)| self.put(key, value))
+    }
+
+    /// Removes `key`, if it is there.
+    pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> Result<(), TxnError> {
+        let key = key.into();
+        self.admit_key(&key)?;
+        self.admit_bytes(key.len())?;
+        self.own.rows.delete(key);
+        Ok(())
+    }
+
+    /// Removes the long value under `key`, if it is there.
+    pub fn delete_long(&mut self, key: &[u8]) -> Result<(), TxnError> {
+        let Some(first) = self.get(&long::part_key(key, 0))? else {
+            return Ok(());
+        };
+        let keys = long::part_keys(key, &first).map_err(|error| self.spoil(error.into()))?;
+        keys.into_iter().try_for_each(|key| self.delete(key))
+    }
+
+    /// Appends an entry, given as its final bytes, and answers with its index. Every view takes it at once.
+    pub fn append(&mut self, leaf: Vec<u8>) -> Result<u64, TxnError> {
+        let length = leaf.len();
+        if length > MAX_LEAF {
+            return Err(self.spoil(TxnError::LeafTooLong { length }));
+        }
+        if self.in_view {
+            return Err(self.spoil(TxnError::ViewAppends));
+        }
+        self.admit_bytes(length)?;
+        let (index, hash, leaf) = (self.size(), leaf_hash(&leaf), Bytes::from(leaf));
+        self.own.leaves.push((leaf.clone(), hash));
+
+        let views = std::mem::take(&mut self.views);
+        self.in_view = true;
+        let applied = views.iter_mut().try_for_each(|view| {
+            view.apply(self, index, &leaf, &hash)
+                .map_err(|source| TxnError::View {
+                    view: view.name(),
+                    index,
+                    source,
+                })
+        });
+        self.in_view = false;
+        self.views = views;
+        applied.map_err(|error| self.spoil(error))?;
+        Ok(index)
+    }
+
+    fn admit_key(&mut self, key: &[u8]) -> Result<(), TxnError> {
+        match key.first() {
+            Some(&prefix) if prefix >= keys::FIRST_SERVICE => Ok(()),
+            first => {
+                let prefix = first.copied().unwrap_or_default();
+                Err(self.spoil(TxnError::ReservedKey { prefix }))
+            }
+        }
+    }
+
+    fn admit_bytes(&mut self, bytes: usize) -> Result<(), TxnError> {
+        self.own.bytes += bytes;
+        if self.own.bytes > MAX_PROPOSAL {
+            return Err(self.spoil(TxnError::TooMuch));
+        }
+        Ok(())
+    }
+
+    fn spoil(&mut self, error: TxnError) -> TxnError {
+        // The store's failure is the graver: it closes the log.
+        if let TxnError::Store(failure) = &error {
+            self.spoiled = Some(Spoiled::Store(failure.clone()));
+        } else if self.spoiled.is_none() {
+            self.spoiled = Some(Spoiled::Misuse);
+        }
+        error
+    }
+}
+
+/// Stored rows under staged ones, both in `order`, at most `limit`.
+fn merged(
+    stored: Vec<Row>,
+    staged: &[(&[u8], Option<&[u8]>)],
+    order: Order,
+    limit: usize,
+) -> Vec<Row> {
+    let comes_first = |a: &[u8], b: &[u8]| match order {
+        Order::Ascending => a < b,
+        Order::Descending => a > b,
+    };
+    let mut rows = Vec::new();
+    let mut stored = stored.into_iter().peekable();
+    for (key, value) in staged {
+        while let Some(row) = stored.next_if(|(stored, _)| comes_first(stored, key)) {
+            rows.push(row);
+        }
+        stored.next_if(|(stored, _)| stored == key);
+        rows.extend(value.map(|value| (key.to_vec(), value.to_vec())));
+    }
+    rows.extend(stored);
+    rows.truncate(limit);
+    rows
+}

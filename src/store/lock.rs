@@ -1,0 +1,72 @@
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// An exclusive lock on a data directory: one process a store. Held until dropped, and by the kernel let go when the
+/// process ends, however it ends.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _file: File,
+}
+
+/// Why a data directory could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error("{path} is held by process {holder}: one process a store; stop that one first")]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// What the holder wrote there: its process id.
+        holder: String,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("could not lock {path}: {source}")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DirectoryLock {
+    /// Locks `directory` by the file `lock` in it.
+    pub fn acquire(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join("lock");
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                // The holder may be between locking and writing its number.
+                if file.read_to_string(&mut holder).is_err() || holder.trim().is_empty() {
+                    holder = "(unknown)".to_owned();
+                }
+                return Err(LockError::Held {
+                    path,
+                    holder: holder.trim().to_owned(),
+                });
+            }
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        file.set_len(0).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}

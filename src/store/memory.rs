@@ -1,0 +1,149 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Batch, Order, Row, Store, StoreError, admit, admit_writer, keys};
+
+/// A store in memory that fails when told to, so that every write can be tested failing before and after it persisted.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    reads: u64,
+    commits: u64,
+    faults: Vec<Fault>,
+}
+
+/// A failure to come. Operations are counted from now on: 1 is the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// That commit fails and nothing of it is kept.
+    CommitBefore(u64),
+    /// That commit fails, but all of it is kept.
+    CommitAfter(u64),
+    /// That `get` or `range` fails.
+    Read(u64),
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Plans a failure.
+    pub fn inject(&self, fault: Fault) {
+        let mut state = self.state();
+        let planned = match fault {
+            Fault::CommitBefore(nth) => Fault::CommitBefore(state.commits + nth),
+            Fault::CommitAfter(nth) => Fault::CommitAfter(state.commits + nth),
+            Fault::Read(nth) => Fault::Read(state.reads + nth),
+        };
+        state.faults.push(planned);
+    }
+
+    /// A copy of what is kept now: what a disk would hold after a crash, or what an older backup holds.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let rows = self.state().rows.clone();
+        Self {
+            state: Mutex::new(State {
+                rows,
+                ..State::default()
+            }),
+        }
+    }
+
+    /// Writes a row behind everybody's back, as damage would; `None` loses it.
+    pub fn tamper(&self, key: &[u8], value: Option<Vec<u8>>) {
+        let mut state = self.state();
+        match value {
+            Some(value) => state.rows.insert(key.to_vec(), value),
+            None => state.rows.remove(key),
+        };
+    }
+
+    /// How many commits there were, failed ones included.
+    pub fn commits(&self) -> u64 {
+        self.state().commits
+    }
+
+    /// How many reads there were, failed ones included.
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn read(&mut self) -> Result<(), StoreError> {
+        self.reads += 1;
+        if self.faults.contains(&Fault::Read(self.reads)) {
+            return Err(StoreError::Injected);
+        }
+        Ok(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut state = self.state();
+        state.read()?;
+        Ok(state.rows.get(key).cloned())
+    }
+
+    fn range(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut state = self.state();
+        state.read()?;
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let mut rows = state.rows.range(from.to_vec()..to.to_vec());
+        let rows: &mut dyn Iterator<Item = _> = match order {
+            Order::Ascending => &mut rows,
+            Order::Descending => &mut rows.rev(),
+        };
+        Ok(rows
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
+        admit(batch)?;
+        let mut state = self.state();
+        admit_writer(
+            expected_size,
+            state.rows.get(keys::HEAD.as_slice()).map(Vec::as_slice),
+        )?;
+        state.commits += 1;
+        let commit = state.commits;
+        if state.faults.contains(&Fault::CommitBefore(commit)) {
+            return Err(StoreError::Injected);
+        }
+        for (key, value) in batch.iter() {
+            match value {
+                Some(value) => state.rows.insert(key.to_vec(), value.to_vec()),
+                None => state.rows.remove(key),
+            };
+        }
+        if state.faults.contains(&Fault::CommitAfter(commit)) {
+            return Err(StoreError::Injected);
+        }
+        Ok(())
+    }
+}
