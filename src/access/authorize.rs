@@ -194,18 +194,32 @@ impl Policy {
                 });
             }
         } else if !A::ROLES.contains(&role) {
-            return Err(Denial::Role { role, action: A::NAME });
+            return Err(Denial::Role {
+                role,
+                action: A::NAME,
+            });
         }
         if role == Role::Auditor && !self.auditors.contains(&principal.to_string()) {
             return Err(Denial::UnlistedAuditor);
         }
         let audits = grounds.purpose == Purpose::Audit;
         if !A::PURPOSES.contains(&grounds.purpose) || (audits != (role == Role::Auditor)) {
-            return Err(Denial::Purpose { purpose: grounds.purpose, action: A::NAME });
+            return Err(Denial::Purpose {
+                purpose: grounds.purpose,
+                action: A::NAME,
+            });
         }
-        let scope =
-            if foreign { Scope::Counterpart(principal.jurisdiction()) } else { Scope::Node };
-        Ok(Permit { principal: principal.clone(), grounds, scope, _act: act })
+        let scope = if foreign {
+            Scope::Counterpart(principal.jurisdiction())
+        } else {
+            Scope::Node
+        };
+        Ok(Permit {
+            principal: principal.clone(),
+            grounds,
+            scope,
+            _act: act,
+        })
     }
 
     /// The partner whose node this is.
@@ -234,8 +248,13 @@ mod tests {
     }
 
     fn ask<A: Act>(who: &str, purpose: Purpose, act: A) -> Result<Scope, Denial> {
-        let grounds = Grounds { purpose, basis: "campaign:520624-2026-01".parse().unwrap() };
-        policy().authorize(&who.parse().unwrap(), grounds, act).map(|p| p.scope())
+        let grounds = Grounds {
+            purpose,
+            basis: "campaign:520624-2026-01".parse().unwrap(),
+        };
+        policy()
+            .authorize(&who.parse().unwrap(), grounds, act)
+            .map(|p| p.scope())
     }
 
     #[test]
@@ -244,19 +263,34 @@ mod tests {
         let theirs = "440000".parse().unwrap();
         let scope = ask(officer, Purpose::Screening, ListLeads);
         assert_eq!(scope, Ok(Scope::Counterpart(theirs)));
-        assert_eq!(ask(officer, Purpose::Screening, OpenLead), Ok(Scope::Counterpart(theirs)));
+        assert_eq!(
+            ask(officer, Purpose::Screening, OpenLead),
+            Ok(Scope::Counterpart(theirs))
+        );
         for denial in [
             ask(officer, Purpose::Screening, PushLeads).unwrap_err(),
             ask(officer, Purpose::Screening, AnswerLead).unwrap_err(),
             ask(officer, Purpose::Supervision, ProposePartner).unwrap_err(),
-            ask("spiffe://440000.yichuan/auditor/001", Purpose::Audit, ReadLog).unwrap_err(),
-            ask("spiffe://440000.yichuan/node", Purpose::Screening, ListLeads).unwrap_err(),
+            ask(
+                "spiffe://440000.yichuan/auditor/001",
+                Purpose::Audit,
+                ReadLog,
+            )
+            .unwrap_err(),
+            ask(
+                "spiffe://440000.yichuan/node",
+                Purpose::Screening,
+                ListLeads,
+            )
+            .unwrap_err(),
         ] {
             assert_eq!(denial.code(), "foreign");
         }
         let covered = |from: &str, to: &str| {
-            Scope::Counterpart(theirs)
-                .covers(Parties { from: from.parse().unwrap(), to: to.parse().unwrap() })
+            Scope::Counterpart(theirs).covers(Parties {
+                from: from.parse().unwrap(),
+                to: to.parse().unwrap(),
+            })
         };
         assert!(covered("520624", "440000") && covered("440000", "520624"));
         assert!(!covered("520624", "330000"));
@@ -267,28 +301,66 @@ mod tests {
         let auditor = "spiffe://520624.yichuan/auditor/001";
         assert_eq!(ask(auditor, Purpose::Audit, ReadLog), Ok(Scope::Node));
         assert_eq!(ask(auditor, Purpose::Audit, OpenLead), Ok(Scope::Node));
-        assert_eq!(ask(auditor, Purpose::Audit, PushLeads).unwrap_err().code(), "role");
-        assert_eq!(ask(auditor, Purpose::Screening, OpenLead).unwrap_err().code(), "purpose");
+        assert_eq!(
+            ask(auditor, Purpose::Audit, PushLeads).unwrap_err().code(),
+            "role"
+        );
+        assert_eq!(
+            ask(auditor, Purpose::Screening, OpenLead)
+                .unwrap_err()
+                .code(),
+            "purpose"
+        );
         let stranger = "spiffe://520624.yichuan/auditor/002";
-        assert_eq!(ask(stranger, Purpose::Audit, ReadLog), Err(Denial::UnlistedAuditor));
+        assert_eq!(
+            ask(stranger, Purpose::Audit, ReadLog),
+            Err(Denial::UnlistedAuditor)
+        );
     }
 
     #[test]
     fn admins_see_no_payload_and_officers_approve_no_partner() {
         let admin = "spiffe://520624.yichuan/admin/001";
-        assert_eq!(ask(admin, Purpose::Supervision, OpenLead).unwrap_err().code(), "role");
-        assert_eq!(ask(admin, Purpose::Supervision, ListLeads).unwrap_err().code(), "role");
+        assert_eq!(
+            ask(admin, Purpose::Supervision, OpenLead)
+                .unwrap_err()
+                .code(),
+            "role"
+        );
+        assert_eq!(
+            ask(admin, Purpose::Supervision, ListLeads)
+                .unwrap_err()
+                .code(),
+            "role"
+        );
         assert!(ask(admin, Purpose::Supervision, ProposePartner).is_ok());
         let officer = "spiffe://520624.yichuan/officer/001";
-        assert_eq!(ask(officer, Purpose::Supervision, ApprovePartner).unwrap_err().code(), "role");
-        assert_eq!(ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(), "purpose");
+        assert_eq!(
+            ask(officer, Purpose::Supervision, ApprovePartner)
+                .unwrap_err()
+                .code(),
+            "role"
+        );
+        assert_eq!(
+            ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(),
+            "purpose"
+        );
     }
 
     #[test]
     fn only_a_partners_node_relays() {
         let who = |text: &str| policy().authorize_relay(&text.parse().unwrap());
-        assert_eq!(who("spiffe://440000.yichuan/node"), Ok("440000".parse().unwrap()));
-        assert_eq!(who("spiffe://440000.yichuan/officer/001"), Err(Denial::NotAPartnerNode));
-        assert_eq!(who("spiffe://520624.yichuan/node"), Err(Denial::NotAPartnerNode));
+        assert_eq!(
+            who("spiffe://440000.yichuan/node"),
+            Ok("440000".parse().unwrap())
+        );
+        assert_eq!(
+            who("spiffe://440000.yichuan/officer/001"),
+            Err(Denial::NotAPartnerNode)
+        );
+        assert_eq!(
+            who("spiffe://520624.yichuan/node"),
+            Err(Denial::NotAPartnerNode)
+        );
     }
 }

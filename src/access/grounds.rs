@@ -20,8 +20,13 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Screening, Self::Case, Self::Assistance, Self::Supervision, Self::Audit];
+    pub const ALL: [Self; 5] = [
+        Self::Screening,
+        Self::Case,
+        Self::Assistance,
+        Self::Supervision,
+        Self::Audit,
+    ];
 
     /// As in commands and JSON.
     pub const fn as_str(self) -> &'static str {
@@ -39,7 +44,10 @@ impl FromStr for Purpose {
     type Err = GroundsDefect;
 
     fn from_str(text: &str) -> Result<Self, GroundsDefect> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or(GroundsDefect::Purpose)
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == text)
+            .ok_or(GroundsDefect::Purpose)
     }
 }
 
@@ -95,9 +103,13 @@ impl FromStr for Basis {
                 let month = digits.get(16..18).and_then(|m| m.parse::<u8>().ok());
                 let well_formed = digits.len() == 22
                     && digits.bytes().all(|b| b.is_ascii_digit())
-                    && digits.get(..6).is_some_and(|code| code.parse::<Jurisdiction>().is_ok())
+                    && digits
+                        .get(..6)
+                        .is_some_and(|code| code.parse::<Jurisdiction>().is_ok())
                     && matches!(month, Some(1..=12));
-                well_formed.then(|| Self::Case(rest.to_owned())).ok_or_else(defect)?
+                well_formed
+                    .then(|| Self::Case(rest.to_owned()))
+                    .ok_or_else(defect)?
             }
             "lead" => Self::Lead(rest.parse().map_err(|_| defect())?),
             "referral" => Self::Referral(rest.parse().map_err(|_| defect())?),
@@ -110,12 +122,20 @@ impl FromStr for Basis {
                 if !(2000..=2099).contains(&year) || !(1..=999).contains(&number) {
                     return Err(defect());
                 }
-                Self::Campaign { jurisdiction, year, number }
+                Self::Campaign {
+                    jurisdiction,
+                    year,
+                    number,
+                }
             }
             _ => return Err(defect()),
         };
         // One spelling: what is logged is what was typed.
-        if basis.to_string() == text { Ok(basis) } else { Err(defect()) }
+        if basis.to_string() == text {
+            Ok(basis)
+        } else {
+            Err(defect())
+        }
     }
 }
 
@@ -125,7 +145,11 @@ impl fmt::Display for Basis {
             Self::Case(number) => write!(f, "case:{number}"),
             Self::Lead(id) => write!(f, "lead:{id}"),
             Self::Referral(id) => write!(f, "referral:{id}"),
-            Self::Campaign { jurisdiction, year, number } => {
+            Self::Campaign {
+                jurisdiction,
+                year,
+                number,
+            } => {
                 write!(f, "campaign:{jurisdiction}-{year}-{number:02}")
             }
         }
@@ -147,7 +171,10 @@ impl Grounds {
     /// # Errors
     /// A purpose or basis that is missing or malformed.
     pub fn parse(purpose: &str, basis: &str) -> Result<Self, GroundsDefect> {
-        Ok(Self { purpose: purpose.parse()?, basis: basis.parse()? })
+        Ok(Self {
+            purpose: purpose.parse()?,
+            basis: basis.parse()?,
+        })
     }
 }
 
@@ -164,7 +191,10 @@ mod tests {
             "campaign:520624-2026-01",
             "campaign:520624-2026-123",
         ] {
-            assert_eq!(good.parse::<Basis>().map(|b| b.to_string()).as_deref(), Ok(good));
+            assert_eq!(
+                good.parse::<Basis>().map(|b| b.to_string()).as_deref(),
+                Ok(good)
+            );
         }
         for bad in [
             "",

@@ -108,7 +108,7 @@ pub fn resolve(actions: &[LeadAction]) -> Resolution {
     let mut open: BTreeSet<(u8, ActionHash)> =
         actions.iter().map(|a| (a.step.rank(), a.hash)).collect();
     let by_hash: BTreeMap<ActionHash, &LeadAction> = actions.iter().map(|a| (a.hash, a)).collect();
-    let mut progress = None;
+    let mut progress: Option<Progress> = None;
     let mut head = None;
 
     // Each round settles one action, so there are at most as many rounds as actions.

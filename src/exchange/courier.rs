@@ -1,8 +1,8 @@
 //! The delivery loop: one task a partner, so that one that is down holds up no other.
 
 use super::{
-    Answers, Delivery, Directory, Greeting, Inbox, Outbox, OutboxError, Partner, TreeFault, Witness,
-    outbox::OutboundSession,
+    Answers, Delivery, Directory, Greeting, Inbox, Outbox, OutboxError, Partner, TreeFault,
+    Witness, outbox::OutboundSession,
 };
 use crate::domain::Jurisdiction;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -106,7 +106,9 @@ pub struct Courier {
 
 impl fmt::Debug for Courier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Courier").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Courier")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +171,10 @@ impl Courier {
 
     /// The state of the stream to each partner.
     pub fn states(&self) -> BTreeMap<Jurisdiction, LinkState> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits until all tasks have stopped; the stop token is cancelled first by whoever owns it.
@@ -244,7 +249,10 @@ impl Link {
                         {
                             self.inbox.keep_evidence(&self.partner, fault, None).await;
                         }
-                        Ended::Failed { why: error.to_string(), worked }
+                        Ended::Failed {
+                            why: error.to_string(),
+                            worked,
+                        }
                     }
                 }
             }
@@ -255,15 +263,21 @@ impl Link {
     async fn open(&self) -> Result<(OutboundSession, Opened), String> {
         let partner = Arc::clone(&self.partner);
         let witnessed = self.witness.notes_for(&self.directory, partner.code);
-        let hello = self.outbox.greeting(&partner, self.carrier.own_crl(), witnessed);
+        let hello = self
+            .outbox
+            .greeting(&partner, self.carrier.own_crl(), witnessed);
         let opening = self.carrier.open(Arc::clone(&partner), hello.clone());
         let opened = tokio::time::timeout(self.options.open_within, opening)
             .await
             .map_err(|_| "the partner did not answer in time".to_owned())?
             .map_err(|error| error.to_string())?;
         let welcome = &opened.welcome;
-        self.carrier.partner_crl(Arc::clone(&partner), welcome.crl.clone()).await;
-        self.inbox.compare_witnessed(&partner, &welcome.witnessed).await;
+        self.carrier
+            .partner_crl(Arc::clone(&partner), welcome.crl.clone())
+            .await;
+        self.inbox
+            .compare_witnessed(&partner, &welcome.witnessed)
+            .await;
         let session = self
             .outbox
             .open_session(partner, &hello, welcome)

@@ -2,8 +2,8 @@
 
 use super::{
     AnswerProof, Answers, DISPATCHES_PER_DELIVERY, Delivery, Directory, Greeting, OutboxError,
-    PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault, VaultError, VerifiedDispatch,
-    Witness,
+    PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault, VaultError,
+    VerifiedDispatch, Witness,
     outbox::{DispatchRow, log_error, own_tree},
     verify::{verify_dispatch, verify_tree},
     witness::own_cause,
@@ -84,7 +84,9 @@ pub struct Inbox {
 
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("own", &self.own).finish_non_exhaustive()
+        f.debug_struct("Inbox")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,7 +130,15 @@ pub struct InboxParts {
 impl Inbox {
     /// The receiving side of the node whose log this is.
     pub fn new(log: Log, parts: InboxParts) -> Self {
-        let InboxParts { own, signer, clock, vault, witness, directory, admission } = parts;
+        let InboxParts {
+            own,
+            signer,
+            clock,
+            vault,
+            witness,
+            directory,
+            admission,
+        } = parts;
         Self {
             log,
             own,
@@ -176,8 +186,13 @@ impl Inbox {
             crl,
             witnessed: self.witness.notes_for(&self.directory, partner.code),
         };
-        let session =
-            InboundSession { partner, stream, base, expected: 1, answered: Some(answered) };
+        let session = InboundSession {
+            partner,
+            stream,
+            base,
+            expected: 1,
+            answered: Some(answered),
+        };
         Ok((session, welcome))
     }
 
@@ -187,7 +202,8 @@ impl Inbox {
         for note in notes.iter().take(super::WITNESSED_LIMIT) {
             for partner in partners.values().filter(|p| p.code != shown_by.code) {
                 if let Err(fault) = self.witness.compare(partner, note) {
-                    self.keep_evidence(partner, &fault, Some(shown_by.code)).await;
+                    self.keep_evidence(partner, &fault, Some(shown_by.code))
+                        .await;
                 }
             }
         }
@@ -241,15 +257,22 @@ impl Inbox {
     ) -> Result<PendingAnswers, SessionFault> {
         if delivery.sequence != session.expected {
             let expected = session.expected;
-            return Err(SessionFault::Sequence { expected, found: delivery.sequence });
+            return Err(SessionFault::Sequence {
+                expected,
+                found: delivery.sequence,
+            });
         }
         let count = delivery.dispatches.len();
         if !(1..=DISPATCHES_PER_DELIVERY).contains(&count) {
             return Err(SessionFault::Count(count));
         }
         let partner = Arc::clone(&session.partner);
-        let verified =
-            verify_tree(&partner, &session.base, &delivery.checkpoint, &delivery.consistency);
+        let verified = verify_tree(
+            &partner,
+            &session.base,
+            &delivery.checkpoint,
+            &delivery.consistency,
+        );
         let theirs = match verified {
             Ok(theirs) => theirs,
             Err(fault) => {
@@ -289,7 +312,11 @@ impl Inbox {
             size: theirs.size(),
             root: *theirs.root(),
         };
-        Ok(PendingAnswers { sequence: delivery.sequence, theirs, kept })
+        Ok(PendingAnswers {
+            sequence: delivery.sequence,
+            theirs,
+            kept,
+        })
     }
 
     /// The purge month comes from the sender: it is refused where it lies outside the five years that a record may be
@@ -308,10 +335,16 @@ impl Inbox {
         let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
         if month > latest || month < PurgeMonth::years_after(now, 0) {
             let received = dispatch.received().clone();
-            return Ok(Proved::Unfit { received, reason: Refusal::InvalidContent });
+            return Ok(Proved::Unfit {
+                received,
+                reason: Refusal::InvalidContent,
+            });
         }
         let vault = Arc::clone(&self.vault);
-        self.log.read(move |_| vault.ensure_bucket(month)).await.map_err(OutboxError::from)??;
+        self.log
+            .read(move |_| vault.ensure_bucket(month))
+            .await
+            .map_err(OutboxError::from)??;
         Ok(Proved::Fit(dispatch))
     }
 
@@ -324,7 +357,11 @@ impl Inbox {
         answered: &mut Tree,
         pending: PendingAnswers,
     ) -> Result<Answers, SessionFault> {
-        let PendingAnswers { sequence, theirs, kept } = pending;
+        let PendingAnswers {
+            sequence,
+            theirs,
+            kept,
+        } = pending;
         let kept: Durable<Vec<u64>> = kept.await.map_err(log_error)?;
         let checkpoint = Arc::clone(kept.checkpoint());
         let (size, base) = (checkpoint.size(), answered.size);
@@ -339,7 +376,11 @@ impl Inbox {
                         .entry(index)?
                         .ok_or(crate::log::ReadError::NoSuchEntry { index, size })?;
                     let inclusion = proofs.inclusion(index, size)?;
-                    answers.push(AnswerProof { index, entry, inclusion });
+                    answers.push(AnswerProof {
+                        index,
+                        entry,
+                        inclusion,
+                    });
                 }
                 Ok::<(Vec<Hash>, _), crate::log::ReadError>((
                     proofs.consistency(base, size)?,
@@ -349,7 +390,9 @@ impl Inbox {
             .await
             .map_err(OutboxError::from)?
             .map_err(OutboxError::from)?;
-        let cosigned = self.signer.cosign(theirs.checkpoint(), self.clock.now().seconds());
+        let cosigned = self
+            .signer
+            .cosign(theirs.checkpoint(), self.clock.now().seconds());
         *answered = Tree {
             origin: checkpoint.origin().to_owned(),
             size,
@@ -396,10 +439,14 @@ impl Keep {
             indexes.push(match (self.refused_before(txn, received)?, dispatch) {
                 (Some(index), _) => index,
                 (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
-                (None, Proved::Unfit { received, reason }) => self.refuse(txn, received, *reason)?,
+                (None, Proved::Unfit { received, reason }) => {
+                    self.refuse(txn, received, *reason)?
+                }
             });
         }
-        self.witness.advance(txn, self.partner, &self.theirs).map_err(RowError::from)?;
+        self.witness
+            .advance(txn, self.partner, &self.theirs)
+            .map_err(RowError::from)?;
         Ok(indexes)
     }
 
@@ -420,8 +467,13 @@ impl Keep {
         let index = txn.size();
         let (ciphertext, payload_key) = dispatch.sealed();
         let (month, id) = (sent.terms.purge_month, sent.dispatch_id);
-        self.vault.stage(txn, index, month, id, ciphertext, payload_key)?;
-        let row = DispatchRow { index, leaf_hash, record: sent.record };
+        self.vault
+            .stage(txn, index, month, id, ciphertext, payload_key)?;
+        let row = DispatchRow {
+            index,
+            leaf_hash,
+            record: sent.record,
+        };
         txn.put(key, row.to_bytes()).map_err(RowError::from)?;
         Ok(self.append(txn, Kind::DispatchReceived(received.clone()))?)
     }
@@ -432,7 +484,9 @@ impl Keep {
         received: &Received,
     ) -> Result<Option<u64>, RowError> {
         let row = txn.row(&self.refusal_key(received))?;
-        Ok(row.and_then(|row| row.try_into().ok()).map(u64::from_be_bytes))
+        Ok(row
+            .and_then(|row| row.try_into().ok())
+            .map(u64::from_be_bytes))
     }
 
     fn refuse(
@@ -441,8 +495,17 @@ impl Keep {
         received: &Received,
         reason: Refusal,
     ) -> Result<u64, RowError> {
-        txn.put(self.refusal_key(received), txn.size().to_be_bytes().to_vec())?;
-        self.append(txn, Kind::DispatchRefused { received: received.clone(), reason })
+        txn.put(
+            self.refusal_key(received),
+            txn.size().to_be_bytes().to_vec(),
+        )?;
+        self.append(
+            txn,
+            Kind::DispatchRefused {
+                received: received.clone(),
+                reason,
+            },
+        )
     }
 
     fn refusal_key(&self, received: &Received) -> [u8; 39] {

@@ -11,15 +11,13 @@ mod verify;
 mod witness;
 
 pub use courier::{Carrier, CarrierError, Courier, CourierOptions, LinkState, Opened};
-pub use inbox::{
-    Admission, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
-};
+pub use inbox::{Admission, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault};
 pub use messages::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
     DeliveredDispatch, Delivery, Greeting, PROTOCOL, Tree, WITNESSED_LIMIT,
 };
 pub(crate) use outbox::DispatchRow;
-pub use outbox::{Draft, Outbox, OutboundSession, OutboxError, StageError, Staged};
+pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
 pub use partner::{Directory, Partner, Partners};
 pub use rows::{RowError, Rows};
 pub use vault::{Payload, Vault, VaultError};

@@ -1,8 +1,8 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery,
-    Greeting, PROTOCOL, Partner, RowError, Rows, Tree, TreeFault, Vault, VaultError, Witness,
+    Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery, Greeting,
+    PROTOCOL, Partner, RowError, Rows, Tree, TreeFault, Vault, VaultError, Witness,
     verify::verify_tree, witness::own_cause,
 };
 use crate::{
@@ -11,8 +11,7 @@ use crate::{
     merkle::{self, Hash},
     note::{Cosignature, SignedCheckpoint},
     record::{
-        Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof,
-        Terms,
+        Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Terms,
     },
     seal::{Commitment, SealedPayload},
     store::tables,
@@ -125,14 +124,22 @@ pub struct Outbox {
 
 impl std::fmt::Debug for Outbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outbox").field("own", &self.own).finish_non_exhaustive()
+        f.debug_struct("Outbox")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
     }
 }
 
 impl Outbox {
     /// The outbox of the node whose log this is.
     pub fn new(log: Log, own: Jurisdiction, vault: Arc<Vault>, witness: Arc<Witness>) -> Self {
-        Self { log, own, vault, witness, newest: Mutex::default() }
+        Self {
+            log,
+            own,
+            vault,
+            witness,
+            newest: Mutex::default(),
+        }
     }
 
     /// Puts a dispatch into the log and the outbox. Part of the caller's transaction.
@@ -157,8 +164,7 @@ impl Outbox {
                 return_reason: draft.return_reason,
                 predecessors: draft.predecessors.clone(),
                 ciphertext_sha256: draft.sealed.sha256,
-                ciphertext_length: u32::try_from(draft.sealed.ciphertext.len())
-                    .unwrap_or(u32::MAX),
+                ciphertext_length: u32::try_from(draft.sealed.ciphertext.len()).unwrap_or(u32::MAX),
                 commitment: draft.commitment,
             }),
         };
@@ -175,9 +181,19 @@ impl Outbox {
             &draft.sealed.ciphertext,
             &draft.sealed.key,
         )?;
-        let row = DispatchRow { index, leaf_hash, record: draft.record };
-        txn.put(tables::dispatch(self.own, draft.dispatch_id), row.to_bytes())?;
-        txn.put(tables::outbox(draft.to, index), draft.dispatch_id.as_bytes().to_vec())?;
+        let row = DispatchRow {
+            index,
+            leaf_hash,
+            record: draft.record,
+        };
+        txn.put(
+            tables::dispatch(self.own, draft.dispatch_id),
+            row.to_bytes(),
+        )?;
+        txn.put(
+            tables::outbox(draft.to, index),
+            draft.dispatch_id.as_bytes().to_vec(),
+        )?;
         txn.append(leaf)?;
         Ok(Staged { index, leaf_hash })
     }
@@ -205,11 +221,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The store failed.
-    pub fn waiting(
-        reader: &Reader,
-        to: Jurisdiction,
-        limit: usize,
-    ) -> Result<usize, ReadError> {
+    pub fn waiting(reader: &Reader, to: Jurisdiction, limit: usize) -> Result<usize, ReadError> {
         let rows = reader.range(
             &tables::outbox(to, 0),
             &tables::outbox(to, u64::MAX),
@@ -226,7 +238,12 @@ impl Outbox {
         crl: Vec<u8>,
         witnessed: Vec<Vec<u8>>,
     ) -> Greeting {
-        Greeting { protocol: PROTOCOL, verified: self.witness.tree(partner), crl, witnessed }
+        Greeting {
+            protocol: PROTOCOL,
+            verified: self.witness.tree(partner),
+            crl,
+            witnessed,
+        }
     }
 
     /// Checks the partner's welcome: which of our trees it verified last. Deliveries go on from there.
@@ -288,7 +305,10 @@ impl Outbox {
         session.under_way.push_back(UnderWay {
             sequence: session.sequence,
             checkpoint: Arc::clone(&checkpoint),
-            dispatches: dispatches.iter().map(|d| (d.index, d.entry.clone())).collect(),
+            dispatches: dispatches
+                .iter()
+                .map(|d| (d.index, d.entry.clone()))
+                .collect(),
         });
         Ok(Some(Delivery {
             sequence: session.sequence,
@@ -314,10 +334,16 @@ impl Outbox {
             .filter(|u| u.sequence == answers.sequence)
             .ok_or(OutboxError::Answer("it answers no delivery under way"))?;
         let partner = Arc::clone(&session.partner);
-        let theirs =
-            verify_tree(&partner, &session.theirs, &answers.checkpoint, &answers.consistency)?;
-        let cosignature =
-            Cosignature { at_seconds: answers.cosigned_at_s, signature: answers.cosignature };
+        let theirs = verify_tree(
+            &partner,
+            &session.theirs,
+            &answers.checkpoint,
+            &answers.consistency,
+        )?;
+        let cosignature = Cosignature {
+            at_seconds: answers.cosigned_at_s,
+            signature: answers.cosignature,
+        };
         partner
             .key
             .verify_cosignature(under_way.checkpoint.checkpoint(), &cosignature)
@@ -327,7 +353,14 @@ impl Outbox {
         }
         let mut kinds = Vec::with_capacity(answers.answers.len());
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
-            kinds.push(settle_one(&partner, &theirs, &cosignature, answer, *index, leaf)?);
+            kinds.push(settle_one(
+                &partner,
+                &theirs,
+                &cosignature,
+                answer,
+                *index,
+                leaf,
+            )?);
         }
         session.theirs = Tree {
             origin: theirs.origin().to_owned(),
@@ -335,7 +368,8 @@ impl Outbox {
             root: *theirs.root(),
         };
         let (witness, own, to) = (Arc::clone(&self.witness), self.own, partner.code);
-        let proposal = Proposal::new(move |txn| log_answers(txn, &witness, own, to, &theirs, &kinds));
+        let proposal =
+            Proposal::new(move |txn| log_answers(txn, &witness, own, to, &theirs, &kinds));
         let settled = self.log.propose(proposal).await.map_err(log_error)?;
         Ok(settled.into_inner())
     }
@@ -423,7 +457,11 @@ pub(super) fn own_tree(
     if reader.proofs().root(size)? != root {
         return Err(not_ours);
     }
-    Ok(Tree { origin: own_origin.to_owned(), size, root })
+    Ok(Tree {
+        origin: own_origin.to_owned(),
+        size,
+        root,
+    })
 }
 
 type Gathered = (Arc<SignedCheckpoint>, Vec<Hash>, Vec<DeliveredDispatch>);
@@ -456,11 +494,15 @@ fn gather(
         if index >= size {
             break;
         }
-        let leaf = reader.entry(index)?.ok_or(ReadError::NoSuchEntry { index, size })?;
+        let leaf = reader
+            .entry(index)?
+            .ok_or(ReadError::NoSuchEntry { index, size })?;
         let damaged = |what| VaultError::Damaged { index, what };
         let sent = match Entry::decode(&leaf).map(|entry| entry.kind) {
             Ok(Kind::DispatchSent(sent)) if sent.from == own && sent.to == to => sent,
-            Ok(_) | Err(_) => return Err(damaged("its entry is no dispatch to this partner").into()),
+            Ok(_) | Err(_) => {
+                return Err(damaged("its entry is no dispatch to this partner").into());
+            }
         };
         let mut rows = reader;
         let Some((ciphertext, key)) =
@@ -504,11 +546,15 @@ fn settle_one(
         &answer.inclusion,
         theirs.root(),
     )
-    .map_err(|_| TreeFault::NotIncluded { index: answer.index })?;
+    .map_err(|_| TreeFault::NotIncluded {
+        index: answer.index,
+    })?;
     let entry = Entry::decode(&answer.entry)
         .map_err(|_| OutboxError::Answer("the partner's entry is malformed"))?;
     if entry.cause.principal.jurisdiction() != partner.code {
-        return Err(OutboxError::Answer("the partner's entry is not in its own name"));
+        return Err(OutboxError::Answer(
+            "the partner's entry is not in its own name",
+        ));
     }
     let ours = Entry::decode(leaf).map_err(|_| OutboxError::Answer("our own entry"))?;
     let Kind::DispatchSent(sent) = ours.kind else {
@@ -528,15 +574,28 @@ fn settle_one(
         Kind::DispatchReceived(received)
             if received.sender_entry == leaf && received.sender_index == sent_index =>
         {
-            Ok(Kind::ReceiptLogged { to, dispatch_id, sent_index, proof })
+            Ok(Kind::ReceiptLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                proof,
+            })
         }
         Kind::DispatchRefused { received, reason }
             if received.sender_index == sent_index
                 && (received.sender_entry == leaf || received.sender_entry.is_empty()) =>
         {
-            Ok(Kind::RefusalLogged { to, dispatch_id, sent_index, reason, proof })
+            Ok(Kind::RefusalLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                reason,
+                proof,
+            })
         }
-        _ => Err(OutboxError::Answer("the partner's entry is about another dispatch")),
+        _ => Err(OutboxError::Answer(
+            "the partner's entry is about another dispatch",
+        )),
     }
 }
 

@@ -51,6 +51,8 @@ impl Directory {
 impl PartnerLookup for Directory {
     fn route(&self, destination: Jurisdiction) -> Option<Jurisdiction> {
         let partners = self.partners.load();
-        destination.ancestry().find(|code| partners.contains_key(code))
+        destination
+            .ancestry()
+            .find(|code| partners.contains_key(code))
     }
 }

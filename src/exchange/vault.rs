@@ -1,5 +1,6 @@
 //! Payloads: encrypted rows, and the keys that open them.
 
+use super::{RowError, Rows};
 use crate::{
     domain::DispatchId,
     log::Txn,
@@ -7,7 +8,6 @@ use crate::{
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
     store::{KeyFile, KeyFileError, tables},
 };
-use super::{RowError, Rows};
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -69,7 +69,10 @@ impl Vault {
             }
             None => return Err(VaultError::NoKeyFile),
         };
-        Ok(Self { ring: ArcSwap::from_pointee(ring), file: Mutex::new(file) })
+        Ok(Self {
+            ring: ArcSwap::from_pointee(ring),
+            file: Mutex::new(file),
+        })
     }
 
     /// The keys as they are now.
@@ -112,12 +115,15 @@ impl Vault {
         key: &PayloadKey,
     ) -> Result<(), VaultError> {
         let ring = self.ring.load();
-        let bucket = ring
-            .bucket(month)
-            .ok_or(VaultError::Damaged { index, what: "its purge month has no keys" })?;
+        let bucket = ring.bucket(month).ok_or(VaultError::Damaged {
+            index,
+            what: "its purge month has no keys",
+        })?;
         let wrapped = bucket.wrap(key, dispatch)?;
-        txn.put(tables::payload_key(month.number(), index), wrapped).map_err(RowError::from)?;
-        txn.put_long(&tables::payload(index), ciphertext).map_err(RowError::from)?;
+        txn.put(tables::payload_key(month.number(), index), wrapped)
+            .map_err(RowError::from)?;
+        txn.put_long(&tables::payload(index), ciphertext)
+            .map_err(RowError::from)?;
         Ok(())
     }
 

@@ -71,7 +71,10 @@ pub fn verify_tree(
         });
     }
     if signed.size() < base.size {
-        return Err(TreeFault::Shrunk { claimed: signed.size(), verified: base.size });
+        return Err(TreeFault::Shrunk {
+            claimed: signed.size(),
+            verified: base.size,
+        });
     }
     let continues = merkle::verify_consistency(
         base.size,
@@ -145,7 +148,13 @@ pub fn verify_dispatch(
     checkpoint: &SignedCheckpoint,
     dispatch: DeliveredDispatch,
 ) -> Result<Proved, TreeFault> {
-    let DeliveredDispatch { index, entry, inclusion, ciphertext, key } = dispatch;
+    let DeliveredDispatch {
+        index,
+        entry,
+        inclusion,
+        ciphertext,
+        key,
+    } = dispatch;
     merkle::verify_inclusion(
         &merkle::leaf_hash(&entry),
         index,
@@ -164,7 +173,10 @@ pub fn verify_dispatch(
         signature: *checkpoint.signature(),
     };
     if too_long {
-        return Ok(Proved::Unfit { received, reason: Refusal::Malformed });
+        return Ok(Proved::Unfit {
+            received,
+            reason: Refusal::Malformed,
+        });
     }
     let sent = match read_sent(partner, own, &received.sender_entry) {
         Ok(sent) => sent,

@@ -63,7 +63,10 @@ impl Witness {
                 newest.insert(partner, row);
             }
         }
-        Ok(Self { newest: Mutex::new(newest), evidence: Mutex::default() })
+        Ok(Self {
+            newest: Mutex::new(newest),
+            evidence: Mutex::default(),
+        })
     }
 
     /// A partner's tree verified last; the empty tree where there is none.
@@ -85,7 +88,11 @@ impl Witness {
 
     /// A partner's newest verified checkpoint.
     pub fn newest(&self, partner: Jurisdiction) -> Option<Witnessed> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(&partner).cloned()
+        self.newest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&partner)
+            .cloned()
     }
 
     /// All of them but one's, as signed notes to show to that one.
@@ -119,7 +126,10 @@ impl Witness {
             known.origin != checkpoint.origin || known.size < checkpoint.size
         });
         if newer {
-            txn.put(tables::witness(partner), checkpoint_of(signed).encode_to_vec())?;
+            txn.put(
+                tables::witness(partner),
+                checkpoint_of(signed).encode_to_vec(),
+            )?;
             newest.insert(partner, (checkpoint.clone(), *signed.signature()));
         }
         Ok(())
@@ -158,8 +168,7 @@ impl Witness {
         let first = self.newest(partner.code)?;
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.entry(partner.code).or_default();
-        let fresh =
-            kept.len() < EVIDENCE_PER_PARTNER && kept.insert(*second.root().as_bytes());
+        let fresh = kept.len() < EVIDENCE_PER_PARTNER && kept.insert(*second.root().as_bytes());
         fresh.then(|| Kind::EvidenceKept {
             jurisdiction: partner.code,
             first,
@@ -171,5 +180,8 @@ impl Witness {
 
 /// The node itself as a cause.
 pub(super) fn own_cause(own: Jurisdiction) -> Cause {
-    Cause { principal: crate::access::Principal::node(own), grounds: None }
+    Cause {
+        principal: crate::access::Principal::node(own),
+        grounds: None,
+    }
 }

@@ -163,6 +163,31 @@ impl VerifierKey {
     }
 }
 
+impl VerifierKey {
+    /// The signed note of a checkpoint that was kept in parts, after verifying it.
+    ///
+    /// # Errors
+    /// The checkpoint is another log's, or the signature is not this key's.
+    pub fn verify_parts(
+        &self,
+        checkpoint: &Checkpoint,
+        signature: &[u8; SIGNATURE_BYTES],
+    ) -> Result<SignedCheckpoint, NoteError> {
+        self.verify_signature(checkpoint, signature)?;
+        let line = SignatureLine {
+            name: self.name(),
+            key_id: self.id(),
+            signature: signature.to_vec(),
+        };
+        let note = format!("{}\n{}", checkpoint.body(), line.encode());
+        Ok(SignedCheckpoint::assemble(
+            checkpoint.clone(),
+            *signature,
+            note,
+        ))
+    }
+}
+
 /// The text with its final newline, and the signature lines without theirs: the last empty line divides them.
 fn split(note: &str) -> Option<(&str, &str)> {
     let end_of_text = note.rfind("\n\n")? + 1;

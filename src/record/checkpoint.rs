@@ -27,5 +27,12 @@ pub fn parts(
     }
     let root = wire::hash(&wire.root, field)?;
     let signature = wire::array(&wire.signature, field)?;
-    Ok((Checkpoint { origin: wire.origin, size: wire.size, root }, signature))
+    Ok((
+        Checkpoint {
+            origin: wire.origin,
+            size: wire.size,
+            root,
+        },
+        signature,
+    ))
 }

@@ -129,7 +129,11 @@ impl DispatchSent {
                 purge_month: self.terms.purge_month.number(),
             }),
             return_reason: self.return_reason.map_or(0, wire::return_reason_to_wire),
-            predecessors: self.predecessors.iter().map(|h| h.as_bytes().to_vec().into()).collect(),
+            predecessors: self
+                .predecessors
+                .iter()
+                .map(|h| h.as_bytes().to_vec().into())
+                .collect(),
             ciphertext_sha256: self.ciphertext_sha256.to_vec().into(),
             ciphertext_length: self.ciphertext_length,
             commitment: self.commitment.to_vec().into(),
@@ -250,6 +254,8 @@ impl Refusal {
     }
 
     pub(super) fn from_wire(value: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.to_wire() == value)
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.to_wire() == value)
     }
 }

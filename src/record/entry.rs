@@ -208,34 +208,35 @@ impl Kind {
     fn to_wire(&self) -> pb::entry::Kind {
         use pb::entry::Kind as W;
         match self {
-            Self::LogStarted { origin, verifier_key, jurisdiction } => {
-                W::LogStarted(pb::LogStarted {
-                    origin: origin.clone(),
-                    verifier_key: verifier_key.clone(),
-                    jurisdiction: jurisdiction.to_string(),
-                })
-            }
-            Self::PolicyChanged { auditors } => {
-                W::PolicyChanged(pb::PolicyChanged { auditors: auditors.clone() })
-            }
-            Self::PartnerProposed { card } => {
-                W::PartnerProposed(pb::PartnerProposed { card: card.clone().into() })
-            }
-            Self::PartnerApproved { jurisdiction, card_sha256 } => {
-                W::PartnerApproved(pb::PartnerApproved {
-                    jurisdiction: jurisdiction.to_string(),
-                    card_sha256: card_sha256.to_vec().into(),
-                })
-            }
+            Self::LogStarted {
+                origin,
+                verifier_key,
+                jurisdiction,
+            } => W::LogStarted(pb::LogStarted {
+                origin: origin.clone(),
+                verifier_key: verifier_key.clone(),
+                jurisdiction: jurisdiction.to_string(),
+            }),
+            Self::PolicyChanged { auditors } => W::PolicyChanged(pb::PolicyChanged {
+                auditors: auditors.clone(),
+            }),
+            Self::PartnerProposed { card } => W::PartnerProposed(pb::PartnerProposed {
+                card: card.clone().into(),
+            }),
+            Self::PartnerApproved {
+                jurisdiction,
+                card_sha256,
+            } => W::PartnerApproved(pb::PartnerApproved {
+                jurisdiction: jurisdiction.to_string(),
+                card_sha256: card_sha256.to_vec().into(),
+            }),
             Self::DispatchSent(sent) => W::DispatchSent(sent.to_wire()),
-            Self::DispatchReceived(received) => {
-                W::DispatchReceived(pb::DispatchReceived {
-                    sender_entry: received.sender_entry.clone().into(),
-                    sender_index: received.sender_index,
-                    inclusion: merkle::proof_to_bytes(&received.inclusion).into(),
-                    checkpoint: Some(to_parts(&received.checkpoint, &received.signature)),
-                })
-            }
+            Self::DispatchReceived(received) => W::DispatchReceived(pb::DispatchReceived {
+                sender_entry: received.sender_entry.clone().into(),
+                sender_index: received.sender_index,
+                inclusion: merkle::proof_to_bytes(&received.inclusion).into(),
+                checkpoint: Some(to_parts(&received.checkpoint, &received.signature)),
+            }),
             Self::DispatchRefused { received, reason } => W::DispatchRefused(pb::DispatchRefused {
                 sender_entry: received.sender_entry.clone().into(),
                 sender_index: received.sender_index,
@@ -243,39 +244,52 @@ impl Kind {
                 checkpoint: Some(to_parts(&received.checkpoint, &received.signature)),
                 reason: reason.to_wire(),
             }),
-            Self::ReceiptLogged { to, dispatch_id, sent_index, proof } => {
-                W::ReceiptLogged(pb::ReceiptLogged {
-                    to: to.to_string(),
-                    dispatch_id: dispatch_id.as_bytes().to_vec().into(),
-                    sent_index: *sent_index,
-                    proof: Some(proof.to_wire()),
-                })
-            }
-            Self::RefusalLogged { to, dispatch_id, sent_index, reason, proof } => {
-                W::RefusalLogged(pb::RefusalLogged {
-                    to: to.to_string(),
-                    dispatch_id: dispatch_id.as_bytes().to_vec().into(),
-                    sent_index: *sent_index,
-                    reason: reason.to_wire(),
-                    proof: Some(proof.to_wire()),
-                })
-            }
+            Self::ReceiptLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                proof,
+            } => W::ReceiptLogged(pb::ReceiptLogged {
+                to: to.to_string(),
+                dispatch_id: dispatch_id.as_bytes().to_vec().into(),
+                sent_index: *sent_index,
+                proof: Some(proof.to_wire()),
+            }),
+            Self::RefusalLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                reason,
+                proof,
+            } => W::RefusalLogged(pb::RefusalLogged {
+                to: to.to_string(),
+                dispatch_id: dispatch_id.as_bytes().to_vec().into(),
+                sent_index: *sent_index,
+                reason: reason.to_wire(),
+                proof: Some(proof.to_wire()),
+            }),
             Self::Consulted { how, records } => W::Consulted(pb::Consulted {
                 how: match how {
                     Consultation::List => pb::Consultation::List,
                     Consultation::Open => pb::Consultation::Open,
                     Consultation::Number => pb::Consultation::Number,
                 } as i32,
-                record_ids: records.iter().map(|id| id.as_bytes().to_vec().into()).collect(),
+                record_ids: records
+                    .iter()
+                    .map(|id| id.as_bytes().to_vec().into())
+                    .collect(),
             }),
-            Self::EvidenceKept { jurisdiction, first, second, shown_by } => {
-                W::EvidenceKept(pb::EvidenceKept {
-                    jurisdiction: jurisdiction.to_string(),
-                    first: Some(to_parts(&first.0, &first.1)),
-                    second: Some(to_parts(&second.0, &second.1)),
-                    shown_by: shown_by.map(|who| who.to_string()).unwrap_or_default(),
-                })
-            }
+            Self::EvidenceKept {
+                jurisdiction,
+                first,
+                second,
+                shown_by,
+            } => W::EvidenceKept(pb::EvidenceKept {
+                jurisdiction: jurisdiction.to_string(),
+                first: Some(to_parts(&first.0, &first.1)),
+                second: Some(to_parts(&second.0, &second.1)),
+                shown_by: shown_by.map(|who| who.to_string()).unwrap_or_default(),
+            }),
         }
     }
 
@@ -284,16 +298,19 @@ impl Kind {
         let malformed = EntryDefect::Malformed;
         let dispatch_id =
             |bytes: &[u8]| DispatchId::from_slice(bytes).map_err(|_| malformed("dispatch_id"));
-        let reason =
-            |value: i32| Refusal::from_wire(value).ok_or(EntryDefect::Missing("reason"));
+        let reason = |value: i32| Refusal::from_wire(value).ok_or(EntryDefect::Missing("reason"));
         Ok(match kind {
             W::LogStarted(started) => Self::LogStarted {
                 origin: started.origin,
                 verifier_key: started.verifier_key,
                 jurisdiction: wire::parse(&started.jurisdiction, "jurisdiction")?,
             },
-            W::PolicyChanged(policy) => Self::PolicyChanged { auditors: policy.auditors },
-            W::PartnerProposed(proposed) => Self::PartnerProposed { card: proposed.card.to_vec() },
+            W::PolicyChanged(policy) => Self::PolicyChanged {
+                auditors: policy.auditors,
+            },
+            W::PartnerProposed(proposed) => Self::PartnerProposed {
+                card: proposed.card.to_vec(),
+            },
             W::PartnerApproved(approved) => Self::PartnerApproved {
                 jurisdiction: wire::parse(&approved.jurisdiction, "jurisdiction")?,
                 card_sha256: wire::array(&approved.card_sha256, "card_sha256")?,
@@ -423,7 +440,10 @@ impl Entry {
     /// The leaf: exact bytes, to be written once.
     pub fn encode(&self) -> Vec<u8> {
         let (purpose, basis) = match &self.cause.grounds {
-            Some(grounds) => (wire::purpose_to_wire(grounds.purpose), grounds.basis.to_string()),
+            Some(grounds) => (
+                wire::purpose_to_wire(grounds.purpose),
+                grounds.basis.to_string(),
+            ),
             None => (0, String::new()),
         };
         pb::Entry {
@@ -461,7 +481,10 @@ impl Entry {
         let entry = Self {
             time: Timestamp::from_millis(wire_entry.time_ms),
             id: EntryId::from_slice(&wire_entry.id).map_err(|_| EntryDefect::Malformed("id"))?,
-            cause: Cause { principal: wire::parse(&wire_entry.principal, "principal")?, grounds },
+            cause: Cause {
+                principal: wire::parse(&wire_entry.principal, "principal")?,
+                grounds,
+            },
             kind: Kind::from_wire(wire::required(wire_entry.kind, "kind")?)?,
         };
         if entry.encode() != leaf {

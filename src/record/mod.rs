@@ -15,8 +15,7 @@ pub use dispatch::{
     Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, PREDECESSOR_LIMIT, Refusal, Terms,
 };
 pub use entry::{
-    CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received,
-    VERSION,
+    CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
 pub use payload::{Content, LeadAnswer, Plaintext};
 pub use wire::EntryDefect;

@@ -21,7 +21,9 @@ pub struct LeadAnswer {
 impl fmt::Debug for LeadAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A note is free text: somebody's name may stand in it.
-        f.debug_struct("LeadAnswer").field("outcome", &self.outcome).finish_non_exhaustive()
+        f.debug_struct("LeadAnswer")
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,10 +75,7 @@ impl Plaintext {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryDefect> {
         let payload = pb::Payload::decode(bytes).map_err(|_| EntryDefect::Encoding("Payload"))?;
         Ok(Self {
-            commitment_key: Zeroizing::new(wire::array(
-                &payload.commitment_key,
-                "commitment_key",
-            )?),
+            commitment_key: Zeroizing::new(wire::array(&payload.commitment_key, "commitment_key")?),
             content: Zeroizing::new(payload.content.to_vec()),
         })
     }

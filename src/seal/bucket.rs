@@ -62,25 +62,26 @@ impl BucketKeys {
     /// # Errors
     /// No randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
-        Ok(Self { wrap: random()?, index: random()? })
+        Ok(Self {
+            wrap: random()?,
+            index: random()?,
+        })
     }
 
     /// Wraps the key of a dispatch's payload.
     ///
     /// # Errors
     /// No randomness.
-    pub fn wrap(
-        &self,
-        key: &PayloadKey,
-        dispatch: DispatchId,
-    ) -> Result<WrappedKey, NoRandomness> {
+    pub fn wrap(&self, key: &PayloadKey, dispatch: DispatchId) -> Result<WrappedKey, NoRandomness> {
         let nonce: [u8; NONCE] = random()?;
         let mut content = *key.expose();
         let tag = self
             .cipher()
             .and_then(|cipher| {
                 let nonce = Nonce::assume_unique_for_key(nonce);
-                cipher.seal_in_place_separate_tag(nonce, associated(dispatch), &mut content).ok()
+                cipher
+                    .seal_in_place_separate_tag(nonce, associated(dispatch), &mut content)
+                    .ok()
             })
             .ok_or(NoRandomness)?;
         let mut wrapped = [0; WRAPPED_KEY_BYTES];
@@ -101,7 +102,9 @@ impl BucketKeys {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError)?;
         let mut content = content.to_vec();
         let key = self.cipher().and_then(|cipher| {
-            let plain = cipher.open_in_place(nonce, associated(dispatch), &mut content).ok()?;
+            let plain = cipher
+                .open_in_place(nonce, associated(dispatch), &mut content)
+                .ok()?;
             PayloadKey::from_slice(plain)
         });
         content.zeroize();
@@ -122,7 +125,9 @@ impl BucketKeys {
     }
 
     fn cipher(&self) -> Option<LessSafeKey> {
-        UnboundKey::new(&AES_256_GCM, &self.wrap).ok().map(LessSafeKey::new)
+        UnboundKey::new(&AES_256_GCM, &self.wrap)
+            .ok()
+            .map(LessSafeKey::new)
     }
 }
 
@@ -152,10 +157,16 @@ mod tests {
     #[test]
     fn a_wrapped_key_opens_in_its_bucket_for_its_dispatch_only() {
         let dispatch = DispatchId::new(Timestamp::from_millis(1));
-        let (ours, theirs) = (BucketKeys::generate().unwrap(), BucketKeys::generate().unwrap());
+        let (ours, theirs) = (
+            BucketKeys::generate().unwrap(),
+            BucketKeys::generate().unwrap(),
+        );
         let key = PayloadKey::from_slice(&[9; 32]).unwrap();
         let wrapped = ours.wrap(&key, dispatch).unwrap();
-        assert_eq!(ours.unwrap(&wrapped, dispatch).unwrap().expose(), key.expose());
+        assert_eq!(
+            ours.unwrap(&wrapped, dispatch).unwrap().expose(),
+            key.expose()
+        );
         assert!(theirs.unwrap(&wrapped, dispatch).is_err());
         let other = DispatchId::new(Timestamp::from_millis(2));
         assert!(ours.unwrap(&wrapped, other).is_err());
@@ -168,7 +179,10 @@ mod tests {
 
     #[test]
     fn the_same_number_has_another_tag_in_another_bucket() {
-        let (a, b) = (BucketKeys::generate().unwrap(), BucketKeys::generate().unwrap());
+        let (a, b) = (
+            BucketKeys::generate().unwrap(),
+            BucketKeys::generate().unwrap(),
+        );
         assert_eq!(a.number_tag("x"), a.number_tag("x"));
         assert_ne!(a.number_tag("x"), b.number_tag("x"));
         assert_ne!(a.number_tag("x"), a.number_tag("y"));
@@ -180,6 +194,9 @@ mod tests {
         let at = Timestamp::from_millis(1_796_054_400_000);
         assert_eq!(PurgeMonth::years_after(at, 5).number(), 203_112);
         assert_eq!(PurgeMonth::new(203_113), None);
-        assert_eq!(PurgeMonth::new(203_112).map(|m| m.to_string()).as_deref(), Some("2031-12"));
+        assert_eq!(
+            PurgeMonth::new(203_112).map(|m| m.to_string()).as_deref(),
+            Some("2031-12")
+        );
     }
 }

@@ -35,7 +35,10 @@ impl Keyring {
     /// # Errors
     /// No randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
-        Ok(Self { buckets: BTreeMap::new(), lookup: random()? })
+        Ok(Self {
+            buckets: BTreeMap::new(),
+            lookup: random()?,
+        })
     }
 
     /// A bucket's keys, unless they were never made or are destroyed.
@@ -96,12 +99,16 @@ impl Keyring {
     /// # Errors
     /// Not a key file, or damaged: every changed bit is found.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyringDefect> {
-        let (body, checksum) = bytes.split_last_chunk::<32>().ok_or(KeyringDefect::Format)?;
+        let (body, checksum) = bytes
+            .split_last_chunk::<32>()
+            .ok_or(KeyringDefect::Format)?;
         let rest = body.strip_prefix(MAGIC).ok_or(KeyringDefect::Format)?;
         if sha256(body) != *checksum {
             return Err(KeyringDefect::Checksum);
         }
-        let (lookup, rows) = rest.split_first_chunk::<32>().ok_or(KeyringDefect::Format)?;
+        let (lookup, rows) = rest
+            .split_first_chunk::<32>()
+            .ok_or(KeyringDefect::Format)?;
         let (rows, rest) = rows.as_chunks::<ROW>();
         if !rest.is_empty() || rows.len() > BUCKET_LIMIT {
             return Err(KeyringDefect::Format);
@@ -109,13 +116,17 @@ impl Keyring {
         let mut buckets = BTreeMap::new();
         for row in rows {
             let (month, keys) = row.split_first_chunk::<4>().ok_or(KeyringDefect::Format)?;
-            let month =
-                PurgeMonth::new(u32::from_be_bytes(*month)).ok_or(KeyringDefect::Format)?;
-            let (wrap, index) = keys.split_first_chunk::<32>().ok_or(KeyringDefect::Format)?;
+            let month = PurgeMonth::new(u32::from_be_bytes(*month)).ok_or(KeyringDefect::Format)?;
+            let (wrap, index) = keys
+                .split_first_chunk::<32>()
+                .ok_or(KeyringDefect::Format)?;
             let index = index.try_into().map_err(|_| KeyringDefect::Format)?;
             buckets.insert(month, BucketKeys { wrap: *wrap, index });
         }
-        Ok(Self { buckets, lookup: *lookup })
+        Ok(Self {
+            buckets,
+            lookup: *lookup,
+        })
     }
 }
 
@@ -127,7 +138,9 @@ impl Drop for Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring").field("buckets", &self.buckets.keys()).finish_non_exhaustive()
+        f.debug_struct("Keyring")
+            .field("buckets", &self.buckets.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,7 +157,10 @@ mod tests {
         let bytes = ring.to_bytes();
         let again = Keyring::from_bytes(&bytes).unwrap();
         assert_eq!(again.to_bytes(), bytes);
-        assert_eq!(again.lookup_tag("d", &[b"x"]), ring.lookup_tag("d", &[b"x"]));
+        assert_eq!(
+            again.lookup_tag("d", &[b"x"]),
+            ring.lookup_tag("d", &[b"x"])
+        );
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -158,7 +174,10 @@ mod tests {
     #[test]
     fn lookup_tags_do_not_run_into_each_other() {
         let ring = Keyring::generate().unwrap();
-        assert_ne!(ring.lookup_tag("d", &[b"ab", b"c"]), ring.lookup_tag("d", &[b"a", b"bc"]));
+        assert_ne!(
+            ring.lookup_tag("d", &[b"ab", b"c"]),
+            ring.lookup_tag("d", &[b"a", b"bc"])
+        );
         assert_ne!(ring.lookup_tag("d", &[b"a"]), ring.lookup_tag("e", &[b"a"]));
     }
 }

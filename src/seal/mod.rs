@@ -11,8 +11,8 @@ mod payload;
 pub use bucket::{BucketKeys, PurgeMonth, WRAPPED_KEY_BYTES, WrappedKey};
 pub use keyring::{Keyring, KeyringDefect};
 pub use payload::{
-    CIPHERTEXT_LIMIT, Commitment, OpenError, PayloadKey, SealError, SealedPayload, commitment, open,
-    seal, sha256,
+    CIPHERTEXT_LIMIT, Commitment, OpenError, PayloadKey, SealError, SealedPayload, commitment,
+    open, seal, sha256,
 };
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -32,6 +32,8 @@ pub fn random_key() -> Result<[u8; 32], NoRandomness> {
 
 fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoRandomness)?;
     Ok(bytes)
 }

@@ -85,7 +85,9 @@ pub enum SealError {
 pub struct OpenError;
 
 fn cipher(key: &PayloadKey) -> Option<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, &key.0).ok().map(LessSafeKey::new)
+    UnboundKey::new(&AES_256_GCM, &key.0)
+        .ok()
+        .map(LessSafeKey::new)
 }
 
 fn associated(dispatch: DispatchId) -> Aad<Vec<u8>> {
@@ -111,12 +113,18 @@ pub fn seal(plaintext: &[u8], dispatch: DispatchId) -> Result<SealedPayload, Sea
         .and_then(|cipher| {
             let (_, content) = ciphertext.split_at_mut(NONCE);
             let nonce = Nonce::assume_unique_for_key(nonce);
-            cipher.seal_in_place_separate_tag(nonce, associated(dispatch), content).ok()
+            cipher
+                .seal_in_place_separate_tag(nonce, associated(dispatch), content)
+                .ok()
         })
         .ok_or(SealError::TooLong)?;
     ciphertext.extend_from_slice(tag.as_ref());
     let sha256 = sha256(&ciphertext);
-    Ok(SealedPayload { ciphertext, sha256, key })
+    Ok(SealedPayload {
+        ciphertext,
+        sha256,
+        key,
+    })
 }
 
 /// Decrypts what [`seal`] made.
@@ -133,7 +141,10 @@ pub fn open(
     let mut content = content.to_vec();
     let length = cipher(key)
         .and_then(|cipher| {
-            cipher.open_in_place(nonce, associated(dispatch), &mut content).ok().map(|p| p.len())
+            cipher
+                .open_in_place(nonce, associated(dispatch), &mut content)
+                .ok()
+                .map(|p| p.len())
         })
         .ok_or(OpenError)?;
     content.truncate(length);
@@ -143,7 +154,10 @@ pub fn open(
 /// SHA-256 of some bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
-    for (to, from) in out.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+    for (to, from) in out
+        .iter_mut()
+        .zip(digest::digest(&digest::SHA256, bytes).as_ref())
+    {
         *to = *from;
     }
     out
@@ -158,16 +172,29 @@ mod tests {
     fn opens_only_with_its_key_for_its_dispatch_and_unchanged() {
         let dispatch = DispatchId::new(Timestamp::from_millis(1));
         let sealed = seal(b"content", dispatch).unwrap();
-        assert_eq!(open(&sealed.ciphertext, &sealed.key, dispatch).as_deref(), Ok(&b"content"[..]));
+        assert_eq!(
+            open(&sealed.ciphertext, &sealed.key, dispatch).as_deref(),
+            Ok(&b"content"[..])
+        );
 
         let other_key = PayloadKey([7; 32]);
-        assert_eq!(open(&sealed.ciphertext, &other_key, dispatch), Err(OpenError));
+        assert_eq!(
+            open(&sealed.ciphertext, &other_key, dispatch),
+            Err(OpenError)
+        );
         let other_dispatch = DispatchId::new(Timestamp::from_millis(2));
-        assert_eq!(open(&sealed.ciphertext, &sealed.key, other_dispatch), Err(OpenError));
+        assert_eq!(
+            open(&sealed.ciphertext, &sealed.key, other_dispatch),
+            Err(OpenError)
+        );
         for bit in 0..sealed.ciphertext.len() * 8 {
             let mut flipped = sealed.ciphertext.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(open(&flipped, &sealed.key, dispatch), Err(OpenError), "bit {bit}");
+            assert_eq!(
+                open(&flipped, &sealed.key, dispatch),
+                Err(OpenError),
+                "bit {bit}"
+            );
         }
         for length in 0..sealed.ciphertext.len() {
             assert!(open(&sealed.ciphertext[..length], &sealed.key, dispatch).is_err());
@@ -186,7 +213,10 @@ mod tests {
     fn payloads_are_bounded() {
         let dispatch = DispatchId::new(Timestamp::from_millis(1));
         let most = vec![0; CIPHERTEXT_LIMIT - NONCE - TAG];
-        assert_eq!(seal(&most, dispatch).unwrap().ciphertext.len(), CIPHERTEXT_LIMIT);
+        assert_eq!(
+            seal(&most, dispatch).unwrap().ciphertext.len(),
+            CIPHERTEXT_LIMIT
+        );
         let over = vec![0; CIPHERTEXT_LIMIT - NONCE - TAG + 1];
         assert_eq!(seal(&over, dispatch).unwrap_err(), SealError::TooLong);
     }

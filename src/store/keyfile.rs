@@ -57,7 +57,9 @@ impl KeyFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.io("read")(error)),
         };
-        Keyring::from_bytes(&bytes).map(Some).map_err(|defect| self.defect(defect))
+        Keyring::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|defect| self.defect(defect))
     }
 
     /// Writes the keyring: to a new file, synced, renamed over the old one, the directory synced.
@@ -82,16 +84,25 @@ impl KeyFile {
         file.write_all(&ring.to_bytes()).map_err(self.io("write"))?;
         file.sync_all().map_err(self.io("sync"))?;
         fs::rename(&new, &self.path).map_err(self.io("replace"))?;
-        File::open(directory).and_then(|d| d.sync_all()).map_err(self.io("sync"))
+        File::open(directory)
+            .and_then(|d| d.sync_all())
+            .map_err(self.io("sync"))
     }
 
     fn io(&self, doing: &'static str) -> impl Fn(io::Error) -> KeyFileError + use<> {
         let path = self.path.clone();
-        move |source| KeyFileError::Io { doing, path: path.clone(), source }
+        move |source| KeyFileError::Io {
+            doing,
+            path: path.clone(),
+            source,
+        }
     }
 
     fn defect(&self, defect: KeyringDefect) -> KeyFileError {
-        KeyFileError::Defect { path: self.path.clone(), defect }
+        KeyFileError::Defect {
+            path: self.path.clone(),
+            defect,
+        }
     }
 }
 
@@ -111,7 +122,10 @@ mod tests {
         ring.add_bucket(PurgeMonth::new(203_101).unwrap()).unwrap();
         file.save(&ring).unwrap();
         assert_eq!(file.load().unwrap().unwrap().to_bytes(), ring.to_bytes());
-        let mode = fs::metadata(dir.path().join("keys")).unwrap().permissions().mode();
+        let mode = fs::metadata(dir.path().join("keys"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -119,7 +133,9 @@ mod tests {
     fn damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys");
-        KeyFile::at(&path).save(&Keyring::generate().unwrap()).unwrap();
+        KeyFile::at(&path)
+            .save(&Keyring::generate().unwrap())
+            .unwrap();
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();

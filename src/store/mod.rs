@@ -5,15 +5,18 @@
 
 mod batch;
 mod disk;
+mod keyfile;
 pub mod keys;
 mod lock;
 pub mod long;
 mod memory;
+pub mod tables;
 
 use std::{io, sync::Arc};
 
 pub use batch::Batch;
 pub use disk::{OpenStoreError, SledStore};
+pub use keyfile::{KeyFile, KeyFileError};
 pub use lock::{DirectoryLock, LockError};
 pub use memory::{Fault, MemoryStore};
 

@@ -73,7 +73,8 @@ pub fn outbox(to: Jurisdiction, index: u64) -> [u8; 15] {
 
 /// The log index in an outbox key.
 pub fn outbox_index(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|index| u64::from_be_bytes(*index))
+    key.last_chunk::<8>()
+        .map(|index| u64::from_be_bytes(*index))
 }
 
 /// The key of a partner's newest verified checkpoint.
@@ -93,12 +94,16 @@ pub fn lead(record: RecordId) -> [u8; 17] {
 
 /// The key of a lead among those of its direction and state.
 pub fn lead_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
-    key(LEAD_BY_STATE, &[&[direction], &[state], &index.to_be_bytes()])
+    key(
+        LEAD_BY_STATE,
+        &[&[direction], &[state], &index.to_be_bytes()],
+    )
 }
 
 /// The log index in a key of [`lead_by_state`] or [`subject`].
 pub fn last_index(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|index| u64::from_be_bytes(*index))
+    key.last_chunk::<8>()
+        .map(|index| u64::from_be_bytes(*index))
 }
 
 /// The key of an action on a lead.
@@ -135,10 +140,16 @@ mod tests {
         let to: Jurisdiction = "440000".parse().unwrap();
         let golden = [
             (hex::encode(payload(1)), "100000000000000001"),
-            (hex::encode(payload_key(203_112, 1)), "11000319680000000000000001"),
+            (
+                hex::encode(payload_key(203_112, 1)),
+                "11000319680000000000000001",
+            ),
             (hex::encode(outbox(to, 2)), "143434303030300000000000000002"),
             (hex::encode(witness(to)), "15343430303030"),
-            (hex::encode(lead_by_state(1, 2, 3)), "4101020000000000000003"),
+            (
+                hex::encode(lead_by_state(1, 2, 3)),
+                "4101020000000000000003",
+            ),
             (hex::encode(partner(to, true)), "4534343030303001"),
             (
                 hex::encode(lead_event(RecordId::from(id), 9)),
