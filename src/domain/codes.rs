@@ -101,6 +101,24 @@ codes! {
     }
 }
 
+codes! {
+    /// Where a lead stands, as one of the two nodes sees it.
+    LeadState: "sent, delivered, signed_for, assessed, returned, refused" {
+        /// 已发: in the sender's log.
+        Sent = "sent",
+        /// 已送达: in both logs.
+        Delivered = "delivered",
+        /// 已签收.
+        SignedFor = "signed_for",
+        /// 已核查.
+        Assessed = "assessed",
+        /// 已退回.
+        Returned = "returned",
+        /// 对方节点拒收: the recipient's node refused it, with proof.
+        Refused = "refused",
+    }
+}
+
 impl Handling {
     /// True where the recipient may pass the content on to another jurisdiction without the originator's consent.
     pub const fn allows_forwarding(self) -> bool {

@@ -16,7 +16,7 @@ mod resident;
 mod tidy;
 mod time;
 
-pub use codes::{AssessmentOutcome, Handling, ReturnReason, UnknownCode, Urgency};
+pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
 pub use deadline::sign_within_seconds;
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};

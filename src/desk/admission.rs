@@ -1,0 +1,119 @@
+//! Which verified dispatches are admitted: the rules of leads.
+
+use super::{
+    lead_rows::{Direction, EVENTS_PER_RECORD, NumberRow, RowsError, events, lead},
+    lead_view::{content_tag, number_tag},
+};
+use crate::{
+    domain::{Jurisdiction, Lead, LeadStep},
+    exchange::{Admission, RowError, Rows as _, Vault},
+    log::Txn,
+    record::{Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
+    store::tables,
+};
+use std::sync::Arc;
+
+/// A note is at most so many characters.
+pub(super) const NOTE_LIMIT: usize = 2_000;
+
+/// The rules of leads and of answers to them.
+#[derive(Debug)]
+pub struct LeadAdmission {
+    own: Jurisdiction,
+    vault: Arc<Vault>,
+}
+
+impl LeadAdmission {
+    /// The rules at the node of this jurisdiction.
+    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
+        Self { own, vault }
+    }
+
+    fn judge(
+        &self,
+        txn: &mut Txn<'_>,
+        sent: &DispatchSent,
+        content: &Content,
+    ) -> Result<Result<(), Refusal>, RowsError> {
+        let DispatchAction::Lead(step) = sent.action;
+        match (step, content) {
+            (LeadStep::Lead, Content::Lead(fields)) => {
+                match Lead::reread(fields.as_ref().clone()) {
+                    Ok(lead) => self.lead(txn, sent, &lead),
+                    Err(_) => Ok(Err(Refusal::InvalidContent)),
+                }
+            }
+            (LeadStep::Sign | LeadStep::Assess | LeadStep::Return, Content::LeadAnswer(answer)) => {
+                self.answer(txn, sent, step, answer)
+            }
+            (_, Content::Lead(_) | Content::LeadAnswer(_)) => Ok(Err(Refusal::InvalidContent)),
+        }
+    }
+
+    fn lead(
+        &self,
+        txn: &mut Txn<'_>,
+        sent: &DispatchSent,
+        new: &Lead,
+    ) -> Result<Result<(), Refusal>, RowsError> {
+        let ours = new.destination().jurisdiction().ancestry().any(|code| code == self.own);
+        let fits = ours
+            && new.urgency() == sent.urgency
+            && new.handling() == sent.handling
+            && sent.predecessors.is_empty();
+        if !fits {
+            return Ok(Err(Refusal::InvalidContent));
+        }
+        let ring = self.vault.ring();
+        let tag = number_tag(&ring, sent.from, new.number());
+        if let Some(row) = txn.row(&tables::lead_number(&tag))? {
+            // The same lead number with other content asks for a correction; under another id it is a conflict.
+            let same = NumberRow::from_bytes(&row)?.content == content_tag(&ring, new);
+            return Ok(Err(if same { Refusal::Conflict } else { Refusal::ChangedContent }));
+        }
+        if lead(txn, sent.record)?.is_some() {
+            return Ok(Err(Refusal::Conflict));
+        }
+        Ok(Ok(()))
+    }
+
+    fn answer(
+        &self,
+        txn: &mut Txn<'_>,
+        sent: &DispatchSent,
+        step: LeadStep,
+        answer: &LeadAnswer,
+    ) -> Result<Result<(), Refusal>, RowsError> {
+        let is_assessment = step == LeadStep::Assess;
+        if answer.outcome.is_some() != is_assessment || answer.note.chars().count() > NOTE_LIMIT {
+            return Ok(Err(Refusal::InvalidContent));
+        }
+        // Only the recipient of a lead answers it.
+        let theirs = lead(txn, sent.record)?.is_some_and(|row| {
+            row.direction == Direction::Sent && row.to == sent.from && row.from == self.own
+        });
+        let full = events(txn, sent.record)?.len() >= EVENTS_PER_RECORD;
+        if !theirs || full || sent.predecessors.is_empty() {
+            return Ok(Err(Refusal::NotAllowed));
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Admission for LeadAdmission {
+    fn admit(
+        &self,
+        txn: &mut Txn<'_>,
+        sent: &DispatchSent,
+        content: &Content,
+    ) -> Result<Result<(), Refusal>, RowError> {
+        match self.judge(txn, sent, content) {
+            Ok(verdict) => Ok(verdict),
+            Err(RowsError::Row(error)) => Err(error),
+            Err(RowsError::Damaged(damaged)) => {
+                tracing::error!(%damaged, "a dispatch cannot be judged");
+                Ok(Err(Refusal::NotAllowed))
+            }
+        }
+    }
+}

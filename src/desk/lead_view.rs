@@ -1,0 +1,295 @@
+//! The view that answers what became of each lead. A function of entries and openable payloads (I8).
+
+use super::lead_rows::{
+    Direction, EventRow, LeadRow, NumberRow, ReceiptRow, RowsError, events, hash_text, lead,
+    put_lead, encode,
+};
+use crate::{
+    access::Principal,
+    domain::{Jurisdiction, Lead, LeadState, LeadStep, LeadFields, RecordId, resolve, Timestamp, Standing},
+    exchange::{DispatchRow, Payload, RowError, Rows as _, Vault},
+    log::{Txn, View, ViewError},
+    merkle::Hash,
+    record::{Content, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Refusal},
+    seal::Keyring,
+    store::tables,
+};
+use std::sync::Arc;
+
+/// Keeps the rows of leads.
+#[derive(Debug)]
+pub struct LeadView {
+    own: Jurisdiction,
+    vault: Arc<Vault>,
+}
+
+/// An action as it stands in this log.
+struct Seen<'a> {
+    direction: Direction,
+    /// Index in this log.
+    index: u64,
+    /// When it was written into this log.
+    time: Timestamp,
+    /// Its leaf hash in its sender's log.
+    hash: Hash,
+    /// Who took it.
+    principal: &'a Principal,
+    sent: &'a DispatchSent,
+}
+
+impl LeadView {
+    /// The view of the node of this jurisdiction.
+    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
+        Self { own, vault }
+    }
+
+    fn entry(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        entry: &Entry,
+        hash: &Hash,
+    ) -> Result<(), Failure> {
+        match &entry.kind {
+            Kind::DispatchSent(sent) => {
+                let seen = Seen {
+                    direction: Direction::Sent,
+                    index,
+                    time: entry.time,
+                    hash: *hash,
+                    principal: &entry.cause.principal,
+                    sent,
+                };
+                self.action(txn, &seen)
+            }
+            Kind::DispatchReceived(received) => {
+                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
+                let Kind::DispatchSent(sent) = &theirs.kind else {
+                    return Ok(());
+                };
+                let seen = Seen {
+                    direction: Direction::Received,
+                    index,
+                    time: entry.time,
+                    hash: received.leaf_hash(),
+                    principal: &theirs.cause.principal,
+                    sent,
+                };
+                self.action(txn, &seen)
+            }
+            Kind::ReceiptLogged { dispatch_id, proof, .. } => {
+                let dispatch = tables::dispatch(self.own, *dispatch_id);
+                self.answered(txn, index, &dispatch, proof, None)
+            }
+            Kind::RefusalLogged { dispatch_id, proof, reason, .. } => {
+                let dispatch = tables::dispatch(self.own, *dispatch_id);
+                self.answered(txn, index, &dispatch, proof, Some(*reason))
+            }
+            Kind::LogStarted { .. }
+            | Kind::PolicyChanged { .. }
+            | Kind::PartnerProposed { .. }
+            | Kind::PartnerApproved { .. }
+            | Kind::DispatchRefused { .. }
+            | Kind::Consulted { .. }
+            | Kind::EvidenceKept { .. } => Ok(()),
+        }
+    }
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        let DispatchAction::Lead(step) = seen.sent.action;
+        let sent = seen.sent;
+        let payload =
+            self.vault.open_payload(txn, seen.index, sent.terms.purge_month, sent.dispatch_id)?;
+        let content = match payload {
+            Payload::Open(plaintext) => Some(plaintext.content().map_err(Failure::Entry)?),
+            Payload::Erased => None,
+        };
+        let outcome = match &content {
+            Some(Content::LeadAnswer(answer)) => answer.outcome,
+            Some(Content::Lead(_)) | None => None,
+        };
+        let event = EventRow {
+            hash: hash_text(&seen.hash),
+            step: step.into(),
+            predecessors: sent.predecessors.iter().map(hash_text).collect(),
+            dispatch: sent.dispatch_id,
+            purge_month: sent.terms.purge_month.number(),
+            time_ms: seen.time.millis(),
+            principal: seen.principal.to_string(),
+            outcome,
+            return_reason: sent.return_reason,
+            receipt: None,
+        };
+        let event = encode(&event).map_err(RowsError::from)?;
+        txn.put(tables::lead_event(sent.record, seen.index), event).map_err(RowsError::from)?;
+        if step == LeadStep::Lead {
+            let row = LeadRow {
+                direction: seen.direction,
+                from: sent.from,
+                to: sent.to,
+                index: seen.index,
+                time_ms: seen.time.millis(),
+                urgency: sent.urgency,
+                handling: sent.handling,
+                purge_month: sent.terms.purge_month.number(),
+                sign_within_s: sent.terms.sign_within_s,
+                received_ms: match seen.direction {
+                    Direction::Received => Some(seen.time.millis()),
+                    Direction::Sent => None,
+                },
+                refusal: None,
+                state: LeadState::Sent,
+                outcome: None,
+                return_reason: None,
+            };
+            if let Some(Content::Lead(fields)) = &content {
+                self.index_subject(txn, seen, fields)?;
+            }
+            return settle(txn, sent.record, None, row);
+        }
+        match lead(txn, sent.record)? {
+            Some(row) => settle(txn, sent.record, Some(row.clone()), row),
+            // It waits for its lead.
+            None => Ok(()),
+        }
+    }
+
+    fn index_subject(
+        &self,
+        txn: &mut Txn<'_>,
+        seen: &Seen<'_>,
+        fields: &LeadFields,
+    ) -> Result<(), Failure> {
+        let Ok(lead) = Lead::reread(fields.clone()) else {
+            return Ok(());
+        };
+        let month = seen.sent.terms.purge_month;
+        let ring = self.vault.ring();
+        let Some(bucket) = ring.bucket(month) else {
+            return Ok(());
+        };
+        let tag = bucket.number_tag(lead.resident_number().as_str());
+        let record = seen.sent.record;
+        txn.put(
+            tables::subject(month.number(), &tag, seen.index),
+            record.as_bytes().to_vec(),
+        )
+        .map_err(RowsError::from)?;
+        let row = NumberRow { record, content: content_tag(&ring, &lead), index: seen.index };
+        let key = tables::lead_number(&number_tag(&ring, seen.sent.from, lead.number()));
+        txn.put(key, row.to_bytes()).map_err(RowsError::from)?;
+        Ok(())
+    }
+
+    /// A partner answered a dispatch of ours.
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: &[u8],
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Failure> {
+        let row = txn.row(dispatch)?.and_then(|row| DispatchRow::from_bytes(&row));
+        let Some(DispatchRow { index: sent_index, record, .. }) = row else {
+            return Ok(());
+        };
+        let time = Entry::decode(&proof.partner_entry).map_err(Failure::Entry)?.time;
+        let key = tables::lead_event(record, sent_index);
+        let Some(bytes) = txn.row(&key)? else {
+            return Ok(());
+        };
+        let mut event: EventRow = super::lead_rows::decode(&bytes).map_err(RowsError::from)?;
+        event.receipt = Some(ReceiptRow {
+            index,
+            partner_index: proof.partner_index,
+            partner_origin: proof.checkpoint.origin.clone(),
+            tree_size: proof.checkpoint.size,
+            time_ms: time.millis(),
+        });
+        txn.put(key, encode(&event).map_err(RowsError::from)?).map_err(RowsError::from)?;
+        let Some(before) = lead(txn, record)? else {
+            return Ok(());
+        };
+        if before.index != sent_index {
+            // The answer to an answer changes nothing about where the lead stands.
+            return Ok(());
+        }
+        let mut row = before.clone();
+        match refusal {
+            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+            None => row.received_ms = Some(time.millis()),
+        }
+        settle(txn, record, Some(before), row)
+    }
+}
+
+/// Resolves a lead's actions and puts its row.
+fn settle(
+    txn: &mut Txn<'_>,
+    record: RecordId,
+    before: Option<LeadRow>,
+    mut row: LeadRow,
+) -> Result<(), Failure> {
+    let events = events(txn, record)?;
+    let actions = events
+        .iter()
+        .map(|(_, event)| event.action())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(RowsError::from)?;
+    let resolution = resolve(&actions);
+    row.state = row.state_after(resolution.progress);
+    row.outcome = None;
+    row.return_reason = None;
+    for ((_, event), action) in events.iter().zip(&actions) {
+        if resolution.standings.get(&action.hash) == Some(&Standing::Applied) {
+            row.outcome = event.outcome.or(row.outcome);
+            row.return_reason = event.return_reason.or(row.return_reason);
+        }
+    }
+    Ok(put_lead(txn, record, before.as_ref(), &row)?)
+}
+
+/// The lookup tag of a lead number within its origin.
+pub(super) fn number_tag(ring: &Keyring, origin: Jurisdiction, number: &str) -> [u8; 32] {
+    ring.lookup_tag("lead number", &[origin.as_bytes(), number.as_bytes()])
+}
+
+/// The tag that tells whether content is the same.
+pub(super) fn content_tag(ring: &Keyring, lead: &Lead) -> [u8; 32] {
+    ring.lookup_tag("lead content", &[&lead.canonical_content()])
+}
+
+/// Why the view could not take an entry.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    #[error(transparent)]
+    Vault(#[from] crate::exchange::VaultError),
+    #[error("an entry that was checked before cannot be read: {0}")]
+    Entry(crate::record::EntryDefect),
+}
+
+impl From<RowError> for Failure {
+    fn from(error: RowError) -> Self {
+        Self::Rows(error.into())
+    }
+}
+
+impl View for LeadView {
+    fn name(&self) -> &'static str {
+        "leads"
+    }
+
+    fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        leaf: &[u8],
+        leaf_hash: &Hash,
+    ) -> Result<(), ViewError> {
+        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+        self.entry(txn, index, &entry, leaf_hash).map_err(ViewError::entry)
+    }
+}
