@@ -24,6 +24,8 @@ pub enum SheetError {
     NotXlsx,
     /// An xlsx workbook that breaks off or does not hold together.
     Damaged,
+    /// A cell holds an error that the reader does not know (`#SPILL!`).
+    ErrorCell,
     /// Unpacks to more than [`MAX_UNPACKED_BYTES`], to far more than it is long, or into too many parts.
     Bomb,
     /// Claims more strings, rows or columns than it can hold.
@@ -109,6 +111,10 @@ impl SheetError {
             Self::Damaged => (
                 "工作簿已损坏或不完整：请重新取得文件，或用 Excel、WPS 打开后另存",
                 "the workbook is damaged or incomplete: fetch it again, or open it in Excel or WPS and save it anew",
+            ),
+            Self::ErrorCell => (
+                "表中有错误值单元格（如 #SPILL!）：请改为文本或清空后另存",
+                "a cell holds an error such as #SPILL!: replace it with text or clear it, and save",
             ),
             Self::FalseClaim => (
                 "工作簿声称的内容多于实有内容，可能是恶意文件，已拒绝读取；请核实来源",

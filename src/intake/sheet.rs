@@ -242,6 +242,8 @@ fn damaged(error: XlsxError) -> SheetError {
         XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound
     ) {
         SheetError::NotXlsx
+    } else if matches!(error, XlsxError::CellError(_)) {
+        SheetError::ErrorCell
     } else {
         SheetError::Damaged
     }
