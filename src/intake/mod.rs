@@ -1,1 +1,16 @@
-//! Spreadsheets to leads, one verdict a row.
+//! Spreadsheets to leads, one verdict a row. Runs where the officer sits, never in the node: a workbook is a stranger's
+//! file until it is read, and what reads it may be killed by it.
+//!
+//! [`Sheet::open`] reads a whole workbook or says why not; [`check`] gives each of its rows a verdict.
+
+mod cell;
+mod error;
+mod guard;
+mod header;
+mod sheet;
+mod verdict;
+
+pub use error::SheetError;
+pub use guard::{MAX_FILE_BYTES, MAX_UNPACKED_BYTES};
+pub use sheet::{Content, MAX_ROWS, Row, Rows, Sheet};
+pub use verdict::{JsonReason, JsonRow, RowVerdict, Verdict, check};

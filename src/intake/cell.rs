@@ -1,0 +1,172 @@
+//! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
+
+use crate::domain::{Column, FindingCode};
+use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType};
+use std::borrow::Cow;
+
+/// Longer text is cut: it is beyond every column's limit already, and is refused for that.
+const MAX_CHARS: usize = 4_096;
+/// Serial days that are dates and nothing else: 2000 to 2099.
+const SERIALS: std::ops::RangeInclusive<f64> = 36_526.0..=73_050.0;
+
+/// A cell as it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
+    /// Text.
+    Text(String),
+    /// A number; also a count of days, if it is one.
+    Number(f64, ExcelDateTime),
+    /// A number shown as a date.
+    Date(ExcelDateTime),
+}
+
+impl Cell {
+    /// From what the workbook reader gives; none where there is nothing to read, which an error cell (`#REF!`) is too.
+    pub(super) fn new(data: &DataRef<'_>, is_1904: bool) -> Option<Self> {
+        let number = |n: f64| {
+            Self::Number(
+                n,
+                ExcelDateTime::new(n, ExcelDateTimeType::DateTime, is_1904),
+            )
+        };
+        match data {
+            DataRef::String(text) => Self::text(text),
+            DataRef::SharedString(text) => Self::text(text),
+            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => Self::text(text),
+            DataRef::Bool(value) => Self::text(if *value { "TRUE" } else { "FALSE" }),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the file has decimal text, which is read as f64 everywhere else"
+            )]
+            DataRef::Int(n) => Some(number(*n as f64)),
+            DataRef::Float(n) => Some(number(*n)),
+            DataRef::DateTime(when) if when.is_datetime() => Some(Self::Date(*when)),
+            DataRef::DateTime(when) => Some(number(when.as_f64())),
+            DataRef::Error(_) | DataRef::Empty => None,
+        }
+    }
+
+    fn text(text: &str) -> Option<Self> {
+        let end = text
+            .char_indices()
+            .nth(MAX_CHARS)
+            .map_or(text.len(), |(at, _)| at);
+        let text = text.get(..end)?;
+        (!text.trim().is_empty()).then(|| Self::Text(text.to_owned()))
+    }
+
+    /// Bytes of text that it holds.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(..) | Self::Date(_) => 0,
+        }
+    }
+
+    /// What a header says.
+    pub(super) fn as_header(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(..) | Self::Date(_) => "",
+        }
+    }
+
+    /// The text for a column, and what was found on the way to it.
+    pub(super) fn into_text(self, column: Column) -> (String, Option<FindingCode>) {
+        match (self, column) {
+            // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
+            (Self::Number(..) | Self::Date(_), Column::ResidentNumber) => {
+                (String::new(), Some(FindingCode::NumericId))
+            }
+            (Self::Text(text), Column::ResidentNumber) if is_scientific(&text) => {
+                (String::new(), Some(FindingCode::NumericId))
+            }
+            (Self::Text(text), _) => (text, None),
+            (Self::Date(when), _) => (iso_date(when), None),
+            (Self::Number(n, when), Column::CollectedOn) if SERIALS.contains(&n) => {
+                (iso_date(when), Some(FindingCode::Normalised))
+            }
+            (Self::Number(n, _), _) => (number_text(n).into_owned(), None),
+        }
+    }
+}
+
+/// A number as `5.22225E+17`, which is what a spreadsheet writes of a citizen number.
+fn is_scientific(text: &str) -> bool {
+    let text = text.trim();
+    text.contains(['E', 'e']) && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn iso_date(when: ExcelDateTime) -> String {
+    let (year, month, day, ..) = when.to_ymd_hms_milli();
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Whole numbers without a point: codes and telephones are often typed as numbers, and keep their digits up to 15.
+fn number_text(n: f64) -> Cow<'static, str> {
+    if n.is_finite() {
+        Cow::Owned(n.to_string())
+    } else {
+        Cow::Borrowed("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(data: DataRef<'_>, column: Column) -> (String, Option<FindingCode>) {
+        Cell::new(&data, false).unwrap().into_text(column)
+    }
+
+    #[test]
+    fn a_number_is_no_citizen_number() {
+        let lost = (String::new(), Some(FindingCode::NumericId));
+        for data in [
+            DataRef::Float(5.222_251_902_051_408e17),
+            DataRef::Int(522_225),
+            DataRef::String("5.22225190205141E+17".into()),
+        ] {
+            assert_eq!(cell(data, Column::ResidentNumber), lost);
+        }
+    }
+
+    #[test]
+    fn codes_and_telephones_typed_as_numbers_keep_their_digits() {
+        for (number, text) in [
+            (440_232.0, "440232"),
+            (520_624_111_201.0, "520624111201"),
+            (13_800_000_000.0, "13800000000"),
+            (1.0, "1"),
+            (f64::NAN, ""),
+        ] {
+            assert_eq!(cell(DataRef::Float(number), Column::Phone).0, text);
+        }
+    }
+
+    #[test]
+    fn serial_days_are_dates_where_dates_belong() {
+        let date = ("2026-06-01".to_owned(), Some(FindingCode::Normalised));
+        assert_eq!(cell(DataRef::Float(46_174.0), Column::CollectedOn), date);
+        assert_eq!(cell(DataRef::Float(46_174.0), Column::Number).0, "46174");
+        assert_eq!(
+            cell(DataRef::Float(20_260_601.0), Column::CollectedOn).0,
+            "20260601"
+        );
+        let shown = ExcelDateTime::new(46_174.75, ExcelDateTimeType::DateTime, false);
+        assert_eq!(
+            cell(DataRef::DateTime(shown), Column::CollectedOn),
+            ("2026-06-01".to_owned(), None)
+        );
+        let since_1904 = Cell::new(&DataRef::Float(44_712.0), true).unwrap();
+        assert_eq!(since_1904.into_text(Column::CollectedOn), date);
+    }
+
+    #[test]
+    fn endless_text_is_cut_before_it_is_kept() {
+        let text = "实".repeat(32_767);
+        let (kept, _) = cell(DataRef::SharedString(&text), Column::Facts);
+        assert_eq!(kept.chars().count(), MAX_CHARS);
+        assert_eq!(Cell::new(&DataRef::String(" \u{3000}".into()), false), None);
+    }
+}

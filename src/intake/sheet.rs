@@ -1,0 +1,250 @@
+//! A workbook's sheet, row by row.
+
+use super::{SheetError, cell::Cell, guard, header::Header};
+use crate::domain::{Finding, FindingCode, LeadFields};
+use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
+use std::{io::Cursor, path::Path, vec};
+
+/// The most rows of a file, headers and blank ones included.
+pub const MAX_ROWS: u32 = 50_000;
+/// The header is looked for in so many rows that have anything in them: above it may stand a title and a date.
+const HEADER_WITHIN: usize = 10;
+/// A row that names so many columns is the header.
+const HEADER_COLUMNS: usize = 3;
+/// The most text of all cells together, in bytes: one shared string may stand in every cell.
+const MAX_TEXT_BYTES: usize = 256 * 1024 * 1024;
+
+/// A row below the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The sheet's own number, from 1.
+    pub row: u32,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing in any column of a lead.
+    Blank,
+    /// Something.
+    Filled {
+        /// The text of each column.
+        fields: Box<LeadFields>,
+        /// What the cells themselves had wrong: columns that the sheet lacks, numbers that have lost digits.
+        findings: Vec<Finding>,
+    },
+}
+
+/// A sheet of leads, read to its end: opening it finds everything that can be wrong with the file.
+#[derive(Debug)]
+pub struct Sheet {
+    name: String,
+    other_sheets: usize,
+    header: Header,
+    rows: Vec<RawRow>,
+}
+
+/// The cells of a row that hold something, each with its zero-based column.
+#[derive(Debug)]
+struct RawRow {
+    row: u32,
+    cells: Vec<(u32, Cell)>,
+}
+
+impl Sheet {
+    /// Reads the first visible worksheet of an .xlsx workbook. The file is read once, into memory.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not an .xlsx workbook, is not fit to be parsed, or has no header.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SheetError> {
+        let bytes = guard::read(path.as_ref())?;
+        let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
+        let mut visible = workbook
+            .sheets_metadata()
+            .iter()
+            .filter(|s| s.typ == SheetType::WorkSheet && s.visible == SheetVisible::Visible)
+            .map(|s| s.name.clone());
+        let name = visible.next().ok_or(SheetError::Empty)?;
+        let other_sheets = visible.count();
+        let mut rows = read_rows(&mut workbook, &name)?;
+        let header_at = find_header(&rows)?;
+        let mut data = rows.split_off(header_at + 1);
+        let below = rows.pop().ok_or(SheetError::NoHeader)?;
+        let header = Header::new(below.cells.iter().map(|(at, cell)| (*at, cell.as_header())))?;
+        // Numbered in advance and never filled: the sheet ends above.
+        let is_filled = |raw: &RawRow| raw.cells.iter().any(|(at, _)| header.at(*at).is_some());
+        data.truncate(data.iter().rposition(is_filled).map_or(0, |last| last + 1));
+        Ok(Self {
+            name,
+            other_sheets,
+            header,
+            rows: blanks_between(below.row, data),
+        })
+    }
+
+    /// Its name in the workbook.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many more visible worksheets the workbook has. They are not read.
+    pub const fn other_sheets(&self) -> usize {
+        self.other_sheets
+    }
+
+    /// How many rows stand below the header, to the last that is not blank.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True where nothing stands below the header.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Its rows below the header, to the last that is not blank.
+    pub fn rows(self) -> Rows {
+        Rows {
+            missing: self
+                .header
+                .missing()
+                .into_iter()
+                .map(|column| Finding::new(column, FindingCode::MissingColumn))
+                .collect(),
+            header: self.header,
+            rows: self.rows.into_iter(),
+        }
+    }
+}
+
+/// The rows of a sheet; from [`Sheet::rows`].
+#[derive(Debug)]
+pub struct Rows {
+    header: Header,
+    missing: Vec<Finding>,
+    rows: vec::IntoIter<RawRow>,
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        let raw = self.rows.next()?;
+        let mut fields = Box::new(LeadFields::default());
+        let mut findings = self.missing.clone();
+        let mut blank = true;
+        for (at, cell) in raw.cells {
+            // A column of no lead: a serial number, or what no lead may say.
+            let Some(column) = self.header.at(at) else {
+                continue;
+            };
+            blank = false;
+            let (text, found) = cell.into_text(column);
+            *fields.get_mut(column) = text;
+            findings.extend(found.map(|code| Finding::new(column, code)));
+        }
+        let content = if blank {
+            Content::Blank
+        } else {
+            Content::Filled { fields, findings }
+        };
+        Some(Row {
+            row: raw.row,
+            content,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Rows {}
+
+/// All rows that have anything in them.
+fn read_rows(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<RawRow>, SheetError> {
+    let is_1904 = workbook.has_1904_epoch();
+    let mut reader = workbook.worksheet_cells_reader(name).map_err(damaged)?;
+    let mut rows: Vec<RawRow> = Vec::new();
+    let mut text_bytes = 0_usize;
+    let mut last = None;
+    while let Some(found) = reader.next_cell().map_err(damaged)? {
+        let position = found.get_position();
+        // A sheet that says a cell twice says one thing to the officer's program and another to this one.
+        if last >= Some(position) {
+            return Err(SheetError::Damaged);
+        }
+        last = Some(position);
+        let Some(cell) = Cell::new(found.get_value(), is_1904) else {
+            continue;
+        };
+        text_bytes += cell.text_bytes();
+        if text_bytes > MAX_TEXT_BYTES {
+            return Err(SheetError::Bomb);
+        }
+        let (row, column) = (position.0.saturating_add(1), position.1);
+        if row > MAX_ROWS {
+            return Err(SheetError::TooManyRows);
+        }
+        match rows.last_mut() {
+            Some(raw) if raw.row == row => raw.cells.push((column, cell)),
+            _ => rows.push(RawRow {
+                row,
+                cells: vec![(column, cell)],
+            }),
+        }
+    }
+    if rows.is_empty() {
+        return Err(SheetError::Empty);
+    }
+    Ok(rows)
+}
+
+/// Where the header stands: the first row that names three columns, else the first that names any.
+fn find_header(rows: &[RawRow]) -> Result<usize, SheetError> {
+    let named = |raw: &RawRow| {
+        raw.cells
+            .iter()
+            .filter(|(_, cell)| super::header::column(cell.as_header()).is_some())
+            .count()
+    };
+    let candidates = rows.get(..HEADER_WITHIN).unwrap_or(rows);
+    candidates
+        .iter()
+        .position(|raw| named(raw) >= HEADER_COLUMNS)
+        .or_else(|| candidates.iter().position(|raw| named(raw) > 0))
+        .ok_or(SheetError::NoHeader)
+}
+
+/// Puts in the blank rows that a workbook leaves out, so that every number of the sheet gets a verdict.
+fn blanks_between(mut last: u32, data: Vec<RawRow>) -> Vec<RawRow> {
+    let mut rows = Vec::with_capacity(data.len());
+    for raw in data {
+        rows.extend((last + 1..raw.row).map(|row| RawRow {
+            row,
+            cells: Vec::new(),
+        }));
+        last = raw.row;
+        rows.push(raw);
+    }
+    rows
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
+fn damaged(error: XlsxError) -> SheetError {
+    if matches!(
+        error,
+        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound
+    ) {
+        SheetError::NotXlsx
+    } else if matches!(error, XlsxError::CellError(_)) {
+        SheetError::ErrorCell
+    } else {
+        SheetError::Damaged
+    }
+}

@@ -1,0 +1,172 @@
+//! Sheets as officers make them.
+
+use super::*;
+use rust_xlsxwriter::{ExcelDateTime, Format};
+
+#[test]
+fn columns_stand_in_any_order_in_either_language_below_a_title() {
+    let fixture = Fixture::new();
+    let path = fixture.workbook(|sheet| {
+        sheet.write(1, 0, "思南县外流贩毒人员排查表").unwrap();
+        sheet.write(3, 0, "民族").unwrap();
+        for (column, at) in Column::ALL.iter().rev().zip(1..) {
+            let name = match at % 3 {
+                0 => format!(" {}* ", column.header_zh()),
+                1 => format!("{}（必填）", column.header_zh()),
+                _ => column.as_str().to_owned(),
+            };
+            sheet.write(3, at, name).unwrap();
+            for row in [4, 6] {
+                sheet
+                    .write(row, at, person(row.try_into().unwrap()).get(*column))
+                    .unwrap();
+            }
+        }
+        // Numbered in advance, and never filled.
+        for row in 4..40 {
+            sheet.write(row, 0, "不录").unwrap();
+        }
+    });
+    let verdicts = verdicts(path);
+    assert_eq!(
+        told(&verdicts),
+        [
+            (5, Verdict::Accept, String::new()),
+            (6, Verdict::Skip, ":blank_row".into()),
+            (7, Verdict::Accept, String::new()),
+        ]
+    );
+    let lead = &verdicts[0].lead.as_ref().unwrap().lead;
+    let content = String::from_utf8_lossy(&lead.canonical_content()).into_owned();
+    assert!(!content.contains("不录"), "a column of no lead got in");
+}
+
+#[test]
+fn a_bare_list_of_names_is_refused_column_by_column() {
+    let fixture = Fixture::new();
+    let columns = [Column::Name, Column::ResidentNumber];
+    let path = fixture.workbook(|sheet| {
+        header(sheet, 0, &columns);
+        write(sheet, 1, &columns, &person(1));
+    });
+    let verdicts = verdicts(path);
+    assert_eq!(verdicts[0].verdict, Verdict::Reject);
+    let missing: Vec<_> = verdicts[0]
+        .findings
+        .iter()
+        .map(|f| (f.column.unwrap(), f.code))
+        .collect();
+    let required: Vec<_> = Column::ALL
+        .iter()
+        .filter(|c| c.is_required() && !columns.contains(c))
+        .map(|c| (*c, FindingCode::MissingColumn))
+        .collect();
+    assert_eq!(missing, required);
+}
+
+#[test]
+fn numbers_and_dates_as_spreadsheets_keep_them() {
+    let fixture = Fixture::new();
+    let path = fixture.workbook(|sheet| {
+        header(sheet, 0, Column::ALL);
+        for row in 1..=5 {
+            write(sheet, row, Column::ALL, &person(row.try_into().unwrap()));
+        }
+        let day = ExcelDateTime::from_ymd(2026, 6, 1).unwrap();
+        let shown = Format::new().set_num_format("yyyy\"年\"m\"月\"d\"日\"");
+        sheet
+            .write_with_format(1, at(Column::CollectedOn), &day, &shown)
+            .unwrap();
+        sheet.write(2, at(Column::CollectedOn), 46_174).unwrap();
+        sheet
+            .write(3, at(Column::ResidentNumber), 522_225_190_010_142_478_u64)
+            .unwrap();
+        sheet.write(3, at(Column::CollectedOn), 20_990_101).unwrap();
+        sheet
+            .write(4, at(Column::DestinationCode), 440_232)
+            .unwrap();
+        sheet.write(4, at(Column::InformationGrade), 1).unwrap();
+        sheet
+            .write(4, at(Column::Phone), 13_800_000_000_u64)
+            .unwrap();
+        sheet
+            .write(5, at(Column::ResidentNumber), "5.22225190010142E+17")
+            .unwrap();
+    });
+    let verdicts = verdicts(path);
+    assert_eq!(
+        told(&verdicts),
+        [
+            (2, Verdict::Accept, String::new()),
+            (3, Verdict::Accept, "collected_on:normalised".into()),
+            (
+                4,
+                Verdict::Reject,
+                "resident_number:numeric_id collected_on:future_collection collected_on:normalised"
+                    .into()
+            ),
+            (5, Verdict::Accept, String::new()),
+            (6, Verdict::Reject, "resident_number:numeric_id".into()),
+        ]
+    );
+    for row in [0, 1] {
+        let lead = &verdicts[row].lead.as_ref().unwrap().lead;
+        assert_eq!(lead.collected_on(), date(2026, 6, 1));
+    }
+    assert_eq!(
+        verdicts[3].lead.as_ref().unwrap().lead.phone(),
+        "13800000000"
+    );
+}
+
+#[test]
+fn one_number_stands_for_one_content() {
+    let fixture = Fixture::new();
+    let spelt_otherwise = LeadFields {
+        number: " SN000000001".into(),
+        sex: "M".into(),
+        collected_on: "2026/6/1".into(),
+        grade_scheme: "admiralty".into(),
+        ..person(1)
+    };
+    let other_facts = LeadFields {
+        facts: "现场查获吸毒人员指认".into(),
+        ..person(1)
+    };
+    let wrong_at_first = LeadFields {
+        handling: "H9".into(),
+        ..person(2)
+    };
+    let path = fixture.workbook(|sheet| {
+        header(sheet, 0, Column::ALL);
+        let rows = [
+            person(1),
+            spelt_otherwise,
+            other_facts,
+            wrong_at_first,
+            person(2),
+            person(1),
+        ];
+        for (fields, row) in rows.iter().zip(1..) {
+            write(sheet, row, Column::ALL, fields);
+        }
+    });
+    let verdicts = verdicts(path);
+    let same = || "number:duplicate_in_file".to_owned();
+    assert_eq!(
+        told(&verdicts),
+        [
+            (2, Verdict::Accept, String::new()),
+            (3, Verdict::Duplicate, same()),
+            (4, Verdict::Reject, "number:changed_content".into()),
+            (5, Verdict::Reject, "handling:unknown_handling".into()),
+            (6, Verdict::Accept, String::new()),
+            (7, Verdict::Duplicate, same()),
+        ]
+    );
+    assert!(
+        verdicts[5]
+            .message(&verdicts[5].findings[0], Lang::En)
+            .ends_with("(row 2)")
+    );
+}
