@@ -1,1 +1,3 @@
 //! Commands: what is typed, what is printed, and the exit codes.
+
+pub mod certs;

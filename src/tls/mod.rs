@@ -4,6 +4,7 @@
 //! [`Dialer`] connects; both swap their certificates and trust while they run, and cut what is trusted no more.
 
 mod authority;
+mod card;
 mod cert_dir;
 mod client;
 mod credentials;
@@ -20,6 +21,7 @@ mod trust;
 mod verifier;
 
 pub use authority::{Authority, AuthorityError};
+pub use card::{CardError, CardFacts, MAX_CARD, MakeCardError, NodeCard};
 pub use cert_dir::{CertDir, CertDirError, IndexEntry, principal_named};
 pub use client::Dialer;
 pub use credentials::{Credentials, CredentialsError};
