@@ -210,9 +210,16 @@ fn decide(
     let resolution = resolve(&actions);
     let Some(after) = resolution.progress.after(step) else {
         let allowed = step_names(&resolution.progress.allowed());
-        return Err(AnswerRefused::NotNow { state: row.state, allowed }.into());
+        return Err(AnswerRefused::NotNow {
+            state: row.state,
+            allowed,
+        }
+        .into());
     };
     draft.predecessors = resolution.head.into_iter().map(Hash::from).collect();
     let staged = outbox.stage(txn, &draft)?;
-    Ok(Answered { index: staged.index, state: row.state_after(after) })
+    Ok(Answered {
+        index: staged.index,
+        state: row.state_after(after),
+    })
 }

@@ -29,7 +29,9 @@ pub struct Desk {
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("own", &self.own).finish_non_exhaustive()
+        f.debug_struct("Desk")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,7 +115,14 @@ impl Desk {
         outbox: Arc<Outbox>,
         directory: Arc<Directory>,
     ) -> Self {
-        Self { log, own, clock, vault, outbox, directory }
+        Self {
+            log,
+            own,
+            clock,
+            vault,
+            outbox,
+            directory,
+        }
     }
 
     /// Opens one lead. The consultation is durable before anything is returned.
@@ -126,10 +135,17 @@ impl Desk {
         record: RecordId,
     ) -> Result<Durable<LeadDetail>, DeskError> {
         let scope = permit.scope();
-        self.log.read(move |reader| visible(reader, scope, record)).await??;
-        let consulted =
-            self.consulted(permit.principal(), permit.grounds(), Consultation::Open, vec![record])
-                .await?;
+        self.log
+            .read(move |reader| visible(reader, scope, record))
+            .await??;
+        let consulted = self
+            .consulted(
+                permit.principal(),
+                permit.grounds(),
+                Consultation::Open,
+                vec![record],
+            )
+            .await?;
         let vault = Arc::clone(&self.vault);
         let detail = self
             .log
@@ -146,7 +162,10 @@ impl Desk {
         how: Consultation,
         records: Vec<RecordId>,
     ) -> Result<Durable<u64>, DeskError> {
-        let cause = Cause { principal: principal.clone(), grounds: Some(grounds.clone()) };
+        let cause = Cause {
+            principal: principal.clone(),
+            grounds: Some(grounds.clone()),
+        };
         let proposal = Proposal::new(move |txn| {
             let entry = Entry {
                 time: txn.now(),
@@ -156,7 +175,10 @@ impl Desk {
             };
             txn.append(entry.encode())
         });
-        self.log.propose(proposal).await.map_err(log_error::<TxnError>)
+        self.log
+            .propose(proposal)
+            .await
+            .map_err(log_error::<TxnError>)
     }
 }
 
@@ -171,7 +193,12 @@ pub(super) fn visible(
     record: RecordId,
 ) -> Result<LeadRow, DeskError> {
     lead(&mut reader, record)?
-        .filter(|row| scope.covers(Parties { from: row.from, to: row.to }))
+        .filter(|row| {
+            scope.covers(Parties {
+                from: row.from,
+                to: row.to,
+            })
+        })
         .ok_or(DeskError::NotFound(record))
 }
 
@@ -197,7 +224,10 @@ fn detail(
         if let Payload::Open(plaintext) =
             vault.open_payload(&mut reader, index, month, event.dispatch)?
         {
-            let damaged = VaultError::Damaged { index, what: "its content cannot be read" };
+            let damaged = VaultError::Damaged {
+                index,
+                what: "its content cannot be read",
+            };
             match plaintext.content().map_err(|_| damaged)? {
                 Content::Lead(lead) => fields = Some(*lead),
                 Content::LeadAnswer(said) => answer = Some(said),
@@ -208,7 +238,10 @@ fn detail(
             time: Timestamp::from_millis(event.time_ms),
             step: action.step,
             principal: event.principal,
-            standing: standings.get(&action.hash).copied().unwrap_or(Standing::Waiting),
+            standing: standings
+                .get(&action.hash)
+                .copied()
+                .unwrap_or(Standing::Waiting),
             answer,
             return_reason: event.return_reason,
             receipt: event.receipt.map(|receipt| ReceiptSummary {
@@ -221,7 +254,11 @@ fn detail(
         });
     }
     let lead = fields.ok_or(DeskError::Erased(record))?;
-    Ok(LeadDetail { row, lead, events: happened })
+    Ok(LeadDetail {
+        row,
+        lead,
+        events: happened,
+    })
 }
 
 /// True where the row went the way asked for.

@@ -39,8 +39,16 @@ fn encode(auditors: &[String]) -> Result<Vec<u8>, RowDamaged> {
 }
 
 fn append(txn: &mut Txn<'_>, own: Jurisdiction, kind: Kind) -> Result<u64, TxnError> {
-    let cause = Cause { principal: Principal::node(own), grounds: None };
-    let entry = Entry { time: txn.now(), id: EntryId::new(txn.now()), cause, kind };
+    let cause = Cause {
+        principal: Principal::node(own),
+        grounds: None,
+    };
+    let entry = Entry {
+        time: txn.now(),
+        id: EntryId::new(txn.now()),
+        cause,
+        kind,
+    };
     txn.append(entry.encode())
 }
 

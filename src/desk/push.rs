@@ -8,8 +8,8 @@ use super::{
 use crate::{
     access::{Permit, PushLeads},
     domain::{
-        DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, RecordId,
-        Timestamp, sign_within_seconds, Column,
+        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, RecordId,
+        Timestamp, sign_within_seconds,
     },
     exchange::{Draft, StageError, VaultError},
     log::{Log, Pending, Proposal, ProposeError, Txn},
@@ -135,13 +135,18 @@ impl Desk {
             if let Some(row) = txn.get(&number)? {
                 let row = NumberRow::from_bytes(&row)?;
                 return Ok(if row.content == content {
-                    Decision::Same { record: row.record, index: row.index }
+                    Decision::Same {
+                        record: row.record,
+                        index: row.index,
+                    }
                 } else {
                     Decision::Changed
                 });
             }
             let staged = outbox.stage(txn, &draft)?;
-            Ok(Decision::New { index: staged.index })
+            Ok(Decision::New {
+                index: staged.index,
+            })
         };
         let pending = self
             .log
@@ -186,7 +191,13 @@ impl PushTicket {
     /// # Errors
     /// The number is taken by another content, or the log failed.
     pub async fn finish(self) -> Result<Pushed, PushRefused> {
-        let Self { pending, to, record, warnings, outbox } = self;
+        let Self {
+            pending,
+            to,
+            record,
+            warnings,
+            outbox,
+        } = self;
         let decision = match pending.await {
             Ok(decision) => decision.into_inner(),
             Err(ProposeError::Rejected(PushFailure::Stage(error))) => return Err(error.into()),
@@ -195,11 +206,19 @@ impl PushTicket {
         match decision {
             Decision::New { index } => {
                 outbox.wake(to, index);
-                Ok(Pushed { record, index, duplicate: false, warnings })
+                Ok(Pushed {
+                    record,
+                    index,
+                    duplicate: false,
+                    warnings,
+                })
             }
-            Decision::Same { record, index } => {
-                Ok(Pushed { record, index, duplicate: true, warnings })
-            }
+            Decision::Same { record, index } => Ok(Pushed {
+                record,
+                index,
+                duplicate: true,
+                warnings,
+            }),
             Decision::Changed => {
                 let mut findings = warnings;
                 findings.push(Finding::new(Column::Number, FindingCode::ChangedContent));

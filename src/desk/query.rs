@@ -73,10 +73,14 @@ impl Desk {
             Some(_) => Consultation::Number,
             None => Consultation::List,
         };
-        let page = self.log.read(move |reader| page(reader, &vault, scope, &query)).await??;
+        let page = self
+            .log
+            .read(move |reader| page(reader, &vault, scope, &query))
+            .await??;
         let records = page.leads.iter().map(|(record, _)| *record).collect();
-        let consulted =
-            self.consulted(permit.principal(), permit.grounds(), how, records).await?;
+        let consulted = self
+            .consulted(permit.principal(), permit.grounds(), how, records)
+            .await?;
         Ok(consulted.map(|index| (page, index)))
     }
 }
@@ -106,7 +110,9 @@ fn page(
             looked += 1;
             from = index.saturating_add(1);
             let mut rows = reader;
-            let Some(row) = lead(&mut rows, record)? else { continue };
+            let Some(row) = lead(&mut rows, record)? else {
+                continue;
+            };
             if matches(&row, query, scope) {
                 page.leads.push((record, row));
                 if page.leads.len() == limit {
@@ -166,12 +172,16 @@ fn next_chunk(
         return Ok((found, None));
     }
     for source in sources {
-        let rows = reader.rows(&source(from), &source(end), CHUNK).map_err(RowsError::from)?;
+        let rows = reader
+            .rows(&source(from), &source(end), CHUNK)
+            .map_err(RowsError::from)?;
         let full = rows.len() == CHUNK;
         let mut last = from;
         for (key, value) in rows {
             let damaged = |_| RowsError::from(RowDamaged);
-            last = tables::last_index(&key).ok_or(RowDamaged).map_err(RowsError::from)?;
+            last = tables::last_index(&key)
+                .ok_or(RowDamaged)
+                .map_err(RowsError::from)?;
             found.insert(last, RecordId::from_slice(&value).map_err(damaged)?);
         }
         if full {
@@ -186,11 +196,15 @@ fn next_chunk(
 }
 
 fn matches(row: &LeadRow, query: &LeadQuery, scope: Scope) -> bool {
-    scope.covers(Parties { from: row.from, to: row.to })
-        && went(row, query.direction)
+    scope.covers(Parties {
+        from: row.from,
+        to: row.to,
+    }) && went(row, query.direction)
         && (query.states.is_empty() || query.states.contains(&row.state))
         && query.origin.is_none_or(|origin| row.from == origin)
-        && query.destination.is_none_or(|destination| row.to == destination)
+        && query
+            .destination
+            .is_none_or(|destination| row.to == destination)
         && query.urgency.is_none_or(|urgency| row.urgency == urgency)
 }
 
@@ -199,10 +213,13 @@ fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskError> {
     let (mut low, mut high) = (0, reader.size());
     while low < high {
         let middle = low + (high - low) / 2;
-        let leaf = reader
-            .entry(middle)?
-            .ok_or(ReadError::NoSuchEntry { index: middle, size: high })?;
-        let at = Entry::decode(&leaf).map_err(|_| RowsError::from(RowDamaged))?.time;
+        let leaf = reader.entry(middle)?.ok_or(ReadError::NoSuchEntry {
+            index: middle,
+            size: high,
+        })?;
+        let at = Entry::decode(&leaf)
+            .map_err(|_| RowsError::from(RowDamaged))?
+            .time;
         if at < time {
             low = middle + 1;
         } else {
