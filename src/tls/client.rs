@@ -139,11 +139,10 @@ impl Dialer {
 
     fn refuse_dev(&self, peer: Jurisdiction, address: SocketAddr) -> Result<(), Reason> {
         let trust = &self.state.load().trust;
-        for authority in [peer, trust.own()].map(|code| trust.authority(code)) {
-            if let Some(authority) = authority {
-                dev::refuse_dev_outside_loopback(authority, address.ip())
-                    .map_err(|_| Reason::DevCertificate)?;
-            }
+        let authorities = [peer, trust.own()].map(|code| trust.authority(code));
+        for authority in authorities.into_iter().flatten() {
+            dev::refuse_dev_outside_loopback(authority, address.ip())
+                .map_err(|_| Reason::DevCertificate)?;
         }
         Ok(())
     }
