@@ -1,4 +1,8 @@
 //! Who is refused at the door, and for what recorded reason. Real sockets, a passed-in clock, no waiting for time.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose world cannot be set up fails"
+)]
 
 use rcgen::{
     BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose,
