@@ -37,8 +37,8 @@ use yichuan::{
     access::Principal,
     domain::{Clock, Jurisdiction, Timestamp},
     tls::{
-        Ca, Credentials, Crl, CrlError, Dialer, Drained, Gate, GateLimits, Issued, Reason, Revoked,
-        TlsError, TrustStore, Validity, principal_named, serve,
+        Authority, Ca, Credentials, Crl, CrlError, Dialer, Drained, Gate, GateLimits, Issued,
+        Reason, Revoked, TlsError, TrustStore, Validity, dev, peer_of, principal_named, serve,
     },
 };
 
@@ -117,6 +117,8 @@ struct World {
     address: SocketAddr,
     clock: Arc<TestClock>,
     reasons: mpsc::UnboundedReceiver<String>,
+    /// Who sent each request, as its handler sees it.
+    callers: mpsc::UnboundedReceiver<String>,
     stop: CancellationToken,
     serving: JoinHandle<Result<Drained, tonic::transport::Error>>,
     _subscriber: tracing::subscriber::DefaultGuard,
@@ -173,7 +175,15 @@ async fn world_with(limits: GateLimits) -> World {
     let tracker = TaskTracker::new();
     let incoming = gate.incoming(listener, &tracker, stop.clone()).unwrap();
     let (_reporter, health) = tonic_health::server::health_reporter();
-    let router = tonic::transport::Server::builder().add_service(health);
+    let (seen, callers) = mpsc::unbounded_channel();
+    let note_caller = move |request: tonic::Request<()>| {
+        let peer = peer_of(request.extensions()).unwrap();
+        seen.send(peer.identity().principal().to_string()).unwrap();
+        Ok(request)
+    };
+    let router = tonic::transport::Server::builder()
+        .layer(tonic::service::InterceptorLayer::new(note_caller))
+        .add_service(health);
     let serving = tracker.spawn({
         let (gate, stop) = (gate.clone(), stop.clone());
         async move {
@@ -192,6 +202,7 @@ async fn world_with(limits: GateLimits) -> World {
         address,
         clock,
         reasons,
+        callers,
         stop,
         serving,
         _subscriber,
@@ -282,8 +293,7 @@ impl World {
         trust: TrustStore,
         peer: Jurisdiction,
     ) -> HealthClient<Channel> {
-        let dialer =
-            Dialer::new(&credentials(issued), Arc::new(trust), self.clock.clone()).unwrap();
+        let dialer = Dialer::new(credentials(issued), Arc::new(trust), self.clock.clone()).unwrap();
         let endpoint = format!("https://{}", self.address).parse().unwrap();
         HealthClient::new(dialer.connect(&endpoint, peer))
     }
@@ -313,15 +323,24 @@ fn uri(text: &str) -> SanType {
 
 #[tokio::test]
 async fn the_honest_are_admitted_under_tls13_with_post_quantum_keys() {
-    let world = world().await;
-    for (ca, name) in [
-        (&world.ca, "officer-001"),
-        (&world.ca, "node"),
-        (&world.partner, "node"),
-        (&world.partner, "officer-001"),
+    let mut world = world().await;
+    for (ca, name, caller) in [
+        (
+            &world.ca,
+            "officer-001",
+            "spiffe://520624.yichuan/officer/001",
+        ),
+        (&world.ca, "node", "spiffe://520624.yichuan/node"),
+        (&world.partner, "node", "spiffe://440000.yichuan/node"),
+        (
+            &world.partner,
+            "auditor-7",
+            "spiffe://440000.yichuan/auditor/7",
+        ),
     ] {
         let mut client = world.dial(&issue(ca, name, year()));
         client.check(ask()).await.unwrap();
+        assert_eq!(world.callers.try_recv().unwrap(), caller);
     }
     let officer = issue(&world.ca, "officer-001", year());
     let config = raw(&world, shown(&officer));
@@ -716,6 +735,69 @@ async fn next_of(world: &mut World, expected: &str) -> String {
             return reason;
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_cuts_its_connection_to_a_revoked_server() {
+    let world = world().await;
+    let node = issue(&world.partner, "node", year());
+    let partner = world.partner.authority().clone();
+    let trust = |list| {
+        let own = TrustStore::new(partner.clone(), None).unwrap();
+        Arc::new(own.with(world.ca.authority().clone(), list).unwrap())
+    };
+    let dialer = Dialer::new(credentials(&node), trust(None), world.clock.clone()).unwrap();
+    let endpoint = format!("https://{}", world.address).parse().unwrap();
+    let mut client = HealthClient::new(dialer.connect(&endpoint, sinan()));
+    let mut stream = client.watch(ask()).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap();
+    assert_eq!(
+        dialer
+            .set_trust(trust(Some(world.first[0].clone())))
+            .unwrap(),
+        0
+    );
+    let server = Issued {
+        certificate: String::new(),
+        key: String::new().into(),
+        serial: hex::encode(world.node.identity().serial()),
+    };
+    let list = crl(&world.ca, 2, &[&server], year());
+    assert_eq!(dialer.set_trust(trust(Some(list))).unwrap(), 1);
+    stream.message().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn development_certificates_stay_on_loopback() {
+    let mut world = world().await;
+    let ca = dev::ca(sinan()).unwrap();
+    let authority = Authority::parse(ca.certificate.as_bytes()).unwrap();
+    let list = Crl::parse(ca.crl.as_bytes(), &authority).unwrap();
+    let trust = Arc::new(TrustStore::new(authority, Some(list)).unwrap());
+    let node = dev::identity(sinan(), "node").unwrap();
+    let node = Credentials::from_pem(node.certificate.as_bytes(), node.key.as_bytes()).unwrap();
+    let node = Arc::new(node);
+    let limits = GateLimits {
+        connections: 1,
+        handshake_timeout: Duration::from_secs(5),
+    };
+    let gate = Gate::new(node.clone(), trust.clone(), limits, world.clock.clone()).unwrap();
+    let tracker = TaskTracker::new();
+    for (address, refused) in [("127.0.0.1:0", false), ("0.0.0.0:0", true)] {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let incoming = gate.incoming(listener, &tracker, CancellationToken::new());
+        assert_eq!(
+            matches!(incoming, Err(TlsError::Dev(_))),
+            refused,
+            "{address}"
+        );
+    }
+    // Refused before anything is sent: nobody answers there (RFC 5737).
+    let dialer = Dialer::new(node, trust, world.clock.clone()).unwrap();
+    let far = "https://192.0.2.1:7443".parse().unwrap();
+    let mut client = HealthClient::new(dialer.connect(&far, sinan()));
+    client.check(ask()).await.unwrap_err();
+    assert_eq!(world.reasons.recv().await.unwrap(), "dev_certificate");
 }
 
 #[tokio::test]

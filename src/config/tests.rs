@@ -1,4 +1,3 @@
-
 use super::{Config, ConfigError, NewNode, SAMPLE, render};
 use std::path::Path;
 

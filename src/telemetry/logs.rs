@@ -5,7 +5,11 @@ use std::{
     io::{self, IsTerminal},
     str::FromStr,
 };
-use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::ParseError,
+    util::{SubscriberInitExt as _, TryInitError},
+};
 
 /// Environment variable that says what is logged: `info`, `yichuan::tls=debug,warn`.
 const VARIABLE: &str = "YICHUAN_LOG";
@@ -61,7 +65,6 @@ pub fn init_logs(format: LogFormat, default: &str) -> Result<(), LogError> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && !plain);
-    use tracing_subscriber::util::SubscriberInitExt as _;
     match format {
         LogFormat::Text => builder.finish().try_init()?,
         LogFormat::Json => builder
