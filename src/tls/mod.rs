@@ -34,6 +34,6 @@ pub use identity::{IdentityError, PeerIdentity};
 pub use issue::{Ca, IssueError, Issued, Revoked, Validity};
 pub use live::Peer;
 pub use refusal::Reason;
-pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, serve};
-pub use trust::TrustStore;
+pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, peer_of, serve};
+pub use trust::{LoadTrustError, TrustStore};
 pub use verifier::TlsError;
