@@ -1,3 +1,4 @@
 //! Commands: what is typed, what is printed, and the exit codes.
 
+pub mod certs;
 pub mod lead_check;

@@ -56,7 +56,11 @@ impl LeadAdmission {
         sent: &DispatchSent,
         new: &Lead,
     ) -> Result<Result<(), Refusal>, RowsError> {
-        let ours = new.destination().jurisdiction().ancestry().any(|code| code == self.own);
+        let ours = new
+            .destination()
+            .jurisdiction()
+            .ancestry()
+            .any(|code| code == self.own);
         let fits = ours
             && new.urgency() == sent.urgency
             && new.handling() == sent.handling
@@ -69,7 +73,11 @@ impl LeadAdmission {
         if let Some(row) = txn.row(&tables::lead_number(&tag))? {
             // The same lead number with other content asks for a correction; under another id it is a conflict.
             let same = NumberRow::from_bytes(&row)?.content == content_tag(&ring, new);
-            return Ok(Err(if same { Refusal::Conflict } else { Refusal::ChangedContent }));
+            return Ok(Err(if same {
+                Refusal::Conflict
+            } else {
+                Refusal::ChangedContent
+            }));
         }
         if lead(txn, sent.record)?.is_some() {
             return Ok(Err(Refusal::Conflict));

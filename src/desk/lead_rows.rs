@@ -89,7 +89,8 @@ mod maybe {
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(|_| D::Error::custom("malformed"))).transpose()
+        text.map(|text| text.parse().map_err(|_| D::Error::custom("malformed")))
+            .transpose()
     }
 }
 
@@ -225,7 +226,11 @@ impl EventRow {
         Ok(LeadAction {
             hash: hash(&self.hash)?,
             step: self.step.into(),
-            predecessors: self.predecessors.iter().map(|h| hash(h)).collect::<Result<_, _>>()?,
+            predecessors: self
+                .predecessors
+                .iter()
+                .map(|h| hash(h))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -283,9 +288,8 @@ pub(super) fn put_lead(
     before: Option<&LeadRow>,
     row: &LeadRow,
 ) -> Result<(), RowsError> {
-    let place = |row: &LeadRow| {
-        tables::lead_by_state(row.direction.key(), state_key(row.state), row.index)
-    };
+    let place =
+        |row: &LeadRow| tables::lead_by_state(row.direction.key(), state_key(row.state), row.index);
     if let Some(before) = before
         && place(before) != place(row)
     {

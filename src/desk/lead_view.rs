@@ -1,12 +1,14 @@
 //! The view that answers what became of each lead. A function of entries and openable payloads (I8).
 
 use super::lead_rows::{
-    Direction, EventRow, LeadRow, NumberRow, ReceiptRow, RowsError, events, hash_text, lead,
-    put_lead, encode,
+    Direction, EventRow, LeadRow, NumberRow, ReceiptRow, RowsError, encode, events, hash_text,
+    lead, put_lead,
 };
 use crate::{
     access::Principal,
-    domain::{Jurisdiction, Lead, LeadState, LeadStep, LeadFields, RecordId, resolve, Timestamp, Standing},
+    domain::{
+        Jurisdiction, Lead, LeadFields, LeadState, LeadStep, RecordId, Standing, Timestamp, resolve,
+    },
     exchange::{DispatchRow, Payload, RowError, Rows as _, Vault},
     log::{Txn, View, ViewError},
     merkle::Hash,
@@ -77,11 +79,18 @@ impl LeadView {
                 };
                 self.action(txn, &seen)
             }
-            Kind::ReceiptLogged { dispatch_id, proof, .. } => {
+            Kind::ReceiptLogged {
+                dispatch_id, proof, ..
+            } => {
                 let dispatch = tables::dispatch(self.own, *dispatch_id);
                 self.answered(txn, index, &dispatch, proof, None)
             }
-            Kind::RefusalLogged { dispatch_id, proof, reason, .. } => {
+            Kind::RefusalLogged {
+                dispatch_id,
+                proof,
+                reason,
+                ..
+            } => {
                 let dispatch = tables::dispatch(self.own, *dispatch_id);
                 self.answered(txn, index, &dispatch, proof, Some(*reason))
             }
@@ -99,7 +108,8 @@ impl LeadView {
         let DispatchAction::Lead(step) = seen.sent.action;
         let sent = seen.sent;
         let payload =
-            self.vault.open_payload(txn, seen.index, sent.terms.purge_month, sent.dispatch_id)?;
+            self.vault
+                .open_payload(txn, seen.index, sent.terms.purge_month, sent.dispatch_id)?;
         let content = match payload {
             Payload::Open(plaintext) => Some(plaintext.content().map_err(Failure::Entry)?),
             Payload::Erased => None,
@@ -121,7 +131,8 @@ impl LeadView {
             receipt: None,
         };
         let event = encode(&event).map_err(RowsError::from)?;
-        txn.put(tables::lead_event(sent.record, seen.index), event).map_err(RowsError::from)?;
+        txn.put(tables::lead_event(sent.record, seen.index), event)
+            .map_err(RowsError::from)?;
         if step == LeadStep::Lead {
             let row = LeadRow {
                 direction: seen.direction,
@@ -175,7 +186,11 @@ impl LeadView {
             record.as_bytes().to_vec(),
         )
         .map_err(RowsError::from)?;
-        let row = NumberRow { record, content: content_tag(&ring, &lead), index: seen.index };
+        let row = NumberRow {
+            record,
+            content: content_tag(&ring, &lead),
+            index: seen.index,
+        };
         let key = tables::lead_number(&number_tag(&ring, seen.sent.from, lead.number()));
         txn.put(key, row.to_bytes()).map_err(RowsError::from)?;
         Ok(())
@@ -190,11 +205,20 @@ impl LeadView {
         proof: &PartnerProof,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        let row = txn.row(dispatch)?.and_then(|row| DispatchRow::from_bytes(&row));
-        let Some(DispatchRow { index: sent_index, record, .. }) = row else {
+        let row = txn
+            .row(dispatch)?
+            .and_then(|row| DispatchRow::from_bytes(&row));
+        let Some(DispatchRow {
+            index: sent_index,
+            record,
+            ..
+        }) = row
+        else {
             return Ok(());
         };
-        let time = Entry::decode(&proof.partner_entry).map_err(Failure::Entry)?.time;
+        let time = Entry::decode(&proof.partner_entry)
+            .map_err(Failure::Entry)?
+            .time;
         let key = tables::lead_event(record, sent_index);
         let Some(bytes) = txn.row(&key)? else {
             return Ok(());
@@ -207,7 +231,8 @@ impl LeadView {
             tree_size: proof.checkpoint.size,
             time_ms: time.millis(),
         });
-        txn.put(key, encode(&event).map_err(RowsError::from)?).map_err(RowsError::from)?;
+        txn.put(key, encode(&event).map_err(RowsError::from)?)
+            .map_err(RowsError::from)?;
         let Some(before) = lead(txn, record)? else {
             return Ok(());
         };
@@ -290,6 +315,7 @@ impl View for LeadView {
         leaf_hash: &Hash,
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        self.entry(txn, index, &entry, leaf_hash).map_err(ViewError::entry)
+        self.entry(txn, index, &entry, leaf_hash)
+            .map_err(ViewError::entry)
     }
 }

@@ -3,9 +3,9 @@
 
 mod admission;
 mod answer;
-mod leads;
 mod lead_rows;
 mod lead_view;
+mod leads;
 mod partners;
 mod policy;
 mod push;
@@ -13,10 +13,13 @@ mod query;
 
 pub use admission::LeadAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
-pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
 pub use lead_rows::{Direction, LeadRow};
+pub use lead_rows::{RowDamaged, RowsError};
 pub use lead_view::LeadView;
-pub use partners::{PartnerDesk, PartnerEntry, PartnerRefused, PartnerView};
+pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
+pub use partners::{
+    CARD_LIMIT, CardReader, PartnerDesk, PartnerEntry, PartnerRefused, PartnerView,
+};
 pub use policy::{PolicyView, ensure_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
-pub use query::{LeadQuery, Page, PAGE_LIMIT};
+pub use query::{LeadQuery, PAGE_LIMIT, Page};

@@ -10,7 +10,9 @@ mod vault;
 mod verify;
 mod witness;
 
-pub use courier::{Carrier, CarrierError, Courier, CourierOptions, LinkState, Opened};
+pub use courier::{
+    Carrier, CarrierError, CarrierFuture, Courier, CourierOptions, LinkState, Opened,
+};
 pub use inbox::{Admission, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault};
 pub use messages::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
@@ -22,4 +24,4 @@ pub use partner::{Directory, Partner, Partners};
 pub use rows::{RowError, Rows};
 pub use vault::{Payload, Vault, VaultError};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
-pub use witness::{Witness, WitnessError};
+pub use witness::{Witness, WitnessError, Witnessed};

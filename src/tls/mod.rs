@@ -1,1 +1,37 @@
 //! Certificates, identity, revocation, and the listener that admits only whom it should.
+//!
+//! One rule decides, for a handshake as for a connection that is already up: [`TrustStore`]. [`Gate`] listens,
+//! [`Dialer`] connects; both swap their certificates and trust while they run, and cut what is trusted no more.
+
+mod authority;
+mod card;
+mod cert_dir;
+mod client;
+mod credentials;
+mod crl;
+pub mod dev;
+mod endpoint;
+mod fingerprint;
+mod identity;
+mod issue;
+mod live;
+mod refusal;
+mod server;
+mod trust;
+mod verifier;
+
+pub use authority::{Authority, AuthorityError};
+pub use card::{CardError, CardFacts, MAX_CARD, MakeCardError, NodeCard};
+pub use cert_dir::{CertDir, CertDirError, IndexEntry, principal_named};
+pub use client::Dialer;
+pub use credentials::{Credentials, CredentialsError};
+pub use crl::{Crl, CrlError};
+pub use endpoint::{EndpointUrl, MalformedEndpoint};
+pub use fingerprint::{Fingerprint, MalformedFingerprint};
+pub use identity::{IdentityError, PeerIdentity};
+pub use issue::{Ca, IssueError, Issued, Revoked, Validity};
+pub use live::Peer;
+pub use refusal::Reason;
+pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, serve};
+pub use trust::TrustStore;
+pub use verifier::TlsError;

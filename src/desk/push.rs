@@ -1,0 +1,230 @@
+//! Pushing leads: from checked fields to a durable dispatch, idempotently.
+
+use super::{
+    Desk,
+    lead_rows::{NumberRow, RowDamaged},
+    lead_view::{content_tag, number_tag},
+};
+use crate::{
+    access::{Permit, PushLeads},
+    domain::{
+        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, RecordId,
+        Timestamp, sign_within_seconds,
+    },
+    exchange::{Draft, StageError, VaultError},
+    log::{Log, Pending, Proposal, ProposeError, Txn},
+    record::{Cause, Content, DispatchAction, Plaintext, Terms},
+    seal::{self, PurgeMonth},
+    store::tables,
+};
+use std::sync::Arc;
+
+/// A record is kept five years at most, and reviewed after one.
+pub(super) const RETENTION_YEARS: u8 = 5;
+const REVIEW_DAYS: u64 = 365;
+
+/// A lead was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PushRefused {
+    /// It breaks rules; the findings say which, warnings too.
+    #[error("the lead breaks {} rules", .0.iter().filter(|f| !f.is_warning()).count())]
+    Rejected(Vec<Finding>),
+    /// It cannot be sealed or kept.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The log takes no writes.
+    #[error("{0}")]
+    Log(String),
+}
+
+impl From<VaultError> for PushRefused {
+    fn from(error: VaultError) -> Self {
+        Self::Stage(error.into())
+    }
+}
+
+/// What became of a lead that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// Its id.
+    pub record: RecordId,
+    /// Index of its entry in this log.
+    pub index: u64,
+    /// True where it was there already, and nothing changed.
+    pub duplicate: bool,
+    /// What was tidied or is not known, without harm.
+    pub warnings: Vec<Finding>,
+}
+
+/// A lead on its way into the log. Await [`PushTicket::finish`] for what became of it.
+#[derive(Debug)]
+pub struct PushTicket {
+    pending: Pending<Decision, PushFailure>,
+    to: crate::domain::Jurisdiction,
+    record: RecordId,
+    warnings: Vec<Finding>,
+    outbox: Arc<crate::exchange::Outbox>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Decision {
+    New { index: u64 },
+    Same { record: RecordId, index: u64 },
+    Changed,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PushFailure {
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error(transparent)]
+    Row(#[from] crate::log::TxnError),
+    #[error(transparent)]
+    Damaged(#[from] RowDamaged),
+}
+
+impl Desk {
+    /// Checks a lead, seals it and queues it. Many can be on their way at once; they enter the log in the order of the
+    /// calls.
+    ///
+    /// # Errors
+    /// It breaks rules, or the log takes no writes.
+    pub async fn push(
+        &self,
+        permit: &Permit<PushLeads>,
+        fields: LeadFields,
+    ) -> Result<PushTicket, PushRefused> {
+        let now = self.clock.now();
+        let rules = LeadRules {
+            own: self.own,
+            partners: self.directory.as_ref(),
+            today: now.shanghai_date(),
+        };
+        let parsed = Lead::parse(fields, &rules).map_err(PushRefused::Rejected)?;
+        let (lead, to) = (parsed.lead, parsed.route);
+        let terms = terms(now, &lead);
+        self.ready_bucket(terms.purge_month).await?;
+        let (record, dispatch_id) = (RecordId::new(now), DispatchId::new(now));
+        let content = Content::Lead(Box::new(lead.to_fields()));
+        let plaintext = Plaintext::new(&content).map_err(VaultError::from)?;
+        let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id).map_err(|_| {
+            PushRefused::Rejected(vec![Finding::new(Column::Facts, FindingCode::TooLong)])
+        })?;
+        let draft = Draft {
+            cause: Cause {
+                principal: permit.principal().clone(),
+                grounds: Some(permit.grounds().clone()),
+            },
+            dispatch_id,
+            to,
+            action: DispatchAction::Lead(LeadStep::Lead),
+            record,
+            urgency: lead.urgency(),
+            handling: lead.handling(),
+            terms,
+            return_reason: None,
+            predecessors: Vec::new(),
+            commitment: plaintext.commitment(),
+            sealed,
+        };
+        let ring = self.vault.ring();
+        let number = tables::lead_number(&number_tag(&ring, self.own, lead.number()));
+        let content = content_tag(&ring, &lead);
+        let outbox = Arc::clone(&self.outbox);
+        let decide = move |txn: &mut Txn<'_>| {
+            if let Some(row) = txn.get(&number)? {
+                let row = NumberRow::from_bytes(&row)?;
+                return Ok(if row.content == content {
+                    Decision::Same {
+                        record: row.record,
+                        index: row.index,
+                    }
+                } else {
+                    Decision::Changed
+                });
+            }
+            let staged = outbox.stage(txn, &draft)?;
+            Ok(Decision::New {
+                index: staged.index,
+            })
+        };
+        let pending = self
+            .log
+            .submit(Proposal::new(decide))
+            .await
+            .map_err(|error: ProposeError<PushFailure>| PushRefused::Log(error.to_string()))?;
+        Ok(PushTicket {
+            pending,
+            to,
+            record,
+            warnings: parsed.warnings,
+            outbox: Arc::clone(&self.outbox),
+        })
+    }
+
+    /// Makes a purge month's keys, once a month, off the async workers.
+    pub(super) async fn ready_bucket(&self, month: PurgeMonth) -> Result<(), PushRefused> {
+        if self.vault.has_bucket(month) {
+            return Ok(());
+        }
+        let vault = Arc::clone(&self.vault);
+        let log: &Log = &self.log;
+        log.read(move |_| vault.ensure_bucket(month))
+            .await
+            .map_err(|error| PushRefused::Log(error.to_string()))??;
+        Ok(())
+    }
+}
+
+fn terms(now: Timestamp, lead: &Lead) -> Terms {
+    let review_by_day = now.plus_seconds(REVIEW_DAYS * 86_400).seconds() / 86_400;
+    Terms {
+        sign_within_s: sign_within_seconds(lead.urgency()),
+        review_by_day: u32::try_from(review_by_day).unwrap_or(u32::MAX),
+        purge_month: PurgeMonth::years_after(now, RETENTION_YEARS),
+    }
+}
+
+impl PushTicket {
+    /// Waits until the lead is durable.
+    ///
+    /// # Errors
+    /// The number is taken by another content, or the log failed.
+    pub async fn finish(self) -> Result<Pushed, PushRefused> {
+        let Self {
+            pending,
+            to,
+            record,
+            warnings,
+            outbox,
+        } = self;
+        let decision = match pending.await {
+            Ok(decision) => decision.into_inner(),
+            Err(ProposeError::Rejected(PushFailure::Stage(error))) => return Err(error.into()),
+            Err(error) => return Err(PushRefused::Log(error.to_string())),
+        };
+        match decision {
+            Decision::New { index } => {
+                outbox.wake(to, index);
+                Ok(Pushed {
+                    record,
+                    index,
+                    duplicate: false,
+                    warnings,
+                })
+            }
+            Decision::Same { record, index } => Ok(Pushed {
+                record,
+                index,
+                duplicate: true,
+                warnings,
+            }),
+            Decision::Changed => {
+                let mut findings = warnings;
+                findings.push(Finding::new(Column::Number, FindingCode::ChangedContent));
+                Finding::sort(&mut findings);
+                Err(PushRefused::Rejected(findings))
+            }
+        }
+    }
+}

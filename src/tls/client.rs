@@ -1,0 +1,198 @@
+//! Connections to nodes: each pinned to exactly one jurisdiction's, whatever its address.
+
+use super::{
+    credentials::Credentials,
+    dev,
+    endpoint::EndpointUrl,
+    identity::PeerIdentity,
+    live::{Guarded, Live, Peer},
+    refusal::Reason,
+    trust::TrustStore,
+    verifier::{TlsError, client_config, server_name},
+};
+use crate::domain::{Clock, Jurisdiction};
+use arc_swap::ArcSwap;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::transport::{Channel, Endpoint};
+
+/// For TCP and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connects, as the principal whose credentials it holds.
+pub struct Dialer {
+    state: ArcSwap<State>,
+    live: Arc<Live>,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    trust: Arc<TrustStore>,
+    config: Arc<ClientConfig>,
+}
+
+impl Dialer {
+    /// A dialer with these credentials, which are shown to nobody but a node that `trust` admits.
+    ///
+    /// # Errors
+    /// Credentials that do not make a TLS configuration.
+    pub fn new(
+        credentials: &Credentials,
+        trust: Arc<TrustStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, TlsError> {
+        Ok(Arc::new(Self {
+            state: ArcSwap::from_pointee(State::build(credentials, trust, &clock)?),
+            live: Arc::default(),
+            clock,
+        }))
+    }
+
+    /// Swaps certificates and trust, then cuts the connections to nodes that are admitted no more, and says how many.
+    ///
+    /// # Errors
+    /// As [`Dialer::new`], or a revocation list older than the known one. The old state then stays.
+    pub fn reload(
+        &self,
+        credentials: &Credentials,
+        trust: Arc<TrustStore>,
+    ) -> Result<usize, TlsError> {
+        self.state.load().trust.check_successor(&trust)?;
+        let next = State::build(credentials, trust, &self.clock)?;
+        self.state.store(Arc::new(next));
+        Ok(self.live.cut(|peer| self.admit(peer).map(|_| ())))
+    }
+
+    /// A channel to a jurisdiction's node. Connects when it is used, and again when the connection is lost; whatever
+    /// answers must be `spiffe://<code>.yichuan/node` under that jurisdiction's CA.
+    ///
+    /// Call within a Tokio runtime.
+    pub fn connect(self: &Arc<Self>, endpoint: &EndpointUrl, peer: Jurisdiction) -> Channel {
+        let target: Arc<EndpointUrl> = Arc::new(endpoint.clone());
+        let dialer = self.clone();
+        let connector = tower::service_fn(move |_: http::Uri| {
+            let (dialer, target) = (dialer.clone(), target.clone());
+            async move {
+                let dialled = timeout(CONNECT_TIMEOUT, dialer.dial(&target, peer)).await;
+                let dialled = dialled.unwrap_or_else(|_| Err(refusal(Reason::Timeout)));
+                if let Err(error) = &dialled {
+                    tracing::warn!(
+                        reason = reason_of(error).map_or("unreachable", Reason::as_str),
+                        jurisdiction = %peer,
+                        endpoint = %target,
+                        "cannot connect to a node"
+                    );
+                }
+                dialled.map(TokioIo::new)
+            }
+        });
+        // Never `connect_with_connector`: it fails as soon as any crate turns on a tonic TLS feature (grpc-rust#2280).
+        // HTTP/2 sees the jurisdiction's name, not the address; only the connector knows where that is.
+        Channel::new(
+            connector,
+            Endpoint::from(origin(peer))
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .keep_alive_while_idle(true),
+        )
+    }
+
+    async fn dial(
+        &self,
+        endpoint: &EndpointUrl,
+        peer: Jurisdiction,
+    ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+        let config = self.state.load().config.clone();
+        let name = server_name(peer).map_err(io::Error::other)?;
+        let tcp = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
+        tcp.set_nodelay(true)?;
+        let address = tcp.peer_addr()?;
+        // Before the handshake, so that no development key is used on a network.
+        self.refuse_dev(peer, address).map_err(refusal)?;
+        let tls = TlsConnector::from(config).connect(name, tcp).await?;
+        let leaf = tls
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .ok_or_else(|| refusal(Reason::BadCertificate))?
+            .clone()
+            .into_owned();
+        let identity = PeerIdentity::from_der(&leaf).map_err(|e| refusal(e.into()))?;
+        let peer = Arc::new(Peer::new(identity, address, leaf));
+        let lease = self.live.enter(peer.clone());
+        // As at the gate: trust may have changed during the handshake.
+        self.admit(&peer).map_err(refusal)?;
+        Ok(Guarded::new(tls, lease))
+    }
+
+    fn admit(&self, peer: &Peer) -> Result<PeerIdentity, Reason> {
+        let jurisdiction = peer.identity().principal().jurisdiction();
+        let trust = &self.state.load().trust;
+        trust.admit_node(peer.leaf(), jurisdiction, self.clock.now())
+    }
+
+    fn refuse_dev(&self, peer: Jurisdiction, address: SocketAddr) -> Result<(), Reason> {
+        let trust = &self.state.load().trust;
+        for authority in [peer, trust.own()].map(|code| trust.authority(code)) {
+            if let Some(authority) = authority {
+                dev::refuse_dev_outside_loopback(authority, address.ip())
+                    .map_err(|_| Reason::DevCertificate)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialer")
+    }
+}
+
+impl State {
+    fn build(
+        credentials: &Credentials,
+        trust: Arc<TrustStore>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        if credentials.identity().not_after() <= clock.now() {
+            return Err(TlsError::Own(Reason::Expired));
+        }
+        Ok(Self {
+            config: Arc::new(client_config(credentials, &trust, clock)?),
+            trust,
+        })
+    }
+}
+
+/// A refusal as the connector carries it.
+fn refusal(reason: Reason) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionRefused, reason)
+}
+
+/// Why a node was refused; none where it was not reached.
+fn reason_of(error: &io::Error) -> Option<Reason> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<Reason>().copied().or_else(|| {
+        inner
+            .is::<rustls::Error>()
+            .then(|| Reason::of_handshake(error))
+    })
+}
+
+/// `https://<code>.yichuan`, as HTTP/2 sees it.
+fn origin(peer: Jurisdiction) -> http::Uri {
+    http::Uri::builder()
+        .scheme(http::uri::Scheme::HTTPS)
+        .authority(peer.trust_domain())
+        .path_and_query("/")
+        .build()
+        // Six digits and a fixed name always build.
+        .unwrap_or_default()
+}

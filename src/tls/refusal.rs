@@ -1,0 +1,151 @@
+//! Why a connection was refused, in words that machines count and people grep.
+
+use super::identity::IdentityError;
+use rustls::{CertificateError, Error as RustlsError, OtherError, PeerIncompatible};
+use std::{fmt, io, sync::Arc};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident => $word:literal,)*) => {
+        /// Why a connection was refused, or cut.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// As it stands in logs and metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The caller showed no certificate.
+    NoClientCertificate => "no_client_certificate",
+    /// Nobody here vouches for its trust domain.
+    UnknownIssuer => "unknown_issuer",
+    /// Not signed by the CA of the jurisdiction that it names.
+    WrongCa => "wrong_ca",
+    /// The certificate, or its CA's, has expired.
+    Expired => "expired",
+    /// The certificate, or its CA's, does not hold yet.
+    NotYetValid => "not_yet_valid",
+    /// Revoked.
+    Revoked => "revoked",
+    /// No fresh revocation list, without which this principal is not admitted.
+    NoFreshCrl => "no_fresh_crl",
+    /// The leaf is a CA's, or may sign certificates.
+    CaLeaf => "ca_leaf",
+    /// Not exactly one URI name, or not a SPIFFE id of this exchange.
+    UriSan => "uri_san",
+    /// The certificate is malformed, or not for this use.
+    BadCertificate => "bad_certificate",
+    /// Another node than the one dialled.
+    WrongPeer => "wrong_peer",
+    /// A certificate from `certs-dev/`, seen outside loopback.
+    DevCertificate => "dev_certificate",
+    /// Not TLS 1.3.
+    TlsVersion => "tls_version",
+    /// The handshake took too long.
+    Timeout => "timeout",
+    /// As many connections as are allowed are open.
+    TooManyConnections => "too_many_connections",
+    /// Closed during the handshake.
+    Aborted => "aborted",
+    /// The handshake failed otherwise.
+    Handshake => "handshake",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::error::Error for Reason {}
+
+impl From<IdentityError> for Reason {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Malformed | IdentityError::TrailingBytes => Self::BadCertificate,
+            IdentityError::CaLeaf => Self::CaLeaf,
+            IdentityError::UriSan | IdentityError::Principal(_) => Self::UriSan,
+        }
+    }
+}
+
+impl Reason {
+    /// As rustls carries it to the alert. What rustls has a word for keeps it, so that the peer gets the right alert.
+    pub(super) fn into_rustls(self) -> RustlsError {
+        let error = match self {
+            Self::WrongCa => CertificateError::UnknownIssuer,
+            Self::Expired => CertificateError::Expired,
+            Self::NotYetValid => CertificateError::NotValidYet,
+            Self::Revoked => CertificateError::Revoked,
+            other => CertificateError::Other(OtherError(Arc::new(other))),
+        };
+        RustlsError::InvalidCertificate(error)
+    }
+
+    /// Why a chain did not verify.
+    pub(super) fn of_verification(error: &RustlsError) -> Self {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "rustls adds variants, and all others are a bad certificate"
+        )]
+        match error {
+            RustlsError::InvalidCertificate(certificate) => match certificate {
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::WrongCa,
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    Self::Expired
+                }
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    Self::NotYetValid
+                }
+                CertificateError::Revoked => Self::Revoked,
+                CertificateError::UnknownRevocationStatus => Self::NoFreshCrl,
+                CertificateError::Other(OtherError(inner)) => inner
+                    .downcast_ref::<Self>()
+                    .copied()
+                    .unwrap_or(Self::BadCertificate),
+                _ => Self::BadCertificate,
+            },
+            _ => Self::BadCertificate,
+        }
+    }
+
+    /// Why a handshake failed.
+    pub(super) fn of_handshake(error: &io::Error) -> Self {
+        let Some(error) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<RustlsError>())
+        else {
+            return Self::Aborted;
+        };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "rustls adds variants, and all others are a failed handshake"
+        )]
+        match error {
+            RustlsError::NoCertificatesPresented => Self::NoClientCertificate,
+            // The verifier never says this: the peer does not hold the certificate's key.
+            RustlsError::InvalidCertificate(CertificateError::BadSignature) => Self::Handshake,
+            RustlsError::InvalidCertificate(_) => Self::of_verification(error),
+            RustlsError::PeerIncompatible(
+                PeerIncompatible::SupportedVersionsExtensionRequired
+                | PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled
+                | PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            ) => Self::TlsVersion,
+            _ => Self::Handshake,
+        }
+    }
+}

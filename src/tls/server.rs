@@ -1,0 +1,418 @@
+//! The listener: it admits whom [`TrustStore`] admits, and cuts whom it admits no more.
+
+use super::{
+    credentials::Credentials,
+    dev,
+    identity::PeerIdentity,
+    live::{Guarded, Live, Peer},
+    refusal::Reason,
+    trust::TrustStore,
+    verifier::{TlsError, server_config},
+};
+use crate::{access::Principal, domain::Clock};
+use arc_swap::ArcSwap;
+use futures_util::Stream;
+use rustls::ServerConfig;
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::TaskTracker,
+};
+use tonic::transport::server::Connected;
+
+/// How often live connections are checked against certificates and lists that expired meanwhile.
+const RECHECK: Duration = Duration::from_secs(60);
+/// How long the listener rests when the system has no socket to give.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// What a listener gives away at most.
+#[derive(Clone, Copy, Debug)]
+pub struct GateLimits {
+    /// Connections, those in their handshake included.
+    pub connections: usize,
+    /// For a handshake.
+    pub handshake_timeout: Duration,
+}
+
+/// The listener's certificates and trust, its live connections, and its count of refusals.
+pub struct Gate {
+    state: ArcSwap<State>,
+    /// Held while a successor state is built, so that none is built on a state that is gone.
+    turn: Mutex<()>,
+    live: Arc<Live>,
+    refused: Vec<AtomicU64>,
+    permits: Arc<Semaphore>,
+    limits: GateLimits,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    credentials: Arc<Credentials>,
+    trust: Arc<TrustStore>,
+    config: Arc<ServerConfig>,
+}
+
+impl Gate {
+    /// A gate of the node whose credentials these are.
+    ///
+    /// # Errors
+    /// Credentials that partners would refuse, or that do not make a TLS configuration.
+    pub fn new(
+        credentials: Arc<Credentials>,
+        trust: Arc<TrustStore>,
+        limits: GateLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, TlsError> {
+        let state = State::build(credentials, trust, &clock)?;
+        Ok(Arc::new(Self {
+            state: ArcSwap::from_pointee(state),
+            turn: Mutex::new(()),
+            live: Arc::default(),
+            refused: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            permits: Arc::new(Semaphore::new(limits.connections)),
+            limits,
+            clock,
+        }))
+    }
+
+    /// Swaps certificates and trust, then cuts the live connections whose peer is admitted no more, and says how many.
+    ///
+    /// # Errors
+    /// As [`Gate::new`], or a revocation list older than the known one. The old state then goes on serving.
+    pub fn reload(
+        &self,
+        credentials: Arc<Credentials>,
+        trust: Arc<TrustStore>,
+    ) -> Result<usize, TlsError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.load().trust.check_successor(&trust)?;
+        let next = State::build(credentials, trust, &self.clock)?;
+        self.state.store(Arc::new(next));
+        Ok(self.recheck())
+    }
+
+    /// Changes trust alone: `change` gets the trust of now, and gives its successor, or none to leave it. Says how many
+    /// connections were cut.
+    ///
+    /// # Errors
+    /// What `change` gives, and as [`Gate::reload`].
+    pub fn update_trust(
+        &self,
+        change: impl FnOnce(&TrustStore) -> Result<Option<TrustStore>, TlsError>,
+    ) -> Result<usize, TlsError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.state.load_full();
+        let Some(next) = change(&now.trust)? else {
+            return Ok(0);
+        };
+        now.trust.check_successor(&next)?;
+        let next = State::build(now.credentials.clone(), Arc::new(next), &self.clock)?;
+        self.state.store(Arc::new(next));
+        Ok(self.recheck())
+    }
+
+    /// Cuts the live connections whose peer is admitted no more (revoked, expired, its CA gone), and says how many.
+    pub fn recheck(&self) -> usize {
+        self.live
+            .cut(|peer| self.admit(peer.leaf(), peer.address()).map(|_| ()))
+    }
+
+    /// Cuts all live connections, and says how many.
+    pub fn cut_all(&self) -> usize {
+        self.live.cut_all()
+    }
+
+    /// Whom the live connections are with.
+    pub fn peers(&self) -> Vec<Arc<Peer>> {
+        self.live.peers()
+    }
+
+    /// How many connections were refused for this reason.
+    pub fn refused(&self, reason: Reason) -> u64 {
+        Reason::ALL
+            .iter()
+            .zip(&self.refused)
+            .find(|(known, _)| **known == reason)
+            .map_or(0, |(_, count)| count.load(Ordering::Relaxed))
+    }
+
+    /// The trust of now.
+    pub fn trust(&self) -> Arc<TrustStore> {
+        self.state.load().trust.clone()
+    }
+
+    /// Connections as they are admitted. The listener closes when `stop` is cancelled or the stream is dropped.
+    ///
+    /// # Errors
+    /// Development certificates and an address outside loopback.
+    pub fn incoming(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Incoming, TlsError> {
+        if let Ok(address) = listener.local_addr() {
+            self.state.load().refuse_dev(address)?;
+        }
+        let (admitted, receiver) = mpsc::channel(16);
+        let gate = self.clone();
+        let handshakes = tracker.clone();
+        tracker.spawn(async move {
+            let mut recheck = interval(RECHECK);
+            recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = admitted.closed() => break,
+                    _ = recheck.tick() => {
+                        gate.recheck();
+                    }
+                    accepted = listener.accept() => match accepted {
+                        Ok((tcp, address)) => gate.take(tcp, address, &handshakes, &admitted),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot accept connections; retrying");
+                            sleep(ACCEPT_REST).await;
+                        }
+                    },
+                }
+            }
+        });
+        Ok(Incoming(receiver))
+    }
+
+    /// Starts the handshake of an accepted connection, if there is room for it.
+    fn take(
+        self: &Arc<Self>,
+        tcp: TcpStream,
+        address: SocketAddr,
+        handshakes: &TaskTracker,
+        admitted: &mpsc::Sender<NodeIo>,
+    ) {
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            self.refuse(Reason::TooManyConnections, address);
+            return;
+        };
+        let gate = self.clone();
+        let admitted = admitted.clone();
+        handshakes.spawn(async move {
+            match gate.handshake(tcp, address, permit).await {
+                // Fails only when the node stops.
+                Ok(io) => drop(admitted.send(io).await),
+                Err(reason) => gate.refuse(reason, address),
+            }
+        });
+    }
+
+    async fn handshake(
+        &self,
+        tcp: TcpStream,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<NodeIo, Reason> {
+        tcp.set_nodelay(true).map_err(|_| Reason::Aborted)?;
+        let acceptor = TlsAcceptor::from(self.state.load().config.clone());
+        let tls = timeout(self.limits.handshake_timeout, acceptor.accept(tcp))
+            .await
+            .map_err(|_| Reason::Timeout)?
+            .map_err(|error| Reason::of_handshake(&error))?;
+        let leaf = tls
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .ok_or(Reason::NoClientCertificate)?
+            .clone()
+            .into_owned();
+        let identity = PeerIdentity::from_der(&leaf)?;
+        let peer = Arc::new(Peer::new(identity, address, leaf));
+        let lease = self.live.enter(peer.clone());
+        // Trust may have changed during the handshake. From here on a reload sees the connection, so that one of the
+        // two notices.
+        self.admit(peer.leaf(), address)?;
+        Ok(NodeIo {
+            io: Guarded::new(tls, lease),
+            _permit: permit,
+        })
+    }
+
+    fn admit(
+        &self,
+        leaf: &rustls_pki_types::CertificateDer<'_>,
+        address: SocketAddr,
+    ) -> Result<PeerIdentity, Reason> {
+        let trust = &self.state.load().trust;
+        let identity = trust.admit_caller(leaf, self.clock.now())?;
+        if let Some(authority) = trust.authority(identity.principal().jurisdiction()) {
+            dev::refuse_dev_outside_loopback(authority, address.ip())
+                .map_err(|_| Reason::DevCertificate)?;
+        }
+        Ok(identity)
+    }
+
+    fn refuse(&self, reason: Reason, address: SocketAddr) {
+        let counted = Reason::ALL.iter().zip(&self.refused);
+        for (_, count) in counted.filter(|(known, _)| **known == reason) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        metrics::counter!("yichuan_tls_refused_total", "reason" => reason.as_str()).increment(1);
+        tracing::warn!(reason = reason.as_str(), peer = %address, "connection refused");
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn build(
+        credentials: Arc<Credentials>,
+        trust: Arc<TrustStore>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, TlsError> {
+        let own = trust.own();
+        if *credentials.identity().principal() != Principal::node(own) {
+            return Err(TlsError::Own(Reason::WrongPeer));
+        }
+        trust
+            .admit_node(credentials.leaf(), own, clock.now())
+            .map_err(TlsError::Own)?;
+        Ok(Self {
+            config: Arc::new(server_config(&credentials, &trust, clock)?),
+            credentials,
+            trust,
+        })
+    }
+
+    fn refuse_dev(&self, address: SocketAddr) -> Result<(), TlsError> {
+        match self.trust.authority(self.trust.own()) {
+            Some(own) => Ok(dev::refuse_dev_outside_loopback(own, address.ip())?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Admitted connections.
+pub struct Incoming(mpsc::Receiver<NodeIo>);
+
+impl Stream for Incoming {
+    type Item = io::Result<NodeIo>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|io| io.map(Ok))
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Incoming")
+    }
+}
+
+/// An admitted connection. Requests on it carry an `Arc<Peer>` in their extensions.
+pub struct NodeIo {
+    io: Guarded<TlsStream<TcpStream>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl fmt::Debug for NodeIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.io.peer())
+    }
+}
+
+impl Connected for NodeIo {
+    type ConnectInfo = Arc<Peer>;
+
+    fn connect_info(&self) -> Arc<Peer> {
+        self.io.peer().clone()
+    }
+}
+
+impl AsyncRead for NodeIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for NodeIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every connection finished.
+    Clean,
+    /// So many were cut when the time was over.
+    Cut(usize),
+}
+
+/// Serves until `stop` is cancelled, then lets connections finish for as long as `drain`, then cuts the rest: one silent
+/// peer would hold up the end for ever (hyperium/hyper#4170).
+///
+/// `start` gets the connections and the signal: `|incoming, stop| router.serve_with_incoming_shutdown(incoming, stop)`.
+///
+/// # Errors
+/// What `start` gives.
+pub async fn serve<F, E>(
+    gate: &Gate,
+    incoming: Incoming,
+    stop: CancellationToken,
+    drain: Duration,
+    start: impl FnOnce(Incoming, WaitForCancellationFutureOwned) -> F,
+) -> Result<Drained, E>
+where
+    F: Future<Output = Result<(), E>>,
+{
+    let mut serving = pin!(start(incoming, stop.clone().cancelled_owned()));
+    let over = async {
+        stop.cancelled().await;
+        sleep(drain).await;
+    };
+    tokio::select! {
+        done = &mut serving => done.map(|()| Drained::Clean),
+        () = over => {
+            let cut = gate.cut_all();
+            serving.await.map(|()| Drained::Cut(cut))
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Whom to believe: a jurisdiction's CA speaks for that jurisdiction alone.
+//!
+//! Several CAs in one root store would let each mint the others' identities. So each has a verifier of its own, chosen
+//! by the trust domain that the leaf names.
+
+use super::{
+    authority::Authority,
+    crl::{Crl, CrlError},
+    identity::PeerIdentity,
+    refusal::Reason,
+    verifier::{TlsError, provider},
+};
+use crate::{
+    access::Principal,
+    domain::{Jurisdiction, Timestamp},
+};
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// The authorities that a node believes, each with its newest revocation list. Immutable: a change is a new store.
+#[derive(Clone, Debug)]
+pub struct TrustStore {
+    own: Jurisdiction,
+    authorities: BTreeMap<Jurisdiction, Arc<Trusted>>,
+}
+
+#[derive(Debug)]
+struct Trusted {
+    authority: Authority,
+    crl: Option<Crl>,
+    callers: Arc<dyn ClientCertVerifier>,
+    nodes: Arc<WebPkiServerVerifier>,
+}
+
+impl TrustStore {
+    /// Of one's own jurisdiction. Without a list, or with one that has expired, nobody of one's own is admitted as a
+    /// caller; people's machines, which admit no callers, need none.
+    ///
+    /// # Errors
+    /// A certificate or list that rustls does not take.
+    pub fn new(authority: Authority, crl: Option<Crl>) -> Result<Self, TlsError> {
+        Self {
+            own: authority.jurisdiction(),
+            authorities: BTreeMap::new(),
+        }
+        .with(authority, crl)
+    }
+
+    /// This, and a partner; or a partner's newer certificate and list.
+    ///
+    /// # Errors
+    /// A certificate or list that rustls does not take.
+    pub fn with(mut self, authority: Authority, crl: Option<Crl>) -> Result<Self, TlsError> {
+        let jurisdiction = authority.jurisdiction();
+        let trusted = Trusted::new(authority, crl)?;
+        self.authorities.insert(jurisdiction, Arc::new(trusted));
+        Ok(self)
+    }
+
+    /// This without a partner. One's own stays.
+    #[must_use]
+    pub fn without(mut self, partner: Jurisdiction) -> Self {
+        if partner != self.own {
+            self.authorities.remove(&partner);
+        }
+        self
+    }
+
+    /// This with a jurisdiction's newer list; none where the list is the known one.
+    ///
+    /// # Errors
+    /// A list that its CA did not sign, or older than the known one.
+    pub fn with_crl(
+        &self,
+        jurisdiction: Jurisdiction,
+        bytes: &[u8],
+    ) -> Result<Option<Self>, TlsError> {
+        let trusted = self
+            .authorities
+            .get(&jurisdiction)
+            .ok_or(CrlError::UnknownJurisdiction)?;
+        let offered = Crl::parse(bytes, &trusted.authority)?;
+        if trusted.crl.as_ref() == Some(&offered) {
+            return Ok(None);
+        }
+        no_older(trusted.crl.as_ref(), Some(&offered))?;
+        let store = self.clone();
+        store
+            .with(trusted.authority.clone(), Some(offered))
+            .map(Some)
+    }
+
+    /// One's own jurisdiction.
+    pub const fn own(&self) -> Jurisdiction {
+        self.own
+    }
+
+    /// A jurisdiction's authority.
+    pub fn authority(&self, jurisdiction: Jurisdiction) -> Option<&Authority> {
+        self.authorities.get(&jurisdiction).map(|t| &t.authority)
+    }
+
+    /// A jurisdiction's newest list.
+    pub fn crl(&self, jurisdiction: Jurisdiction) -> Option<&Crl> {
+        self.authorities.get(&jurisdiction)?.crl.as_ref()
+    }
+
+    /// When one's own list expires, after which nobody of one's own is admitted: raise an alarm before.
+    pub fn crl_expires(&self) -> Option<Timestamp> {
+        self.crl(self.own).map(Crl::next_update)
+    }
+
+    /// Jurisdictions without a fresh list.
+    pub fn without_fresh_crl(&self, now: Timestamp) -> impl Iterator<Item = Jurisdiction> {
+        self.authorities
+            .iter()
+            .filter(move |(_, t)| !t.is_fresh(now))
+            .map(|(jurisdiction, _)| *jurisdiction)
+    }
+
+    /// Who a caller is, if it may come in.
+    ///
+    /// One's own callers need a fresh list, and so do a partner's people. A partner's node is checked against the
+    /// newest list there is, so that an outage at its authority does not stop deliveries.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn admit_caller(
+        &self,
+        leaf: &CertificateDer<'_>,
+        now: Timestamp,
+    ) -> Result<PeerIdentity, Reason> {
+        let identity = PeerIdentity::from_der(leaf)?;
+        let principal = identity.principal();
+        let trusted = self.trusted(principal.jurisdiction(), now)?;
+        trusted
+            .callers
+            .verify_client_cert(leaf, &[], unix_time(now))
+            .map_err(|error| Reason::of_verification(&error))?;
+        let needs_fresh = principal.jurisdiction() == self.own || !principal.is_node();
+        if needs_fresh && !trusted.is_fresh(now) {
+            return Err(Reason::NoFreshCrl);
+        }
+        Ok(identity)
+    }
+
+    /// Who answered, if it is exactly that jurisdiction's node. Checked against the newest list there is.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn admit_node(
+        &self,
+        leaf: &CertificateDer<'_>,
+        peer: Jurisdiction,
+        now: Timestamp,
+    ) -> Result<PeerIdentity, Reason> {
+        let identity = PeerIdentity::from_der(leaf)?;
+        if *identity.principal() != Principal::node(peer) {
+            return Err(Reason::WrongPeer);
+        }
+        let name = ServerName::try_from(peer.trust_domain()).map_err(|_| Reason::WrongPeer)?;
+        self.trusted(peer, now)?
+            .nodes
+            .verify_server_cert(leaf, &[], &name, &[], unix_time(now))
+            .map_err(|error| Reason::of_verification(&error))?;
+        Ok(identity)
+    }
+
+    /// Refuses a successor of this store that forgets a revocation: under an unchanged CA a list may only get newer.
+    pub(super) fn check_successor(&self, next: &Self) -> Result<(), CrlError> {
+        for (jurisdiction, old) in &self.authorities {
+            match next.authorities.get(jurisdiction) {
+                Some(new) if new.authority.spki_sha256() == old.authority.spki_sha256() => {
+                    no_older(old.crl.as_ref(), new.crl.as_ref())?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn trusted(&self, jurisdiction: Jurisdiction, now: Timestamp) -> Result<&Trusted, Reason> {
+        let trusted = self
+            .authorities
+            .get(&jurisdiction)
+            .ok_or(Reason::UnknownIssuer)?;
+        if !trusted.authority.is_valid(now) {
+            return Err(Reason::Expired);
+        }
+        Ok(trusted)
+    }
+}
+
+impl Trusted {
+    fn new(authority: Authority, crl: Option<Crl>) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone())?;
+        let roots = Arc::new(roots);
+        // Exactly one list: webpki takes the first authoritative one it finds (rustls/webpki#488).
+        let lists: Vec<_> = crl.iter().map(|crl| crl.der().clone()).collect();
+        Ok(Self {
+            callers: WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
+                .with_crls(lists.clone())
+                .build()?,
+            nodes: WebPkiServerVerifier::builder_with_provider(roots, provider())
+                .with_crls(lists)
+                .build()?,
+            authority,
+            crl,
+        })
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.crl.as_ref().is_some_and(|crl| crl.is_fresh(now))
+    }
+}
+
+/// A list may be replaced by itself or by one with a higher number.
+fn no_older(known: Option<&Crl>, offered: Option<&Crl>) -> Result<(), CrlError> {
+    match (known, offered) {
+        (Some(known), Some(offered)) if offered.number() <= known.number() && offered != known => {
+            Err(CrlError::Older {
+                offered: offered.number(),
+                known: known.number(),
+            })
+        }
+        (Some(known), None) => Err(CrlError::Older {
+            offered: 0,
+            known: known.number(),
+        }),
+        (Some(_), Some(_)) | (None, _) => Ok(()),
+    }
+}
+
+fn unix_time(time: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_millis(time.millis()))
+}

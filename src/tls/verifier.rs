@@ -1,0 +1,224 @@
+//! [`TrustStore`] as rustls asks for it, and the configurations of both sides: TLS 1.3 alone, X25519MLKEM768
+//! preferred, HTTP/2, no resumption.
+
+use super::{
+    credentials::{Credentials, CredentialsError},
+    crl::CrlError,
+    refusal::Reason,
+    trust::TrustStore,
+};
+use crate::domain::{Clock, Jurisdiction, Timestamp};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, ServerConfig,
+    SignatureScheme,
+    client::{
+        Resumption, VerifierBuilderError as BuilderError,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
+    server::{
+        NoServerSessionStorage,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+    time_provider::TimeProvider,
+    version::TLS13,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+/// Why certificates and trust do not make a working configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// One's own certificate or key.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// One's own certificate would be refused by everybody.
+    #[error(
+        "own certificate refused ({0}); issue a new one, or check the CA, its revocation list and the clock"
+    )]
+    Own(Reason),
+    /// A revocation list.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// rustls takes it not.
+    #[error("certificates and key do not make a TLS configuration: {0}")]
+    Rustls(#[from] Error),
+    /// rustls takes a CA or its list not.
+    #[error("a CA certificate or its revocation list does not make a verifier: {0}")]
+    Verifier(#[from] BuilderError),
+    /// Development certificates on a network.
+    #[error(transparent)]
+    Dev(#[from] super::dev::DevOutsideLoopback),
+}
+
+/// One cryptographic provider for everything; its key exchange groups begin with X25519MLKEM768.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    PROVIDER.clone()
+}
+
+pub(super) fn server_config(
+    credentials: &Credentials,
+    trust: &Arc<TrustStore>,
+    clock: &Arc<dyn Clock>,
+) -> Result<ServerConfig, TlsError> {
+    let (chain, key) = credentials.for_rustls();
+    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(Time(clock.clone())))
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(Arc::new(Verifier(trust.clone())))
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // A resumed session does not run the verifier: a revoked caller would come back.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.max_early_data_size = 0;
+    Ok(config)
+}
+
+pub(super) fn client_config(
+    credentials: &Credentials,
+    trust: &Arc<TrustStore>,
+    clock: &Arc<dyn Clock>,
+) -> Result<ClientConfig, TlsError> {
+    let (chain, key) = credentials.for_rustls();
+    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(Time(clock.clone())))
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier(trust.clone())))
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// The name under which a jurisdiction's node is dialled, whatever its address.
+pub(super) fn server_name(peer: Jurisdiction) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(peer.trust_domain()).map_err(|_| Reason::WrongPeer.into_rustls())
+}
+
+fn jurisdiction_of(name: &ServerName<'_>) -> Option<Jurisdiction> {
+    match name {
+        ServerName::DnsName(name) => name.as_ref().strip_suffix(".yichuan")?.parse().ok(),
+        _ => None,
+    }
+}
+
+#[derive(Debug)]
+struct Time(Arc<dyn Clock>);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = Duration::from_millis(self.0.now().millis());
+        Some(UnixTime::since_unix_epoch(now))
+    }
+}
+
+#[derive(Debug)]
+struct Verifier(Arc<TrustStore>);
+
+impl Verifier {
+    fn signature(
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signed, algorithms)
+    }
+
+    fn schemes() -> Vec<SignatureScheme> {
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for Verifier {
+    /// None: who the partners are is nobody's business before a caller is known.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match self.0.admit_caller(leaf, timestamp(now)) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(reason) => Err(reason.into_rustls()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        Self::schemes()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let admitted = jurisdiction_of(name)
+            .ok_or(Reason::WrongPeer)
+            .and_then(|peer| self.0.admit_node(leaf, peer, timestamp(now)));
+        match admitted {
+            Ok(_) => Ok(ServerCertVerified::assertion()),
+            Err(reason) => Err(reason.into_rustls()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        Self::schemes()
+    }
+}
+
+fn timestamp(time: UnixTime) -> Timestamp {
+    Timestamp::from_millis(0).plus_seconds(time.as_secs())
+}
