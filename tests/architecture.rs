@@ -1,5 +1,11 @@
 //! A part of the house knows only what lies below it. Reads the sources and names every import that runs up.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a panic is a failed test"
+)]
+
 #[path = "architecture/names.rs"]
 mod names;
 
