@@ -1,1 +1,21 @@
 //! The configuration that a person writes.
+//!
+//! [`Config::load`] reads it as written, lays the environment over it, and resolves it: paths are absolute, defaults
+//! filled in, rules between keys checked.
+
+mod error;
+mod overlay;
+mod render;
+mod resolved;
+#[cfg(test)]
+mod tests;
+mod written;
+
+pub use error::ConfigError;
+pub use render::{NewNode, SAMPLE, render};
+pub use resolved::{Access, Check, Client, Config, Limits, Listen, TlsFiles};
+
+/// Where the configuration is, if nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/yichuan/node.toml";
+/// Environment variable that says where the configuration is.
+pub const PATH_VARIABLE: &str = "YICHUAN_CONFIG";

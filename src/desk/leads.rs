@@ -133,7 +133,7 @@ impl Desk {
         &self,
         permit: &Permit<OpenLead>,
         record: RecordId,
-    ) -> Result<Durable<LeadDetail>, DeskError> {
+    ) -> Result<Durable<(LeadDetail, u64)>, DeskError> {
         let scope = permit.scope();
         self.log
             .read(move |reader| visible(reader, scope, record))
@@ -151,7 +151,7 @@ impl Desk {
             .log
             .read(move |reader| detail(reader, &vault, scope, record))
             .await??;
-        Ok(consulted.map(|_| detail))
+        Ok(consulted.map(|index| (detail, index)))
     }
 
     /// Appends a `Consulted` entry, and gives its index.

@@ -8,8 +8,8 @@ use super::{
 use crate::{
     access::{Permit, PushLeads},
     domain::{
-        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, RecordId,
-        Timestamp, sign_within_seconds,
+        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, Parsed,
+        RecordId, Timestamp, sign_within_seconds,
     },
     exchange::{Draft, StageError, VaultError},
     log::{Log, Pending, Proposal, ProposeError, Txn},
@@ -95,12 +95,7 @@ impl Desk {
         fields: LeadFields,
     ) -> Result<PushTicket, PushRefused> {
         let now = self.clock.now();
-        let rules = LeadRules {
-            own: self.own,
-            partners: self.directory.as_ref(),
-            today: now.shanghai_date(),
-        };
-        let parsed = Lead::parse(fields, &rules).map_err(PushRefused::Rejected)?;
+        let parsed = self.parse(fields, now).map_err(PushRefused::Rejected)?;
         let (lead, to) = (parsed.lead, parsed.route);
         let terms = terms(now, &lead);
         self.ready_bucket(terms.purge_month).await?;
@@ -160,6 +155,15 @@ impl Desk {
             warnings: parsed.warnings,
             outbox: Arc::clone(&self.outbox),
         })
+    }
+
+    fn parse(&self, fields: LeadFields, now: Timestamp) -> Result<Parsed, Vec<Finding>> {
+        let rules = LeadRules {
+            own: self.own,
+            partners: self.directory.as_ref(),
+            today: now.shanghai_date(),
+        };
+        Lead::parse(fields, &rules)
     }
 
     /// Makes a purge month's keys, once a month, off the async workers.

@@ -57,6 +57,9 @@ pub enum SessionFault {
         /// The number found.
         found: u64,
     },
+    /// A message does not mean anything.
+    #[error("the stream is malformed: {0}")]
+    Malformed(String),
     /// Too many dispatches in one delivery.
     #[error("a delivery carries 1 to {DISPATCHES_PER_DELIVERY} dispatches, this {0}")]
     Count(usize),

@@ -11,6 +11,7 @@ mod keeper;
 mod open;
 mod proposal;
 mod reader;
+mod scrub;
 mod sequencer;
 mod shared;
 mod tiles;
@@ -28,6 +29,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use open::OpenError;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
+pub use scrub::{CopyError, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 
@@ -94,7 +96,11 @@ impl Log {
     pub fn open(store: Arc<dyn Store>, options: LogOptions) -> Result<Self, OpenError> {
         let opened = open::open(store.as_ref(), &options.signer, &options.checkpoint_file)?;
         let key = options.signer.verifier_key();
-        let shared = Arc::new(Shared::new(store, Arc::clone(&opened.checkpoint)));
+        let shared = Arc::new(Shared::new(
+            store,
+            Arc::clone(&opened.checkpoint),
+            open::failure_file(&options.checkpoint_file),
+        ));
         let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
             .map_err(OpenError::Thread)?;
         keeper.keep(opened.checkpoint);
@@ -194,6 +200,34 @@ impl Log {
         tokio::task::spawn_blocking(move || read(&reader))
             .await
             .map_err(|_| ReadError::CutOff)
+    }
+
+    /// Hashes everything published again (I3); damage, or a store that fails, closes the log. Linear in the log: once a
+    /// day is plenty. Answers with the number of entries that passed.
+    ///
+    /// # Errors
+    /// What is damaged, or that the store failed.
+    pub async fn scrub(&self) -> Result<u64, ReadError> {
+        let shared = Arc::clone(&self.inner.shared);
+        let scrubbed = self.read(move |reader| {
+            let checkpoint = reader.checkpoint();
+            scrub::scrub(shared.store.as_ref(), &checkpoint)
+                .map(|()| checkpoint.size())
+                .inspect_err(|error| match error {
+                    ReadError::Damaged(damage) => {
+                        shared.close(Closure::Damaged(*damage));
+                    }
+                    ReadError::Store(error) => {
+                        shared.close(Closure::Store(error.clone()));
+                    }
+                    ReadError::Unpublished { .. }
+                    | ReadError::NoSuchEntry { .. }
+                    | ReadError::Shrinks { .. }
+                    | ReadError::InDoubt
+                    | ReadError::CutOff => {}
+                })
+        });
+        scrubbed.await?
     }
 
     /// The key that the log's checkpoints verify with.

@@ -84,6 +84,19 @@ pub enum OpenError {
         /// What is wrong with it.
         source: NoteError,
     },
+    /// A storage error closed the log when it was last open. What the kernel shows of the files now may be gone after
+    /// the next power cut.
+    #[error(
+        "a storage error closed this log before ({}): {said}. Copy the verified prefix into a fresh directory and open \
+         that",
+        path.display()
+    )]
+    FailedBefore {
+        /// The note that was left.
+        path: PathBuf,
+        /// What it says.
+        said: String,
+    },
     /// A thread could not be started.
     #[error("could not start the log's threads: {0}")]
     Thread(io::Error),
@@ -120,6 +133,10 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
+    if let Ok(said) = fs::read_to_string(failure_file(checkpoint_file)) {
+        let path = failure_file(checkpoint_file);
+        return Err(OpenError::FailedBefore { path, said });
+    }
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
             if let Some(kept) = kept? {
@@ -128,10 +145,8 @@ pub(super) fn open(
             }
             return create(store, signer, &key);
         }
-        (Some(identity), Some(head)) => {
-            check_identity(&identity, &key)?;
-            let head = Head::from_bytes(&head).ok_or(Damage::Head)?;
-            let checkpoint = key.verify(&head.note).map_err(|_| Damage::Signature)?;
+        (Some(_), Some(_)) => {
+            let (head, checkpoint) = signed_head(store, &key)?;
             if let Some(kept) = kept?.as_ref() {
                 check_not_rolled_back(store, &checkpoint, kept)?;
             }
@@ -169,6 +184,19 @@ fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Op
     })
 }
 
+/// The head row of the log that was begun with `key`, and the checkpoint in it.
+pub(super) fn signed_head(
+    store: &dyn Store,
+    key: &VerifierKey,
+) -> Result<(Head, SignedCheckpoint), OpenError> {
+    let identity = store.get(&keys::IDENTITY)?.ok_or(Damage::Head)?;
+    check_identity(&identity, key)?;
+    let head = store.get(&keys::HEAD)?.ok_or(Damage::Head)?;
+    let head = Head::from_bytes(&head).ok_or(Damage::Head)?;
+    let checkpoint = key.verify(&head.note).map_err(|_| Damage::Signature)?;
+    Ok((head, checkpoint))
+}
+
 fn check_identity(stored: &[u8], given: &VerifierKey) -> Result<(), OpenError> {
     let stored: VerifierKey = str::from_utf8(stored)
         .ok()
@@ -191,7 +219,7 @@ fn check_identity(stored: &[u8], given: &VerifierKey) -> Result<(), OpenError> {
 }
 
 /// I3: frontier, tile edges and newest leaves against the signed root.
-fn check_tree(
+pub(super) fn check_tree(
     store: &dyn Store,
     head: &Head,
     checkpoint: &SignedCheckpoint,
@@ -260,6 +288,13 @@ impl NodeReader for Rehashed<'_> {
         let right = self.node(level - 1, (index << 1) | 1)?;
         Ok(node_hash(&left, &right))
     }
+}
+
+/// Where a log that a storage error closed leaves word for the next start, beside its checkpoint file.
+pub(super) fn failure_file(checkpoint_file: &Path) -> PathBuf {
+    let mut path = checkpoint_file.as_os_str().to_owned();
+    path.push(".failed");
+    path.into()
 }
 
 fn kept_checkpoint(path: &Path, key: &VerifierKey) -> Result<Option<SignedCheckpoint>, OpenError> {

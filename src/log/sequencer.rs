@@ -165,6 +165,10 @@ struct Closes(Arc<Shared>);
 
 impl Drop for Closes {
     fn drop(&mut self) {
-        self.0.close(Closure::Stopped);
+        self.0.close(if std::thread::panicking() {
+            Closure::Defect
+        } else {
+            Closure::Stopped
+        });
     }
 }

@@ -2,13 +2,15 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    fs::File,
+    io::{self, Write},
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use tokio::sync::watch;
 
+use super::Damage;
 use crate::{
     note::SignedCheckpoint,
     store::{Store, StoreError},
@@ -47,6 +49,17 @@ pub enum Closure {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// The scrub found damage.
+    #[error(
+        "the log is closed because it is damaged: {0}. Keep the directory; copy the verified prefix into a fresh one, or \
+         begin a successor"
+    )]
+    Damaged(Damage),
+    /// The sequencer panicked.
+    #[error(
+        "the log is closed because of a defect in it; see the messages before, verify the log and start again"
+    )]
+    Defect,
     /// Somebody closed it.
     #[error("the log was closed because the node is stopping")]
     Stopped,
@@ -68,6 +81,8 @@ pub(super) struct Shared {
     /// disk.
     gate: RwLock<Gate>,
     closure: OnceLock<Arc<Closure>>,
+    /// Where to leave word of a storage error.
+    failure_file: PathBuf,
 }
 
 /// Rows that a failed commit left in doubt.
@@ -94,12 +109,17 @@ impl Gate {
 }
 
 impl Shared {
-    pub(super) fn new(store: Arc<dyn Store>, checkpoint: Arc<SignedCheckpoint>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        checkpoint: Arc<SignedCheckpoint>,
+        failure_file: PathBuf,
+    ) -> Self {
         Self {
             store,
             published: watch::Sender::new(checkpoint),
             gate: RwLock::default(),
             closure: OnceLock::new(),
+            failure_file,
         }
     }
 
@@ -126,12 +146,30 @@ impl Shared {
     /// Closes the log for writing. The first reason stays.
     pub(super) fn close(&self, why: Closure) -> Arc<Closure> {
         let first = self.closure.get_or_init(|| {
-            if !matches!(why, Closure::Stopped) {
-                tracing::error!("{why}");
+            match why {
+                Closure::Stopped => {}
+                Closure::Defect => tracing::error!("{why}"),
+                Closure::Store(_) | Closure::CheckpointFile { .. } | Closure::Damaged(_) => {
+                    tracing::error!("{why}");
+                    self.leave_word(&why);
+                }
             }
             Arc::new(why)
         });
         Arc::clone(first)
+    }
+
+    /// So that the log does not open again on files that the kernel may have lied about (I2). The disk may refuse this
+    /// too; then the operator has the message.
+    fn leave_word(&self, why: &Closure) {
+        let left = File::create(&self.failure_file).and_then(|mut file| {
+            writeln!(file, "{why}")?;
+            file.sync_all()
+        });
+        if let Err(error) = left {
+            let path = self.failure_file.display();
+            tracing::error!("could not leave word of it in {path}: {error}");
+        }
     }
 
     pub(super) fn closed(&self) -> Option<Arc<Closure>> {

@@ -13,8 +13,9 @@ use crate::{
 pub(super) const HALF: u64 = 128;
 const HALF_BYTES: usize = 128 * Hash::LEN;
 
-/// How many nodes a reader remembers before it forgets them all.
-const MEMO: usize = 1 << 16;
+/// How many nodes, and how many halves, a reader remembers before it forgets them all: 7 MiB.
+const MOST_NODES: usize = 1 << 16;
+const MOST_HALVES: usize = 1 << 10;
 
 /// The unfinished right ends of the tiles, one for each tile level: what the next leaves are written behind.
 #[derive(Debug, Default)]
@@ -174,7 +175,7 @@ impl NodeReader for TileReader<'_> {
 
     fn node(&self, level: u8, index: u64) -> Result<Hash, ReadError> {
         let mut memo = self.memo.borrow_mut();
-        if memo.nodes.len() > MEMO {
+        if memo.nodes.len() > MOST_NODES || memo.halves.len() > MOST_HALVES {
             *memo = Memo::default();
         }
         self.over(&mut memo, level / TILE_HEIGHT, level % TILE_HEIGHT, index)

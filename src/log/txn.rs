@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     domain::Timestamp,
     merkle::{Hash, leaf_hash},
-    store::{Batch, MAX_VALUE, Order, Row, Store, StoreError, keys, long},
+    store::{Batch, MAX_KEY, MAX_VALUE, Order, Row, Store, StoreError, keys, long},
 };
 
 /// The longest leaf in bytes.
@@ -84,7 +84,13 @@ pub enum TxnError {
     /// More than [`MAX_PROPOSAL`] in one proposal.
     #[error("one proposal writes more than {MAX_PROPOSAL} bytes; split it up")]
     TooMuch,
-    /// A key of the log's own families.
+    /// A key above [`MAX_KEY`].
+    #[error("a key of {length} bytes; keys have at most {MAX_KEY}")]
+    KeyTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A key of the log's own families, or an empty one.
     #[error("keys that begin with {prefix:#04x} are the log's own")]
     ReservedKey {
         /// The key's first byte.
@@ -309,6 +315,11 @@ impl<'a> Txn<'a> {
     }
 
     fn admit_key(&mut self, key: &[u8]) -> Result<(), TxnError> {
+        // The store would refuse it too, but only in the commit, and that would close the log.
+        let length = key.len();
+        if length > MAX_KEY {
+            return Err(self.spoil(TxnError::KeyTooLong { length }));
+        }
         match key.first() {
             Some(&prefix) if prefix >= keys::FIRST_SERVICE => Ok(()),
             first => {
@@ -360,4 +371,111 @@ fn merged(
     rows.extend(stored);
     rows.truncate(limit);
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Puts and deletes of the keys 0 to 19, within a service's prefix.
+    fn writes() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
+        prop::collection::vec((0..20_u8, prop::option::of(any::<u8>())), 0..25)
+    }
+
+    fn key(number: u8) -> Vec<u8> {
+        vec![keys::FIRST_SERVICE, number]
+    }
+
+    fn batch(writes: &[(u8, Option<u8>)], model: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Batch {
+        let mut batch = Batch::new();
+        for (number, value) in writes {
+            match value {
+                Some(value) => {
+                    batch.put(key(*number), [*value]);
+                    model.insert(key(*number), vec![*value]);
+                }
+                None => {
+                    batch.delete(key(*number));
+                    model.remove(&key(*number));
+                }
+            }
+        }
+        batch
+    }
+
+    proptest! {
+        /// Stored, earlier in the batch, own: a transaction sees one map.
+        #[test]
+        fn a_transaction_sees_one_map(
+            stored in writes(), earlier in writes(), own in writes(),
+            from in 0..21_u8, to in 0..21_u8, limit in 0..25_usize, descending: bool,
+        ) {
+            let mut model = BTreeMap::new();
+            let store = MemoryStore::new();
+            store.commit(0, &batch(&stored, &mut model)).unwrap();
+            let earlier = Staged { rows: batch(&earlier, &mut model), ..Staged::default() };
+            let mut txn = Txn::new(&store, 0, &earlier, &mut [], Timestamp::default());
+            for (number, value) in &own {
+                match value {
+                    Some(value) => txn.put(key(*number), [*value]).unwrap(),
+                    None => txn.delete(key(*number)).unwrap(),
+                }
+            }
+            batch(&own, &mut model);
+
+            let order = if descending { Order::Descending } else { Order::Ascending };
+            let rows = txn.range(&key(from), &key(to), order, limit).unwrap();
+            let mut expected: Vec<Row> = model
+                .iter()
+                .filter(|(k, _)| (key(from)..key(to)).contains(*k))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            if descending {
+                expected.reverse();
+            }
+            expected.truncate(limit);
+            prop_assert_eq!(rows, expected);
+            for number in 0..20 {
+                let found = txn.get(&key(number)).unwrap();
+                prop_assert_eq!(found.as_ref(), model.get(&key(number)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_shorter_long_value_leaves_no_tail() {
+        let (store, earlier) = (MemoryStore::new(), Staged::default());
+        let mut txn = Txn::new(&store, 0, &earlier, &mut [], Timestamp::default());
+        txn.put_long(&key(1), &[1; 50_000]).unwrap();
+        txn.put_long(&key(1), &[2; 7_000]).unwrap();
+        assert_eq!(txn.get_long(&key(1)).unwrap(), Some(vec![2; 7_000]));
+        let rows = txn.range(&key(0), &key(9), Order::Ascending, 99).unwrap();
+        assert_eq!(rows.len(), 2);
+        txn.delete_long(&key(1)).unwrap();
+        assert_eq!(txn.get_long(&key(1)).unwrap(), None);
+        let rows = txn.range(&key(0), &key(9), Order::Ascending, 99).unwrap();
+        assert!(rows.is_empty());
+    }
+
+    #[test]
+    fn what_the_store_would_refuse_spoils_the_proposal_alone() {
+        let (store, earlier) = (MemoryStore::new(), Staged::default());
+        type Misuse = fn(&mut Txn<'_>) -> Result<(), TxnError>;
+        let refused: [Misuse; 6] = [
+            |txn| txn.put(key(1), vec![0; MAX_VALUE + 1]),
+            |txn| txn.put(vec![keys::FIRST_SERVICE; MAX_KEY + 1], b"x".as_slice()),
+            |txn| txn.put(Vec::new(), b"x".as_slice()),
+            |txn| txn.delete(keys::HEAD),
+            |txn| txn.put_long(&key(1), &vec![0; long::MAX_LONG + 1]),
+            |txn| (0..=64).try_for_each(|_| txn.append(vec![0; MAX_LEAF]).map(drop)),
+        ];
+        for refused in refused {
+            let mut txn = Txn::new(&store, 0, &earlier, &mut [], Timestamp::default());
+            refused(&mut txn).unwrap_err();
+            assert!(matches!(txn.finish(), Err(Spoiled::Misuse)));
+        }
+    }
 }

@@ -1,3 +1,23 @@
 //! gRPC: conversions between messages and what they mean, thin handlers, and the client of a peer.
 
+mod audit;
+mod caller;
+mod carrier;
+mod convert;
+mod desk;
+mod partners;
 pub mod pb;
+mod relay;
+mod server;
+mod status;
+
+pub use carrier::{GrpcCarrier, RevocationLists};
+pub use convert::WireDefect;
+pub use partners::PartnersChanged;
+pub use server::{Services, router};
+
+/// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
+pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+
+/// A message from an officer or an auditor is at most so many bytes.
+pub const MAX_REQUEST: usize = 64 * 1024;

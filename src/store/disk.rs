@@ -207,3 +207,87 @@ fn sync(path: &Path) -> io::Result<()> {
 fn is_empty(directory: &Path) -> io::Result<bool> {
     Ok(fs::read_dir(directory)?.next().is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use proptest::{collection::vec, prelude::*, sample};
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Commit(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+        Range(Vec<u8>, Vec<u8>, bool, usize),
+        Reopen,
+    }
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        vec(sample::select(vec![0x10, 0x11, 0x40, 0xff]), 1..4)
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let value = (any::<u8>(), sample::select(vec![0, 1, 900, 6144]))
+            .prop_map(|(byte, length)| vec![byte; length]);
+        prop_oneof![
+            5 => vec((key(), prop::option::weighted(0.7, value)), 0..30).prop_map(Op::Commit),
+            5 => (key(), key(), any::<bool>(), 0..40_usize)
+                .prop_map(|(from, to, down, limit)| Op::Range(from, to, down, limit)),
+            1 => Just(Op::Reopen),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// sled behaves as a sorted map, also after it was opened again.
+        #[test]
+        fn the_disk_behaves_as_memory_does(ops in vec(op(), 1..40)) {
+            let directory = tempfile::tempdir().unwrap();
+            let model = MemoryStore::new();
+            let mut disk = Some(SledStore::open(directory.path()).unwrap());
+            for op in ops {
+                let store = disk.as_ref().unwrap();
+                match op {
+                    Op::Commit(rows) => {
+                        let mut batch = Batch::new();
+                        for (key, value) in rows {
+                            match value {
+                                Some(value) => batch.put(key, value),
+                                None => batch.delete(key),
+                            }
+                        }
+                        model.commit(0, &batch).unwrap();
+                        store.commit(0, &batch).unwrap();
+                    }
+                    Op::Range(from, to, down, limit) => {
+                        let order = if down { Order::Descending } else { Order::Ascending };
+                        prop_assert_eq!(
+                            store.range(&from, &to, order, limit).unwrap(),
+                            model.range(&from, &to, order, limit).unwrap()
+                        );
+                        prop_assert_eq!(store.get(&from).unwrap(), model.get(&from).unwrap());
+                    }
+                    Op::Reopen => {
+                        drop(disk.take());
+                        disk = Some(SledStore::open(directory.path()).unwrap());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_that_sled_cannot_open_says_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SledStore::open(directory.path()).unwrap());
+        fs::write(
+            directory.path().join("sled/conf"),
+            "segment_size: 1\nnonsense",
+        )
+        .unwrap();
+        let Err(error) = SledStore::open(directory.path()) else {
+            panic!("opened");
+        };
+        assert!(error.to_string().contains("fresh directory"), "{error}");
+    }
+}

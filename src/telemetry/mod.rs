@@ -1,1 +1,11 @@
 //! Logs, metrics and health. Never anything about a person.
+
+mod admin;
+mod clock;
+mod logs;
+mod metrics;
+
+pub use admin::{AdminError, Probe, Readiness, bind_admin, serve_admin};
+pub use clock::SystemClock;
+pub use logs::{LogError, LogFormat, UnknownLogFormat, init_logs};
+pub use metrics::{Metrics, MetricsError};

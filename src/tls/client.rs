@@ -14,8 +14,16 @@ use crate::domain::{Clock, Jurisdiction};
 use arc_swap::ArcSwap;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
@@ -27,11 +35,14 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connects, as the principal whose credentials it holds.
 pub struct Dialer {
     state: ArcSwap<State>,
+    /// Held while a successor state is built.
+    turn: Mutex<()>,
     live: Arc<Live>,
     clock: Arc<dyn Clock>,
 }
 
 struct State {
+    credentials: Arc<Credentials>,
     trust: Arc<TrustStore>,
     config: Arc<ClientConfig>,
 }
@@ -42,12 +53,13 @@ impl Dialer {
     /// # Errors
     /// Credentials that do not make a TLS configuration.
     pub fn new(
-        credentials: &Credentials,
+        credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(State::build(credentials, trust, &clock)?),
+            turn: Mutex::new(()),
             live: Arc::default(),
             clock,
         }))
@@ -59,7 +71,26 @@ impl Dialer {
     /// As [`Dialer::new`], or a revocation list older than the known one. The old state then stays.
     pub fn reload(
         &self,
-        credentials: &Credentials,
+        credentials: Arc<Credentials>,
+        trust: Arc<TrustStore>,
+    ) -> Result<usize, TlsError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.swap(credentials, trust)
+    }
+
+    /// Swaps trust alone: after [`super::Gate::update_trust`], `dialer.set_trust(gate.trust())`.
+    ///
+    /// # Errors
+    /// As [`Dialer::reload`].
+    pub fn set_trust(&self, trust: Arc<TrustStore>) -> Result<usize, TlsError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let credentials = self.state.load().credentials.clone();
+        self.swap(credentials, trust)
+    }
+
+    fn swap(
+        &self,
+        credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
     ) -> Result<usize, TlsError> {
         self.state.load().trust.check_successor(&trust)?;
@@ -109,11 +140,8 @@ impl Dialer {
     ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
         let config = self.state.load().config.clone();
         let name = server_name(peer).map_err(io::Error::other)?;
-        let tcp = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
-        tcp.set_nodelay(true)?;
+        let tcp = self.reach(endpoint, peer).await?;
         let address = tcp.peer_addr()?;
-        // Before the handshake, so that no development key is used on a network.
-        self.refuse_dev(peer, address).map_err(refusal)?;
         let tls = TlsConnector::from(config).connect(name, tcp).await?;
         let leaf = tls
             .get_ref()
@@ -131,6 +159,23 @@ impl Dialer {
         Ok(Guarded::new(tls, lease))
     }
 
+    /// A TCP connection to the first address that answers.
+    async fn reach(&self, endpoint: &EndpointUrl, peer: Jurisdiction) -> io::Result<TcpStream> {
+        let mut failed = io::ErrorKind::NotFound.into();
+        for address in lookup_host((endpoint.host(), endpoint.port())).await? {
+            // First of all, so that no development key is used on a network.
+            self.refuse_dev(peer, address).map_err(refusal)?;
+            match TcpStream::connect(address).await {
+                Ok(tcp) => {
+                    tcp.set_nodelay(true)?;
+                    return Ok(tcp);
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
     fn admit(&self, peer: &Peer) -> Result<PeerIdentity, Reason> {
         let jurisdiction = peer.identity().principal().jurisdiction();
         let trust = &self.state.load().trust;
@@ -139,11 +184,10 @@ impl Dialer {
 
     fn refuse_dev(&self, peer: Jurisdiction, address: SocketAddr) -> Result<(), Reason> {
         let trust = &self.state.load().trust;
-        for authority in [peer, trust.own()].map(|code| trust.authority(code)) {
-            if let Some(authority) = authority {
-                dev::refuse_dev_outside_loopback(authority, address.ip())
-                    .map_err(|_| Reason::DevCertificate)?;
-            }
+        let authorities = [peer, trust.own()].map(|code| trust.authority(code));
+        for authority in authorities.into_iter().flatten() {
+            dev::refuse_dev_outside_loopback(authority, address.ip())
+                .map_err(|_| Reason::DevCertificate)?;
         }
         Ok(())
     }
@@ -157,7 +201,7 @@ impl fmt::Debug for Dialer {
 
 impl State {
     fn build(
-        credentials: &Credentials,
+        credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
@@ -165,7 +209,8 @@ impl State {
             return Err(TlsError::Own(Reason::Expired));
         }
         Ok(Self {
-            config: Arc::new(client_config(credentials, &trust, clock)?),
+            config: Arc::new(client_config(&credentials, &trust, clock)?),
+            credentials,
             trust,
         })
     }

@@ -30,9 +30,9 @@ pub enum CrlError {
     /// Another authority's, or forged.
     #[error("the revocation list is not signed by the jurisdiction's CA")]
     Signature,
-    /// Older than the one known.
+    /// No newer than the one known, and not the same.
     #[error(
-        "the revocation list has number {offered}, older than the known {known}; fetch the newest"
+        "the revocation list has number {offered}, no newer than the known {known}; fetch the newest"
     )]
     Older {
         /// Number of the list refused.

@@ -115,11 +115,13 @@ pub(super) fn single_uri<'a>(certificate: &X509Certificate<'a>) -> Result<&'a st
         .ok_or(IdentityError::UriSan)?;
     let mut uri = None;
     for name in &names.value.general_names {
-        match name {
-            GeneralName::URI(found) if uri.is_none() => uri = Some(*found),
-            GeneralName::URI(_) => return Err(IdentityError::UriSan),
-            GeneralName::Invalid(..) => return Err(IdentityError::Malformed),
-            _ => {}
+        if let GeneralName::Invalid(..) = name {
+            return Err(IdentityError::Malformed);
+        }
+        if let GeneralName::URI(found) = name
+            && uri.replace(*found).is_some()
+        {
+            return Err(IdentityError::UriSan);
         }
     }
     uri.ok_or(IdentityError::UriSan)

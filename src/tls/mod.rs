@@ -5,6 +5,7 @@
 
 mod authority;
 mod card;
+mod card_reader;
 mod cert_dir;
 mod client;
 mod credentials;
@@ -22,6 +23,7 @@ mod verifier;
 
 pub use authority::{Authority, AuthorityError};
 pub use card::{CardError, CardFacts, MAX_CARD, MakeCardError, NodeCard};
+pub use card_reader::Cards;
 pub use cert_dir::{CertDir, CertDirError, IndexEntry, principal_named};
 pub use client::Dialer;
 pub use credentials::{Credentials, CredentialsError};
@@ -32,6 +34,6 @@ pub use identity::{IdentityError, PeerIdentity};
 pub use issue::{Ca, IssueError, Issued, Revoked, Validity};
 pub use live::Peer;
 pub use refusal::Reason;
-pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, serve};
-pub use trust::TrustStore;
+pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, peer_of, serve};
+pub use trust::{LoadTrustError, TrustStore};
 pub use verifier::TlsError;

@@ -84,6 +84,10 @@ impl From<IdentityError> for Reason {
 impl Reason {
     /// As rustls carries it to the alert. What rustls has a word for keeps it, so that the peer gets the right alert.
     pub(super) fn into_rustls(self) -> RustlsError {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "what rustls has no word for travels as itself"
+        )]
         let error = match self {
             Self::WrongCa => CertificateError::UnknownIssuer,
             Self::Expired => CertificateError::Expired,

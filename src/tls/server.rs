@@ -105,7 +105,7 @@ impl Gate {
         self.state.load().trust.check_successor(&trust)?;
         let next = State::build(credentials, trust, &self.clock)?;
         self.state.store(Arc::new(next));
-        Ok(self.recheck())
+        Ok(self.readmit())
     }
 
     /// Changes trust alone: `change` gets the trust of now, and gives its successor, or none to leave it. Says how many
@@ -125,11 +125,19 @@ impl Gate {
         now.trust.check_successor(&next)?;
         let next = State::build(now.credentials.clone(), Arc::new(next), &self.clock)?;
         self.state.store(Arc::new(next));
-        Ok(self.recheck())
+        Ok(self.readmit())
     }
 
-    /// Cuts the live connections whose peer is admitted no more (revoked, expired, its CA gone), and says how many.
+    /// Cuts the live connections whose certificate, or whose jurisdiction's revocation list, has expired meanwhile, and
+    /// says how many. The listener does so once a minute.
     pub fn recheck(&self) -> usize {
+        let (trust, now) = (self.trust(), self.clock.now());
+        self.live
+            .cut(|peer| trust.still_admits_caller(peer.identity(), now))
+    }
+
+    /// Cuts the live connections that the trust of now would not admit.
+    fn readmit(&self) -> usize {
         self.live
             .cut(|peer| self.admit(peer.leaf(), peer.address()).map(|_| ()))
     }
@@ -151,6 +159,11 @@ impl Gate {
             .zip(&self.refused)
             .find(|(known, _)| **known == reason)
             .map_or(0, |(_, count)| count.load(Ordering::Relaxed))
+    }
+
+    /// The certificate of now; raise an alarm before it expires.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.state.load().credentials.clone()
     }
 
     /// The trust of now.
@@ -329,7 +342,12 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// An admitted connection. Requests on it carry an `Arc<Peer>` in their extensions.
+/// The peer that sent a request, from the request's extensions. There is one wherever a [`Gate`] listens.
+pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
+    extensions.get()
+}
+
+/// An admitted connection. Requests on it carry their [`Peer`]: see [`peer_of`].
 pub struct NodeIo {
     io: Guarded<TlsStream<TcpStream>>,
     _permit: OwnedSemaphorePermit,

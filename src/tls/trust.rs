@@ -4,7 +4,7 @@
 //! by the trust domain that the leaf names.
 
 use super::{
-    authority::Authority,
+    authority::{Authority, AuthorityError},
     crl::{Crl, CrlError},
     identity::PeerIdentity,
     refusal::Reason,
@@ -20,13 +20,45 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 
 /// The authorities that a node believes, each with its newest revocation list. Immutable: a change is a new store.
 #[derive(Clone, Debug)]
 pub struct TrustStore {
     own: Jurisdiction,
     authorities: BTreeMap<Jurisdiction, Arc<Trusted>>,
+}
+
+/// Why the files of one's own authority are of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadTrustError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The CA's certificate.
+    #[error("{path}: {source}")]
+    Authority {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: AuthorityError,
+    },
+    /// Its list.
+    #[error("{path}: {source}")]
+    Crl {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: CrlError,
+    },
+    /// rustls takes them not.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 #[derive(Debug)]
@@ -49,6 +81,33 @@ impl TrustStore {
             authorities: BTreeMap::new(),
         }
         .with(authority, crl)
+    }
+
+    /// [`TrustStore::new`] from files.
+    ///
+    /// # Errors
+    /// All that [`LoadTrustError`] names.
+    pub fn load(ca: &Path, crl: Option<&Path>) -> Result<Self, LoadTrustError> {
+        let text = |path: &Path| path.display().to_string();
+        let read = |path: &Path| {
+            fs::read(path).map_err(|source| LoadTrustError::Read {
+                path: text(path),
+                source,
+            })
+        };
+        let authority =
+            Authority::parse(&read(ca)?).map_err(|source| LoadTrustError::Authority {
+                path: text(ca),
+                source,
+            })?;
+        let list = |path: &Path| {
+            Crl::parse(&read(path)?, &authority).map_err(|source| LoadTrustError::Crl {
+                path: text(path),
+                source,
+            })
+        };
+        let crl = crl.map(list).transpose()?;
+        Ok(Self::new(authority, crl)?)
     }
 
     /// This, and a partner; or a partner's newer certificate and list.
@@ -142,11 +201,29 @@ impl TrustStore {
             .callers
             .verify_client_cert(leaf, &[], unix_time(now))
             .map_err(|error| Reason::of_verification(&error))?;
+        self.still_admits_caller(&identity, now)?;
+        Ok(identity)
+    }
+
+    /// Whether a caller that this very store admitted may stay, now that time has passed. Checks no signature.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn still_admits_caller(
+        &self,
+        identity: &PeerIdentity,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let principal = identity.principal();
+        let trusted = self.trusted(principal.jurisdiction(), now)?;
+        if identity.not_after() <= now {
+            return Err(Reason::Expired);
+        }
         let needs_fresh = principal.jurisdiction() == self.own || !principal.is_node();
         if needs_fresh && !trusted.is_fresh(now) {
             return Err(Reason::NoFreshCrl);
         }
-        Ok(identity)
+        Ok(())
     }
 
     /// Who answered, if it is exactly that jurisdiction's node. Checked against the newest list there is.

@@ -101,10 +101,10 @@ pub(super) fn server_name(peer: Jurisdiction) -> Result<ServerName<'static>, Err
 }
 
 fn jurisdiction_of(name: &ServerName<'_>) -> Option<Jurisdiction> {
-    match name {
-        ServerName::DnsName(name) => name.as_ref().strip_suffix(".yichuan")?.parse().ok(),
-        _ => None,
-    }
+    let ServerName::DnsName(name) = name else {
+        return None;
+    };
+    name.as_ref().strip_suffix(".yichuan")?.parse().ok()
 }
 
 #[derive(Debug)]

@@ -4,14 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
 };
 
 use yichuan::{
     domain::{Clock, Timestamp},
     log::{Log, LogOptions, OpenError, Proposal, TxnError},
+    merkle::{leaf_hash, verify_inclusion},
     note::LogSigner,
     store::{MemoryStore, Store},
 };
@@ -101,5 +103,46 @@ pub(crate) async fn append_many(log: &Log, from: u64, to: u64) {
     }
     for (expected, pending) in (from..).zip(pending) {
         assert_eq!(*pending.await.unwrap(), expected);
+    }
+}
+
+/// The log holds exactly these leaves, and proves each.
+pub(crate) fn assert_holds(log: &Log, leaves: &[Vec<u8>]) {
+    let (reader, checkpoint) = (log.reader(), log.checkpoint());
+    assert_eq!(checkpoint.size(), leaves.len() as u64);
+    let proofs = reader.proofs();
+    for (index, leaf) in (0..).zip(leaves) {
+        assert_eq!(reader.entry(index).unwrap().as_ref(), Some(leaf), "{index}");
+        let proof = proofs.inclusion(index, checkpoint.size()).unwrap();
+        let hash = leaf_hash(leaf);
+        verify_inclusion(&hash, index, checkpoint.size(), &proof, checkpoint.root()).unwrap();
+    }
+}
+
+/// The first test entries.
+pub(crate) fn leaves(count: u64) -> Vec<Vec<u8>> {
+    (0..count).map(leaf).collect()
+}
+
+/// Keeps the sequencer inside a proposal, so that others queue.
+pub(crate) struct Hold(mpsc::Sender<()>);
+
+impl Hold {
+    pub(crate) async fn start(log: &Log) -> Self {
+        let (release, released) = mpsc::channel::<()>();
+        let reached = Arc::new(Barrier::new(2));
+        let waiting = Arc::clone(&reached);
+        let held = log.submit(Proposal::<(), ()>::new(move |_| {
+            waiting.wait();
+            released.recv().unwrap();
+            Ok(())
+        }));
+        drop(held.await.unwrap());
+        reached.wait();
+        Self(release)
+    }
+
+    pub(crate) fn release(self) {
+        self.0.send(()).unwrap();
     }
 }

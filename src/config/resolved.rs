@@ -1,0 +1,274 @@
+//! The configuration as it counts.
+
+use super::{
+    DEFAULT_PATH, PATH_VARIABLE,
+    error::ConfigError,
+    overlay,
+    written::{self, Written},
+};
+use crate::{
+    access::{Principal, Role},
+    domain::Jurisdiction,
+    tls::{EndpointUrl, GateLimits},
+};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    num::{NonZeroU32, NonZeroUsize},
+    path::{Path, PathBuf, absolute},
+    time::Duration,
+};
+
+/// A node's configuration: paths absolute, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// Whose node it is.
+    pub jurisdiction: Jurisdiction,
+    /// Name of the node, as partners see it.
+    pub name: String,
+    /// Directory of the log and its keys.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Its certificates.
+    pub tls: TlsFiles,
+    /// Who may do what.
+    pub access: Access,
+    /// What the commands talk to.
+    pub client: Client,
+    /// What can be checked without a node.
+    pub check: Check,
+    /// What it gives away at most.
+    pub limits: Limits,
+}
+
+/// `[listen]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What partners dial.
+    pub endpoint: EndpointUrl,
+    /// Health and metrics; a loopback address.
+    pub admin: SocketAddr,
+}
+
+/// `[tls]`: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The node's certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The CA's certificate.
+    pub ca: PathBuf,
+    /// The CA's newest revocation list.
+    pub crl: PathBuf,
+}
+
+/// `[access]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Who may audit.
+    pub auditors: Vec<Principal>,
+}
+
+/// `[client]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The node that commands talk to.
+    pub node: EndpointUrl,
+    /// Where `--as officer-001` finds `officer-001.pem` and `officer-001.key`.
+    pub identities: PathBuf,
+}
+
+/// `[check]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Partners that an offline check may assume.
+    pub partners: Vec<Jurisdiction>,
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections, those in their handshake included.
+    pub connections: usize,
+    /// Requests at a time on one connection.
+    pub requests_per_connection: usize,
+    /// For a handshake.
+    pub handshake_timeout: Duration,
+    /// For connections to finish when the node stops.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// What the listener needs of them.
+    pub const fn gate(&self) -> GateLimits {
+        GateLimits {
+            connections: self.connections,
+            handshake_timeout: self.handshake_timeout,
+        }
+    }
+}
+
+impl Client {
+    /// Certificate and key of `--as officer-001`.
+    pub fn identity(&self, name: &str) -> (PathBuf, PathBuf) {
+        let file = |extension| self.identities.join(format!("{name}.{extension}"));
+        (file("pem"), file("key"))
+    }
+}
+
+impl Config {
+    /// Reads the file that was asked for, else the one that `YICHUAN_CONFIG` names, else [`DEFAULT_PATH`], and lays
+    /// `YICHUAN__SECTION__KEY` variables over it. `environment` is `std::env::vars()`.
+    ///
+    /// # Errors
+    /// All that [`ConfigError`] names.
+    pub fn load(
+        asked: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let named = environment
+            .iter()
+            .find(|(name, value)| name == PATH_VARIABLE && !value.is_empty())
+            .map(|(_, value)| Path::new(value));
+        let path = asked.or(named).unwrap_or(Path::new(DEFAULT_PATH));
+        let failed = |source| ConfigError::Read {
+            path: path.display().to_string(),
+            source,
+        };
+        let path = absolute(path).map_err(failed)?;
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        Self::parse(&path, &text, environment)
+    }
+
+    /// As [`Config::load`], of a text whose absolute path is known.
+    ///
+    /// # Errors
+    /// All that [`ConfigError`] names but `Read`.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let overrides = overlay::overrides(environment);
+        let alone = toml::from_str::<Written>(text);
+        let written = if overrides.is_empty() {
+            alone.map_err(|e| ConfigError::in_file(path, text, &e))?
+        } else {
+            let mut table = text
+                .parse::<toml::Table>()
+                .map_err(|e| ConfigError::in_file(path, text, &e))?;
+            for (name, value) in &overrides {
+                overlay::lay(&mut table, name, value);
+            }
+            let names: Vec<_> = overrides.iter().map(|(name, _)| &**name).collect();
+            table.try_into().map_err(|error| match alone {
+                // What is wrong with the file has a line and a column.
+                Err(in_file) => ConfigError::in_file(path, text, &in_file),
+                Ok(_) => ConfigError::Environment {
+                    variables: names.join(", "),
+                    message: error.to_string().trim().replace('\n', " "),
+                },
+            })?
+        };
+        resolve(path, written)
+    }
+}
+
+fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
+    let rule = |key, message| ConfigError::Rule {
+        path: path.display().to_string(),
+        key,
+        message,
+    };
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let place = |written: Option<PathBuf>, default: &str| {
+        directory.join(written.unwrap_or_else(|| PathBuf::from(default)))
+    };
+    if written.name.trim().is_empty() {
+        return Err(rule("name", "is empty; write the node's name"));
+    }
+    let listen = listen(written.listen, rule)?;
+    let access = written.access.auditors;
+    if access.iter().any(|p| p.role() != Role::Auditor) {
+        return Err(rule(
+            "access.auditors",
+            "names somebody who is no auditor; write spiffe://<code>.yichuan/auditor/<number>",
+        ));
+    }
+    Ok(Config {
+        jurisdiction: written.jurisdiction,
+        name: written.name,
+        data: place(written.data, "data"),
+        client: Client {
+            node: written
+                .client
+                .node
+                .unwrap_or_else(|| listen.endpoint.clone()),
+            identities: place(written.client.identities, "certs"),
+        },
+        listen,
+        tls: TlsFiles {
+            cert: place(written.tls.cert, "certs/node.pem"),
+            key: place(written.tls.key, "certs/node.key"),
+            ca: place(written.tls.ca, "certs/ca.pem"),
+            crl: place(written.tls.crl, "certs/ca.crl"),
+        },
+        access: Access { auditors: access },
+        check: Check {
+            partners: written.check.partners,
+        },
+        limits: limits(&written.limits),
+        path: path.to_owned(),
+    })
+}
+
+fn listen(
+    written: written::Listen,
+    rule: impl Fn(&'static str, &'static str) -> ConfigError,
+) -> Result<Listen, ConfigError> {
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let address = written.address.unwrap_or(loopback(7443));
+    let admin = written.admin.unwrap_or(loopback(7480));
+    if !admin.ip().is_loopback() {
+        return Err(rule(
+            "listen.admin",
+            "must be a loopback address such as 127.0.0.1:7480; it asks nobody who they are",
+        ));
+    }
+    let endpoint = match written.endpoint {
+        Some(endpoint) => endpoint,
+        None => Some(format!("https://{address}"))
+            .filter(|_| !address.ip().is_unspecified())
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| {
+                rule(
+                    "listen.endpoint",
+                    "is missing; listen.address does not say what partners dial",
+                )
+            })?,
+    };
+    Ok(Listen {
+        address,
+        endpoint,
+        admin,
+    })
+}
+
+fn limits(written: &written::Limits) -> Limits {
+    let seconds = |s: Option<u32>, default: u32| Duration::from_secs(s.unwrap_or(default).into());
+    Limits {
+        connections: written.connections.map_or(1024, NonZeroUsize::get),
+        requests_per_connection: written
+            .requests_per_connection
+            .map_or(64, NonZeroUsize::get),
+        handshake_timeout: seconds(written.handshake_timeout_s.map(NonZeroU32::get), 10),
+        drain: seconds(written.drain_s, 30),
+    }
+}

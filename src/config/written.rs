@@ -1,0 +1,110 @@
+//! The configuration as written.
+
+use crate::{access::Principal, domain::Jurisdiction, tls::EndpointUrl};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{
+    fmt::Display,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    str::FromStr,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    #[serde(deserialize_with = "parsed")]
+    pub(super) jurisdiction: Jurisdiction,
+    pub(super) name: String,
+    pub(super) data: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) listen: Listen,
+    #[serde(default)]
+    pub(super) tls: Tls,
+    #[serde(default)]
+    pub(super) access: Access,
+    #[serde(default)]
+    pub(super) client: Client,
+    #[serde(default)]
+    pub(super) check: Check,
+    #[serde(default)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    pub(super) address: Option<SocketAddr>,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) endpoint: Option<EndpointUrl>,
+    pub(super) admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) crl: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Access {
+    #[serde(default, deserialize_with = "each")]
+    pub(super) auditors: Vec<Principal>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Client {
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) node: Option<EndpointUrl>,
+    pub(super) identities: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    #[serde(default, deserialize_with = "each")]
+    pub(super) partners: Vec<Jurisdiction>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) connections: Option<NonZeroUsize>,
+    pub(super) requests_per_connection: Option<NonZeroUsize>,
+    pub(super) handshake_timeout_s: Option<NonZeroU32>,
+    pub(super) drain_s: Option<u32>,
+}
+
+fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
+}
+
+fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    parsed(deserializer).map(Some)
+}
+
+fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts
+        .iter()
+        .map(|text| text.parse().map_err(D::Error::custom))
+        .collect()
+}

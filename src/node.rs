@@ -1,1 +1,0 @@
-//! A node: its parts wired together, and the order in which they stop.

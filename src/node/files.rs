@@ -1,0 +1,198 @@
+//! A node's data directory.
+//!
+//! | path | what | backup |
+//! |---|---|---|
+//! | `sled/`, `lock` | the store | with the node stopped |
+//! | `checkpoint` | the newest published checkpoint | beside the store's |
+//! | `log.key` | the log's signing key | once, apart |
+//! | `vkey` | the log's verifier key, public | |
+//! | `bucket.keys` | bucket keys: without them no payload opens | apart from the store's, as their loss is what purges |
+
+use crate::{
+    domain::Jurisdiction,
+    note::{LogSigner, SignerError, VerifierKey},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+const HEADER: &str = "yichuan log key v1";
+
+/// The data directory could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The file system failed.
+    #[error("could not {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is a node already.
+    #[error("{} has a log key already; a node's data directory is made once", .0.display())]
+    Exists(PathBuf),
+    /// There is none.
+    #[error("{} has no log key; make the node with `yichuan init`", .0.display())]
+    NotANode(PathBuf),
+    /// The log key file is not one.
+    #[error("{} is not a log key file; restore it from its backup", .0.display())]
+    Malformed(PathBuf),
+    /// No key can be made.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+}
+
+/// Paths in a data directory.
+#[derive(Clone, Debug)]
+pub struct Files {
+    data: PathBuf,
+}
+
+impl Files {
+    /// Those in this directory.
+    pub fn at(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+        }
+    }
+
+    /// The store's directory.
+    pub fn store(&self) -> &Path {
+        &self.data
+    }
+
+    /// The checkpoint file.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.data.join("checkpoint")
+    }
+
+    /// The bucket keys.
+    pub fn bucket_keys(&self) -> PathBuf {
+        self.data.join("bucket.keys")
+    }
+
+    /// The log's verifier key.
+    pub fn vkey(&self) -> PathBuf {
+        self.data.join("vkey")
+    }
+
+    fn log_key(&self) -> PathBuf {
+        self.data.join("log.key")
+    }
+
+    /// The log's signer.
+    ///
+    /// # Errors
+    /// There is no node here, or its key file is not one.
+    pub fn signer(&self) -> Result<LogSigner, FilesError> {
+        let path = self.log_key();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FilesError::NotANode(self.data.clone()));
+            }
+            Err(source) => {
+                return Err(FilesError::Io {
+                    doing: "read",
+                    path,
+                    source,
+                });
+            }
+        };
+        let malformed = || FilesError::Malformed(path.clone());
+        let mut lines = text.lines();
+        let (Some(HEADER), Some(origin), Some(seed), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
+        else {
+            return Err(malformed());
+        };
+        let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
+        let seed: Zeroizing<[u8; 32]> =
+            Zeroizing::new(seed.as_slice().try_into().map_err(|_| malformed())?);
+        Ok(LogSigner::from_seed(origin, &seed)?)
+    }
+}
+
+/// Makes the data directory of a new node: its log key and verifier key.
+///
+/// # Errors
+/// There is a node already, or the file system failed.
+pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, FilesError> {
+    let files = Files::at(data);
+    let io = |doing: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| FilesError::Io {
+            doing,
+            path,
+            source,
+        }
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(io("create", data))?;
+    let path = files.log_key();
+    if path.exists() {
+        return Err(FilesError::Exists(data.to_owned()));
+    }
+    let signer = LogSigner::generate(&format!("{}/log/1", jurisdiction.trust_domain()))?;
+    let seed = Zeroizing::new(BASE64.encode(*signer.seed()));
+    let text = Zeroizing::new(format!("{HEADER}\n{}\n{}\n", signer.origin(), *seed));
+    write(&path, text.as_bytes(), 0o600).map_err(io("write", &path))?;
+    let key = signer.verifier_key();
+    let path = files.vkey();
+    write(&path, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &path))?;
+    File::open(data)
+        .and_then(|d| d.sync_all())
+        .map_err(io("sync", data))?;
+    Ok(key)
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_node_is_made_once_and_its_key_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        assert!(matches!(
+            Files::at(&data).signer(),
+            Err(FilesError::NotANode(_))
+        ));
+        let own = "520624".parse().unwrap();
+        let key = create(&data, own).unwrap();
+        assert_eq!(Files::at(&data).signer().unwrap().verifier_key(), key);
+        assert_eq!(key.name(), "520624.yichuan/log/1");
+        assert_eq!(
+            fs::read_to_string(Files::at(&data).vkey()).unwrap(),
+            format!("{key}\n")
+        );
+        let mode = fs::metadata(data.join("log.key"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(create(&data, own), Err(FilesError::Exists(_))));
+    }
+}

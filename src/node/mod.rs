@@ -1,0 +1,419 @@
+//! A node: its parts wired together, and the order in which they stop.
+
+pub mod files;
+mod serve;
+mod trust;
+
+pub use files::FilesError;
+pub use serve::{NodeError, serve};
+pub use trust::TrustError;
+
+use crate::{
+    access::Policy,
+    config::Config,
+    desk::{
+        Desk, LeadAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView, PolicyView,
+        ensure_policy, start_log,
+    },
+    domain::{Clock, Jurisdiction},
+    exchange::{
+        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
+        VaultError, Witness, WitnessError,
+    },
+    log::{Log, LogHealth, LogOptions, OpenError},
+    rpc::{self, GrpcCarrier, PartnersChanged, RevocationLists},
+    store::{KeyFile, OpenStoreError, SledStore, Store as _, StoreError, keys},
+    telemetry::{Probe, Readiness},
+    tls::{self, Cards, Drained, TlsError},
+};
+use arc_swap::ArcSwap;
+use files::Files;
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use trust::Trust;
+
+/// A node could not start, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The store does not open.
+    #[error(transparent)]
+    OpenStore(#[from] OpenStoreError),
+    /// The store does not read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log does not open.
+    #[error(transparent)]
+    OpenLog(#[from] OpenError),
+    /// The bucket keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// What partners showed before.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+    /// The partners.
+    #[error(transparent)]
+    Partners(#[from] PartnerRefused),
+    /// The certificates.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log takes no writes, though it just opened.
+    #[error("{0}")]
+    Log(String),
+}
+
+/// A running node.
+pub struct Node {
+    own: Jurisdiction,
+    address: SocketAddr,
+    clock: Arc<dyn Clock>,
+    log: Log,
+    policy: Arc<ArcSwap<Policy>>,
+    directory: Arc<Directory>,
+    trust: Arc<Trust>,
+    courier: Arc<Courier>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    serving: Mutex<Option<JoinHandle<Result<Drained, tonic::transport::Error>>>>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("own", &self.own)
+            .field("address", &self.address)
+            .finish()
+    }
+}
+
+/// Follows an approval: directory, trust, couriers, in this order.
+#[derive(Debug)]
+struct Follow {
+    partners: PartnerDesk,
+    directory: Arc<Directory>,
+    trust: Arc<Trust>,
+    courier: Arc<Courier>,
+}
+
+impl PartnersChanged for Follow {
+    fn changed(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async move {
+            self.partners
+                .refresh(&self.directory)
+                .await
+                .map_err(|e| e.to_string())?;
+            self.trust
+                .follow(&self.directory)
+                .await
+                .map_err(|e| e.to_string())?;
+            self.courier.refresh();
+            Ok(())
+        })
+    }
+}
+
+/// Opens store, keys and log. Blocks.
+fn open_log(
+    files: &Files,
+    own: Jurisdiction,
+    clock: Arc<dyn Clock>,
+) -> Result<(Log, Arc<Vault>), StartError> {
+    let signer = files.signer()?;
+    let store = SledStore::open(files.store())?;
+    let empty = store.get(&keys::HEAD)?.is_none();
+    let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), empty)?);
+    let mut options = LogOptions::new(signer, clock, files.checkpoint());
+    options.views = vec![
+        Box::new(PolicyView),
+        Box::new(PartnerView::new(Arc::new(Cards))),
+        Box::new(LeadView::new(own, Arc::clone(&vault))),
+    ];
+    Ok((Log::open(Arc::new(store), options)?, vault))
+}
+
+impl Node {
+    /// Starts a node as its configuration says.
+    ///
+    /// # Errors
+    /// What keeps it from starting. Nothing is left running then.
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, CourierOptions::default()).await
+    }
+
+    /// As [`Node::start`], with other waits.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_with(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        waits: CourierOptions,
+    ) -> Result<Self, StartError> {
+        let (own, files) = (config.jurisdiction, Files::at(&config.data));
+        let opening = {
+            let (files, clock) = (files.clone(), Arc::clone(&clock));
+            tokio::task::spawn_blocking(move || open_log(&files, own, clock))
+        };
+        let (log, vault) = opening
+            .await
+            .map_err(|_| StartError::Log("opening the log was cut off".into()))??;
+        let started = Self::assemble(config, clock, waits, &files, log.clone(), vault).await;
+        if started.is_err() {
+            log.close().await;
+        }
+        started
+    }
+
+    async fn assemble(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        waits: CourierOptions,
+        files: &Files,
+        log: Log,
+        vault: Arc<Vault>,
+    ) -> Result<Self, StartError> {
+        let own = config.jurisdiction;
+        let policy = policy_of(config);
+        start_log(&log, own)
+            .await
+            .map_err(|e| StartError::Log(e.to_string()))?;
+        ensure_policy(&log, &policy)
+            .await
+            .map_err(|e| StartError::Log(e.to_string()))?;
+        let policy = Arc::new(ArcSwap::from_pointee(policy));
+
+        let directory = Arc::new(Directory::default());
+        let partners = PartnerDesk::new(log.clone(), own, Arc::new(Cards));
+        partners.refresh(&directory).await?;
+        let codes: Vec<_> = directory.snapshot().keys().copied().collect();
+        let witness = log
+            .read(move |mut reader| Witness::load(&mut reader, codes))
+            .await
+            .map_err(|e| StartError::Log(e.to_string()))??;
+        let witness = Arc::new(witness);
+        let trust = Trust::start(
+            own,
+            config.tls.clone(),
+            config.limits.gate(),
+            Arc::clone(&clock),
+            log.clone(),
+            &directory,
+        )
+        .await?;
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let outbox = Arc::new(Outbox::new(
+            log.clone(),
+            own,
+            Arc::clone(&vault),
+            Arc::clone(&witness),
+        ));
+        let inbox = Arc::new(Inbox::new(
+            log.clone(),
+            InboxParts {
+                own,
+                signer: Arc::new(files.signer()?),
+                clock: Arc::clone(&clock),
+                vault: Arc::clone(&vault),
+                witness: Arc::clone(&witness),
+                directory: Arc::clone(&directory),
+                admission: Arc::new(LeadAdmission::new(own, Arc::clone(&vault))),
+            },
+        ));
+        let lists: Arc<dyn RevocationLists> = Arc::clone(&trust) as Arc<dyn RevocationLists>;
+        let carrier = GrpcCarrier::new(
+            Arc::clone(trust.dialer()),
+            Arc::clone(&lists),
+            tasks.clone(),
+            stop.clone(),
+        );
+        let courier = Arc::new(Courier::new(
+            Arc::clone(&outbox),
+            Arc::clone(&inbox),
+            Arc::clone(&witness),
+            Arc::clone(&directory),
+            Arc::new(carrier),
+            waits,
+            stop.clone(),
+        ));
+        let desk = Desk::new(
+            log.clone(),
+            own,
+            Arc::clone(&clock),
+            vault,
+            outbox,
+            Arc::clone(&directory),
+        );
+        let changed = Follow {
+            partners: partners.clone(),
+            directory: Arc::clone(&directory),
+            trust: Arc::clone(&trust),
+            courier: Arc::clone(&courier),
+        };
+        let router = rpc::router(rpc::Services {
+            policy: Arc::clone(&policy),
+            log: log.clone(),
+            desk,
+            partners,
+            directory: Arc::clone(&directory),
+            witness,
+            inbox,
+            courier: Arc::clone(&courier),
+            lists,
+            changed: Arc::new(changed),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        })
+        .await
+        .map_err(|e| StartError::Log(e.to_string()))?;
+
+        let listen = |source| StartError::Listen {
+            address: config.listen.address,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen.address)
+            .await
+            .map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let incoming = trust.gate().incoming(listener, &tasks, stop.clone())?;
+        let serving = {
+            let (gate, stop, drain) = (Arc::clone(trust.gate()), stop.clone(), config.limits.drain);
+            tasks.spawn(async move {
+                tls::serve(&gate, incoming, stop, drain, |incoming, stop| {
+                    router.serve_with_incoming_shutdown(incoming, stop)
+                })
+                .await
+            })
+        };
+        courier.refresh();
+        tracing::info!(jurisdiction = %own, %address, size = log.checkpoint().size(), "the node is up");
+        Ok(Self {
+            own,
+            address,
+            clock,
+            log,
+            policy,
+            directory,
+            trust,
+            courier,
+            tasks,
+            stop,
+            serving: Mutex::new(Some(serving)),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The state of the stream to each partner.
+    pub fn links(&self) -> std::collections::BTreeMap<Jurisdiction, LinkState> {
+        self.courier.states()
+    }
+
+    /// Reads certificates and policy again. On an error the old ones stay.
+    ///
+    /// # Errors
+    /// What is wrong with the new ones.
+    pub async fn reload(&self, config: &Config) -> Result<(), StartError> {
+        let cut = self.trust.reload(&self.directory).await?;
+        let policy = policy_of(config);
+        ensure_policy(&self.log, &policy)
+            .await
+            .map_err(|e| StartError::Log(e.to_string()))?;
+        self.policy.store(Arc::new(policy));
+        tracing::info!(cut, "certificates and policy are reloaded");
+        Ok(())
+    }
+
+    /// Asks whether the node does its work.
+    pub fn probe(&self) -> Probe {
+        let (log, trust, clock, own) = (
+            self.log.clone(),
+            Arc::clone(&self.trust),
+            Arc::clone(&self.clock),
+            self.own,
+        );
+        Arc::new(move || {
+            let mut reasons = Vec::new();
+            if let LogHealth::Closed { why } = log.health() {
+                reasons.push(why.to_string());
+            }
+            let stale = trust.gate().trust();
+            if stale.without_fresh_crl(clock.now()).any(|code| code == own) {
+                reasons.push("our own revocation list has expired; issue a new one".to_owned());
+            }
+            if reasons.is_empty() {
+                Readiness::Ready
+            } else {
+                Readiness::NotReady(reasons)
+            }
+        })
+    }
+
+    /// Stops: no new connections, streams end, connections drain, the log closes last.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.courier.stopped().await;
+        let serving = self
+            .serving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(serving) = serving {
+            match serving.await {
+                Ok(Ok(Drained::Clean)) => {}
+                Ok(Ok(Drained::Cut(count))) => tracing::warn!(count, "connections were cut"),
+                Ok(Err(error)) => tracing::error!(%error, "serving failed"),
+                Err(error) => tracing::error!(%error, "serving was cut off"),
+            }
+        }
+        self.tasks.close();
+        if tokio::time::timeout(Duration::from_secs(10), self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(count = self.tasks.len(), "tasks did not end in time");
+        }
+        self.log.close().await;
+        tracing::info!(jurisdiction = %self.own, "the node is stopped");
+    }
+}
+
+fn policy_of(config: &Config) -> Policy {
+    Policy {
+        own: config.jurisdiction,
+        auditors: config
+            .access
+            .auditors
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    }
+}

@@ -1,0 +1,294 @@
+//! Whom this node believes, as it runs: its own certificates and CRL, its partners' CAs, and the CRLs that they bring.
+
+use crate::{
+    config::TlsFiles,
+    domain::{Clock, Jurisdiction},
+    exchange::{CarrierFuture, Directory, Partner},
+    log::{Log, Proposal, TxnError},
+    rpc::RevocationLists,
+    store::tables,
+    tls::{
+        Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
+        GateLimits, TlsError, TrustStore,
+    },
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Certificates could not be loaded or swapped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A file could not be read.
+    #[error("could not read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The CA certificate.
+    #[error("the CA certificate {}: {source}", path.display())]
+    Authority {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: AuthorityError,
+    },
+    /// The revocation list.
+    #[error("the revocation list {}: {source}", path.display())]
+    Crl {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: CrlError,
+    },
+    /// The node's certificate or key.
+    #[error("the node's certificate: {0}")]
+    Credentials(#[from] CredentialsError),
+    /// They are another jurisdiction's.
+    #[error("the certificate or the CA is that of {found}, but this is the node of {own}")]
+    Foreign {
+        /// Whose they are.
+        found: Jurisdiction,
+        /// Whose node it is.
+        own: Jurisdiction,
+    },
+    /// The node's certificate is not a node's.
+    #[error(
+        "the node's certificate is not that of a node; issue one with `yichuan certs issue node`"
+    )]
+    NotANode,
+    /// TLS does not take them.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// The node's certificates and trust, swapped while it runs.
+pub(super) struct Trust {
+    own: Jurisdiction,
+    files: TlsFiles,
+    gate: Arc<Gate>,
+    dialer: Arc<Dialer>,
+    log: Log,
+    /// Held while gate and dialer are swapped, so that both see the same.
+    credentials: Mutex<Arc<Credentials>>,
+}
+
+impl std::fmt::Debug for Trust {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trust")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Loaded {
+    credentials: Arc<Credentials>,
+    authority: Authority,
+    crl: Crl,
+}
+
+fn load(own: Jurisdiction, files: &TlsFiles) -> Result<Loaded, TrustError> {
+    let read = |path: &Path| {
+        fs::read(path).map_err(|source| TrustError::Read {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let authority =
+        Authority::parse(&read(&files.ca)?).map_err(|source| TrustError::Authority {
+            path: files.ca.clone(),
+            source,
+        })?;
+    let crl = Crl::parse(&read(&files.crl)?, &authority).map_err(|source| TrustError::Crl {
+        path: files.crl.clone(),
+        source,
+    })?;
+    let credentials = Credentials::load(&files.cert, &files.key)?;
+    let principal = credentials.identity().principal();
+    for found in [authority.jurisdiction(), principal.jurisdiction()] {
+        if found != own {
+            return Err(TrustError::Foreign { found, own });
+        }
+    }
+    if !principal.is_node() {
+        return Err(TrustError::NotANode);
+    }
+    Ok(Loaded {
+        credentials: Arc::new(credentials),
+        authority,
+        crl,
+    })
+}
+
+/// One partner's CA with the list that it brought last.
+type Known = (Arc<Partner>, Option<Vec<u8>>);
+
+fn with_partners(mut store: TrustStore, partners: &[Known]) -> Result<TrustStore, TlsError> {
+    for (partner, crl) in partners {
+        let authority = match Authority::parse(&partner.ca) {
+            Ok(authority) => authority,
+            Err(error) => {
+                tracing::error!(partner = %partner.code, %error, "an approved partner's CA is unusable");
+                continue;
+            }
+        };
+        let crl = crl
+            .as_deref()
+            .and_then(|crl| Crl::parse(crl, &authority).ok());
+        store = store.with(authority, crl)?;
+    }
+    Ok(store)
+}
+
+/// The lists that partners brought, from the store. Blocks.
+async fn known(log: &Log, directory: &Directory) -> Vec<Known> {
+    let partners: Vec<_> = directory.snapshot().values().cloned().collect();
+    let read = log
+        .read(move |reader| {
+            partners
+                .into_iter()
+                .map(|partner| {
+                    let crl = reader.get_long(&tables::crl(partner.code)).ok().flatten();
+                    (partner, crl)
+                })
+                .collect()
+        })
+        .await;
+    read.unwrap_or_default()
+}
+
+impl Trust {
+    pub(super) async fn start(
+        own: Jurisdiction,
+        files: TlsFiles,
+        limits: GateLimits,
+        clock: Arc<dyn Clock>,
+        log: Log,
+        directory: &Directory,
+    ) -> Result<Arc<Self>, TrustError> {
+        let loaded = load(own, &files)?;
+        let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
+        let store = Arc::new(with_partners(store, &known(&log, directory).await)?);
+        let gate = Gate::new(
+            Arc::clone(&loaded.credentials),
+            Arc::clone(&store),
+            limits,
+            Arc::clone(&clock),
+        )?;
+        let dialer = Dialer::new(Arc::clone(&loaded.credentials), store, clock)?;
+        let credentials = Mutex::new(loaded.credentials);
+        Ok(Arc::new(Self {
+            own,
+            files,
+            gate,
+            dialer,
+            log,
+            credentials,
+        }))
+    }
+
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    pub(super) fn dialer(&self) -> &Arc<Dialer> {
+        &self.dialer
+    }
+
+    /// Reads the files again and swaps everything. On an error the old state goes on serving.
+    pub(super) async fn reload(&self, directory: &Directory) -> Result<usize, TrustError> {
+        let partners = known(&self.log, directory).await;
+        let loaded = load(self.own, &self.files)?;
+        let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
+        let store = Arc::new(with_partners(store, &partners)?);
+        let mut credentials = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let cut = self
+            .gate
+            .reload(Arc::clone(&loaded.credentials), Arc::clone(&store))?;
+        let cut = cut + self.dialer.reload(Arc::clone(&loaded.credentials), store)?;
+        *credentials = loaded.credentials;
+        Ok(cut)
+    }
+
+    /// Follows the directory: partners that came, left or changed.
+    pub(super) async fn follow(&self, directory: &Directory) -> Result<(), TrustError> {
+        let partners = known(&self.log, directory).await;
+        self.swap(|now| {
+            let own = now
+                .authority(self.own)
+                .ok_or(CrlError::UnknownJurisdiction)?;
+            let store = TrustStore::new(own.clone(), now.crl(self.own).cloned())?;
+            with_partners(store, &partners).map(Some)
+        })?;
+        Ok(())
+    }
+
+    fn swap(
+        &self,
+        change: impl FnOnce(&TrustStore) -> Result<Option<TrustStore>, TlsError>,
+    ) -> Result<(), TlsError> {
+        let credentials = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.gate.update_trust(change)?;
+        self.dialer.reload(Arc::clone(&credentials), self.gate.trust())?;
+        Ok(())
+    }
+
+    async fn accept_crl(&self, partner: Arc<Partner>, crl: Vec<u8>) {
+        if crl.is_empty() {
+            return;
+        }
+        let code = partner.code;
+        let mut newer = false;
+        let swapped = self.swap(|now| {
+            let next = now.with_crl(code, &crl)?;
+            newer = next.is_some();
+            Ok(next)
+        });
+        match swapped {
+            Ok(()) if newer => {
+                let kept = self
+                    .log
+                    .propose(Proposal::new(move |txn| -> Result<(), TxnError> {
+                        txn.put_long(&tables::crl(code), &crl)
+                    }))
+                    .await;
+                match kept {
+                    Ok(_) => {
+                        tracing::info!(partner = %code, "a partner brought a newer revocation list")
+                    }
+                    Err(error) => {
+                        tracing::warn!(partner = %code, %error, "a revocation list could not be kept");
+                    }
+                }
+            }
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(partner = %code, %error, "a partner's revocation list is refused");
+            }
+        }
+    }
+}
+
+impl RevocationLists for Trust {
+    fn own(&self) -> Vec<u8> {
+        self.gate
+            .trust()
+            .crl(self.own)
+            .map(|crl| crl.der().to_vec())
+            .unwrap_or_default()
+    }
+
+    fn accept(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()> {
+        Box::pin(self.accept_crl(partner, crl))
+    }
+}

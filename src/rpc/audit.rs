@@ -1,0 +1,150 @@
+//! The `Audit` service.
+
+use super::{caller::Door, pb, status};
+use crate::{access, log::Log, merkle::Hash};
+use futures_util::{Stream, stream};
+use std::pin::Pin;
+use tonic::{Request, Response, Status};
+
+/// Leaves read at once.
+const REPLAY_LEAVES: usize = 1024;
+/// Bytes of leaves in one message.
+const REPLAY_BYTES: usize = 256 * 1024;
+
+#[derive(Clone)]
+pub(super) struct AuditService {
+    pub(super) door: Door,
+    pub(super) log: Log,
+}
+
+type ReplayStream = Pin<Box<dyn Stream<Item = Result<pb::ReplayResponse, Status>> + Send>>;
+
+fn hashes(proof: &[Hash]) -> Vec<bytes::Bytes> {
+    proof
+        .iter()
+        .map(|hash| hash.as_bytes().to_vec().into())
+        .collect()
+}
+
+impl AuditService {
+    /// A size asked for, where 0 means the newest.
+    fn size(&self, asked: u64) -> u64 {
+        if asked == 0 {
+            self.log.checkpoint().size()
+        } else {
+            asked
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl pb::audit_server::Audit for AuditService {
+    type ReplayStream = ReplayStream;
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<pb::GetCheckpointRequest>,
+    ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        self.door
+            .permit(&extensions, request.grounds, access::ReadLog)?;
+        Ok(Response::new(pb::GetCheckpointResponse {
+            checkpoint: self.log.checkpoint().note().as_bytes().to_vec().into(),
+            verifier_key: self.log.verifier_key().to_string(),
+        }))
+    }
+
+    async fn replay(
+        &self,
+        request: Request<pb::ReplayRequest>,
+    ) -> Result<Response<ReplayStream>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        self.door
+            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (log, end) = (self.log.clone(), self.size(request.to));
+        if end > self.log.checkpoint().size() || request.from > end {
+            return Err(Status::out_of_range(format!(
+                "asked for entries {} to {end}, the log has {}",
+                request.from,
+                self.log.checkpoint().size()
+            )));
+        }
+        let leaves = stream::try_unfold(request.from, move |from| {
+            let log = log.clone();
+            async move {
+                if from >= end {
+                    return Ok(None);
+                }
+                let most = usize::try_from(end - from)
+                    .unwrap_or(usize::MAX)
+                    .min(REPLAY_LEAVES);
+                let entries = log
+                    .read(move |reader| reader.entries(from, most, REPLAY_BYTES))
+                    .await
+                    .and_then(|entries| entries)
+                    .map_err(|error| status::read(&error))?;
+                let next = from.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+                if next == from {
+                    return Err(status::internal(
+                        &"the log gave no entries where it has some",
+                    ));
+                }
+                let leaves = entries.into_iter().map(|(_, leaf)| leaf.into()).collect();
+                Ok(Some((
+                    pb::ReplayResponse {
+                        first: from,
+                        leaves,
+                    },
+                    next,
+                )))
+            }
+        });
+        Ok(Response::new(Box::pin(leaves)))
+    }
+
+    async fn prove_inclusion(
+        &self,
+        request: Request<pb::ProveInclusionRequest>,
+    ) -> Result<Response<pb::ProveInclusionResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        self.door
+            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (index, tree_size) = (request.index, self.size(request.tree_size));
+        let (proof, leaf) = self
+            .log
+            .read(move |reader| {
+                Ok((
+                    reader.inclusion_proof(index, tree_size)?,
+                    reader.entry(index)?,
+                ))
+            })
+            .await
+            .and_then(|read| read)
+            .map_err(|error| status::read(&error))?;
+        Ok(Response::new(pb::ProveInclusionResponse {
+            tree_size,
+            hashes: hashes(&proof),
+            leaf: leaf.unwrap_or_default().into(),
+        }))
+    }
+
+    async fn prove_consistency(
+        &self,
+        request: Request<pb::ProveConsistencyRequest>,
+    ) -> Result<Response<pb::ProveConsistencyResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        self.door
+            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (old, new_size) = (request.old_size, self.size(request.new_size));
+        let proof = self
+            .log
+            .read(move |reader| reader.consistency_proof(old, new_size))
+            .await
+            .and_then(|read| read)
+            .map_err(|error| status::read(&error))?;
+        Ok(Response::new(pb::ProveConsistencyResponse {
+            new_size,
+            hashes: hashes(&proof),
+        }))
+    }
+}

@@ -1,0 +1,155 @@
+//! The client of a partner: carries deliveries over one gRPC stream.
+
+use super::{MAX_MESSAGE, convert, pb};
+use crate::{
+    exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},
+    tls::{Dialer, EndpointUrl},
+};
+use futures_util::{StreamExt as _, stream};
+use std::{fmt, sync::Arc};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Status, Streaming};
+
+/// Messages that wait on either side of a stream.
+const WINDOW: usize = 8;
+
+/// Certificate revocation lists: this node's own, and where partners' newer ones go.
+pub trait RevocationLists: Send + Sync + fmt::Debug {
+    /// This node's newest list, DER; empty where it has none.
+    fn own(&self) -> Vec<u8>;
+
+    /// A partner brought its list. One that is malformed or older is warned of and changes nothing.
+    fn accept(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()>;
+}
+
+/// Carries deliveries over gRPC.
+pub struct GrpcCarrier {
+    dialer: Arc<Dialer>,
+    lists: Arc<dyn RevocationLists>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for GrpcCarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GrpcCarrier")
+    }
+}
+
+impl GrpcCarrier {
+    /// A carrier that dials with this node's credentials.
+    pub fn new(
+        dialer: Arc<Dialer>,
+        lists: Arc<dyn RevocationLists>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            dialer,
+            lists,
+            tasks,
+            stop,
+        }
+    }
+
+    async fn open_stream(
+        &self,
+        partner: Arc<Partner>,
+        hello: Greeting,
+    ) -> Result<Opened, CarrierError> {
+        let endpoint: EndpointUrl = partner
+            .endpoint
+            .parse()
+            .map_err(|_| CarrierError("the endpoint on the partner's card is malformed".into()))?;
+        let channel = self.dialer.connect(&endpoint, partner.code);
+        let mut client = pb::exchange_client::ExchangeClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let (deliveries, outgoing) = mpsc::channel(WINDOW);
+        let hello = pb::RelayRequest {
+            message: Some(pb::relay_request::Message::Hello(convert::hello_to_wire(
+                hello,
+            ))),
+        };
+        let requests = stream::iter([hello]).chain(ReceiverStream::new(outgoing).map(|delivery| {
+            pb::RelayRequest {
+                message: Some(pb::relay_request::Message::Delivery(
+                    convert::delivery_to_wire(delivery),
+                )),
+            }
+        }));
+        let mut responses = client.relay(requests).await.map_err(failed)?.into_inner();
+        let first = responses.message().await.map_err(failed)?;
+        let Some(pb::relay_response::Message::Welcome(welcome)) = first.and_then(|m| m.message)
+        else {
+            return Err(CarrierError(
+                "the partner did not begin with a welcome".into(),
+            ));
+        };
+        let welcome = convert::welcome_from_wire(&welcome)
+            .map_err(|defect| CarrierError(format!("the partner's welcome: {defect}")))?;
+        let (incoming, answers) = mpsc::channel(WINDOW);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(read(responses, &incoming)).await;
+        });
+        Ok(Opened {
+            welcome,
+            deliveries,
+            answers,
+        })
+    }
+}
+
+async fn read(
+    mut responses: Streaming<pb::RelayResponse>,
+    incoming: &mpsc::Sender<Result<Answers, CarrierError>>,
+) {
+    loop {
+        let answers = match responses.message().await {
+            Ok(Some(response)) => match response.message {
+                Some(pb::relay_response::Message::Answers(answers)) => {
+                    convert::answers_from_wire(answers)
+                        .map_err(|defect| CarrierError(format!("the partner's answers: {defect}")))
+                }
+                Some(pb::relay_response::Message::Welcome(_)) | None => {
+                    Err(CarrierError("answers were due from the partner".into()))
+                }
+            },
+            Ok(None) => return,
+            Err(status) => Err(failed(status)),
+        };
+        let broken = answers.is_err();
+        tokio::select! {
+            sent = incoming.send(answers) => if sent.is_err() || broken { return },
+            // The courier gave the stream up.
+            () = incoming.closed() => return,
+        }
+    }
+}
+
+/// A status in words. The partner's message is of its own making: bounded, and never anything about a person.
+fn failed(status: Status) -> CarrierError {
+    let message: String = status.message().chars().take(300).collect();
+    CarrierError(format!("{:?}: {message}", status.code()))
+}
+
+impl Carrier for GrpcCarrier {
+    fn open(
+        &self,
+        partner: Arc<Partner>,
+        hello: Greeting,
+    ) -> CarrierFuture<'_, Result<Opened, CarrierError>> {
+        Box::pin(self.open_stream(partner, hello))
+    }
+
+    fn own_crl(&self) -> Vec<u8> {
+        self.lists.own()
+    }
+
+    fn partner_crl(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()> {
+        self.lists.accept(partner, crl)
+    }
+}

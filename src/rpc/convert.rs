@@ -1,0 +1,411 @@
+//! Messages to what they mean, and back. Each defect names its field.
+
+use super::pb;
+use crate::{
+    access::{Grounds, GroundsDefect},
+    desk::{Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT},
+    domain::{
+        Finding, Jurisdiction, Lang, LeadState, LeadStep, RecordId, ResidentNumber, Standing,
+        Timestamp,
+    },
+    exchange::{
+        AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, Tree,
+        WITNESSED_LIMIT,
+    },
+    merkle::{self, Hash},
+    record::{self, LeadAnswer},
+    seal::PayloadKey,
+};
+use std::str::FromStr;
+
+/// A message that does not mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireDefect {
+    /// Absent.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// Present and wrong.
+    #[error("{0} is malformed")]
+    Malformed(&'static str),
+    /// More than allowed.
+    #[error("{0} is too long")]
+    TooLong(&'static str),
+}
+
+fn parse<T: FromStr>(text: &str, field: &'static str) -> Result<T, WireDefect> {
+    if text.is_empty() {
+        return Err(WireDefect::Missing(field));
+    }
+    text.parse().map_err(|_| WireDefect::Malformed(field))
+}
+
+fn optional<T: FromStr>(text: &str, field: &'static str) -> Result<Option<T>, WireDefect> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        parse(text, field).map(Some)
+    }
+}
+
+pub(super) fn record_id(text: &str) -> Result<RecordId, WireDefect> {
+    parse(text, "lead_id")
+}
+
+pub(super) fn jurisdiction(text: &str, field: &'static str) -> Result<Jurisdiction, WireDefect> {
+    parse(text, field)
+}
+
+pub(super) fn grounds(wire: Option<pb::Grounds>) -> Result<Grounds, GroundsDefect> {
+    let wire = wire.ok_or(GroundsDefect::Purpose)?;
+    let purpose = record::purpose_from_wire(wire.purpose).ok_or(GroundsDefect::Purpose)?;
+    Ok(Grounds {
+        purpose,
+        basis: wire.basis.parse()?,
+    })
+}
+
+// Exchange.
+
+fn tree_to_wire(tree: &Tree) -> pb::VerifiedTree {
+    pb::VerifiedTree {
+        origin: tree.origin.clone(),
+        size: tree.size,
+        root: tree.root.as_bytes().to_vec().into(),
+    }
+}
+
+fn tree_from_wire(tree: Option<pb::VerifiedTree>) -> Result<Tree, WireDefect> {
+    let tree = tree.ok_or(WireDefect::Missing("verified"))?;
+    let root = Hash::from_slice(&tree.root).map_err(|_| WireDefect::Malformed("verified.root"))?;
+    Ok(Tree {
+        origin: tree.origin,
+        size: tree.size,
+        root,
+    })
+}
+
+fn greeting(
+    protocol: u32,
+    verified: Option<pb::VerifiedTree>,
+    crl: &[u8],
+    witnessed: &[bytes::Bytes],
+) -> Result<Greeting, WireDefect> {
+    if crl.len() > CRL_LIMIT {
+        return Err(WireDefect::TooLong("crl"));
+    }
+    if witnessed.len() > WITNESSED_LIMIT {
+        return Err(WireDefect::TooLong("witnessed"));
+    }
+    Ok(Greeting {
+        protocol,
+        verified: tree_from_wire(verified)?,
+        crl: crl.to_vec(),
+        witnessed: witnessed.iter().map(|note| note.to_vec()).collect(),
+    })
+}
+
+pub(super) fn hello_from_wire(hello: &pb::RelayHello) -> Result<Greeting, WireDefect> {
+    greeting(
+        hello.protocol,
+        hello.verified.clone(),
+        &hello.crl,
+        &hello.witnessed,
+    )
+}
+
+pub(super) fn welcome_from_wire(welcome: &pb::RelayWelcome) -> Result<Greeting, WireDefect> {
+    greeting(
+        welcome.protocol,
+        welcome.verified.clone(),
+        &welcome.crl,
+        &welcome.witnessed,
+    )
+}
+
+pub(super) fn hello_to_wire(greeting: Greeting) -> pb::RelayHello {
+    pb::RelayHello {
+        protocol: greeting.protocol,
+        verified: Some(tree_to_wire(&greeting.verified)),
+        crl: greeting.crl.into(),
+        witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
+    }
+}
+
+pub(super) fn welcome_to_wire(greeting: Greeting) -> pb::RelayWelcome {
+    pb::RelayWelcome {
+        protocol: greeting.protocol,
+        verified: Some(tree_to_wire(&greeting.verified)),
+        crl: greeting.crl.into(),
+        witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
+    }
+}
+
+fn proof(bytes: &[u8], field: &'static str) -> Result<Vec<Hash>, WireDefect> {
+    merkle::proof_from_bytes(bytes).map_err(|_| WireDefect::Malformed(field))
+}
+
+pub(super) fn delivery_to_wire(delivery: Delivery) -> pb::Delivery {
+    pb::Delivery {
+        sequence: delivery.sequence,
+        checkpoint: delivery.checkpoint.into(),
+        consistency: merkle::proof_to_bytes(&delivery.consistency).into(),
+        dispatches: delivery
+            .dispatches
+            .into_iter()
+            .map(|dispatch| pb::DeliveredDispatch {
+                index: dispatch.index,
+                entry: dispatch.entry.into(),
+                inclusion: merkle::proof_to_bytes(&dispatch.inclusion).into(),
+                ciphertext: dispatch.ciphertext.into(),
+                key: dispatch
+                    .key
+                    .map(|key| key.expose().to_vec())
+                    .unwrap_or_default()
+                    .into(),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn delivery_from_wire(delivery: pb::Delivery) -> Result<Delivery, WireDefect> {
+    Ok(Delivery {
+        sequence: delivery.sequence,
+        checkpoint: delivery.checkpoint.to_vec(),
+        consistency: proof(&delivery.consistency, "consistency")?,
+        dispatches: delivery
+            .dispatches
+            .into_iter()
+            .map(|dispatch| {
+                Ok(DeliveredDispatch {
+                    index: dispatch.index,
+                    entry: dispatch.entry.to_vec(),
+                    inclusion: proof(&dispatch.inclusion, "dispatches.inclusion")?,
+                    ciphertext: dispatch.ciphertext.to_vec(),
+                    key: PayloadKey::from_slice(&dispatch.key),
+                })
+            })
+            .collect::<Result<_, WireDefect>>()?,
+    })
+}
+
+pub(super) fn answers_to_wire(answers: Answers) -> pb::Answers {
+    pb::Answers {
+        sequence: answers.sequence,
+        checkpoint: answers.checkpoint.into(),
+        consistency: merkle::proof_to_bytes(&answers.consistency).into(),
+        cosigned_at_s: answers.cosigned_at_s,
+        cosignature: answers.cosignature.to_vec().into(),
+        answers: answers
+            .answers
+            .into_iter()
+            .map(|answer| pb::Answer {
+                index: answer.index,
+                entry: answer.entry.into(),
+                inclusion: merkle::proof_to_bytes(&answer.inclusion).into(),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDefect> {
+    Ok(Answers {
+        sequence: answers.sequence,
+        checkpoint: answers.checkpoint.to_vec(),
+        consistency: proof(&answers.consistency, "consistency")?,
+        cosigned_at_s: answers.cosigned_at_s,
+        cosignature: answers
+            .cosignature
+            .as_ref()
+            .try_into()
+            .map_err(|_| WireDefect::Malformed("cosignature"))?,
+        answers: answers
+            .answers
+            .into_iter()
+            .map(|answer| {
+                Ok(AnswerProof {
+                    index: answer.index,
+                    entry: answer.entry.to_vec(),
+                    inclusion: proof(&answer.inclusion, "answers.inclusion")?,
+                })
+            })
+            .collect::<Result<_, WireDefect>>()?,
+    })
+}
+
+// Desk.
+
+pub(super) const fn state_to_wire(state: LeadState) -> i32 {
+    let wire = match state {
+        LeadState::Sent => pb::LeadState::Sent,
+        LeadState::Delivered => pb::LeadState::Delivered,
+        LeadState::SignedFor => pb::LeadState::SignedFor,
+        LeadState::Assessed => pb::LeadState::Assessed,
+        LeadState::Returned => pb::LeadState::Returned,
+        LeadState::Refused => pb::LeadState::Refused,
+    };
+    wire as i32
+}
+
+fn state_from_wire(value: i32) -> Result<LeadState, WireDefect> {
+    LeadState::ALL
+        .iter()
+        .copied()
+        .find(|state| state_to_wire(*state) == value)
+        .ok_or(WireDefect::Malformed("states"))
+}
+
+pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDefect> {
+    let direction = match pb::Direction::try_from(request.direction) {
+        Ok(pb::Direction::Unspecified) => None,
+        Ok(pb::Direction::Sent) => Some(Direction::Sent),
+        Ok(pb::Direction::Received) => Some(Direction::Received),
+        Err(_) => return Err(WireDefect::Malformed("direction")),
+    };
+    if request.states.len() > LeadState::ALL.len() {
+        return Err(WireDefect::TooLong("states"));
+    }
+    let urgency = match request.urgency {
+        0 => None,
+        stated => Some(record::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?),
+    };
+    let limit = match usize::try_from(request.limit).unwrap_or(usize::MAX) {
+        0 => 100,
+        limit if limit <= PAGE_LIMIT => limit,
+        _ => return Err(WireDefect::TooLong("limit")),
+    };
+    let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
+    Ok(LeadQuery {
+        direction,
+        states: request
+            .states
+            .iter()
+            .map(|s| state_from_wire(*s))
+            .collect::<Result<_, _>>()?,
+        origin: optional(&request.origin, "origin")?,
+        destination: optional(&request.destination, "destination")?,
+        urgency,
+        since: time(request.since_ms),
+        before: time(request.before_ms),
+        resident_number: match request.resident_number.as_str() {
+            "" => None,
+            number => Some(
+                ResidentNumber::parse(number)
+                    .map_err(|_| WireDefect::Malformed("resident_number"))?,
+            ),
+        },
+        after_index: request.after_index,
+        limit,
+    })
+}
+
+pub(super) fn summary(record: RecordId, row: &LeadRow) -> pb::LeadSummary {
+    pb::LeadSummary {
+        lead_id: record.to_string(),
+        log_index: row.index,
+        time_ms: row.time_ms,
+        origin: row.from.to_string(),
+        destination: row.to.to_string(),
+        state: state_to_wire(row.state),
+        outcome: row.outcome.map_or(0, record::outcome_to_wire),
+        return_reason: row.return_reason.map_or(0, record::return_reason_to_wire),
+        refusal: row.refusal.clone().unwrap_or_default(),
+        urgency: record::urgency_to_wire(row.urgency),
+        handling: record::handling_to_wire(row.handling),
+        sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
+    }
+}
+
+const fn step_to_wire(step: LeadStep) -> pb::Action {
+    match step {
+        LeadStep::Lead => pb::Action::Lead,
+        LeadStep::Sign => pb::Action::LeadSign,
+        LeadStep::Assess => pb::Action::LeadAssess,
+        LeadStep::Return => pb::Action::LeadReturn,
+    }
+}
+
+fn answer_to_wire(answer: LeadAnswer) -> pb::LeadAnswer {
+    pb::LeadAnswer {
+        outcome: answer.outcome.map_or(0, record::outcome_to_wire),
+        note: answer.note,
+    }
+}
+
+fn event(event: LeadEvent) -> pb::LeadEvent {
+    pb::LeadEvent {
+        log_index: event.index,
+        time_ms: event.time.millis(),
+        action: step_to_wire(event.step) as i32,
+        principal: event.principal,
+        superseded: event.standing == Standing::Superseded,
+        waiting: event.standing == Standing::Waiting,
+        answer: event.answer.map(answer_to_wire),
+        return_reason: event.return_reason.map_or(0, record::return_reason_to_wire),
+        receipt: event.receipt.map(|receipt| pb::ReceiptSummary {
+            log_index: receipt.index,
+            partner_index: receipt.partner_index,
+            partner_origin: receipt.partner_origin,
+            tree_size: receipt.tree_size,
+            time_ms: receipt.time.millis(),
+        }),
+    }
+}
+
+pub(super) fn detail(
+    record: RecordId,
+    detail: LeadDetail,
+    consulted_index: u64,
+) -> pb::ShowLeadResponse {
+    pb::ShowLeadResponse {
+        summary: Some(summary(record, &detail.row)),
+        lead: Some(record::lead_to_wire(&detail.lead)),
+        events: detail.events.into_iter().map(event).collect(),
+        consulted_index,
+    }
+}
+
+pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, WireDefect> {
+    let outcome = match request.outcome {
+        0 => None,
+        stated => Some(record::outcome_from_wire(stated).ok_or(WireDefect::Malformed("outcome"))?),
+    };
+    let reason = match request.return_reason {
+        0 => None,
+        stated => Some(
+            record::return_reason_from_wire(stated)
+                .ok_or(WireDefect::Malformed("return_reason"))?,
+        ),
+    };
+    let note = request.note.clone();
+    let action =
+        pb::Action::try_from(request.action).map_err(|_| WireDefect::Malformed("action"))?;
+    match (action, outcome, reason) {
+        (pb::Action::LeadSign, None, None) => Ok(NewAnswer::Sign { note }),
+        (pb::Action::LeadAssess, Some(outcome), None) => Ok(NewAnswer::Assess { outcome, note }),
+        (pb::Action::LeadReturn, None, Some(reason)) => Ok(NewAnswer::Return { reason, note }),
+        (pb::Action::LeadAssess, None, _) => Err(WireDefect::Missing("outcome")),
+        (pb::Action::LeadReturn, _, None) => Err(WireDefect::Missing("return_reason")),
+        (pb::Action::LeadSign | pb::Action::LeadReturn, Some(_), _) => {
+            Err(WireDefect::Malformed("outcome"))
+        }
+        (pb::Action::LeadSign | pb::Action::LeadAssess, _, Some(_)) => {
+            Err(WireDefect::Malformed("return_reason"))
+        }
+        (pb::Action::Unspecified, ..) => Err(WireDefect::Missing("action")),
+        (pb::Action::Lead, ..) => Err(WireDefect::Malformed("action")),
+    }
+}
+
+pub(super) fn reasons(findings: &[Finding]) -> Vec<pb::Reason> {
+    findings
+        .iter()
+        .map(|finding| pb::Reason {
+            column: finding
+                .column
+                .map(|c| c.as_str().to_owned())
+                .unwrap_or_default(),
+            code: finding.code.as_str().to_owned(),
+            message: finding.message(Lang::En),
+        })
+        .collect()
+}

@@ -1,0 +1,167 @@
+//! The `Exchange` service: the receiving side of a stream between nodes.
+
+use super::{caller::Door, carrier::RevocationLists, convert, pb};
+use crate::{
+    exchange::{Directory, InboundSession, Inbox, PendingAnswers, SessionFault, Tree},
+    tls::Peer,
+};
+use futures_util::Stream;
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming};
+
+/// A stream that does not say hello within this is let go.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Deliveries that may wait for the log at once.
+const UNDER_WAY: usize = 8;
+
+#[derive(Clone, Debug)]
+pub(super) struct ExchangeService {
+    pub(super) door: Door,
+    pub(super) directory: Arc<Directory>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) lists: Arc<dyn RevocationLists>,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+type RelayStream = Pin<Box<dyn Stream<Item = Result<pb::RelayResponse, Status>> + Send>>;
+type Responses = mpsc::Sender<Result<pb::RelayResponse, Status>>;
+
+#[tonic::async_trait]
+impl pb::exchange_server::Exchange for ExchangeService {
+    type RelayStream = RelayStream;
+
+    async fn relay(
+        &self,
+        request: Request<Streaming<pb::RelayRequest>>,
+    ) -> Result<Response<RelayStream>, Status> {
+        let (_, extensions, mut requests) = request.into_parts();
+        let code = self.door.partner(&extensions)?;
+        let partner = self
+            .directory
+            .get(code)
+            .ok_or_else(|| Status::permission_denied("your node card is not approved here"))?;
+        let first = tokio::time::timeout(HELLO_WITHIN, requests.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let Some(pb::relay_request::Message::Hello(hello)) = first.and_then(|m| m.message) else {
+            return Err(Status::invalid_argument("a stream begins with a hello"));
+        };
+        let hello = convert::hello_from_wire(&hello)?;
+        self.lists
+            .accept(Arc::clone(&partner), hello.crl.clone())
+            .await;
+        let (mut session, welcome) = self
+            .inbox
+            .greet(partner, &hello, self.lists.own())
+            .await
+            .map_err(|fault| fault_status(&extensions, &fault))?;
+        let answered = session
+            .take_answered()
+            .ok_or_else(|| Status::internal("the session is taken"))?;
+
+        let (responses, outgoing) = mpsc::channel(UNDER_WAY);
+        let (waiting, pending) = mpsc::channel(UNDER_WAY);
+        let welcome = pb::RelayResponse {
+            message: Some(pb::relay_response::Message::Welcome(
+                convert::welcome_to_wire(welcome),
+            )),
+        };
+        // There is room: the channel is new.
+        drop(responses.try_send(Ok(welcome)));
+
+        let (inbox, stop, faults) = (
+            Arc::clone(&self.inbox),
+            self.stop.clone(),
+            responses.clone(),
+        );
+        self.tasks.spawn(async move {
+            let reading = read(&inbox, &mut session, requests, &waiting);
+            if let Some(Err(fault)) = stop.run_until_cancelled(reading).await {
+                let status = fault_status(&extensions, &fault);
+                drop(faults.send(Err(status)).await);
+            }
+        });
+        let (inbox, stop) = (Arc::clone(&self.inbox), self.stop.clone());
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(answer(&inbox, answered, pending, &responses))
+                .await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+}
+
+/// Reads and verifies deliveries until the stream ends or something does not verify.
+async fn read(
+    inbox: &Inbox,
+    session: &mut InboundSession,
+    mut requests: Streaming<pb::RelayRequest>,
+    waiting: &mpsc::Sender<PendingAnswers>,
+) -> Result<(), SessionFault> {
+    while let Ok(Some(request)) = requests.message().await {
+        let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
+            return Err(SessionFault::Malformed("a delivery was due".into()));
+        };
+        let delivery = convert::delivery_from_wire(delivery)
+            .map_err(|defect| SessionFault::Malformed(defect.to_string()))?;
+        let pending = inbox.receive(session, delivery).await?;
+        if waiting.send(pending).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers deliveries, in order, as they become durable.
+async fn answer(
+    inbox: &Inbox,
+    mut answered: Tree,
+    mut pending: mpsc::Receiver<PendingAnswers>,
+    responses: &Responses,
+) {
+    while let Some(delivery) = pending.recv().await {
+        let response = match inbox.answer(&mut answered, delivery).await {
+            Ok(answers) => Ok(pb::RelayResponse {
+                message: Some(pb::relay_response::Message::Answers(
+                    convert::answers_to_wire(answers),
+                )),
+            }),
+            Err(fault) => {
+                tracing::error!(%fault, "a delivery could not be answered");
+                Err(Status::unavailable(
+                    "this node could not answer; try again later",
+                ))
+            }
+        };
+        let failed = response.is_err();
+        if responses.send(response).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn fault_status(extensions: &tonic::Extensions, fault: &SessionFault) -> Status {
+    let peer = extensions
+        .get::<Arc<Peer>>()
+        .map(|peer| peer.identity().principal().to_string());
+    tracing::warn!(peer, %fault, "a partner's stream was given up");
+    metrics::counter!("yichuan_sessions_given_up_total").increment(1);
+    match fault {
+        SessionFault::Protocol(_) | SessionFault::Tree(_) | SessionFault::TakenOver => {
+            Status::failed_precondition(fault.to_string())
+        }
+        SessionFault::Sequence { .. } | SessionFault::Count(_) | SessionFault::Malformed(_) => {
+            Status::invalid_argument(fault.to_string())
+        }
+        SessionFault::Own(crate::exchange::OutboxError::NotOurTree { .. }) => {
+            Status::failed_precondition(fault.to_string())
+        }
+        SessionFault::Own(_) | SessionFault::Vault(_) => {
+            Status::unavailable("this node cannot receive now; try again later")
+        }
+    }
+}

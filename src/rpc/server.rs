@@ -1,0 +1,137 @@
+//! All services of a node on one router: ours, health and reflection, behind mutual TLS.
+
+use super::{
+    MAX_MESSAGE, MAX_REQUEST,
+    audit::AuditService,
+    caller::Door,
+    carrier::RevocationLists,
+    desk::DeskService,
+    partners::{PartnersChanged, PartnersService},
+    pb,
+    relay::ExchangeService,
+};
+use crate::{
+    access::Policy,
+    desk::{Desk, PartnerDesk},
+    exchange::{Courier, Directory, Inbox, Witness},
+    log::Log,
+};
+use arc_swap::ArcSwap;
+use std::{sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::{Server, server::Router};
+
+/// A unary call is answered within this, or not at all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// What the services need.
+#[derive(Debug)]
+pub struct Services {
+    /// The access policy; swapped on reload.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// The log.
+    pub log: Log,
+    /// What officers do.
+    pub desk: Desk,
+    /// What admins and supervisors do.
+    pub partners: PartnerDesk,
+    /// The partners.
+    pub directory: Arc<Directory>,
+    /// Partners' trees.
+    pub witness: Arc<Witness>,
+    /// The receiving side.
+    pub inbox: Arc<Inbox>,
+    /// The sending side.
+    pub courier: Arc<Courier>,
+    /// Revocation lists.
+    pub lists: Arc<dyn RevocationLists>,
+    /// What follows when a partner is approved.
+    pub changed: Arc<dyn PartnersChanged>,
+    /// Streams' tasks.
+    pub tasks: TaskTracker,
+    /// Ends streams.
+    pub stop: CancellationToken,
+}
+
+/// The router of a node.
+///
+/// # Errors
+/// The descriptors for reflection do not load.
+pub async fn router(services: Services) -> Result<Router, tonic_reflection::server::Error> {
+    let door = Door::new(services.policy);
+    let exchange = ExchangeService {
+        door: door.clone(),
+        directory: services.directory,
+        inbox: services.inbox,
+        lists: services.lists,
+        tasks: services.tasks.clone(),
+        stop: services.stop,
+    };
+    let desk = DeskService {
+        door: door.clone(),
+        desk: services.desk,
+        tasks: services.tasks,
+    };
+    let partners = PartnersService {
+        door: door.clone(),
+        partners: services.partners,
+        log: services.log.clone(),
+        witness: services.witness,
+        courier: services.courier,
+        changed: services.changed,
+    };
+    let audit = AuditService {
+        door,
+        log: services.log,
+    };
+
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter
+        .set_serving::<pb::exchange_server::ExchangeServer<ExchangeService>>()
+        .await;
+    reporter
+        .set_serving::<pb::desk_server::DeskServer<DeskService>>()
+        .await;
+    reporter
+        .set_serving::<pb::partners_server::PartnersServer<PartnersService>>()
+        .await;
+    reporter
+        .set_serving::<pb::audit_server::AuditServer<AuditService>>()
+        .await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .max_concurrent_streams(Some(128))
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .timeout(ANSWER_WITHIN)
+        .concurrency_limit_per_connection(64)
+        .load_shed(true)
+        .add_service(
+            pb::exchange_server::ExchangeServer::new(exchange)
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            pb::desk_server::DeskServer::new(desk)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            pb::partners_server::PartnersServer::new(partners)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            pb::audit_server::AuditServer::new(audit)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?))
+}

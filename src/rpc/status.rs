@@ -1,0 +1,88 @@
+//! Errors as gRPC statuses: a small set of codes. What we expect is said; what we don't is logged in full and answered
+//! vaguely.
+
+use super::WireDefect;
+use crate::{
+    access::{Denial, GroundsDefect},
+    desk::{AnswerRefused, DeskError, PartnerRefused, PushRefused},
+    log::ReadError,
+};
+use tonic::{Code, Status};
+
+/// A failure of ours: the caller learns that it happened, the log what it was.
+pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
+    tracing::error!(%error, "a call failed");
+    Status::internal("this node could not do it; its administrator finds the reason in its log")
+}
+
+/// The log takes no writes: try again when the node is mended.
+pub(super) fn closed(error: &dyn std::fmt::Display) -> Status {
+    Status::unavailable(format!("this node takes no writes now: {error}"))
+}
+
+impl From<WireDefect> for Status {
+    fn from(defect: WireDefect) -> Self {
+        Self::invalid_argument(defect.to_string())
+    }
+}
+
+/// A call without purpose or basis is refused as a matter of permission, and logged.
+pub(super) fn grounds(defect: &GroundsDefect) -> Status {
+    Status::permission_denied(defect.to_string())
+}
+
+pub(super) fn denial(denial: &Denial) -> Status {
+    Status::permission_denied(denial.to_string())
+}
+
+pub(super) fn read(error: &ReadError) -> Status {
+    match error {
+        ReadError::Unpublished { .. }
+        | ReadError::NoSuchEntry { .. }
+        | ReadError::Shrinks { .. } => Status::out_of_range(error.to_string()),
+        ReadError::CutOff => Status::unavailable(error.to_string()),
+        ReadError::Store(_) | ReadError::Damaged(_) | ReadError::InDoubt => internal(error),
+    }
+}
+
+pub(super) fn desk(error: &DeskError) -> Status {
+    match error {
+        DeskError::NotFound(_) | DeskError::Erased(_) => Status::not_found(error.to_string()),
+        DeskError::Read(error) => read(error),
+        DeskError::Log(_) => closed(error),
+        DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
+    }
+}
+
+pub(super) fn answer(refused: &AnswerRefused) -> Status {
+    match refused {
+        AnswerRefused::Desk(error) => desk(error),
+        AnswerRefused::OwnLead(_) | AnswerRefused::NotNow { .. } | AnswerRefused::Full(_) => {
+            Status::failed_precondition(refused.to_string())
+        }
+        AnswerRefused::NoteTooLong => Status::invalid_argument(refused.to_string()),
+        AnswerRefused::Stage(error) => internal(error),
+    }
+}
+
+pub(super) fn push(refused: &PushRefused) -> Status {
+    match refused {
+        PushRefused::Rejected(_) => Status::invalid_argument(refused.to_string()),
+        PushRefused::Stage(error) => internal(error),
+        PushRefused::Log(_) => closed(refused),
+    }
+}
+
+pub(super) fn partner(refused: &PartnerRefused) -> Status {
+    let code = match refused {
+        PartnerRefused::Card(_) | PartnerRefused::TooLong | PartnerRefused::Own => {
+            Code::InvalidArgument
+        }
+        PartnerRefused::Known(_) => Code::AlreadyExists,
+        PartnerRefused::NoDraft(_) => Code::NotFound,
+        PartnerRefused::SamePerson(_) | PartnerRefused::Fingerprint(_) => Code::PermissionDenied,
+        PartnerRefused::Rows(error) => return internal(error),
+        PartnerRefused::Log(_) => return closed(refused),
+    };
+    Status::new(code, refused.to_string())
+}

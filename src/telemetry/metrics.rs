@@ -1,0 +1,63 @@
+//! Metrics, rendered when they are asked for.
+
+use metrics::SetRecorderError;
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use std::fmt;
+
+/// Bounds of histograms of seconds: from a store's commit to a slow network.
+const SECONDS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
+
+/// What was counted so far.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// Why nothing is counted.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The exporter would not be built.
+    #[error("cannot start metrics: {0}")]
+    Build(#[from] BuildError),
+    /// There are some already.
+    #[error("cannot start metrics: {0}")]
+    Install(#[from] SetRecorderError<PrometheusRecorder>),
+}
+
+impl Metrics {
+    /// Starts counting, for the whole process.
+    ///
+    /// # Errors
+    /// A second start.
+    pub fn install() -> Result<Self, MetricsError> {
+        let (recorder, metrics) = Self::build()?;
+        metrics::set_global_recorder(recorder)?;
+        Ok(metrics)
+    }
+
+    pub(super) fn build() -> Result<(PrometheusRecorder, Self), BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+            .build_recorder();
+        let metrics = Self(recorder.handle());
+        Ok((recorder, metrics))
+    }
+
+    /// In Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Sums up what histograms gathered, which would grow for ever if nobody asked for it.
+    pub(super) fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
