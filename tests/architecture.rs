@@ -33,9 +33,11 @@ const FLOORS: [&[&str]; 13] = [
 ];
 
 /// Who may know whom beside it.
-const SIDEWAYS: [(&str, &str); 3] = [
+const SIDEWAYS: [(&str, &str); 4] = [
     // The client of a peer dials through the gate's other side, and a handler asks who called.
     ("rpc", "tls"),
+    // A configuration is read into the limits and addresses that the gate takes.
+    ("config", "tls"),
     // Commands start a node; `main` hands over to the commands.
     ("cli", "node"),
     ("main", "cli"),

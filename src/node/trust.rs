@@ -239,7 +239,8 @@ impl Trust {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.gate.update_trust(change)?;
-        self.dialer.reload(Arc::clone(&credentials), self.gate.trust())?;
+        self.dialer
+            .reload(Arc::clone(&credentials), self.gate.trust())?;
         Ok(())
     }
 
