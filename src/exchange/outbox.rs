@@ -9,7 +9,7 @@ use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
-    note::{Cosignature, SignedCheckpoint},
+    note::{Checkpoint, Cosignature, SignedCheckpoint},
     record::{
         Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Terms,
     },
@@ -379,7 +379,7 @@ impl Outbox {
             kinds.push(settle_one(
                 &partner,
                 &theirs,
-                &cosignature,
+                (under_way.checkpoint.checkpoint(), &cosignature),
                 answer,
                 *index,
                 leaf,
@@ -557,7 +557,7 @@ fn gather(
 fn settle_one(
     partner: &Partner,
     theirs: &SignedCheckpoint,
-    cosignature: &Cosignature,
+    (cosigned, cosignature): (&Checkpoint, &Cosignature),
     answer: super::AnswerProof,
     sent_index: u64,
     leaf: &[u8],
@@ -591,6 +591,8 @@ fn settle_one(
         signature: *theirs.signature(),
         cosigned_at_s: cosignature.at_seconds,
         cosignature: cosignature.signature,
+        cosigned_size: cosigned.size,
+        cosigned_root: cosigned.root,
     };
     let (to, dispatch_id) = (partner.code, sent.dispatch_id);
     match entry.kind {
