@@ -595,33 +595,32 @@ fn settle_one(
         cosigned_root: cosigned.root,
     };
     let (to, dispatch_id) = (partner.code, sent.dispatch_id);
-    match entry.kind {
-        Kind::DispatchReceived(received)
-            if received.sender_entry == leaf && received.sender_index == sent_index =>
-        {
-            Ok(Kind::ReceiptLogged {
-                to,
-                dispatch_id,
-                sent_index,
-                proof,
-            })
-        }
-        Kind::DispatchRefused { received, reason }
-            if received.sender_index == sent_index
-                && (received.sender_entry == leaf || received.sender_entry.is_empty()) =>
-        {
-            Ok(Kind::RefusalLogged {
-                to,
-                dispatch_id,
-                sent_index,
-                reason,
-                proof,
-            })
-        }
-        _ => Err(OutboxError::Answer(
-            "the partner's entry is about another dispatch",
-        )),
+    if let Kind::DispatchReceived(received) = &entry.kind
+        && received.sender_entry == leaf
+        && received.sender_index == sent_index
+    {
+        return Ok(Kind::ReceiptLogged {
+            to,
+            dispatch_id,
+            sent_index,
+            proof,
+        });
     }
+    if let Kind::DispatchRefused { received, reason } = &entry.kind
+        && received.sender_index == sent_index
+        && (received.sender_entry == leaf || received.sender_entry.is_empty())
+    {
+        return Ok(Kind::RefusalLogged {
+            to,
+            dispatch_id,
+            sent_index,
+            reason: *reason,
+            proof,
+        });
+    }
+    Err(OutboxError::Answer(
+        "the partner's entry is about another dispatch",
+    ))
 }
 
 fn log_answers(
@@ -634,12 +633,17 @@ fn log_answers(
 ) -> Result<Settled, TxnError> {
     let mut settled = Settled::default();
     for kind in kinds {
-        let (sent_index, count) = match kind {
-            Kind::ReceiptLogged { sent_index, .. } => (*sent_index, &mut settled.received),
-            Kind::RefusalLogged { sent_index, .. } => (*sent_index, &mut settled.refused),
-            _ => continue,
+        let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
+            kind
+        else {
+            continue;
         };
-        let row = tables::outbox(to, sent_index);
+        let count = if matches!(kind, Kind::ReceiptLogged { .. }) {
+            &mut settled.received
+        } else {
+            &mut settled.refused
+        };
+        let row = tables::outbox(to, *sent_index);
         if txn.row(&row).is_ok_and(|row| row.is_none()) {
             // Settled before, on a stream that broke.
             continue;
