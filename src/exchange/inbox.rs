@@ -202,12 +202,25 @@ impl Inbox {
     /// Compares the checkpoints of common partners that somebody showed with our own; keeps what contradicts.
     pub async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
         let partners = self.directory.snapshot();
+        // By name, so that a note costs one verification, however many partners there are.
+        let others: BTreeMap<&str, &Arc<Partner>> = partners
+            .values()
+            .filter(|partner| partner.code != shown_by.code)
+            .map(|partner| (partner.key.name(), partner))
+            .collect();
         for note in notes.iter().take(super::WITNESSED_LIMIT) {
-            for partner in partners.values().filter(|p| p.code != shown_by.code) {
-                if let Err(fault) = self.witness.compare(partner, note) {
-                    self.keep_evidence(partner, &fault, Some(shown_by.code))
-                        .await;
-                }
+            let origin = note.split(|byte| *byte == b'\n').next();
+            let origin = origin.and_then(|line| str::from_utf8(line).ok());
+            let Some(partner) = origin.and_then(|origin| others.get(origin)) else {
+                continue;
+            };
+            // Not signed by the partner, it proves nothing against it.
+            let Ok(shown) = partner.key.verify(note) else {
+                continue;
+            };
+            if let Err(fault) = self.witness.compare(partner, &shown) {
+                self.keep_evidence(partner, &fault, Some(shown_by.code))
+                    .await;
             }
         }
     }
@@ -275,7 +288,8 @@ impl Inbox {
             &session.base,
             &delivery.checkpoint,
             &delivery.consistency,
-        );
+        )
+        .and_then(|theirs| self.witness.compare(&partner, &theirs).map(|()| theirs));
         let theirs = match verified {
             Ok(theirs) => theirs,
             Err(fault) => {
