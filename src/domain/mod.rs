@@ -13,12 +13,15 @@ mod lang;
 mod lead;
 mod lead_steps;
 mod reading;
+pub mod referral;
 mod resident;
 mod tidy;
 mod time;
 
 pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
-pub use deadline::sign_within_seconds;
+pub use deadline::{
+    CheckReach, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds,
+};
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
@@ -32,5 +35,6 @@ pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
+pub use referral::{ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed};
 pub use resident::{ResidentNumber, Sex};
 pub use time::{Clock, Timestamp};
