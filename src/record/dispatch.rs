@@ -4,7 +4,9 @@ use super::{EntryDefect, pb, wire};
 use crate::{
     domain::{
         DispatchId, Handling, Jurisdiction, LeadStep, PREDECESSOR_LIMIT, RecordId, ReturnReason,
-        Urgency, sign_within_seconds,
+        Urgency,
+        referral::{ReferralKind, ReferralStep},
+        sign_within_seconds,
     },
     merkle::Hash,
     seal::{CIPHERTEXT_LIMIT, PurgeMonth},
@@ -18,6 +20,66 @@ pub const DISPATCH_LEAF_LIMIT: usize = 1024;
 pub enum DispatchAction {
     /// A step in the life of a lead; [`LeadStep::Lead`] opens it.
     Lead(LeadStep),
+    /// The originator opens a referral.
+    Open(ReferralKind),
+    /// A later step in the life of a referral.
+    Referral(ReferralAct),
+}
+
+macro_rules! acts {
+    ($($act:ident = $key:literal),+ $(,)?) => {
+        /// A step in the life of a referral that goes to the other side, except the first.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ReferralAct {
+            $(#[doc = concat!("[`ReferralStep::", stringify!($act), "`].")] $act,)+
+        }
+
+        impl ReferralAct {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$act,)+];
+
+            const fn key(self) -> &'static str {
+                match self { $(Self::$act => $key,)+ }
+            }
+        }
+
+        impl From<ReferralAct> for ReferralStep {
+            fn from(act: ReferralAct) -> Self {
+                match act { $(ReferralAct::$act => Self::$act,)+ }
+            }
+        }
+    };
+}
+
+acts! {
+    Sign = "referral_sign",
+    Accept = "referral_accept",
+    RequestSupplement = "referral_request_supplement",
+    Supply = "referral_supply",
+    Return = "referral_return",
+    Resubmit = "referral_resubmit",
+    Progress = "referral_progress",
+    Feedback = "referral_feedback",
+    Confirm = "referral_confirm",
+    Dispute = "referral_dispute",
+    Close = "referral_close",
+    Correct = "referral_correct",
+    Recall = "referral_recall",
+}
+
+impl ReferralAct {
+    /// The act that a step is, unless it opens a referral or stays at home.
+    pub fn of(step: ReferralStep) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|act| ReferralStep::from(*act) == step)
+    }
+
+    /// True where the dispatch says anew what the referral says.
+    pub const fn restates(self) -> bool {
+        matches!(self, Self::Resubmit | Self::Correct)
+    }
 }
 
 /// An answer to a lead: any step but the first.
@@ -48,23 +110,55 @@ impl DispatchAction {
             Self::Lead(LeadStep::Sign) => pb::Action::LeadSign,
             Self::Lead(LeadStep::Assess) => pb::Action::LeadAssess,
             Self::Lead(LeadStep::Return) => pb::Action::LeadReturn,
+            Self::Open(ReferralKind::Assistance) => pb::Action::ReferralAssistance,
+            Self::Open(ReferralKind::Transfer) => pb::Action::ReferralTransfer,
+            Self::Referral(ReferralAct::Sign) => pb::Action::ReferralSign,
+            Self::Referral(ReferralAct::Accept) => pb::Action::ReferralAccept,
+            Self::Referral(ReferralAct::RequestSupplement) => pb::Action::ReferralRequestSupplement,
+            Self::Referral(ReferralAct::Supply) => pb::Action::ReferralSupply,
+            Self::Referral(ReferralAct::Return) => pb::Action::ReferralReturn,
+            Self::Referral(ReferralAct::Resubmit) => pb::Action::ReferralResubmit,
+            Self::Referral(ReferralAct::Progress) => pb::Action::ReferralProgress,
+            Self::Referral(ReferralAct::Feedback) => pb::Action::ReferralFeedback,
+            Self::Referral(ReferralAct::Confirm) => pb::Action::ReferralConfirm,
+            Self::Referral(ReferralAct::Dispute) => pb::Action::ReferralDispute,
+            Self::Referral(ReferralAct::Close) => pb::Action::ReferralClose,
+            Self::Referral(ReferralAct::Correct) => pb::Action::ReferralCorrect,
+            Self::Referral(ReferralAct::Recall) => pb::Action::ReferralRecall,
         };
         action as i32
     }
 
-    fn from_wire(value: i32) -> Option<Self> {
-        let all = LeadStep::ALL.into_iter().map(DispatchAction::Lead);
-        all.into_iter().find(|action| action.to_wire() == value)
+    pub(crate) fn from_wire(value: i32) -> Option<Self> {
+        Self::all().find(|action| action.to_wire() == value)
     }
 
-    /// The stable key, as in JSON: `lead`, `lead_sign`.
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let leads = LeadStep::ALL.into_iter().map(Self::Lead);
+        let opens = ReferralKind::ALL.iter().copied().map(Self::Open);
+        let acts = ReferralAct::ALL.iter().copied().map(Self::Referral);
+        leads.chain(opens).chain(acts)
+    }
+
+    /// The stable key, as in JSON: `lead`, `lead_sign`, `referral_accept`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Lead(LeadStep::Lead) => "lead",
             Self::Lead(LeadStep::Sign) => "lead_sign",
             Self::Lead(LeadStep::Assess) => "lead_assess",
             Self::Lead(LeadStep::Return) => "lead_return",
+            Self::Open(ReferralKind::Assistance) => "referral_assistance",
+            Self::Open(ReferralKind::Transfer) => "referral_transfer",
+            Self::Referral(act) => act.key(),
         }
+    }
+
+    const fn is_return(self) -> bool {
+        matches!(
+            self,
+            Self::Lead(LeadStep::Return) | Self::Referral(ReferralAct::Return)
+        )
     }
 }
 
@@ -147,7 +241,7 @@ impl DispatchSent {
         if sent.predecessors.len() > PREDECESSOR_LIMIT {
             return Err(EntryDefect::TooLong("predecessors"));
         }
-        let is_return = action == DispatchAction::Lead(LeadStep::Return);
+        let is_return = action.is_return();
         let return_reason = match sent.return_reason {
             0 => None,
             stated => {

@@ -122,6 +122,15 @@ pub enum Kind {
         /// Who showed the second, where it was somebody else.
         shown_by: Option<Jurisdiction>,
     },
+    /// Somebody drafted a transfer: the dispatch that approval sends.
+    ReferralDrafted(DispatchSent),
+    /// A supervisor, not the drafter, approved a transfer; the next entry sends it.
+    ReferralApproved {
+        /// The referral.
+        record: RecordId,
+        /// Leaf hash of the draft.
+        draft: Hash,
+    },
 }
 
 /// A dispatch as it arrived, with what proves that it is in its sender's log.
@@ -207,6 +216,8 @@ impl Kind {
             Self::RefusalLogged { .. } => "refusal_logged",
             Self::Consulted { .. } => "consulted",
             Self::EvidenceKept { .. } => "evidence_kept",
+            Self::ReferralDrafted(_) => "referral_drafted",
+            Self::ReferralApproved { .. } => "referral_approved",
         }
     }
 
@@ -295,6 +306,13 @@ impl Kind {
                 second: Some(to_parts(&second.0, &second.1)),
                 shown_by: shown_by.map(|who| who.to_string()).unwrap_or_default(),
             }),
+            Self::ReferralDrafted(dispatch) => W::ReferralDrafted(pb::ReferralDrafted {
+                dispatch: Some(dispatch.to_wire()),
+            }),
+            Self::ReferralApproved { record, draft } => W::ReferralApproved(pb::ReferralApproved {
+                record_id: record.as_bytes().to_vec().into(),
+                draft: draft.as_bytes().to_vec().into(),
+            }),
         }
     }
 
@@ -369,6 +387,14 @@ impl Kind {
                         .collect::<Result<_, _>>()?,
                 }
             }
+            W::ReferralDrafted(drafted) => Self::ReferralDrafted(DispatchSent::from_wire(
+                wire::required(drafted.dispatch, "dispatch")?,
+            )?),
+            W::ReferralApproved(approved) => Self::ReferralApproved {
+                record: RecordId::from_slice(&approved.record_id)
+                    .map_err(|_| malformed("record_id"))?,
+                draft: wire::hash(&approved.draft, "draft")?,
+            },
             W::EvidenceKept(evidence) => Self::EvidenceKept {
                 jurisdiction: wire::parse(&evidence.jurisdiction, "jurisdiction")?,
                 first: checkpoint::parts(wire::required(evidence.first, "first")?, "first")?,

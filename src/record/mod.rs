@@ -11,14 +11,16 @@ pub mod pb;
 mod wire;
 
 pub use checkpoint::{checkpoint_of, parts as checkpoint_parts};
-pub use dispatch::{Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Refusal, Terms};
+pub use dispatch::{
+    Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, ReferralAct, Refusal, Terms,
+};
 pub use entry::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
-pub use payload::{Content, LeadAnswer, Plaintext};
+pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;
 pub(crate) use {
-    payload::{lead_from_wire, lead_to_wire},
+    payload::{lead_from_wire, lead_to_wire, referral_from_wire, referral_to_wire},
     wire::{
         handling_from_wire, handling_to_wire, outcome_from_wire, outcome_to_wire,
         purpose_from_wire, purpose_to_wire, return_reason_from_wire, return_reason_to_wire,

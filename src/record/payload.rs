@@ -2,7 +2,7 @@
 
 use super::{EntryDefect, pb, wire};
 use crate::{
-    domain::{AssessmentOutcome, LeadFields},
+    domain::{AssessmentOutcome, LeadFields, referral::ReferralFields},
     seal::{self, Commitment},
 };
 use prost::Message as _;
@@ -34,6 +34,20 @@ pub enum Content {
     Lead(Box<LeadFields>),
     /// With every answer to a lead.
     LeadAnswer(LeadAnswer),
+    /// With what opens or restates a referral.
+    Referral(Box<ReferralFields>),
+    /// With every other step of a referral.
+    ReferralNote(Note),
+}
+
+/// Free text: somebody's name may stand in it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Note(pub String);
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Note(…)")
+    }
 }
 
 /// What is encrypted: the content's bytes, and the key of the commitment to them.
@@ -106,6 +120,10 @@ impl Content {
                 outcome: answer.outcome.map_or(0, wire::outcome_to_wire),
                 note: answer.note.clone(),
             }),
+            Self::Referral(fields) => Kind::Referral(referral_to_wire(fields)),
+            Self::ReferralNote(note) => Kind::ReferralNote(pb::ReferralNote {
+                note: note.0.clone(),
+            }),
         };
         pb::PayloadContent { kind: Some(kind) }
     }
@@ -114,6 +132,8 @@ impl Content {
         use pb::payload_content::Kind;
         Ok(match wire::required(content.kind, "content")? {
             Kind::Lead(lead) => Self::Lead(Box::new(lead_from_wire(lead))),
+            Kind::Referral(referral) => Self::Referral(Box::new(referral_from_wire(referral))),
+            Kind::ReferralNote(note) => Self::ReferralNote(Note(note.note)),
             Kind::LeadAnswer(answer) => Self::LeadAnswer(LeadAnswer {
                 outcome: match answer.outcome {
                     0 => None,
@@ -127,21 +147,26 @@ impl Content {
     }
 }
 
-macro_rules! lead_fields {
-    ($($field:ident),+ $(,)?) => {
-        /// A lead's fields as a message.
-        pub(crate) fn lead_to_wire(fields: &LeadFields) -> pb::Lead {
-            pb::Lead { $($field: fields.$field.clone(),)+ }
+/// Fields of the same names, both ways.
+macro_rules! same_fields {
+    ($fields:ty, $message:ty, $to:ident, $from:ident: $($field:ident),+ $(,)?) => {
+        /// Fields as a message.
+        pub(crate) fn $to(fields: &$fields) -> $message {
+            let mut message = <$message>::default();
+            $(message.$field = fields.$field.clone();)+
+            message
         }
 
-        /// A message's fields as a lead's.
-        pub(crate) fn lead_from_wire(lead: pb::Lead) -> LeadFields {
-            LeadFields { $($field: lead.$field,)+ }
+        /// A message as fields.
+        pub(crate) fn $from(message: $message) -> $fields {
+            let mut fields = <$fields>::default();
+            $(fields.$field = message.$field;)+
+            fields
         }
     };
 }
 
-lead_fields!(
+same_fields!(LeadFields, pb::Lead, lead_to_wire, lead_from_wire:
     number,
     name,
     sex,
@@ -163,4 +188,15 @@ lead_fields!(
     phone,
     plate,
     remarks,
+);
+
+same_fields!(ReferralFields, pb::Referral, referral_to_wire, referral_from_wire:
+    title,
+    matter,
+    case_number,
+    subject_name,
+    subject_number,
+    place_code,
+    substance,
+    lead_ids,
 );

@@ -4,6 +4,7 @@
 //! approving come before that and stay at the originator's node. Whether a referral that was sent has been delivered is
 //! told by the receipt, not by an action.
 
+mod content;
 mod drawing;
 mod progress;
 mod step;
@@ -16,6 +17,7 @@ mod interleavings;
 #[cfg(test)]
 mod world;
 
+pub use content::{ContentDefect, LEADS_PER_REFERRAL, NOTE_CHARS, ReferralFields};
 pub use drawing::draw;
 pub use progress::{ReferralProgress, StepNotAllowed};
 pub use step::{ReferralAction, ReferralStep};
