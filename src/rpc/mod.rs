@@ -21,3 +21,8 @@ pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// A message from an officer or an auditor is at most so many bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
+
+/// A lead's fields as the message that carries them.
+pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {
+    crate::record::lead_to_wire(fields)
+}

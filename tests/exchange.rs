@@ -1,0 +1,159 @@
+//! Three nodes, real TLS, real stores: leads go out, are answered, and are proved.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+use std::{collections::BTreeSet, path::Path};
+use yichuan::{
+    access::Purpose,
+    cli::demo::cluster::{Cluster, grounds},
+    domain::{LeadRules, Parsed},
+    exchange::CourierOptions,
+    rpc::pb,
+};
+
+const COUNTY: &str = "520624";
+const GUANGDONG: &str = "440000";
+const ZHEJIANG: &str = "330000";
+
+fn sample() -> Vec<(u64, pb::Lead)> {
+    let partners: BTreeSet<_> = [GUANGDONG, ZHEJIANG].map(|c| c.parse().unwrap()).into();
+    let rules = LeadRules {
+        own: COUNTY.parse().unwrap(),
+        partners: &partners,
+        today: jiff::civil::date(2026, 11, 23),
+    };
+    let sheet =
+        yichuan::intake::Sheet::open(Path::new("tests/data/screening-sample.xlsx")).unwrap();
+    yichuan::intake::check(sheet, &rules)
+        .filter_map(|row| {
+            let Parsed { lead, .. } = row.lead?;
+            Some((
+                u64::from(row.row),
+                yichuan::rpc::lead_message(&lead.to_fields()),
+            ))
+        })
+        .collect()
+}
+
+async fn push(cluster: &Cluster, leads: &[(u64, pb::Lead)]) -> Vec<pb::PushLeadsResponse> {
+    let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
+    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let grounds = grounds(COUNTY, Purpose::Screening);
+    let requests: Vec<_> = leads
+        .iter()
+        .map(|(row, lead)| pb::PushLeadsRequest {
+            grounds: Some(grounds.clone()),
+            row: *row,
+            lead: Some(lead.clone()),
+        })
+        .collect();
+    let mut verdicts = desk
+        .push_leads(tokio_stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut all = Vec::new();
+    while let Some(verdict) = verdicts.message().await.unwrap() {
+        all.push(verdict);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_goes_out_and_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(
+        dir.path(),
+        &[COUNTY, GUANGDONG, ZHEJIANG],
+        CourierOptions::default(),
+    )
+    .await
+    .unwrap();
+    cluster.introduce().await.unwrap();
+    let leads = sample();
+    assert_eq!(leads.len(), 188);
+    let verdicts = push(&cluster, &leads).await;
+    assert!(
+        verdicts
+            .iter()
+            .all(|v| v.verdict == pb::Verdict::Accept as i32)
+    );
+    cluster.settled().await.unwrap();
+
+    // The same sheet again changes nothing.
+    let before = cluster.member(COUNTY).node.log().checkpoint().size();
+    let again = push(&cluster, &leads).await;
+    assert!(
+        again
+            .iter()
+            .all(|v| v.verdict == pb::Verdict::Duplicate as i32)
+    );
+    assert_eq!(
+        verdicts.iter().map(|v| &v.lead_id).collect::<Vec<_>>(),
+        again.iter().map(|v| &v.lead_id).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        cluster.member(COUNTY).node.log().checkpoint().size(),
+        before
+    );
+
+    // Guangdong lists, opens, signs and assesses.
+    let channel = cluster
+        .channel(GUANGDONG, GUANGDONG, "officer-001")
+        .unwrap();
+    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let grounds_there = grounds(GUANGDONG, Purpose::Screening);
+    let inbox = desk
+        .list_leads(pb::ListLeadsRequest {
+            grounds: Some(grounds_there.clone()),
+            direction: pb::Direction::Received.into(),
+            limit: 1000,
+            ..Default::default()
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(!inbox.leads.is_empty());
+    let lead_id = inbox.leads[0].lead_id.clone();
+    let answer = |action: pb::Action, outcome: pb::AssessmentOutcome| {
+        let request = pb::AnswerLeadRequest {
+            grounds: Some(grounds_there.clone()),
+            lead_id: lead_id.clone(),
+            action: action.into(),
+            outcome: outcome.into(),
+            ..Default::default()
+        };
+        let mut desk = desk.clone();
+        async move { desk.answer_lead(request).await }
+    };
+    answer(pb::Action::LeadSign, pb::AssessmentOutcome::Unspecified)
+        .await
+        .unwrap();
+    answer(pb::Action::LeadSign, pb::AssessmentOutcome::Unspecified)
+        .await
+        .unwrap_err();
+    answer(pb::Action::LeadAssess, pb::AssessmentOutcome::Verified)
+        .await
+        .unwrap();
+    cluster.settled().await.unwrap();
+
+    let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
+    let mut county = pb::desk_client::DeskClient::new(channel);
+    let shown = county
+        .show_lead(pb::ShowLeadRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Screening)),
+            lead_id: lead_id.clone(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    let summary = shown.summary.unwrap();
+    assert_eq!(summary.state, pb::LeadState::Assessed as i32);
+    assert_eq!(summary.outcome, pb::AssessmentOutcome::Verified as i32);
+    assert_eq!(shown.events.len(), 3);
+    assert!(shown.events[0].receipt.is_some());
+    cluster.stop().await;
+}
