@@ -11,6 +11,7 @@ mod two_logs;
 
 mod answers;
 mod inspect;
+mod nodes;
 mod reconcile;
 mod replay;
 mod tampering;
