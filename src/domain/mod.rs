@@ -1,4 +1,5 @@
-//! The words of the field, and the rules that hold for them everywhere. Pure: no runtime, no storage, no clock reads.
+//! The words of the field, the state machines of leads and referrals, the deadlines, and the rules that hold for them
+//! everywhere. Pure: no runtime, no storage, no clock reads.
 
 mod codes;
 mod deadline;

@@ -77,13 +77,13 @@ fn hostile() -> impl Strategy<Value = Vec<Op>> {
     )
 }
 
-/// Of what is allowed, seldom a recall, so that runs get far.
+/// Of what is allowed, seldom what ends the matter early, so that runs get far.
 fn choose(allowed: &[ReferralStep], choice: u8) -> Option<ReferralStep> {
-    let recall = choice > 245;
+    let ends_early = choice > 240;
     let steps: Vec<_> = allowed
         .iter()
         .copied()
-        .filter(|step| (*step == ReferralStep::Recall) == recall)
+        .filter(|s| matches!(s, ReferralStep::Recall | ReferralStep::Forward) == ends_early)
         .collect();
     steps.get(usize::from(choice) % steps.len().max(1)).copied()
 }

@@ -87,11 +87,16 @@ mod tests {
 
     /// Where a referral can get to from here.
     fn reachable(from: ReferralProgress) -> BTreeSet<ReferralProgress> {
+        reachable_by(&Side::ALL, from)
+    }
+
+    /// Where these sides alone can get it to.
+    fn reachable_by(sides: &[Side], from: ReferralProgress) -> BTreeSet<ReferralProgress> {
         let mut seen = BTreeSet::from([from]);
         loop {
             let lines = ReferralStep::TABLE.iter();
             let next: Vec<_> = lines
-                .filter(|l| seen.contains(&l.from))
+                .filter(|l| seen.contains(&l.from) && sides.contains(&l.by))
                 .map(|l| l.to)
                 .collect();
             let before = seen.len();
@@ -171,6 +176,32 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_recall_survives_the_loss_of_the_step_before_it() {
+        let recallable =
+            |p: &ReferralProgress| p.allowed(Side::Originator).contains(&ReferralStep::Recall);
+        let mut tried = 0;
+        for ours in ReferralStep::TABLE
+            .iter()
+            .filter(|l| l.by == Side::Originator)
+        {
+            let then_recalls = reachable_by(&[Side::Originator], ours.to)
+                .iter()
+                .any(recallable);
+            let contested = !ours.from.allowed(Side::Recipient).is_empty();
+            if ours.step.rank() == Rank::Other && then_recalls && contested {
+                tried += 1;
+                for theirs in reachable_by(&[Side::Recipient], ours.from) {
+                    assert!(recallable(&theirs), "{} loses to {theirs}", ours.step);
+                }
+            }
+        }
+        assert!(
+            tried > 0,
+            "no step of the originator's can be lost before a recall"
+        );
     }
 
     #[test]
