@@ -35,7 +35,9 @@ impl LeadAdmission {
         sent: &DispatchSent,
         content: &Content,
     ) -> Result<Result<(), Refusal>, RowsError> {
-        let DispatchAction::Lead(step) = sent.action;
+        let DispatchAction::Lead(step) = sent.action else {
+            return Ok(Err(Refusal::InvalidContent));
+        };
         match (step, content) {
             (LeadStep::Lead, Content::Lead(fields)) => {
                 match Lead::reread(fields.as_ref().clone()) {
@@ -46,7 +48,7 @@ impl LeadAdmission {
             (LeadStep::Sign | LeadStep::Assess | LeadStep::Return, Content::LeadAnswer(answer)) => {
                 self.answer(txn, sent, step, answer)
             }
-            (_, Content::Lead(_) | Content::LeadAnswer(_)) => Ok(Err(Refusal::InvalidContent)),
+            (_, _) => Ok(Err(Refusal::InvalidContent)),
         }
     }
 

@@ -100,12 +100,16 @@ impl LeadView {
             | Kind::PartnerApproved { .. }
             | Kind::DispatchRefused { .. }
             | Kind::Consulted { .. }
-            | Kind::EvidenceKept { .. } => Ok(()),
+            | Kind::EvidenceKept { .. }
+            | Kind::ReferralDrafted(_)
+            | Kind::ReferralApproved { .. } => Ok(()),
         }
     }
 
     fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
-        let DispatchAction::Lead(step) = seen.sent.action;
+        let DispatchAction::Lead(step) = seen.sent.action else {
+            return Ok(());
+        };
         let sent = seen.sent;
         let payload =
             self.vault
@@ -116,7 +120,7 @@ impl LeadView {
         };
         let outcome = match &content {
             Some(Content::LeadAnswer(answer)) => answer.outcome,
-            Some(Content::Lead(_)) | None => None,
+            Some(Content::Lead(_) | Content::Referral(_) | Content::ReferralNote(_)) | None => None,
         };
         let event = EventRow {
             hash: hash_text(&seen.hash),

@@ -392,7 +392,7 @@ pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, W
             Err(WireDefect::Malformed("return_reason"))
         }
         (pb::Action::Unspecified, ..) => Err(WireDefect::Missing("action")),
-        (pb::Action::Lead, ..) => Err(WireDefect::Malformed("action")),
+        (_, ..) => Err(WireDefect::Malformed("action")),
     }
 }
 
