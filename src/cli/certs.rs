@@ -68,9 +68,10 @@ struct Directory {
 
 #[derive(Args, Debug)]
 struct Days<const DEFAULT: u32> {
-    /// 有效天数 / Days that it is valid.
-    #[arg(long, default_value_t = DEFAULT, value_parser = clap::value_parser!(u32).range(1..=7305))]
-    days: u32,
+    /// 有效天数 / Days that it is valid. If not said, 3650 for a CA and 397 for all others.
+    // No `default_value_t`: clap keeps that in one static for all values of a generic parameter.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=7305))]
+    days: Option<u32>,
     /// 生效日期 / First day, such as 2026-01-01, in Asia/Shanghai. Now, if not said.
     #[arg(long, value_name = "DATE")]
     from: Option<jiff::civil::Date>,
@@ -97,7 +98,7 @@ impl<const DEFAULT: u32> Days<DEFAULT> {
                 Timestamp::from_millis(millis)
             }
         };
-        Ok(Validity::days(from, self.days))
+        Ok(Validity::days(from, self.days.unwrap_or(DEFAULT)))
     }
 }
 
@@ -279,6 +280,9 @@ mod tests {
         let line = |name: &str| shown.lines().find(|l| l.trim().starts_with(name)).unwrap();
         assert!(line("node").contains("valid"), "{shown}");
         assert!(line("officer-001").contains("revoked"), "{shown}");
+        // 397 days after New Year of 2026, and the CA ten years.
+        assert!(line("node").contains("2027-02-02"), "{shown}");
+        assert!(line("CA").contains("2035-12-30"), "{shown}");
         assert!(shown.contains("CRL 2: 1 revoked"), "{shown}");
     }
 }
