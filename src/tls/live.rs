@@ -221,10 +221,12 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match written {
-            Poll::Ready(Err(error)) if is_hang_up(&error) => self.broken = Some(error),
-            other => return other,
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                self.broken = Some(error);
+                self.last_word(cx).map(Err)
+            }
+            Poll::Ready(_) | Poll::Pending => written,
         }
-        self.last_word(cx).map(Err)
     }
 
     fn last_word(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
