@@ -1,7 +1,6 @@
 //! The command line as people and scripts meet it: what is typed, what is printed, and the exit codes. No node runs here.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "fixtures and helpers: a panic is a failed test"
 )]
 
@@ -12,10 +11,12 @@ use std::{
 };
 use tempfile::TempDir;
 use yichuan::{
+    access::Principal,
     audit::{LogVerifier, TileWriter},
-    domain::Column,
+    domain::{Column, EntryId, Timestamp},
     intake::{Content, JsonRow, Sheet},
     note::LogSigner,
+    record::{Cause, Entry, Kind},
 };
 
 const SAMPLE: &str = "tests/data/screening-sample.xlsx";
@@ -453,24 +454,47 @@ fn a_number_to_search_for_comes_on_stdin_and_is_never_said() {
     assert!(!ran.everything().contains(good), "{}", ran.err);
 }
 
-/// An export of a log of three entries, and the log's verifier key.
-fn export(dir: &Path) -> (PathBuf, String) {
+/// An export of a young log, and the log's verifier key. The last entry is the node's own, or one that it may not write.
+fn export(dir: &Path, in_order: bool) -> (PathBuf, String) {
     let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
-    let target = dir.join("export");
-    let mut tiles = TileWriter::create(&target).unwrap();
+    let key = signer.verifier_key().to_string();
+    let own = "520624".parse().unwrap();
+    let started = Kind::LogStarted {
+        origin: signer.origin().to_owned(),
+        verifier_key: key.clone(),
+        jurisdiction: own,
+    };
+    let auditors = vec!["spiffe://520624.yichuan/auditor/001".to_owned()];
+    let whose = if in_order {
+        own
+    } else {
+        "440000".parse().unwrap()
+    };
+    let time = Timestamp::from_millis(1_772_640_000_000);
+    let mut tiles = TileWriter::create(dir).unwrap();
     let mut log = LogVerifier::new();
-    for leaf in ["one", "two", "three"] {
-        tiles.push(leaf.as_bytes()).unwrap();
-        log.push(leaf.as_bytes()).unwrap();
+    for (who, kind) in [(own, started), (whose, Kind::PolicyChanged { auditors })] {
+        let entry = Entry {
+            time,
+            id: EntryId::new(time),
+            cause: Cause {
+                principal: Principal::node(who),
+                grounds: None,
+            },
+            kind,
+        };
+        let leaf = entry.encode();
+        tiles.push(&leaf).unwrap();
+        log.push(&leaf).unwrap();
     }
-    tiles.finish(&signer.sign(3, log.root())).unwrap();
-    (target, signer.verifier_key().to_string())
+    tiles.finish(&signer.sign(2, log.root())).unwrap();
+    (dir.to_owned(), key)
 }
 
 #[test]
 fn an_export_is_verified_with_a_key_and_nothing_else() {
     let yichuan = Yichuan::new();
-    let (dir, key) = export(yichuan.dir.path());
+    let (dir, key) = export(&yichuan.dir.path().join("export"), true);
     let dir_text = dir.to_str().unwrap();
     let verify = |key: &str| {
         yichuan.run(&[
@@ -482,8 +506,8 @@ fn an_export_is_verified_with_a_key_and_nothing_else() {
     let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(found["verified"], true);
     assert_eq!(
-        (&found["origin"], &found["size"]),
-        (&"520624.yichuan/log/1".into(), &3.into())
+        (&found["origin"], &found["entries"]),
+        (&"520624.yichuan/log/1".into(), &2.into())
     );
     let file = yichuan.path("vkey");
     std::fs::write(&file, format!("{key}\n")).unwrap();
@@ -501,19 +525,34 @@ fn an_export_is_verified_with_a_key_and_nothing_else() {
     assert_eq!(ran.code, 78, "{}", ran.err);
     assert!(ran.err.contains("--vkey"), "{}", ran.err);
 
-    let entries = dir.join("tile/entries/000.p/3");
+    let entries = dir.join("tile/entries/000.p/2");
     let mut bytes = std::fs::read(&entries).unwrap();
     bytes[2] ^= 1;
     std::fs::write(&entries, bytes).unwrap();
     let ran = verify(&key);
     assert_eq!((ran.code, ran.out.as_str()), (65, ""), "{}", ran.err);
     assert!(
-        ran.err.contains("entry 0 in tile/entries/000.p/3"),
+        ran.err.contains("entry 0 in tile/entries/000.p/2"),
         "{}",
         ran.err
     );
     let ran = yichuan.run(&["audit", "verify", "--export", "src", "--vkey", &key]);
     assert_eq!(ran.code, 66, "{}", ran.err);
+}
+
+#[test]
+fn a_signed_log_that_does_not_hold_together_is_bad_data_and_says_where() {
+    let yichuan = Yichuan::new();
+    let (dir, key) = export(&yichuan.dir.path().join("export"), false);
+    let dir = dir.to_str().unwrap();
+    let args = ["audit", "verify", "--export", dir, "--vkey", &key];
+    let ran = yichuan.run(&args);
+    assert_eq!(ran.code, 65, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("wrong_actor"), "{}", ran.out);
+    let ran = yichuan.run(&[&["--format", "json"], &args[..]].concat());
+    let found: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &found["verified"]), (65, &false.into()));
+    assert_eq!(found["defects"]["first"][0]["index"], 1);
 }
 
 #[test]
