@@ -86,7 +86,10 @@ async fn i7_the_same_dispatch_twice_is_stored_once() {
             .collect();
         let answered = u64::try_from(answered.unwrap()).unwrap();
         assert_eq!(receipts, [answered]);
-        assert!(kept(guangdong.node.log()) == before, "the repeat left a trace");
+        assert!(
+            kept(guangdong.node.log()) == before,
+            "the repeat left a trace"
+        );
         assert_eq!(count(guangdong.node.log(), is_received), lost + 1);
         assert_eq!(waiting(county.node.log(), GUANGDONG), 0);
     }

@@ -20,14 +20,23 @@ use yichuan::tls::EndpointUrl;
 /// Forwards connections to a node.
 pub(crate) struct Wire {
     pub(crate) endpoint: EndpointUrl,
-    state: Arc<State>,
+    strand: Arc<Mutex<Arc<Strand>>>,
     stop: CancellationToken,
 }
 
-struct State {
+/// The connections since it was mended last, which fail together.
+struct Strand {
     mute: AtomicBool,
-    /// Cut the connections of now.
-    cut: Mutex<CancellationToken>,
+    cut: CancellationToken,
+}
+
+impl Strand {
+    fn new(stop: &CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            mute: AtomicBool::new(false),
+            cut: stop.child_token(),
+        })
+    }
 }
 
 impl Wire {
@@ -35,46 +44,42 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let state = Arc::new(State {
-            mute: AtomicBool::new(false),
-            cut: Mutex::new(stop.child_token()),
-        });
-        let (accepting, spawning) = (Arc::clone(&state), tasks.clone());
+        let strand = Arc::new(Mutex::new(Strand::new(&stop)));
+        let (accepting, spawning) = (Arc::clone(&strand), tasks.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
             while let Ok((caller, _)) = listener.accept().await {
                 let Ok(node) = TcpStream::connect(target).await else {
                     continue;
                 };
-                let cut = accepting.cut.lock().unwrap().clone();
+                let strand = Arc::clone(&accepting.lock().unwrap());
                 let ((from_caller, to_caller), (from_node, to_node)) =
                     (caller.into_split(), node.into_split());
-                let state = Arc::clone(&accepting);
-                spawning.spawn(cut.clone().run_until_cancelled_owned(async move {
+                spawning.spawn(strand.cut.clone().run_until_cancelled_owned(async move {
                     tokio::select! {
                         () = forward(from_caller, to_node, || false) => {}
-                        () = forward(from_node, to_caller, || state.mute.load(Ordering::SeqCst)) => {}
+                        () = forward(from_node, to_caller, || strand.mute.load(Ordering::SeqCst)) => {}
                     }
                 }));
             }
         }));
         Self {
             endpoint: endpoint.parse().unwrap(),
-            state,
+            strand,
             stop,
         }
     }
 
     /// From now on nothing that the node says arrives.
     pub(crate) fn lose_answers(&self) {
-        self.state.mute.store(true, Ordering::SeqCst);
+        let strand = self.strand.lock().unwrap();
+        strand.mute.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts what is connected; new connections are whole.
+    /// Cuts what is connected, which stays mute to its end; new connections are whole.
     pub(crate) fn mend(&self) {
-        let mut cut = self.state.cut.lock().unwrap();
-        cut.cancel();
-        *cut = self.stop.child_token();
-        self.state.mute.store(false, Ordering::SeqCst);
+        let mut strand = self.strand.lock().unwrap();
+        strand.cut.cancel();
+        *strand = Strand::new(&self.stop);
     }
 }
 
