@@ -1,3 +1,7 @@
 //! The `yichuan` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    yichuan::cli::main().into()
+}

@@ -117,8 +117,11 @@ pub struct Outbox {
     own: Jurisdiction,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
-    /// Newest index staged for each partner, so that a courier knows without reading whether there is work.
-    newest: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
+    /// What was staged for each partner and is not yet announced: the index after the newest. A proposal that was
+    /// dropped leaves a row here too; it wakes a courier for nothing.
+    staged: Mutex<BTreeMap<Jurisdiction, u64>>,
+    /// Wakes each partner's courier, which then knows without reading whether there may be work.
+    bells: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -137,7 +140,8 @@ impl Outbox {
             own,
             vault,
             witness,
-            newest: Mutex::default(),
+            staged: Mutex::default(),
+            bells: Mutex::default(),
         }
     }
 
@@ -194,26 +198,45 @@ impl Outbox {
             draft.dispatch_id.as_bytes().to_vec(),
         )?;
         txn.append(leaf)?;
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.insert(draft.to, index + 1);
         Ok(Staged { index, leaf_hash })
     }
 
-    /// Tells the couriers that a dispatch to `to` is durable.
-    pub fn wake(&self, to: Jurisdiction, index: u64) {
-        self.sender(to).send_if_modified(|newest| {
-            let newer = index >= *newest;
-            *newest = (*newest).max(index + 1);
-            newer
-        });
+    /// Wakes couriers when what was staged for their partner is published; whoever staged it need not live to see that.
+    /// Runs until the log is gone.
+    pub async fn announce(&self) {
+        let mut published = self.log.subscribe();
+        loop {
+            let size = published.borrow_and_update().size();
+            let mut due = Vec::new();
+            {
+                let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+                staged.retain(|to, newest| {
+                    let is_due = *newest <= size;
+                    if is_due {
+                        due.push((*to, *newest));
+                    }
+                    !is_due
+                });
+            }
+            for (to, newest) in due {
+                self.bell(to).send_replace(newest);
+            }
+            if published.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Wakes when there may be something new for `to`.
     pub(super) fn work(&self, to: Jurisdiction) -> watch::Receiver<u64> {
-        self.sender(to).subscribe()
+        self.bell(to).subscribe()
     }
 
-    fn sender(&self, to: Jurisdiction) -> watch::Sender<u64> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.entry(to).or_default().clone()
+    fn bell(&self, to: Jurisdiction) -> watch::Sender<u64> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(to).or_default().clone()
     }
 
     /// How many dispatches wait for `to`'s receipt, counted up to `limit`.

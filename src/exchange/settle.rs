@@ -64,10 +64,12 @@ impl Settling<'_> {
         let Kind::DispatchSent(sent) = ours.kind else {
             return Err(OutboxError::Answer("our own entry"));
         };
-        let (received, refusal) = match entry.kind {
-            Kind::DispatchReceived(received) => (received, None),
-            Kind::DispatchRefused { received, reason } => (received, Some(reason)),
-            _ => return Err(OutboxError::Answer("the partner's entry is no answer")),
+        let (received, refusal) = if let Kind::DispatchReceived(received) = entry.kind {
+            (received, None)
+        } else if let Kind::DispatchRefused { received, reason } = entry.kind {
+            (received, Some(reason))
+        } else {
+            return Err(OutboxError::Answer("the partner's entry is no answer"));
         };
         // A refusal of a leaf that was too long does not repeat it.
         let names_it = received.sender_entry == leaf
@@ -86,6 +88,8 @@ impl Settling<'_> {
             signature: *theirs.signature(),
             cosigned_at_s: self.cosignature.at_seconds,
             cosignature: self.cosignature.signature,
+            cosigned_size: self.shown.size(),
+            cosigned_root: *self.shown.root(),
         };
         let (to, dispatch_id) = (self.partner.code, sent.dispatch_id);
         Ok(match refusal {
@@ -142,12 +146,17 @@ pub(super) fn log_answers(
 ) -> Result<Settled, TxnError> {
     let mut settled = Settled::default();
     for kind in kinds {
-        let (sent_index, count) = match kind {
-            Kind::ReceiptLogged { sent_index, .. } => (*sent_index, &mut settled.received),
-            Kind::RefusalLogged { sent_index, .. } => (*sent_index, &mut settled.refused),
-            _ => continue,
+        let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
+            kind
+        else {
+            continue;
         };
-        let row = tables::outbox(to, sent_index);
+        let count = if matches!(kind, Kind::ReceiptLogged { .. }) {
+            &mut settled.received
+        } else {
+            &mut settled.refused
+        };
+        let row = tables::outbox(to, *sent_index);
         if txn.row(&row).is_ok_and(|row| row.is_none()) {
             // Settled before, on a stream that broke.
             continue;

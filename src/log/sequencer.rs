@@ -68,6 +68,8 @@ impl Sequencer {
             }
             self.settle(group);
         }
+        // Before the log calls itself stopped: a checkpoint that could not be kept is the graver reason.
+        self.keeper.stop();
     }
 
     /// Lets one proposal decide on top of those before it.

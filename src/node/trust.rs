@@ -127,7 +127,13 @@ fn load(own: Jurisdiction, files: &TlsFiles) -> Result<Loaded, TrustError> {
 /// One partner's CA with the list that it brought last.
 type Known = (Arc<Partner>, Option<Vec<u8>>);
 
-fn with_partners(mut store: TrustStore, partners: &[Known]) -> Result<TrustStore, TlsError> {
+/// Adds the partners. Where `now` has a partner's list, that is the newest: a stream may have brought it a moment ago,
+/// before it was kept.
+fn with_partners(
+    mut store: TrustStore,
+    partners: &[Known],
+    now: Option<&TrustStore>,
+) -> Result<TrustStore, TlsError> {
     for (partner, crl) in partners {
         let authority = match Authority::parse(&partner.ca) {
             Ok(authority) => authority,
@@ -136,9 +142,15 @@ fn with_partners(mut store: TrustStore, partners: &[Known]) -> Result<TrustStore
                 continue;
             }
         };
-        let crl = crl
-            .as_deref()
-            .and_then(|crl| Crl::parse(crl, &authority).ok());
+        let code = partner.code;
+        let in_use = now
+            .filter(|now| now.authority(code) == Some(&authority))
+            .and_then(|now| now.crl(code).cloned());
+        let kept = || {
+            crl.as_deref()
+                .and_then(|crl| Crl::parse(crl, &authority).ok())
+        };
+        let crl = in_use.or_else(kept);
         store = store.with(authority, crl)?;
     }
     Ok(store)
@@ -172,7 +184,7 @@ impl Trust {
     ) -> Result<Arc<Self>, TrustError> {
         let loaded = load(own, &files)?;
         let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
-        let store = Arc::new(with_partners(store, &known(&log, directory).await)?);
+        let store = Arc::new(with_partners(store, &known(&log, directory).await, None)?);
         let gate = Gate::new(
             Arc::clone(&loaded.credentials),
             Arc::clone(&store),
@@ -204,11 +216,11 @@ impl Trust {
         let partners = known(&self.log, directory).await;
         let loaded = load(self.own, &self.files)?;
         let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
-        let store = Arc::new(with_partners(store, &partners)?);
         let mut credentials = self
             .credentials
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let store = Arc::new(with_partners(store, &partners, Some(&self.gate.trust()))?);
         let cut = self
             .gate
             .reload(Arc::clone(&loaded.credentials), Arc::clone(&store))?;
@@ -225,7 +237,7 @@ impl Trust {
                 .authority(self.own)
                 .ok_or(CrlError::UnknownJurisdiction)?;
             let store = TrustStore::new(own.clone(), now.crl(self.own).cloned())?;
-            with_partners(store, &partners).map(Some)
+            with_partners(store, &partners, Some(now)).map(Some)
         })?;
         Ok(())
     }

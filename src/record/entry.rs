@@ -163,6 +163,11 @@ pub struct PartnerProof {
     pub cosigned_at_s: u64,
     /// That cosignature.
     pub cosignature: [u8; 64],
+    /// Size of our checkpoint that it covers: at least that inside `partner_entry`, larger where the dispatch was
+    /// delivered again.
+    pub cosigned_size: u64,
+    /// Root of that checkpoint.
+    pub cosigned_root: Hash,
 }
 
 /// How records were read.
@@ -418,6 +423,8 @@ impl PartnerProof {
             checkpoint: Some(to_parts(&self.checkpoint, &self.signature)),
             cosigned_at_s: self.cosigned_at_s,
             cosignature: self.cosignature.to_vec().into(),
+            cosigned_size: self.cosigned_size,
+            cosigned_root: self.cosigned_root.as_bytes().to_vec().into(),
         }
     }
 
@@ -432,6 +439,8 @@ impl PartnerProof {
             signature,
             cosigned_at_s: wire_proof.cosigned_at_s,
             cosignature: wire::array(&wire_proof.cosignature, "cosignature")?,
+            cosigned_size: wire_proof.cosigned_size,
+            cosigned_root: wire::hash(&wire_proof.cosigned_root, "cosigned_root")?,
         })
     }
 }
@@ -493,3 +502,7 @@ impl Entry {
         Ok(entry)
     }
 }
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

@@ -11,9 +11,7 @@ pub mod pb;
 mod wire;
 
 pub use checkpoint::{checkpoint_of, parts as checkpoint_parts};
-pub use dispatch::{
-    Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, PREDECESSOR_LIMIT, Refusal, Terms,
-};
+pub use dispatch::{Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Refusal, Terms};
 pub use entry::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
@@ -22,7 +20,8 @@ pub use wire::EntryDefect;
 pub(crate) use {
     payload::{lead_from_wire, lead_to_wire},
     wire::{
-        handling_to_wire, outcome_from_wire, outcome_to_wire, purpose_from_wire,
-        return_reason_from_wire, return_reason_to_wire, urgency_from_wire, urgency_to_wire,
+        handling_from_wire, handling_to_wire, outcome_from_wire, outcome_to_wire,
+        purpose_from_wire, purpose_to_wire, return_reason_from_wire, return_reason_to_wire,
+        urgency_from_wire, urgency_to_wire,
     },
 };
