@@ -24,10 +24,11 @@ use yichuan::{
     exchange::{Outbox, Vault},
     log::{Log, LogOptions, Proposal, TxnError},
     merkle,
+    node::{Node, StartError},
     note::{Cosignature, LogSigner, VerifierKey},
     record::{Entry, Kind, PartnerProof, Received},
     rpc::pb,
-    store::{KeyFile, MemoryStore, Row},
+    store::{KeyFile, MemoryStore, OpenStoreError, Row},
     telemetry::SystemClock,
     tls::{Cards, NodeCard},
 };
@@ -215,7 +216,7 @@ struct Station {
     code: &'static str,
     config: Config,
     vkey: String,
-    node: Option<yichuan::node::Node>,
+    node: Option<Node>,
 }
 
 impl Station {
@@ -239,9 +240,19 @@ impl Station {
 
     async fn start(&mut self) {
         heard::install();
-        let clock = Arc::new(SystemClock);
-        let node = yichuan::node::Node::start_with(&self.config, clock, eager()).await;
-        self.node = Some(node.unwrap());
+        // In one process a read that was cut off may hold the stopped node's store for a moment longer.
+        self.node = Some(
+            world::within(async {
+                loop {
+                    let clock = Arc::new(SystemClock);
+                    match Node::start_with(&self.config, clock, eager()).await {
+                        Err(StartError::OpenStore(OpenStoreError::Lock(_))) => {}
+                        started => return started.unwrap(),
+                    }
+                }
+            })
+            .await,
+        );
     }
 
     async fn stop(&mut self) {
