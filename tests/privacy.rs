@@ -299,7 +299,7 @@ fn mistype(nodes: &Nodes, lead: &LeadFields, seen: &mut Seen) {
     let id = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
     let long = format!("{number}{name}").repeat(100);
     let mut commands = Vec::new();
-    for secret in [
+    let typed = [
         number,
         name,
         phone,
@@ -307,7 +307,9 @@ fn mistype(nodes: &Nodes, lead: &LeadFields, seen: &mut Seen) {
         &lead.number,
         &lead.facts,
         &lead.remarks,
-    ] {
+    ];
+    let dashed = typed.map(|secret| format!("--{secret}"));
+    for (at, secret) in typed.into_iter().enumerate() {
         let secret = secret.as_str();
         commands.extend([
             vec!["lead", "show", secret],
@@ -335,7 +337,9 @@ fn mistype(nodes: &Nodes, lead: &LeadFields, seen: &mut Seen) {
             vec!["audit", "replay", "--kind", secret],
             vec!["audit", "replay", "--principal", secret],
             vec!["audit", "replay", "--record", secret],
-            vec!["audit", "verify", "--vkey", secret],
+            vec!["lead", "show", id, "--", secret],
+            vec!["lead", "list", "-x", secret],
+            vec!["lead", "list", &dashed[at]],
         ]);
     }
     commands.push(vec!["lead", "list", "--number", &wrong_check]);
