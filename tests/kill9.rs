@@ -8,6 +8,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::result_large_err,
+    clippy::wildcard_enum_match_arm,
     reason = "a test that panics has failed; not every test needs every helper"
 )]
 

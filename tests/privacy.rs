@@ -9,6 +9,8 @@
 
 #[path = "common/leads.rs"]
 mod leads;
+#[path = "privacy/misuse.rs"]
+mod misuse;
 #[path = "privacy/persons.rs"]
 mod persons;
 #[path = "common/processes.rs"]
@@ -32,13 +34,8 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tonic::{Response, Status, metadata::MetadataValue};
-use yichuan::{
-    access::Purpose,
-    domain::{Column, LeadFields},
-    record::Entry,
-    rpc::{self, pb},
-};
+use tonic::{Response, Status};
+use yichuan::{access::Purpose, domain::LeadFields, record::Entry, rpc::pb};
 
 const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";
@@ -287,239 +284,6 @@ async fn answer(nodes: &Nodes, leads: &[LeadFields], seen: &mut Seen) -> BTreeMa
     opened
 }
 
-/// What is about a person, typed where it does not belong.
-fn mistype(nodes: &Nodes, lead: &LeadFields, seen: &mut Seen) {
-    let (number, name, phone, plate) =
-        (&lead.resident_number, &lead.name, &lead.phone, &lead.plate);
-    let wrong_check = format!(
-        "{}{}",
-        &number[..17],
-        if number.ends_with('1') { 2 } else { 1 }
-    );
-    let id = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
-    let long = format!("{number}{name}").repeat(100);
-    let mut commands = Vec::new();
-    let typed = [
-        number,
-        name,
-        phone,
-        plate,
-        &lead.number,
-        &lead.facts,
-        &lead.remarks,
-    ];
-    let dashed = typed.map(|secret| format!("--{secret}"));
-    for (at, secret) in typed.into_iter().enumerate() {
-        let secret = secret.as_str();
-        commands.extend([
-            vec!["lead", "show", secret],
-            vec!["lead", "sign", secret],
-            vec!["lead", secret],
-            vec![secret],
-            vec!["lead", "show", id, secret],
-            vec!["lead", "assess", id, "--outcome", secret],
-            vec!["lead", "return", id, "--reason", secret],
-            vec!["lead", "list", "--number", secret, "--limit", "1001"],
-            vec!["lead", "list", "--origin", secret],
-            vec!["lead", "list", "--destination", secret],
-            vec!["lead", "list", "--since", secret],
-            vec!["lead", "list", "--state", secret],
-            vec!["lead", "list", "--urgency", secret],
-            vec!["lead", "list", "--purpose", secret],
-            vec!["lead", "list", "--basis", secret],
-            vec!["lead", "list", "--format", secret],
-            vec!["lead", "list", "--lang", secret],
-            vec!["lead", "list", "--node", secret],
-            vec!["lead", "list", "--node-jurisdiction", secret],
-            vec!["lead", "list", "--direction", secret],
-            vec!["partner", "approve", secret, "--fingerprint", id],
-            vec!["partner", "approve", GUANGDONG, "--fingerprint", secret],
-            vec!["audit", "replay", "--kind", secret],
-            vec!["audit", "replay", "--principal", secret],
-            vec!["audit", "replay", "--record", secret],
-            vec!["lead", "show", id, "--", secret],
-            vec!["lead", "list", "-x", secret],
-            vec!["lead", "list", &dashed[at]],
-        ]);
-    }
-    commands.push(vec!["lead", "list", "--number", &wrong_check]);
-    commands.push(vec!["lead", "sign", id, "--note", &long]);
-    for args in commands {
-        for lang in ["zh", "en"] {
-            let mut args = args.clone();
-            args.extend(["--lang", lang]);
-            let output = run(&nodes.county, "officer-001", &args, "");
-            assert!(!output.status.success(), "{args:?}");
-            seen.command(&format!("{:?}", args[..args.len() - 2].first()), &output);
-        }
-    }
-    let args = ["lead", "list", "--number", "-"];
-    for secret in [name, phone, &wrong_check] {
-        let output = run(&nodes.county, "officer-001", &args, secret);
-        assert!(!output.status.success());
-        seen.command("lead list --number -", &output);
-    }
-}
-
-/// The same to the node itself, which no command would send.
-async fn misuse(nodes: &Nodes, lead: &LeadFields, seen: &mut Seen) {
-    let county = &nodes.county;
-    let grounds = county.grounds(Purpose::Screening);
-    for secret in [
-        &lead.resident_number,
-        &lead.name,
-        &lead.phone,
-        &lead.plate,
-        &lead.number,
-        &lead.facts,
-    ] {
-        let mut desk = county.desk();
-        let show = |grounds, lead_id: &str| pb::ShowLeadRequest {
-            grounds,
-            lead_id: lead_id.to_owned(),
-        };
-        let mut odd = tonic::Request::new(show(grounds.clone(), secret));
-        let metadata = odd.metadata_mut();
-        metadata.insert_bin("note-bin", MetadataValue::from_bytes(secret.as_bytes()));
-        if let Ok(text) = secret.parse() {
-            metadata.insert("note", text);
-        }
-        let told = desk.show_lead(odd).await;
-        seen.refusal("show", told);
-        for basis in [
-            secret.clone(),
-            format!("lead:{secret}"),
-            format!("case:A{secret}"),
-        ] {
-            let odd = Some(pb::Grounds {
-                purpose: pb::Purpose::Screening.into(),
-                basis,
-            });
-            seen.refusal("grounds", desk.show_lead(show(odd, "")).await);
-        }
-        let mut list = pb::ListLeadsRequest {
-            grounds: grounds.clone(),
-            ..Default::default()
-        };
-        for field in 0..3 {
-            list.resident_number = if field == 0 {
-                format!("{secret}0")
-            } else {
-                String::new()
-            };
-            list.origin = if field == 1 {
-                secret.clone()
-            } else {
-                String::new()
-            };
-            list.destination = if field == 2 {
-                secret.clone()
-            } else {
-                String::new()
-            };
-            seen.refusal("list", desk.list_leads(list.clone()).await);
-        }
-        let answer = pb::AnswerLeadRequest {
-            grounds: grounds.clone(),
-            lead_id: secret.clone(),
-            action: pb::Action::LeadSign.into(),
-            note: secret.repeat(600),
-            ..Default::default()
-        };
-        seen.refusal("answer", desk.answer_lead(answer.clone()).await);
-        let answer = pb::AnswerLeadRequest {
-            lead_id: inbox(&nodes.guangdong).await[0].clone(),
-            ..answer
-        };
-        seen.refusal(
-            "long note",
-            nodes
-                .guangdong
-                .desk()
-                .answer_lead(pb::AnswerLeadRequest {
-                    grounds: nodes.guangdong.grounds(Purpose::Screening),
-                    ..answer
-                })
-                .await,
-        );
-        partners(county, secret, seen).await;
-        mispush(county, lead, secret, seen).await;
-        foreign(nodes, secret, seen).await;
-    }
-}
-
-async fn partners(county: &Home, secret: &str, seen: &mut Seen) {
-    let grounds = county.grounds(Purpose::Supervision);
-    let mut admin = pb::partners_client::PartnersClient::new(county.channel("admin-001"));
-    for card in [
-        secret.to_owned(),
-        format!("yichuan node card v1\n{secret}\n"),
-    ] {
-        let request = pb::ProposePartnerRequest {
-            grounds: grounds.clone(),
-            card: card.into_bytes().into(),
-        };
-        seen.refusal("a card", admin.propose_partner(request).await);
-    }
-    let mut supervisor = pb::partners_client::PartnersClient::new(county.channel("supervisor-001"));
-    for (jurisdiction, fingerprint) in [(secret, "00"), (GUANGDONG, secret)] {
-        let request = pb::ApprovePartnerRequest {
-            grounds: grounds.clone(),
-            jurisdiction: jurisdiction.to_owned(),
-            fingerprint: fingerprint.to_owned(),
-        };
-        seen.refusal("an approval", supervisor.approve_partner(request).await);
-    }
-}
-
-/// A stream of leads with the secret in every field, then one without a lead.
-async fn mispush(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
-    let leads = Column::ALL.iter().map(|column| {
-        let mut wrong = lead.clone();
-        *wrong.get_mut(*column) = secret.repeat(60);
-        Some(rpc::lead_message(&wrong))
-    });
-    let requests: Vec<_> = leads
-        .chain([None])
-        .map(|lead| pb::PushLeadsRequest {
-            grounds: county.grounds(Purpose::Screening),
-            row: 1,
-            lead,
-        })
-        .collect();
-    let pushed = county.desk().push_leads(tokio_stream::iter(requests)).await;
-    let mut verdicts = pushed.unwrap().into_inner();
-    loop {
-        match verdicts.message().await {
-            Ok(Some(verdict)) => {
-                assert_eq!(verdict.verdict(), pb::Verdict::Reject);
-                seen.add("a verdict", format!("{verdict:?}"));
-            }
-            Ok(None) => panic!("a push without a lead was not refused"),
-            Err(status) => break seen.status("a push", &status),
-        }
-    }
-}
-
-/// An officer of another jurisdiction asks for what is not theirs.
-async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
-    let channel = nodes.county.channel_of(nodes.zhejiang.code, "officer-001");
-    let mut desk = pb::desk_client::DeskClient::new(channel);
-    let show = pb::ShowLeadRequest {
-        grounds: nodes.zhejiang.grounds(Purpose::Screening),
-        lead_id: inbox(&nodes.guangdong).await[0].clone(),
-    };
-    seen.refusal("another's lead", desk.show_lead(show).await);
-    let answer = pb::AnswerLeadRequest {
-        grounds: nodes.zhejiang.grounds(Purpose::Screening),
-        lead_id: secret.to_owned(),
-        action: pb::Action::LeadSign.into(),
-        note: secret.to_owned(),
-        ..Default::default()
-    };
-    seen.refusal("another's answer", desk.answer_lead(answer).await);
-}
-
 /// What auditors take away.
 async fn audit(nodes: &Nodes, dir: &Path, seen: &mut Seen) {
     for home in nodes.all() {
@@ -574,8 +338,8 @@ async fn nothing_about_a_person_leaves_a_node_but_to_who_opens_a_record() {
     push_sheets(&nodes, &leads, dir.path(), &mut seen);
     nodes.settle().await;
     let opened = answer(&nodes, &leads, &mut seen).await;
-    mistype(&nodes, &leads[2], &mut seen);
-    misuse(&nodes, &leads[2], &mut seen).await;
+    misuse::type_wrongly(&nodes, &leads[2], &mut seen);
+    misuse::call_wrongly(&nodes, &leads[2], &mut seen).await;
     audit(&nodes, dir.path(), &mut seen).await;
     operate(&nodes, &mut seen).await;
     // Once more, so that what a store says when it opens is there too.
