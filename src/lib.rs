@@ -4,12 +4,17 @@
 //! this list, and `tests/architecture.rs` keeps that true.
 
 // Floor 0: pure. No runtime, transport, storage, files or clock reads.
-pub mod access;
 pub mod domain;
+
 pub mod merkle;
+
 pub mod note;
-pub mod record;
+
+pub mod access;
+
 pub mod seal;
+
+pub mod record;
 
 // Floor 1: storage.
 pub mod store;

@@ -1,4 +1,9 @@
 //! Three nodes, real TLS, real stores: leads go out, are answered, and are proved.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 use std::{collections::BTreeSet, path::Path};
 use yichuan::{
@@ -113,7 +118,7 @@ async fn a_sheet_goes_out_and_is_answered() {
         .into_inner();
     assert!(!inbox.leads.is_empty());
     let lead_id = inbox.leads[0].lead_id.clone();
-    let mut answer = |action: pb::Action, outcome: pb::AssessmentOutcome| {
+    let answer = |action: pb::Action, outcome: pb::AssessmentOutcome| {
         let request = pb::AnswerLeadRequest {
             grounds: Some(grounds_there.clone()),
             lead_id: lead_id.clone(),

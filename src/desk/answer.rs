@@ -177,14 +177,13 @@ impl Desk {
             commitment: plaintext.commitment(),
             sealed,
         };
-        let (outbox, to) = (Arc::clone(&self.outbox), row.from);
+        let outbox = Arc::clone(&self.outbox);
         let proposal = Proposal::new(move |txn| decide(txn, &outbox, record, step, draft));
         let answered = match self.log.propose(proposal).await {
             Ok(answered) => answered.into_inner(),
             Err(ProposeError::Rejected(Failure::Refused(refused))) => return Err(*refused),
             Err(error) => return Err(DeskError::Log(error.to_string()).into()),
         };
-        self.outbox.wake(to, answered.index);
         Ok(answered)
     }
 }

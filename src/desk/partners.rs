@@ -127,30 +127,29 @@ impl View for PartnerView {
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
         let who = entry.cause.principal.to_string();
-        match entry.kind {
-            Kind::PartnerProposed { card } => {
-                let partner = self.cards.read(&card).map_err(ViewError::entry)?;
-                let card = String::from_utf8(card).map_err(ViewError::entry)?;
-                let row = Row {
-                    card,
-                    proposed_by: who,
-                    approved_by: None,
-                };
-                put(txn, partner.code, true, &row).map_err(ViewError::entry)
-            }
-            Kind::PartnerApproved {
-                jurisdiction,
-                card_sha256,
-            } => {
-                let draft = get(txn, jurisdiction, true).map_err(ViewError::entry)?;
-                let Some(mut row) = draft.filter(|row| digest(row) == card_sha256) else {
-                    return Ok(());
-                };
-                row.approved_by = Some(who);
-                put(txn, jurisdiction, false, &row).map_err(ViewError::entry)?;
-                Ok(txn.delete(tables::partner(jurisdiction, true))?)
-            }
-            _ => Ok(()),
+        if let Kind::PartnerProposed { card } = entry.kind {
+            let partner = self.cards.read(&card).map_err(ViewError::entry)?;
+            let card = String::from_utf8(card).map_err(ViewError::entry)?;
+            let row = Row {
+                card,
+                proposed_by: who,
+                approved_by: None,
+            };
+            put(txn, partner.code, true, &row).map_err(ViewError::entry)
+        } else if let Kind::PartnerApproved {
+            jurisdiction,
+            card_sha256,
+        } = entry.kind
+        {
+            let draft = get(txn, jurisdiction, true).map_err(ViewError::entry)?;
+            let Some(mut row) = draft.filter(|row| digest(row) == card_sha256) else {
+                return Ok(());
+            };
+            row.approved_by = Some(who);
+            put(txn, jurisdiction, false, &row).map_err(ViewError::entry)?;
+            Ok(txn.delete(tables::partner(jurisdiction, true))?)
+        } else {
+            Ok(())
         }
     }
 }

@@ -60,10 +60,8 @@ pub struct Pushed {
 #[derive(Debug)]
 pub struct PushTicket {
     pending: Pending<Decision, PushFailure>,
-    to: crate::domain::Jurisdiction,
     record: RecordId,
     warnings: Vec<Finding>,
-    outbox: Arc<crate::exchange::Outbox>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,10 +148,8 @@ impl Desk {
             .map_err(|error: ProposeError<PushFailure>| PushRefused::Log(error.to_string()))?;
         Ok(PushTicket {
             pending,
-            to,
             record,
             warnings: parsed.warnings,
-            outbox: Arc::clone(&self.outbox),
         })
     }
 
@@ -197,10 +193,8 @@ impl PushTicket {
     pub async fn finish(self) -> Result<Pushed, PushRefused> {
         let Self {
             pending,
-            to,
             record,
             warnings,
-            outbox,
         } = self;
         let decision = match pending.await {
             Ok(decision) => decision.into_inner(),
@@ -208,15 +202,12 @@ impl PushTicket {
             Err(error) => return Err(PushRefused::Log(error.to_string())),
         };
         match decision {
-            Decision::New { index } => {
-                outbox.wake(to, index);
-                Ok(Pushed {
-                    record,
-                    index,
-                    duplicate: false,
-                    warnings,
-                })
-            }
+            Decision::New { index } => Ok(Pushed {
+                record,
+                index,
+                duplicate: false,
+                warnings,
+            }),
             Decision::Same { record, index } => Ok(Pushed {
                 record,
                 index,

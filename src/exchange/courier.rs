@@ -70,7 +70,7 @@ impl Default for CourierOptions {
     fn default() -> Self {
         Self {
             retry_min: Duration::from_millis(200),
-            retry_max: Duration::from_secs(15),
+            retry_max: Duration::from_secs(5),
             open_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
             stream_age: Duration::from_secs(3600),

@@ -9,7 +9,7 @@ use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
-    note::{Cosignature, SignedCheckpoint},
+    note::{Checkpoint, Cosignature, SignedCheckpoint},
     record::{
         Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Terms,
     },
@@ -118,8 +118,11 @@ pub struct Outbox {
     own: Jurisdiction,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
-    /// Newest index staged for each partner, so that a courier knows without reading whether there is work.
-    newest: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
+    /// What was staged for each partner and is not yet announced: the index after the newest. A proposal that was
+    /// dropped leaves a row here too; it wakes a courier for nothing.
+    staged: Mutex<BTreeMap<Jurisdiction, u64>>,
+    /// Wakes each partner's courier, which then knows without reading whether there may be work.
+    bells: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -138,7 +141,8 @@ impl Outbox {
             own,
             vault,
             witness,
-            newest: Mutex::default(),
+            staged: Mutex::default(),
+            bells: Mutex::default(),
         }
     }
 
@@ -195,26 +199,45 @@ impl Outbox {
             draft.dispatch_id.as_bytes().to_vec(),
         )?;
         txn.append(leaf)?;
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.insert(draft.to, index + 1);
         Ok(Staged { index, leaf_hash })
     }
 
-    /// Tells the couriers that a dispatch to `to` is durable.
-    pub fn wake(&self, to: Jurisdiction, index: u64) {
-        self.sender(to).send_if_modified(|newest| {
-            let newer = index >= *newest;
-            *newest = (*newest).max(index + 1);
-            newer
-        });
+    /// Wakes couriers when what was staged for their partner is published; whoever staged it need not live to see that.
+    /// Runs until the log is gone.
+    pub async fn announce(&self) {
+        let mut published = self.log.subscribe();
+        loop {
+            let size = published.borrow_and_update().size();
+            let mut due = Vec::new();
+            {
+                let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+                staged.retain(|to, newest| {
+                    let is_due = *newest <= size;
+                    if is_due {
+                        due.push((*to, *newest));
+                    }
+                    !is_due
+                });
+            }
+            for (to, newest) in due {
+                self.bell(to).send_replace(newest);
+            }
+            if published.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Wakes when there may be something new for `to`.
     pub(super) fn work(&self, to: Jurisdiction) -> watch::Receiver<u64> {
-        self.sender(to).subscribe()
+        self.bell(to).subscribe()
     }
 
-    fn sender(&self, to: Jurisdiction) -> watch::Sender<u64> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.entry(to).or_default().clone()
+    fn bell(&self, to: Jurisdiction) -> watch::Sender<u64> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(to).or_default().clone()
     }
 
     /// How many dispatches wait for `to`'s receipt, counted up to `limit`.
@@ -356,7 +379,7 @@ impl Outbox {
             kinds.push(settle_one(
                 &partner,
                 &theirs,
-                &cosignature,
+                (under_way.checkpoint.checkpoint(), &cosignature),
                 answer,
                 *index,
                 leaf,
@@ -534,7 +557,7 @@ fn gather(
 fn settle_one(
     partner: &Partner,
     theirs: &SignedCheckpoint,
-    cosignature: &Cosignature,
+    (cosigned, cosignature): (&Checkpoint, &Cosignature),
     answer: super::AnswerProof,
     sent_index: u64,
     leaf: &[u8],
@@ -568,35 +591,36 @@ fn settle_one(
         signature: *theirs.signature(),
         cosigned_at_s: cosignature.at_seconds,
         cosignature: cosignature.signature,
+        cosigned_size: cosigned.size,
+        cosigned_root: cosigned.root,
     };
     let (to, dispatch_id) = (partner.code, sent.dispatch_id);
-    match entry.kind {
-        Kind::DispatchReceived(received)
-            if received.sender_entry == leaf && received.sender_index == sent_index =>
-        {
-            Ok(Kind::ReceiptLogged {
-                to,
-                dispatch_id,
-                sent_index,
-                proof,
-            })
-        }
-        Kind::DispatchRefused { received, reason }
-            if received.sender_index == sent_index
-                && (received.sender_entry == leaf || received.sender_entry.is_empty()) =>
-        {
-            Ok(Kind::RefusalLogged {
-                to,
-                dispatch_id,
-                sent_index,
-                reason,
-                proof,
-            })
-        }
-        _ => Err(OutboxError::Answer(
-            "the partner's entry is about another dispatch",
-        )),
+    if let Kind::DispatchReceived(received) = &entry.kind
+        && received.sender_entry == leaf
+        && received.sender_index == sent_index
+    {
+        return Ok(Kind::ReceiptLogged {
+            to,
+            dispatch_id,
+            sent_index,
+            proof,
+        });
     }
+    if let Kind::DispatchRefused { received, reason } = &entry.kind
+        && received.sender_index == sent_index
+        && (received.sender_entry == leaf || received.sender_entry.is_empty())
+    {
+        return Ok(Kind::RefusalLogged {
+            to,
+            dispatch_id,
+            sent_index,
+            reason: *reason,
+            proof,
+        });
+    }
+    Err(OutboxError::Answer(
+        "the partner's entry is about another dispatch",
+    ))
 }
 
 fn log_answers(
@@ -609,12 +633,17 @@ fn log_answers(
 ) -> Result<Settled, TxnError> {
     let mut settled = Settled::default();
     for kind in kinds {
-        let (sent_index, count) = match kind {
-            Kind::ReceiptLogged { sent_index, .. } => (*sent_index, &mut settled.received),
-            Kind::RefusalLogged { sent_index, .. } => (*sent_index, &mut settled.refused),
-            _ => continue,
+        let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
+            kind
+        else {
+            continue;
         };
-        let row = tables::outbox(to, sent_index);
+        let count = if matches!(kind, Kind::ReceiptLogged { .. }) {
+            &mut settled.received
+        } else {
+            &mut settled.refused
+        };
+        let row = tables::outbox(to, *sent_index);
         if txn.row(&row).is_ok_and(|row| row.is_none()) {
             // Settled before, on a stream that broke.
             continue;

@@ -261,7 +261,7 @@ impl Node {
             own,
             Arc::clone(&clock),
             vault,
-            outbox,
+            Arc::clone(&outbox),
             Arc::clone(&directory),
         );
         let changed = Follow {
@@ -305,6 +305,11 @@ impl Node {
                 .await
             })
         };
+        let announcing = Arc::clone(&outbox);
+        let until = stop.clone();
+        tasks.spawn(async move {
+            until.run_until_cancelled(announcing.announce()).await;
+        });
         courier.refresh();
         tracing::info!(jurisdiction = %own, %address, size = log.checkpoint().size(), "the node is up");
         Ok(Self {

@@ -48,10 +48,15 @@ impl pb::desk_server::Desk for DeskService {
             .door
             .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
         let (rows, queued) = mpsc::channel::<Result<Row, Status>>(PUSH_WINDOW);
-        let desk = self.desk.clone();
+        let (desk, grounds) = (self.desk.clone(), first.grounds.clone());
         self.tasks.spawn(async move {
             let mut request = Some(first);
             while let Some(lead) = request {
+                if lead.grounds.is_some() && lead.grounds != grounds {
+                    let mixed = "one push has one purpose and basis; push the others apart";
+                    drop(rows.send(Err(Status::invalid_argument(mixed))).await);
+                    return;
+                }
                 let row = push_one(&desk, &permit, lead).await;
                 let failed = row.is_err();
                 if rows.send(row).await.is_err() || failed {

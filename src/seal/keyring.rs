@@ -3,7 +3,10 @@
 
 use super::{BucketKeys, NoRandomness, PurgeMonth, payload::sha256, random};
 use aws_lc_rs::hmac;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 use zeroize::{Zeroize, Zeroizing};
 
 const MAGIC: &[u8; 8] = b"YCKEYS\x00\x01";
@@ -56,8 +59,8 @@ impl Keyring {
     /// # Errors
     /// No randomness.
     pub fn add_bucket(&mut self, month: PurgeMonth) -> Result<(), NoRandomness> {
-        if !self.buckets.contains_key(&month) {
-            self.buckets.insert(month, BucketKeys::generate()?);
+        if let Entry::Vacant(bucket) = self.buckets.entry(month) {
+            bucket.insert(BucketKeys::generate()?);
         }
         Ok(())
     }

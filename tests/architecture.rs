@@ -1,0 +1,371 @@
+//! A part of the house knows only what lies below it. Reads the sources and names every import that runs up.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a panic is a failed test"
+)]
+
+#[path = "architecture/names.rs"]
+mod names;
+
+use names::Named;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The parts, from the ground up. Parts of one row do not know each other, except as in [`SIDEWAYS`].
+const FLOORS: [&[&str]; 13] = [
+    &["domain"],
+    &["merkle"],
+    &["note"],
+    &["access"],
+    &["seal"],
+    &["record"],
+    &["store"],
+    &["log"],
+    &["exchange"],
+    &["desk"],
+    &["audit"],
+    &["rpc", "tls", "intake", "config", "telemetry"],
+    &["node", "cli", "main"],
+];
+
+/// Who may know whom beside it.
+const SIDEWAYS: [(&str, &str); 4] = [
+    // The client of a peer dials through the gate's other side, and a handler asks who called.
+    ("rpc", "tls"),
+    // A configuration is read into the limits and addresses that the gate takes.
+    ("config", "tls"),
+    // Commands start a node; `main` hands over to the commands.
+    ("cli", "node"),
+    ("main", "cli"),
+];
+
+/// Parts that compute and nothing else.
+const PURE: [&str; 6] = ["domain", "merkle", "note", "access", "seal", "record"];
+
+/// What would make a pure part wait, store, call or look at the clock.
+const IMPURE: [&[&str]; 8] = [
+    &["tokio"],
+    &["tonic"],
+    &["sled"],
+    &["std", "fs"],
+    &["std", "net"],
+    &["std", "*"],
+    &["SystemTime"],
+    &["Instant"],
+];
+
+/// Where generated protobuf may be named. The commands are a client and speak nothing else; nothing stands above them.
+const KNOW_PROTOBUF: [&str; 3] = ["record", "rpc", "cli"];
+
+/// Files that name it all the same, for now.
+const PROTOBUF_DEBTS: [&str; 1] = ["exchange/witness.rs"];
+
+fn rank(part: &str) -> Option<usize> {
+    FLOORS.iter().position(|parts| parts.contains(&part))
+}
+
+/// The part that a file below `src/` belongs to, and the file's module.
+fn place(file: &str) -> (&str, Vec<&str>) {
+    let stem = file.strip_suffix(".rs").unwrap_or(file);
+    let mut module: Vec<&str> = stem.split('/').collect();
+    let part = module.first().copied().unwrap_or_default();
+    if matches!(module.last(), Some(&"mod" | &"lib" | &"main")) {
+        module.pop();
+    }
+    (part, module)
+}
+
+/// What is wrong with a file below `src/`.
+fn faults(file: &str, source: &str) -> Vec<String> {
+    let (part, module) = place(file);
+    if part == "lib" {
+        return Vec::new();
+    }
+    let Some(own) = rank(part) else {
+        return vec![format!(
+            "{file}: {part} is no part of the house: give it a place in FLOORS"
+        )];
+    };
+    let read = names::read(source, &module);
+    let mut faults = Vec::new();
+    if !read.balanced {
+        faults.push(format!(
+            "{file}: could not be read, its brackets seem not to match"
+        ));
+    }
+    for Named { line, path } in read.names {
+        let mut fault = |what: String| faults.push(format!("{file}:{line}: {what}"));
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            ["crate"] | ["crate", "*"] => {
+                fault("names the crate's root, behind which any part can hide".to_owned());
+            }
+            ["crate", other, ..] if *other != part => match rank(other) {
+                Some(rank) if rank < own || SIDEWAYS.contains(&(part, other)) => {}
+                Some(_) => fault(format!("{part} must not know {other}")),
+                None => fault(format!("{other} is no part of the house")),
+            },
+            _ => {}
+        }
+        let protobuf = path.contains(&"pb") && !KNOW_PROTOBUF.contains(&part);
+        if protobuf && !PROTOBUF_DEBTS.contains(&file) {
+            fault(
+                "generated protobuf stops at record and rpc, and is a client's language".to_owned(),
+            );
+        }
+        let impure = |name: &&[&str]| match name {
+            [word] => path.contains(word),
+            _ => path.starts_with(name),
+        };
+        if PURE.contains(&part)
+            && let Some(name) = IMPURE.iter().copied().find(impure)
+        {
+            fault(format!(
+                "{part} is pure and must not know {}",
+                name.join("::")
+            ));
+        }
+    }
+    faults.dedup();
+    faults
+}
+
+/// Every source file by its name below `src/`, without files that only tests are made of.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut test_modules) = (Vec::new(), Vec::new());
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop() {
+        for item in fs::read_dir(directory).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = fs::read_to_string(&path).unwrap();
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                test_modules.extend(test_files(name, &source));
+                files.push((name.to_owned(), source));
+            }
+        }
+    }
+    files.retain(|(name, _)| {
+        let stem = Path::new(name).with_extension("");
+        !test_modules.iter().any(|module| stem.starts_with(module))
+    });
+    files.sort();
+    files
+}
+
+/// Files and directories, without `.rs`, of the modules that a file declares for tests only.
+fn test_files(file: &str, source: &str) -> Vec<PathBuf> {
+    let (_, module) = place(file);
+    let declared = names::read(source, &module).test_modules;
+    let children: PathBuf = module.iter().collect();
+    let beside = Path::new(file).parent().unwrap_or(Path::new(""));
+    declared
+        .iter()
+        .flat_map(|name| [children.join(name), beside.join(name)])
+        .collect()
+}
+
+#[test]
+fn no_part_knows_what_lies_above_it() {
+    let sources = sources();
+    let faults: Vec<String> = sources
+        .iter()
+        .flat_map(|(file, source)| faults(file, source))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+    // Reading nothing would find nothing: some imports that are there must have been seen.
+    for (part, below) in [("record", "seal"), ("log", "store"), ("exchange", "log")] {
+        let knows = sources
+            .iter()
+            .filter(|(file, _)| place(file).0 == part)
+            .any(|(file, source)| {
+                let names = names::read(source, &place(file).1).names;
+                names
+                    .iter()
+                    .any(|named| named.path.starts_with(&["crate".into(), below.into()]))
+            });
+        assert!(knows, "{part} was not seen to know {below}");
+    }
+}
+
+#[test]
+fn debts_are_struck_off_when_paid() {
+    for (file, source) in sources()
+        .iter()
+        .filter(|(file, _)| PROTOBUF_DEBTS.contains(&&**file))
+    {
+        let names = names::read(source, &place(file).1).names;
+        let owed = names
+            .iter()
+            .any(|named| named.path.iter().any(|name| name == "pb"));
+        assert!(
+            owed,
+            "{file} names no protobuf any more: take it out of PROTOBUF_DEBTS"
+        );
+    }
+}
+
+#[test]
+fn the_library_lists_its_parts_from_the_ground_up() {
+    let library = include_str!("../src/lib.rs");
+    let listed = names::read(library, &[]).modules;
+    let ranks: Vec<_> = listed.iter().map(|part| rank(part).expect(part)).collect();
+    assert!(
+        ranks.is_sorted(),
+        "src/lib.rs lists a part above one that it knows: {listed:?}"
+    );
+    let parts = FLOORS.iter().map(|parts| parts.len()).sum::<usize>();
+    assert_eq!(listed.len() + 1, parts, "all parts but main: {listed:?}");
+}
+
+#[test]
+fn an_import_that_runs_up_is_found_however_it_is_written() {
+    for (file, source) in [
+        ("store/disk.rs", "use crate::log::Log;"),
+        ("store/disk.rs", "use crate::{domain::Clock, log};"),
+        (
+            "store/disk.rs",
+            "use crate::{domain::{self, Clock as C}, desk::{push::{A, B}, *}};",
+        ),
+        ("store/disk.rs", "pub(crate) use crate::log::Log as Below;"),
+        ("store/disk.rs", "fn f() -> crate::log::Log { todo!() }"),
+        (
+            "store/disk.rs",
+            "fn f() { let x = || crate::rpc::serve::<u8>(); }",
+        ),
+        ("store/disk.rs", "use super::super::log::Log;"),
+        ("store/mod.rs", "use super::{domain::Clock, log::Log};"),
+        (
+            "store/mod.rs",
+            "mod inner { mod most { use super::super::super::log::Log; } }",
+        ),
+        ("store/mod.rs", "mod inner {} use super::log::Log;"),
+        (
+            "store/mod.rs",
+            "macro_rules! m { () => { $crate::log::Log } }",
+        ),
+        (
+            "store/mod.rs",
+            "#[cfg(test)] mod tests { fn f() { ['}', '\\'', '{']; } } use crate::log::X;",
+        ),
+        (
+            "store/mod.rs",
+            "#[cfg(test)] use crate::note::{A, B}; use crate::log::X;",
+        ),
+        ("store/mod.rs", "#[cfg(not(test))] use crate::log::X;"),
+        (
+            "store/mod.rs",
+            "const A: &str = r#\" \" #[cfg(test)] mod x { \"#; use crate::log::X;",
+        ),
+        ("store/mod.rs", "/* /* */ */ use crate::log::X;"),
+        (
+            "store/mod.rs",
+            "fn f<'a>(x: &'a str) -> char { '\"' } use crate::log::X;",
+        ),
+        ("store/mod.rs", "use r#crate::log::X;"),
+        ("store/mod.rs", "use crate::*;"),
+        ("store/mod.rs", "use crate as everything;"),
+        ("store/mod.rs", "use crate::attic::X;"),
+        ("store/mod.rs", "fn f() {{ }"),
+        ("attic/mod.rs", ""),
+        ("seal/mod.rs", "use crate::record::Entry;"),
+        ("tls/mod.rs", "use crate::rpc::Client;"),
+        ("intake/mod.rs", "use crate::node::Node;"),
+        ("node.rs", "use crate::cli::Cli;"),
+        ("cli/mod.rs", "use crate::main::X;"),
+        ("main.rs", "use yichuan::{cli, node};"),
+        ("domain/time.rs", "use std::time::{Duration, SystemTime};"),
+        ("domain/time.rs", "fn f() { std::time::Instant::now(); }"),
+        ("merkle/mod.rs", "use std::{fmt, fs::File};"),
+        ("merkle/mod.rs", "fn f() { ::std::net::lookup(); }"),
+        ("record/mod.rs", "#[derive(tonic::Message)] struct A;"),
+        (
+            "record/mod.rs",
+            "async fn f() { tokio::time::sleep(D).await }",
+        ),
+        ("exchange/inbox.rs", "use crate::record::{Entry, pb};"),
+        (
+            "exchange/inbox.rs",
+            "use crate::record; fn f() -> record::pb::Entry { todo!() }",
+        ),
+    ] {
+        assert_eq!(
+            faults(file, source).len(),
+            1,
+            "{file}: {source}\n{:?}",
+            faults(file, source)
+        );
+    }
+}
+
+#[test]
+fn what_runs_down_or_is_no_import_is_let_through() {
+    for (file, source) in [
+        (
+            "store/disk.rs",
+            "use crate::{domain::Clock, seal::{self, Keyring}, store::keys};",
+        ),
+        (
+            "store/disk.rs",
+            "use super::{Batch, keys}; use self::inner::X; use std::fs;",
+        ),
+        (
+            "store/disk.rs",
+            "// use crate::log::Log;\n/// See [`crate::log::Log`].\nfn f() {}",
+        ),
+        (
+            "store/disk.rs",
+            "const A: &str = \"\\\" use crate::log::Log; {\"; const B: char = '{';",
+        ),
+        (
+            "store/disk.rs",
+            "#[cfg(test)] mod tests { use crate::log::Log; fn f() { {} } }",
+        ),
+        (
+            "store/disk.rs",
+            "#[cfg(test)] #[allow(x)] pub(crate) fn f() { crate::log::f() }",
+        ),
+        ("store/disk.rs", "#[cfg(test)] use crate::log::{A, B};"),
+        (
+            "store/disk.rs",
+            "struct A { #[cfg(test)] log: crate::log::Log, b: u8 }",
+        ),
+        (
+            "store/disk.rs",
+            "fn f() -> impl Fn() + use<> { |log: u8| log }",
+        ),
+        ("rpc/client.rs", "use crate::{record::pb, tls::Dialer};"),
+        (
+            "record/mod.rs",
+            "use crate::seal; fn f(instant: u8, fs: u8) {}",
+        ),
+        (
+            "cli/lead.rs",
+            "use crate::rpc::pb::desk_client::DeskClient;",
+        ),
+        ("main.rs", "fn main() { yichuan::cli::run() }"),
+        ("lib.rs", "pub mod log; pub mod domain;"),
+    ] {
+        assert_eq!(faults(file, source), [""; 0], "{file}: {source}");
+    }
+}
+
+#[test]
+fn files_of_tests_are_told_from_others() {
+    let source = "#[cfg(test)]\nmod reference;\nmod real;\n#[cfg(test)]\n#[path = \"x_tests.rs\"]\nmod tests;";
+    let files = test_files("merkle/mod.rs", source);
+    assert!(files.contains(&"merkle/reference".into()) && files.contains(&"merkle/x_tests".into()));
+    assert!(!files.contains(&"merkle/real".into()));
+    let names: Vec<String> = sources().into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"merkle/hash.rs".to_owned()));
+    assert!(!names.contains(&"merkle/reference.rs".to_owned()));
+    assert!(!names.contains(&"domain/lead_tests.rs".to_owned()));
+}
