@@ -1,13 +1,17 @@
 //! `yichuan certs`: the jurisdiction's CA, on the machine that holds its key.
 
+use super::exit::{Exit, Failure};
 use crate::{
     domain::{Clock, Jurisdiction, Timestamp},
-    tls::{CertDir, IndexEntry, Validity},
+    tls::{CertDir, CertDirError, IndexEntry, Validity},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::NOTHING};
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 /// 证书 / Certificates of the jurisdiction: its CA, its node, its people.
 #[derive(Args, Debug)]
@@ -158,6 +162,28 @@ pub fn run(args: &CertsArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::
         CertsCommand::Show { dir } => show(&CertDir::open(&dir.dir)?, now, out)?,
     }
     Ok(())
+}
+
+/// How an error of these commands ends the program.
+pub(super) fn failure(error: anyhow::Error) -> Failure {
+    let error = match error.downcast::<io::Error>() {
+        Ok(output) => return output.into(),
+        Err(error) => error,
+    };
+    let exit = match error.downcast_ref::<CertDirError>() {
+        Some(CertDirError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Exit::NoInput
+        }
+        Some(CertDirError::File { .. }) => Exit::Internal,
+        Some(CertDirError::Exists(_)) => Exit::Refused,
+        Some(CertDirError::Unknown(_)) => Exit::NoInput,
+        Some(CertDirError::Index { .. } | CertDirError::Crl(_) | CertDirError::Issue(_)) => {
+            Exit::BadData
+        }
+        // What is left is about what was typed.
+        Some(CertDirError::Name(_)) | None => Exit::Usage,
+    };
+    Failure::of(exit, error.as_ref())
 }
 
 fn show(certificates: &CertDir, now: Timestamp, out: &mut dyn Write) -> anyhow::Result<()> {

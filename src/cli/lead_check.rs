@@ -1,24 +1,17 @@
 //! `lead check FILE`: what each row of a sheet would get, without a node.
 
+pub use super::print::Format;
+
+use super::print;
 use crate::{
     domain::{Finding, Lang, LeadRules},
-    intake::{RowVerdict, Sheet, SheetError, Verdict, check},
+    intake::{JsonReason, RowVerdict, Sheet, SheetError, Verdict, check},
 };
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::{ProgressBar, ProgressStyle};
+use comfy_table::Table;
 use std::{
     io::{self, Write},
     path::Path,
 };
-
-/// How verdicts are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A table of the rows that need a look, and a summary.
-    Table,
-    /// One JSON object a row, nothing else.
-    Json,
-}
 
 /// Why a check came to no end.
 #[derive(Debug, thiserror::Error)]
@@ -104,44 +97,73 @@ pub fn run(
 ) -> Result<Summary, CheckError> {
     let sheet = Sheet::open(path)?;
     let other_sheets = sheet.other_sheets();
-    let bar = progress(sheet.len(), lang);
-    let mut summary = Summary::default();
-    let mut table = Rows::new(lang);
+    let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
+    let bar = print::progress(length, lang, "核对", "checking");
+    let mut report = Report::new(format, lang, false, out);
     for verdict in check(sheet, rules) {
         bar.inc(1);
-        summary.count(&verdict);
-        match format {
-            Format::Json => {
-                serde_json::to_writer(&mut *out, &verdict.to_json(lang, None))?;
-                writeln!(out)?;
-            }
-            Format::Table => table.add(&verdict),
-        }
+        report.row(&verdict, Added::default())?;
     }
     bar.finish_and_clear();
-    if format == Format::Table {
-        table.print(out)?;
-        writeln!(out, "{}", summary.line(lang))?;
-        if other_sheets > 0 {
-            writeln!(out, "{}", not_read(other_sheets, lang))?;
-        }
-    }
-    out.flush()?;
-    Ok(summary)
+    report.finish(other_sheets)
 }
 
-/// A bar on stderr; hidden where that is no terminal.
-fn progress(rows: usize, lang: Lang) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(rows).unwrap_or(u64::MAX));
-    let template = lang.pick(
-        "核对 {wide_bar} {pos}/{len} 行",
-        "checking {wide_bar} {pos}/{len} rows",
-    );
-    // Without a style the bar is plain, and still a bar.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+/// What a node adds to the verdict on a row.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    /// The lead's id.
+    pub(super) lead_id: Option<String>,
+    /// Reasons in words of the node, where it is newer than this program.
+    pub(super) reasons: Vec<JsonReason>,
+}
+
+/// Prints verdicts: JSON at once, a table at the end.
+pub(super) struct Report<'a> {
+    format: Format,
+    lang: Lang,
+    rows: Rows,
+    summary: Summary,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(format: Format, lang: Lang, with_ids: bool, out: &'a mut dyn Write) -> Self {
+        Self {
+            format,
+            lang,
+            rows: Rows::new(lang, with_ids),
+            summary: Summary::default(),
+            out,
+        }
     }
-    bar
+
+    /// The next row.
+    pub(super) fn row(&mut self, verdict: &RowVerdict, added: Added) -> Result<(), CheckError> {
+        self.summary.count(verdict);
+        match self.format {
+            Format::Json => {
+                let mut row = verdict.to_json(self.lang, added.lead_id);
+                row.reasons.extend(added.reasons);
+                serde_json::to_writer(&mut *self.out, &row)?;
+                writeln!(self.out)?;
+            }
+            Format::Table => self.rows.add(verdict, &added),
+        }
+        Ok(())
+    }
+
+    /// After the last row, or after the last that there will be.
+    pub(super) fn finish(self, other_sheets: usize) -> Result<Summary, CheckError> {
+        if self.format == Format::Table {
+            self.rows.print(self.out)?;
+            writeln!(self.out, "{}", self.summary.line(self.lang))?;
+            if other_sheets > 0 {
+                writeln!(self.out, "{}", not_read(other_sheets, self.lang))?;
+            }
+        }
+        self.out.flush()?;
+        Ok(self.summary)
+    }
 }
 
 fn not_read(other_sheets: usize, lang: Lang) -> String {
@@ -155,36 +177,58 @@ fn not_read(other_sheets: usize, lang: Lang) -> String {
 struct Rows {
     table: Table,
     lang: Lang,
+    with_ids: bool,
 }
 
 impl Rows {
-    fn new(lang: Lang) -> Self {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(match lang {
-                Lang::Zh => ["行", "结果", "列", "代码", "说明"],
-                Lang::En => ["row", "verdict", "column", "code", "message"],
-            });
-        Self { table, lang }
+    fn new(lang: Lang, with_ids: bool) -> Self {
+        let mut header = match lang {
+            Lang::Zh => vec!["行", "结果", "列", "代码", "说明"],
+            Lang::En => vec!["row", "verdict", "column", "code", "message"],
+        };
+        if with_ids {
+            header.push(lang.pick("线索标识", "lead id"));
+        }
+        let mut table = print::unheaded();
+        table.set_header(header);
+        Self {
+            table,
+            lang,
+            with_ids,
+        }
     }
 
-    fn add(&mut self, verdict: &RowVerdict) {
-        for (nth, finding) in verdict.findings.iter().enumerate() {
-            // The number once, so that the eye finds the next row.
-            let (row, label) = if nth == 0 {
-                (verdict.row.to_string(), verdict.verdict.label(self.lang))
-            } else {
-                (String::new(), "")
-            };
-            self.table.add_row([
-                row,
-                label.to_owned(),
+    fn add(&mut self, verdict: &RowVerdict, added: &Added) {
+        let findings = verdict.findings.iter().map(|finding| {
+            [
                 self.column(finding).to_owned(),
                 finding.code.to_string(),
                 verdict.message(finding, self.lang),
-            ]);
+            ]
+        });
+        let reasons = added.reasons.iter().map(|reason| {
+            [
+                print::plain(reason.column.as_deref().unwrap_or_default()),
+                print::plain(&reason.code),
+                print::plain(&reason.message),
+            ]
+        });
+        let reasons: Vec<_> = findings.chain(reasons).collect();
+        for (nth, reason) in reasons.into_iter().enumerate() {
+            // The number once, so that the eye finds the next row.
+            let (row, label, lead_id) = if nth == 0 {
+                let lead_id = added.lead_id.as_deref().map(print::plain);
+                let label = verdict.verdict.label(self.lang);
+                (verdict.row.to_string(), label, lead_id.unwrap_or_default())
+            } else {
+                (String::new(), "", String::new())
+            };
+            let mut cells = vec![row, label.to_owned()];
+            cells.extend(reason);
+            if self.with_ids {
+                cells.push(lead_id);
+            }
+            self.table.add_row(cells);
         }
     }
 

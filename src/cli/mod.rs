@@ -1,5 +1,141 @@
 //! Commands: what is typed, what is printed, and the exit codes.
+//!
+//! Data goes to stdout; errors, progress and logs to stderr.
 
+mod audit;
 pub mod certs;
+mod client;
+mod config;
+mod context;
 pub mod demo;
+mod exit;
+mod init;
+mod lead;
 pub mod lead_check;
+mod partner;
+mod print;
+mod refusal;
+mod serve;
+mod typed;
+mod words;
+
+pub use exit::{Exit, Failure};
+pub use print::Format;
+
+use crate::{
+    domain::Lang,
+    telemetry::{LogFormat, SystemClock, init_logs},
+};
+use clap::{Parser as _, builder::styling::AnsiColor};
+use context::Context;
+use demo::DemoOptions;
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write as _},
+};
+use typed::{Command, DemoArgs, Typed};
+
+/// The whole program: arguments and environment of this process, its stdout and stderr.
+pub fn main() -> Exit {
+    let typed = match Typed::try_parse() {
+        Ok(typed) => typed,
+        Err(error) => return not_parsed(&error, lang_of_process(env::args_os())),
+    };
+    let lang = typed.global.lang.unwrap_or_else(lang_of_locale);
+    let mut out = io::BufWriter::new(anstream::stdout());
+    let context = Context::new(&typed.global, lang, &SystemClock);
+    let ended = run(&typed.command, &context, &mut out);
+    // What was done is shown before what failed.
+    let flushed = out.flush().map_err(Failure::from);
+    match ended.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            report(&failure, lang);
+            failure.exit()
+        }
+    }
+}
+
+fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Result<Exit, Failure> {
+    // Commands say themselves what went wrong: logs are for whoever asks for them. The node always logs.
+    if !matches!(command, Command::Serve(_)) && env::var_os("YICHUAN_LOG").is_some() {
+        init_logs(LogFormat::Text, "warn")?;
+    }
+    match command {
+        Command::Demo(args) => run_demo(args, context),
+        Command::Init(args) => init::run(args, context, out),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Config(args) => config::run(args, context, out),
+        Command::Certs(args) => certs::run(args, context.clock(), out)
+            .map(|()| Exit::Done)
+            .map_err(certs::failure),
+        Command::Partner(args) => partner::run(args, context, out),
+        Command::Lead(args) => lead::run(args, context, out),
+        Command::Audit(args) => audit::run(args, context, out),
+    }
+}
+
+/// On a stdout of its own: a story is read while it happens.
+fn run_demo(args: &DemoArgs, context: &Context<'_>) -> Result<Exit, Failure> {
+    if let Some(keep) = &args.keep {
+        init::empty(keep)?;
+    }
+    let options = DemoOptions {
+        keep: args.keep.clone(),
+        serve: args.serve,
+        lang: context.lang(),
+    };
+    context::runtime(tokio::runtime::Builder::new_multi_thread())?
+        .block_on(demo::run(&options, &mut anstream::stdout()))
+        .map_err(|error| match error.downcast::<io::Error>() {
+            Ok(output) => output.into(),
+            Err(error) => Failure::of(Exit::Internal, error.as_ref()),
+        })?;
+    Ok(Exit::Done)
+}
+
+/// Help and version are data; all else is an error of usage.
+fn not_parsed(error: &clap::Error, lang: Lang) -> Exit {
+    if !error.use_stderr() {
+        // There is nobody to tell that nobody reads.
+        drop(error.print());
+        return Exit::Done;
+    }
+    let text = print::redacted(&error.render().ansi().to_string());
+    let mut stderr = anstream::stderr();
+    drop(write!(stderr, "{text}"));
+    if lang == Lang::Zh {
+        drop(writeln!(stderr, "提示：用法见 yichuan --help"));
+    }
+    Exit::Usage
+}
+
+fn report(failure: &Failure, lang: Lang) {
+    let message = failure.message(lang);
+    if message.is_empty() {
+        return;
+    }
+    let red = AnsiColor::Red.on_default().bold();
+    let label = lang.pick("错误：", "error: ");
+    // Where stderr is gone there is nobody to tell.
+    drop(writeln!(anstream::stderr(), "{red}{label}{red:#}{message}"));
+}
+
+/// The language that was asked for, where the command line as a whole could not be read.
+fn lang_of_process(args: impl Iterator<Item = OsString>) -> Lang {
+    let args: Vec<_> = args.filter_map(|arg| arg.into_string().ok()).collect();
+    let after = args.iter().skip_while(|arg| *arg != "--lang").nth(1);
+    let joined = args.iter().find_map(|arg| arg.strip_prefix("--lang="));
+    joined
+        .or(after.map(String::as_str))
+        .and_then(|lang| lang.parse().ok())
+        .unwrap_or_else(lang_of_locale)
+}
+
+/// As POSIX has it: the first of these that is set and not empty.
+fn lang_of_locale() -> Lang {
+    let set = |name: &&str| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
+    Lang::from_locale(&locale.unwrap_or_default())
+}

@@ -22,7 +22,8 @@ pub use wire::EntryDefect;
 pub(crate) use {
     payload::{lead_from_wire, lead_to_wire},
     wire::{
-        handling_to_wire, outcome_from_wire, outcome_to_wire, purpose_from_wire,
-        return_reason_from_wire, return_reason_to_wire, urgency_from_wire, urgency_to_wire,
+        handling_from_wire, handling_to_wire, outcome_from_wire, outcome_to_wire,
+        purpose_from_wire, purpose_to_wire, return_reason_from_wire, return_reason_to_wire,
+        urgency_from_wire, urgency_to_wire,
     },
 };

@@ -1,0 +1,101 @@
+//! `yichuan audit`: what auditors do, trusting no node.
+
+mod replay;
+mod row;
+mod verify;
+
+use super::{
+    client::Connection,
+    context::Context,
+    exit::{Exit, Failure},
+};
+use crate::record::pb;
+use clap::{Args, Subcommand};
+use replay::ReplayArgs;
+use std::{io::Write, path::PathBuf};
+
+/// 审计 / The log: replay it, verify it, write it out.
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// 回放 / Replay the log: who did what, when, why.
+    Replay(Box<ReplayArgs>),
+    /// 验证 / Verify that the log is what its key signed: the node's, or one written out. This machine recomputes.
+    Verify {
+        #[command(flatten)]
+        key: KeyArgs,
+        /// 导出目录 / Verify this directory; asks no node.
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+    },
+    /// 导出 / Write the log out as a C2SP tlog-tiles directory, which others can verify.
+    Export {
+        /// 新目录 / Directory to make; must not hold anything.
+        dir: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+}
+
+#[derive(Args, Debug)]
+struct KeyArgs {
+    /// 日志验证公钥 / The log's verifier key, a file or the text, as compared out of band. Else that on
+    /// --card, else that in this node's data directory.
+    #[arg(long, value_name = "FILE|TEXT")]
+    vkey: Option<String>,
+}
+
+pub(super) fn run(
+    args: &AuditArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    match &args.command {
+        AuditCommand::Replay(args) => replay::run(args, context, out),
+        AuditCommand::Verify {
+            key,
+            export: Some(dir),
+        } => verify::export(dir, key.vkey.as_deref(), context, out),
+        AuditCommand::Verify { key, export: None } => {
+            verify::live(key.vkey.as_deref(), context, out)
+        }
+        AuditCommand::Export { dir, key } => {
+            verify::write_out(dir, key.vkey.as_deref(), context, out)
+        }
+    }
+}
+
+/// Hands over a range of a node's leaves, one after the other, each with its index. `to` 0 is the newest checkpoint.
+async fn leaves(
+    node: &Connection,
+    from: u64,
+    to: u64,
+    mut take: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let request = pb::ReplayRequest {
+        grounds: node.grounds(),
+        from,
+        to,
+    };
+    let mut audit = node.audit();
+    let mut messages = node.call(audit.replay(request)).await?;
+    let mut next = from;
+    while let Some(message) = node.next(&mut messages).await? {
+        if message.first != next {
+            return Err(node.nonsense("entries that do not follow each other"));
+        }
+        for leaf in message.leaves {
+            take(next, &leaf)?;
+            next += 1;
+        }
+    }
+    if to > 0 && next != to {
+        return Err(node.nonsense("fewer entries than asked for"));
+    }
+    Ok(())
+}

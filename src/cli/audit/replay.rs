@@ -1,0 +1,166 @@
+//! `audit replay`: entries as rows. What the node shows here is not verified; `audit verify` does that.
+
+use super::{
+    leaves,
+    row::{Filter, Row},
+};
+use crate::{
+    cli::{
+        context::{Context, block_on},
+        exit::{Exit, Failure},
+        lead::When,
+        print::{self, Format, plain},
+    },
+    domain::{Lang, RecordId},
+};
+use clap::Args;
+use comfy_table::Table;
+use std::io::Write;
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// 种类 / Of these kinds: dispatch_sent, dispatch_received, consulted, …
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    kind: Vec<String>,
+    /// 何人 / Of this principal: spiffe://520624.yichuan/officer/001.
+    #[arg(long, value_name = "ID")]
+    principal: Option<String>,
+    /// 自 / Written at or after: 2026-03-05, '2026-03-05 14:00', in Asia/Shanghai.
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// 之前 / Written before.
+    #[arg(long, value_name = "TIME")]
+    before: Option<When>,
+    /// 起始条目 / From this index.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    from: u64,
+    /// 终止条目 / Up to, not including, this index.
+    #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u64).range(1..))]
+    to: Option<u64>,
+    /// 线索标识 / About this record: sent, received or consulted.
+    #[arg(long, value_name = "ID")]
+    record: Option<RecordId>,
+}
+
+pub(super) fn run(
+    args: &ReplayArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let filter = Filter {
+        kinds: args.kind.clone(),
+        principal: args.principal.clone(),
+        since: args.since.map(When::millis),
+        before: args.before.map(When::millis),
+        record: args.record,
+    };
+    let mut printer = Printer::new(context);
+    block_on(async {
+        let node = context.connect()?;
+        leaves(&node, args.from, args.to.unwrap_or(0), |index, leaf| {
+            match filter.row(index, leaf) {
+                Some(row) => printer.row(&row, out),
+                None => Ok(()),
+            }
+        })
+        .await
+    })?;
+    printer.finish(out)?;
+    Ok(Exit::Done)
+}
+
+/// A table is printed in pieces of so many rows: a log may be long, and a terminal is read while it runs.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// JSON row by row, tables piece by piece.
+struct Printer {
+    format: Format,
+    lang: Lang,
+    table: Table,
+    rows: u64,
+}
+
+impl Printer {
+    fn new(context: &Context<'_>) -> Self {
+        Self {
+            format: context.format(),
+            lang: context.lang(),
+            table: empty(context.lang()),
+            rows: 0,
+        }
+    }
+
+    fn row(&mut self, row: &Row, out: &mut dyn Write) -> Result<(), Failure> {
+        self.rows += 1;
+        if self.format == Format::Json {
+            return print::json(out, row);
+        }
+        let purpose = row.purpose.unwrap_or_default();
+        let grounds = format!("{purpose} {}", row.basis.as_deref().unwrap_or_default());
+        self.table.add_row([
+            row.index.to_string(),
+            row.time_ms.map_or_else(String::new, print::time),
+            row.kind.to_owned(),
+            plain(row.principal.as_deref().unwrap_or_default()),
+            plain(grounds.trim()),
+            plain(&what(row)),
+        ]);
+        if self.table.row_count() >= ROWS_AT_ONCE {
+            writeln!(out, "{}", self.table)?;
+            self.table = empty(self.lang);
+        }
+        Ok(())
+    }
+
+    fn finish(self, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        if !self.table.is_empty() {
+            writeln!(out, "{}", self.table)?;
+        }
+        let rows = self.rows;
+        match self.lang {
+            Lang::Zh => writeln!(out, "共{rows}条")?,
+            Lang::En => writeln!(out, "{rows} entries")?,
+        }
+        Ok(())
+    }
+}
+
+fn empty(lang: Lang) -> Table {
+    print::table(
+        lang,
+        ["条目", "时间", "种类", "何人", "用途与依据", "内容"],
+        ["entry", "time", "kind", "by", "purpose and basis", "what"],
+    )
+}
+
+/// What an entry is about, in one line.
+fn what(row: &Row) -> String {
+    let route = match (&row.from, &row.to) {
+        (Some(from), Some(to)) => Some(format!("{from} → {to}")),
+        (None, Some(to)) => Some(format!("→ {to}")),
+        (_, None) => None,
+    };
+    let records = row.records.as_ref().map(|records| match records.as_slice() {
+        [] => "0".to_owned(),
+        [one] => one.clone(),
+        [first, more @ ..] => format!("{first} + {}", more.len()),
+    });
+    [
+        row.action.map(str::to_owned),
+        row.how.map(str::to_owned),
+        route,
+        row.record.clone(),
+        records,
+        row.refusal.map(str::to_owned),
+        row.jurisdiction.clone(),
+        row.origin.clone(),
+        row.defect.clone(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" ")
+}

@@ -1,0 +1,120 @@
+//! Calls to a node. Each has a deadline.
+
+use super::{
+    exit::{Exit, Failure},
+    refusal::failure,
+};
+use crate::{
+    access::Grounds,
+    domain::Jurisdiction,
+    record::pb,
+    rpc::{
+        MAX_MESSAGE,
+        pb::{audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient},
+    },
+    tls::EndpointUrl,
+};
+use std::time::Duration;
+use tonic::{Response, Status, Streaming, transport::Channel};
+
+/// For a call that is answered at once, the connection included.
+const CALL: Duration = Duration::from_secs(30);
+/// For the next message of a stream. A stream outlives the deadline of its call, so each message has one.
+const MESSAGE: Duration = Duration::from_secs(60);
+
+/// A node, who asks it, and why. Connects when it is first asked.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    channel: Channel,
+    endpoint: EndpointUrl,
+    node: Jurisdiction,
+    grounds: pb::Grounds,
+}
+
+impl Connection {
+    pub(super) fn new(
+        channel: Channel,
+        endpoint: EndpointUrl,
+        node: Jurisdiction,
+        grounds: Grounds,
+    ) -> Self {
+        let grounds = pb::Grounds {
+            purpose: crate::record::purpose_to_wire(grounds.purpose),
+            basis: grounds.basis.to_string(),
+        };
+        Self {
+            channel,
+            endpoint,
+            node,
+            grounds,
+        }
+    }
+
+    /// Whose node.
+    pub(super) const fn node(&self) -> Jurisdiction {
+        self.node
+    }
+
+    /// Why, as every request says it.
+    pub(super) fn grounds(&self) -> Option<pb::Grounds> {
+        Some(self.grounds.clone())
+    }
+
+    pub(super) fn desk(&self) -> DeskClient<Channel> {
+        DeskClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) fn partners(&self) -> PartnersClient<Channel> {
+        PartnersClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) fn audit(&self) -> AuditClient<Channel> {
+        AuditClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    /// Awaits a call, or its deadline.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(CALL, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(failure(&status, &self.endpoint)),
+            Err(_) => Err(self.late(CALL)),
+        }
+    }
+
+    /// The next message of a stream; none at its end.
+    pub(super) async fn next<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, Failure> {
+        match tokio::time::timeout(MESSAGE, stream.message()).await {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(status)) => Err(failure(&status, &self.endpoint)),
+            Err(_) => Err(self.late(MESSAGE)),
+        }
+    }
+
+    /// An answer that breaks the protocol.
+    pub(super) fn nonsense(&self, what: &str) -> Failure {
+        Failure::new(
+            Exit::Internal,
+            format!("{} 的答复不合协议：{what}", self.endpoint),
+            format!("{} answered against the protocol: {what}", self.endpoint),
+        )
+    }
+
+    fn late(&self, waited: Duration) -> Failure {
+        let seconds = waited.as_secs();
+        Failure::new(
+            Exit::Unreachable,
+            format!(
+                "{} 在 {seconds} 秒内没有答复；是否已办理不能确定，可重做同一命令",
+                self.endpoint
+            ),
+            format!(
+                "{} did not answer within {seconds} seconds; whether it did what was asked is not known, and asking again \
+                 does no harm",
+                self.endpoint
+            ),
+        )
+    }
+}

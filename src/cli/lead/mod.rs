@@ -1,0 +1,205 @@
+//! `yichuan lead`: what officers do with leads.
+
+mod answer;
+mod list;
+mod push;
+mod show;
+
+use super::{
+    context::Context,
+    exit::{Exit, Failure},
+    lead_check::{self, CheckError, Summary},
+};
+use crate::{
+    domain::{AssessmentOutcome, Jurisdiction, LeadRules, RecordId, ReturnReason},
+    intake::SheetError,
+};
+pub(super) use list::When;
+
+use answer::{Answer, NoteArgs};
+use clap::{Args, Subcommand};
+use list::ListArgs;
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write},
+    path::{Path, PathBuf},
+};
+
+/// 线索 / Leads.
+#[derive(Args, Debug)]
+pub(super) struct LeadArgs {
+    #[command(subcommand)]
+    command: LeadCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LeadCommand {
+    /// 核对表格 / Check a sheet, row by row. Nothing leaves this machine.
+    Check {
+        /// 表格 / The .xlsx workbook.
+        file: PathBuf,
+        /// 本辖区 / Whose sheet it is. Else the configuration's.
+        #[arg(long, value_name = "CODE", requires = "partners")]
+        jurisdiction: Option<Jurisdiction>,
+        /// 对方辖区 / Partners to assume. Else `check.partners` of the configuration.
+        #[arg(long, value_name = "CODE,…", value_delimiter = ',')]
+        partners: Vec<Jurisdiction>,
+    },
+    /// 发送表格 / Check a sheet and push the accepted rows. The same sheet again changes nothing.
+    Push {
+        /// 表格 / The .xlsx workbook.
+        file: PathBuf,
+    },
+    /// 列出 / List leads without opening them; sent ones, if not said otherwise.
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// 方向 / Which way they went.
+        #[arg(long, value_enum, default_value = "sent")]
+        direction: list::Direction,
+    },
+    /// 收到的线索 / List received leads without opening them.
+    Inbox {
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// 查看 / Open one lead: what it says, what happened, and the partner's proofs. Is logged.
+    Show {
+        /// 线索标识 / The lead's id.
+        lead: RecordId,
+    },
+    /// 签收 / Sign for leads that came to this node.
+    Sign {
+        /// 线索标识 / The leads' ids.
+        #[arg(required = true)]
+        leads: Vec<RecordId>,
+        #[command(flatten)]
+        note: NoteArgs,
+    },
+    /// 核查 / Say what the assessment of a lead found.
+    Assess {
+        /// 线索标识 / The lead's id.
+        lead: RecordId,
+        /// 结果 / verified 属实, unfounded 不实 or arrested 已抓获.
+        #[arg(long)]
+        outcome: AssessmentOutcome,
+        #[command(flatten)]
+        note: NoteArgs,
+    },
+    /// 退回 / Return a lead.
+    Return {
+        /// 线索标识 / The lead's id.
+        lead: RecordId,
+        /// 理由 / not_competent, formalities_incomplete, subject_mismatch, duplicate_of or out_of_purpose.
+        #[arg(long)]
+        reason: ReturnReason,
+        #[command(flatten)]
+        note: NoteArgs,
+    },
+}
+
+pub(super) fn run(
+    args: &LeadArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    match &args.command {
+        LeadCommand::Check {
+            file,
+            jurisdiction,
+            partners,
+        } => check(file, *jurisdiction, partners, context, out),
+        LeadCommand::Push { file } => push::run(file, context, out),
+        LeadCommand::List { list, direction } => list::run(list, *direction, context, out),
+        LeadCommand::Inbox { list } => list::run(list, list::Direction::Received, context, out),
+        LeadCommand::Show { lead } => show::run(*lead, context, out),
+        LeadCommand::Sign { leads, note } => answer::run(leads, &Answer::Sign, note, context, out),
+        LeadCommand::Assess {
+            lead,
+            outcome,
+            note,
+        } => answer::run(&[*lead], &Answer::Assess(*outcome), note, context, out),
+        LeadCommand::Return { lead, reason, note } => {
+            answer::run(&[*lead], &Answer::Return(*reason), note, context, out)
+        }
+    }
+}
+
+fn check(
+    file: &Path,
+    jurisdiction: Option<Jurisdiction>,
+    partners: &[Jurisdiction],
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let (own, partners) = match jurisdiction {
+        Some(own) => (own, partners.to_vec()),
+        None => {
+            let config = context.config().map_err(|failure| {
+                failure.hint(
+                    "或用 --jurisdiction 与 --partners 写明辖区",
+                    "or say whose sheet it is, with --jurisdiction and --partners",
+                )
+            })?;
+            let assumed = match partners {
+                [] => config.check.partners,
+                named => named.to_vec(),
+            };
+            (config.jurisdiction, assumed)
+        }
+    };
+    let partners: BTreeSet<_> = partners.into_iter().collect();
+    let rules = LeadRules {
+        own,
+        partners: &partners,
+        today: context.clock().now().shanghai_date(),
+    };
+    let summary = lead_check::run(file, &rules, context.format(), context.lang(), out)
+        .map_err(|error| check_failure(error, file))?;
+    Ok(exit_of(&summary))
+}
+
+const fn exit_of(summary: &Summary) -> Exit {
+    if summary.rejected > 0 {
+        Exit::SomeRejected
+    } else {
+        Exit::Done
+    }
+}
+
+fn check_failure(error: CheckError, file: &Path) -> Failure {
+    match error {
+        CheckError::Sheet(error) => sheet_failure(&error, file),
+        CheckError::Output(error) => error.into(),
+        CheckError::Json(error) => error.into(),
+    }
+}
+
+fn sheet_failure(error: &SheetError, file: &Path) -> Failure {
+    use crate::domain::Lang;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others are about what is in the file"
+    )]
+    let exit = match error {
+        SheetError::Unreadable(_) => Exit::NoInput,
+        _ => Exit::BadData,
+    };
+    Failure::new(exit, error.message(Lang::Zh), error.message(Lang::En)).at(file.display())
+}
+
+/// The longest text that is read from stdin, in bytes.
+const MAX_STDIN: u64 = 64 * 1024;
+
+/// What was typed; with `-`, what stands on stdin: command lines are public on a machine, and stay in histories.
+fn typed_or_stdin(typed: &str) -> Result<String, Failure> {
+    if typed != "-" {
+        return Ok(typed.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_STDIN)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::of(Exit::NoInput, &error).at("stdin"))?;
+    Ok(text.trim().to_owned())
+}

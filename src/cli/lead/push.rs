@@ -1,0 +1,340 @@
+//! `lead push FILE`: a sheet's accepted rows on one stream, and one verdict a row.
+
+use super::{check_failure, exit_of, sheet_failure};
+use crate::{
+    cli::{
+        client::Connection,
+        context::{Context, block_on},
+        exit::{Exit, Failure},
+        lead_check::{Added, Report},
+        partner::partners,
+        print::{self, plain},
+    },
+    domain::{Column, Finding, FindingCode, Jurisdiction, LeadRules, RecordId},
+    intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
+    record::{self, pb},
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::Write,
+    path::Path,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+/// Leads that may be under way without a verdict.
+const WINDOW: usize = 256;
+
+pub(super) fn run(
+    file: &Path,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    // Whoever has mistyped a file, or a purpose, hears of it before anybody is asked anything.
+    let sheet = Sheet::open(file).map_err(|error| sheet_failure(&error, file))?;
+    let other_sheets = sheet.other_sheets();
+    block_on(async {
+        let node = context.connect()?;
+        let partners = approved(&partners(&node).await?);
+        let rules = LeadRules {
+            own: node.node(),
+            partners: &partners,
+            today: context.clock().now().shanghai_date(),
+        };
+        let rows: Vec<_> = check(sheet, &rules).collect();
+        let mut report = Report::new(context.format(), context.lang(), true, out);
+        let pushed = push(&node, &rows, &mut report, context).await;
+        // The verdicts that came are the officer's, whatever became of the rest.
+        let summary = report
+            .finish(other_sheets)
+            .map_err(|error| check_failure(error, file))?;
+        pushed.map_err(|failure| {
+            failure.hint(
+                "已有结果的行已入日志；重新发送同一表格即可，不会重复",
+                "rows with a verdict are in the node's log; push the same sheet again, nothing is sent twice",
+            )
+        })?;
+        Ok(exit_of(&summary))
+    })
+}
+
+fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
+    let approved = partners.iter().filter(|partner| partner.approved);
+    approved
+        .filter_map(|partner| partner.jurisdiction.parse().ok())
+        .collect()
+}
+
+/// Sends the accepted rows and reports all, in the sheet's order.
+async fn push(
+    node: &Connection,
+    rows: &[RowVerdict],
+    report: &mut Report<'_>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let bar = print::progress(length, context.lang(), "发送", "pushing");
+    let mut told = Told {
+        report,
+        lead_ids: HashMap::new(),
+        bar: &bar,
+    };
+    if rows.iter().all(|row| row.lead.is_none()) {
+        return rows.iter().try_for_each(|row| told.here(row));
+    }
+    let (requests, queued) = mpsc::channel(WINDOW);
+    let window = Semaphore::new(WINDOW);
+    let mut desk = node.desk();
+    let answered = async {
+        let mut verdicts = node
+            .call(desk.push_leads(ReceiverStream::new(queued)))
+            .await?;
+        for row in rows {
+            if row.lead.is_none() {
+                told.here(row)?;
+                continue;
+            }
+            let verdict = next(node, &mut verdicts, row).await?;
+            window.add_permits(1);
+            told.there(row, verdict)
+                .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
+        }
+        Ok(())
+    };
+    // Sending ends with the stream, whose end the other half reports.
+    let (answered, ()) = tokio::join!(
+        async {
+            let answered = answered.await;
+            window.close();
+            answered
+        },
+        send(node, rows, requests, &window)
+    );
+    bar.finish_and_clear();
+    answered
+}
+
+async fn send(
+    node: &Connection,
+    rows: &[RowVerdict],
+    requests: mpsc::Sender<pb::PushLeadsRequest>,
+    window: &Semaphore,
+) {
+    let mut grounds = node.grounds();
+    for row in rows {
+        let Some(parsed) = &row.lead else { continue };
+        let Ok(permit) = window.acquire().await else {
+            return;
+        };
+        // The verdict gives it back.
+        permit.forget();
+        let request = pb::PushLeadsRequest {
+            grounds: grounds.take(),
+            row: row.row.into(),
+            lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
+        };
+        if requests.send(request).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn next(
+    node: &Connection,
+    verdicts: &mut Streaming<pb::PushLeadsResponse>,
+    row: &RowVerdict,
+) -> Result<pb::PushLeadsResponse, Failure> {
+    match node.next(verdicts).await? {
+        Some(verdict) if verdict.row == u64::from(row.row) => Ok(verdict),
+        Some(_) => Err(node.nonsense("verdicts out of order")),
+        None => Err(node.nonsense("fewer verdicts than leads")),
+    }
+}
+
+/// Brings the verdicts of both sides together.
+struct Told<'a, 'out> {
+    report: &'a mut Report<'out>,
+    /// By row, for the rows further down that repeat it.
+    lead_ids: HashMap<u32, String>,
+    bar: &'a indicatif::ProgressBar,
+}
+
+impl Told<'_, '_> {
+    /// A row that was decided here.
+    fn here(&mut self, row: &RowVerdict) -> Result<(), Failure> {
+        let first = row.first_row.filter(|_| row.verdict == Verdict::Duplicate);
+        let added = Added {
+            lead_id: first.and_then(|first| self.lead_ids.get(&first).cloned()),
+            reasons: Vec::new(),
+        };
+        self.row(row, added)
+    }
+
+    /// A row that the node decided; no failure where its answer means nothing.
+    fn there(
+        &mut self,
+        row: &RowVerdict,
+        answer: pb::PushLeadsResponse,
+    ) -> Result<(), Option<Failure>> {
+        let verdict = match pb::Verdict::try_from(answer.verdict) {
+            Ok(pb::Verdict::Accept) => Verdict::Accept,
+            Ok(pb::Verdict::Duplicate) => Verdict::Duplicate,
+            Ok(pb::Verdict::Reject) => Verdict::Reject,
+            Ok(pb::Verdict::Unspecified) | Err(_) => return Err(None),
+        };
+        let lead_id = answer.lead_id.parse::<RecordId>().ok();
+        if lead_id.is_none() && verdict != Verdict::Reject {
+            return Err(None);
+        }
+        let lead_id = lead_id.map(|id| id.to_string());
+        if let Some(id) = &lead_id {
+            self.lead_ids.insert(row.row, id.clone());
+        }
+        let mut merged = RowVerdict {
+            verdict,
+            lead: None,
+            ..row.clone()
+        };
+        let mut reasons = Vec::new();
+        for reason in answer.reasons {
+            match known(&reason) {
+                Some(finding) if merged.findings.contains(&finding) => {}
+                Some(finding) => merged.findings.push(finding),
+                None => reasons.push(foreign(&reason)),
+            }
+        }
+        Finding::sort(&mut merged.findings);
+        self.row(&merged, Added { lead_id, reasons }).map_err(Some)
+    }
+
+    fn row(&mut self, row: &RowVerdict, added: Added) -> Result<(), Failure> {
+        self.bar.inc(1);
+        // The name of the file helps nobody here: only output fails.
+        self.report
+            .row(row, added)
+            .map_err(|error| check_failure(error, Path::new("stdout")))
+    }
+}
+
+/// A reason that this program can say in both languages.
+fn known(reason: &pb::Reason) -> Option<Finding> {
+    let code = FindingCode::ALL
+        .iter()
+        .find(|code| code.as_str() == reason.code)?;
+    if reason.column.is_empty() {
+        return Some(Finding::on_row(*code));
+    }
+    let column = Column::ALL
+        .iter()
+        .find(|column| column.as_str() == reason.column)?;
+    Some(Finding::new(*column, *code))
+}
+
+fn foreign(reason: &pb::Reason) -> JsonReason {
+    JsonReason {
+        column: Some(plain(&reason.column)).filter(|column| !column.is_empty()),
+        code: plain(&reason.code),
+        message: plain(&reason.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cli::print::Format, domain::Lang, intake::JsonRow};
+
+    const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+
+    fn row(row: u32, verdict: Verdict, first_row: Option<u32>) -> RowVerdict {
+        RowVerdict {
+            row,
+            verdict,
+            findings: Vec::new(),
+            lead: None,
+            first_row,
+        }
+    }
+
+    fn reason(column: &str, code: &str) -> pb::Reason {
+        pb::Reason {
+            column: column.into(),
+            code: code.into(),
+            message: "said\u{1b}".into(),
+        }
+    }
+
+    fn answer(
+        verdict: pb::Verdict,
+        lead_id: &str,
+        reasons: Vec<pb::Reason>,
+    ) -> pb::PushLeadsResponse {
+        pb::PushLeadsResponse {
+            row: 2,
+            verdict: verdict as i32,
+            reasons,
+            lead_id: lead_id.into(),
+            log_index: 7,
+        }
+    }
+
+    fn told(tell: impl FnOnce(&mut Told<'_, '_>)) -> Vec<JsonRow> {
+        let mut out = Vec::new();
+        let mut report = Report::new(Format::Json, Lang::En, true, &mut out);
+        let bar = indicatif::ProgressBar::hidden();
+        tell(&mut Told {
+            report: &mut report,
+            lead_ids: HashMap::new(),
+            bar: &bar,
+        });
+        report.finish(0).unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn both_sides_reasons_come_together_and_repeats_share_an_id() {
+        let rows = told(|told| {
+            let reasons = vec![
+                reason("registered_code", "unknown_division"),
+                reason("", "of_the_future"),
+            ];
+            let mut first = row(2, Verdict::Accept, None);
+            first.findings = vec![Finding::new(Column::Phone, FindingCode::Normalised)];
+            told.there(&first, answer(pb::Verdict::Accept, ID, reasons))
+                .unwrap();
+            told.here(&row(3, Verdict::Duplicate, Some(2))).unwrap();
+            told.here(&row(4, Verdict::Reject, Some(2))).unwrap();
+        });
+        let codes: Vec<_> = rows[0].reasons.iter().map(|r| r.code.as_str()).collect();
+        assert_eq!(codes, ["normalised", "unknown_division", "of_the_future"]);
+        assert_eq!(rows[0].reasons[2].message, "said ");
+        let ids: Vec<_> = rows.iter().map(|row| row.lead_id.as_deref()).collect();
+        assert_eq!(ids, [Some(ID), Some(ID), None]);
+    }
+
+    #[test]
+    fn the_node_has_the_last_word() {
+        let rows = told(|told| {
+            let changed = vec![reason("number", "changed_content")];
+            let accepted = row(2, Verdict::Accept, None);
+            told.there(&accepted, answer(pb::Verdict::Reject, "", changed))
+                .unwrap();
+            assert!(
+                told.there(&accepted, answer(pb::Verdict::Accept, "", vec![]))
+                    .is_err(),
+                "an accepted lead has an id"
+            );
+            assert!(
+                told.there(&accepted, answer(pb::Verdict::Unspecified, ID, vec![]))
+                    .is_err()
+            );
+        });
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].verdict, "reject");
+        assert_eq!(rows[0].reasons[0].code, "changed_content");
+    }
+}

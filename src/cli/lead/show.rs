@@ -1,0 +1,215 @@
+//! `lead show`: one lead, opened: what it says, what happened, and what proves it.
+
+use super::list::Row;
+use crate::{
+    cli::{
+        context::{Context, block_on},
+        exit::{Exit, Failure},
+        print::{self, Format, plain, rfc3339},
+        words::{action, outcome_label, reason_label, standing},
+    },
+    domain::{AssessmentOutcome, Column, Lang, LeadFields, RecordId, ReturnReason},
+    record::{self, pb},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::io::Write;
+
+pub(super) fn run(
+    lead: RecordId,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let shown = block_on(async {
+        let node = context.connect()?;
+        let mut desk = node.desk();
+        let request = pb::ShowLeadRequest {
+            grounds: node.grounds(),
+            lead_id: lead.to_string(),
+        };
+        let shown = node.call(desk.show_lead(request)).await?;
+        match (shown.summary, shown.lead) {
+            (Some(summary), Some(lead)) => Ok(Shown {
+                summary,
+                fields: record::lead_from_wire(lead),
+                events: shown.events,
+                consulted_index: shown.consulted_index,
+            }),
+            _ => Err(node.nonsense("a lead without its content")),
+        }
+    })?;
+    match context.format() {
+        Format::Json => print::json(out, &shown.to_json())?,
+        Format::Table => shown.print(context.lang(), out)?,
+    }
+    Ok(Exit::Done)
+}
+
+struct Shown {
+    summary: pb::LeadSummary,
+    fields: LeadFields,
+    events: Vec<pb::LeadEvent>,
+    consulted_index: u64,
+}
+
+#[derive(Serialize)]
+struct JsonLead<'a> {
+    #[serde(flatten)]
+    summary: Row<'a>,
+    lead: Map<String, Value>,
+    events: Vec<JsonEvent<'a>>,
+    consulted_index: u64,
+}
+
+#[derive(Serialize)]
+struct JsonEvent<'a> {
+    log_index: u64,
+    time: Option<String>,
+    action: &'static str,
+    principal: &'a str,
+    superseded: bool,
+    waiting: bool,
+    outcome: Option<&'static str>,
+    return_reason: Option<&'static str>,
+    note: Option<&'a str>,
+    receipt: Option<JsonReceipt<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonReceipt<'a> {
+    log_index: u64,
+    partner_origin: &'a str,
+    partner_index: u64,
+    tree_size: u64,
+    time: Option<String>,
+}
+
+impl<'a> From<&'a pb::LeadEvent> for JsonEvent<'a> {
+    fn from(event: &'a pb::LeadEvent) -> Self {
+        Self {
+            log_index: event.log_index,
+            time: rfc3339(event.time_ms),
+            action: action(event.action).0,
+            principal: &event.principal,
+            superseded: event.superseded,
+            waiting: event.waiting,
+            outcome: outcome(event).map(AssessmentOutcome::as_str),
+            return_reason: reason(event).map(ReturnReason::as_str),
+            note: note(event),
+            receipt: event.receipt.as_ref().map(|receipt| JsonReceipt {
+                log_index: receipt.log_index,
+                partner_origin: &receipt.partner_origin,
+                partner_index: receipt.partner_index,
+                tree_size: receipt.tree_size,
+                time: rfc3339(receipt.time_ms),
+            }),
+        }
+    }
+}
+
+fn outcome(event: &pb::LeadEvent) -> Option<AssessmentOutcome> {
+    record::outcome_from_wire(event.answer.as_ref()?.outcome)
+}
+
+fn reason(event: &pb::LeadEvent) -> Option<ReturnReason> {
+    record::return_reason_from_wire(event.return_reason)
+}
+
+fn note(event: &pb::LeadEvent) -> Option<&str> {
+    let note = event.answer.as_ref()?.note.as_str();
+    Some(note).filter(|note| !note.is_empty())
+}
+
+impl Shown {
+    fn to_json(&self) -> JsonLead<'_> {
+        let field = |column: &Column| {
+            let text = self.fields.get(*column).to_owned();
+            (column.as_str().to_owned(), Value::String(text))
+        };
+        JsonLead {
+            summary: Row::from(&self.summary),
+            lead: Column::ALL.iter().map(field).collect(),
+            events: self.events.iter().map(JsonEvent::from).collect(),
+            consulted_index: self.consulted_index,
+        }
+    }
+
+    fn print(&self, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
+        let summary = &self.summary;
+        let mut facts = print::unheaded();
+        for (zh, en, value) in [
+            ("线索标识", "lead id", plain(&summary.lead_id)),
+            ("来自", "from", plain(&summary.origin)),
+            ("发往", "to", plain(&summary.destination)),
+            ("状态", "state", plain(&standing(summary, lang))),
+            ("签收期限", "sign by", print::time(summary.sign_by_ms)),
+        ] {
+            if !value.is_empty() {
+                facts.add_row([lang.pick(zh, en), &value]);
+            }
+        }
+        for column in Column::ALL {
+            let text = plain(self.fields.get(*column));
+            if !text.is_empty() {
+                let label = lang.pick(column.header_zh(), column.as_str());
+                facts.add_row([label, &text]);
+            }
+        }
+        writeln!(out, "{facts}")?;
+        let mut events = print::table(
+            lang,
+            ["条目", "时间", "动作", "何人", "说明", "对方回执"],
+            ["entry", "time", "action", "by", "says", "partner's receipt"],
+        );
+        for event in &self.events {
+            events.add_row([
+                event.log_index.to_string(),
+                print::time(event.time_ms),
+                label(event, lang),
+                plain(&event.principal),
+                said(event, lang),
+                receipt(event, lang),
+            ]);
+        }
+        writeln!(out, "{events}")?;
+        let logged = self.consulted_index;
+        match lang {
+            Lang::Zh => writeln!(out, "本次查看已记入日志第 {logged} 条")?,
+            Lang::En => writeln!(out, "that you opened it is entry {logged} of the log")?,
+        }
+        Ok(())
+    }
+}
+
+fn label(event: &pb::LeadEvent, lang: Lang) -> String {
+    let (en, zh) = action(event.action);
+    let standing = match (event.superseded, event.waiting) {
+        (true, _) => lang.pick("（已被取代）", " (superseded)"),
+        (false, true) => lang.pick("（等待前序）", " (waits for what it follows)"),
+        (false, false) => "",
+    };
+    format!("{}{standing}", lang.pick(zh, en))
+}
+
+fn said(event: &pb::LeadEvent, lang: Lang) -> String {
+    let outcome = outcome(event).map(|outcome| outcome_label(outcome, lang));
+    let reason = reason(event).map(|reason| reason_label(reason, lang));
+    let words = [outcome, reason, note(event)].into_iter().flatten();
+    plain(&words.collect::<Vec<_>>().join(lang.pick("；", "; ")))
+}
+
+fn receipt(event: &pb::LeadEvent, lang: Lang) -> String {
+    let Some(receipt) = &event.receipt else {
+        return String::new();
+    };
+    let (origin, index, size) = (
+        plain(&receipt.partner_origin),
+        receipt.partner_index,
+        receipt.tree_size,
+    );
+    let time = print::time(receipt.time_ms);
+    match lang {
+        Lang::Zh => format!("{origin} 第 {index} 条（树 {size}），{time}"),
+        Lang::En => format!("{origin} entry {index} (tree {size}), {time}"),
+    }
+}

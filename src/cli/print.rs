@@ -1,0 +1,141 @@
+//! What commands print: tables for people, JSON lines for programs.
+
+use super::exit::Failure;
+use crate::domain::{Lang, Timestamp};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::Write;
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// 表格 / For people.
+    Table,
+    /// 每行一个 JSON / One JSON object a line, nothing else.
+    Json,
+}
+
+/// One JSON object on one line.
+pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value)?;
+    Ok(writeln!(out)?)
+}
+
+/// A table with a header in one of two languages.
+pub(super) fn table<const N: usize>(lang: Lang, zh: [&str; N], en: [&str; N]) -> Table {
+    let mut table = unheaded();
+    table.set_header(match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    });
+    table
+}
+
+/// A table without a header.
+pub(super) fn unheaded() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+/// A bar on stderr; hidden where that is no terminal.
+pub(super) fn progress(length: u64, lang: Lang, zh: &str, en: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let template = format!("{} {{wide_bar}} {{pos}}/{{len}}", lang.pick(zh, en));
+    // Without a style the bar is plain, and still a bar.
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// A remark on stderr, beside the data.
+pub(super) fn remark(text: &str) {
+    // Where stderr is gone there is nobody to tell.
+    drop(writeln!(anstream::stderr(), "{text}"));
+}
+
+/// What somebody else wrote, fit for a terminal: nothing in it moves the cursor, changes colours or reorders text.
+pub(super) fn plain(text: &str) -> String {
+    let fit = |c: char| match c {
+        '\n' => '\n',
+        c if c.is_control() => ' ',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        c => c,
+    };
+    text.chars().map(fit).collect()
+}
+
+/// Without runs of digits as long as a telephone's: a number typed in the wrong place is not repeated.
+pub(super) fn redacted(text: &str) -> String {
+    const TELEPHONE: usize = 11;
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let end = from
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(from.len());
+        let (digits, after) = from.split_at(end);
+        out.push_str(before);
+        if digits.len() < TELEPHONE {
+            out.push_str(digits);
+            rest = after;
+        } else {
+            out.push('…');
+            rest = after.strip_prefix(['X', 'x']).unwrap_or(after);
+        }
+    }
+    out + rest
+}
+
+/// RFC 3339 in Asia/Shanghai: `2026-03-05T14:07:09.000+08:00`; none for a time that is not stated.
+pub(super) fn rfc3339(millis: u64) -> Option<String> {
+    if millis == 0 {
+        return None;
+    }
+    let date_time = Timestamp::from_millis(millis)
+        .shanghai_text()
+        .replace(' ', "T");
+    Some(format!("{date_time}.{:03}+08:00", millis % 1000))
+}
+
+/// As people write it; empty for a time that is not stated.
+pub(super) fn time(millis: u64) -> String {
+    match millis {
+        0 => String::new(),
+        millis => Timestamp::from_millis(millis).shanghai_text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_others_wrote_moves_the_cursor() {
+        assert_eq!(plain("甲\u{1b}[31m\u{202e}乙\r\n丙"), "甲 [31m 乙 \n丙");
+    }
+
+    #[test]
+    fn numbers_typed_in_the_wrong_place_are_not_repeated() {
+        assert_eq!(
+            redacted("unexpected '52222519001014247X' and 64"),
+            "unexpected '…' and 64"
+        );
+        assert_eq!(redacted("2026-01 13800000000"), "2026-01 …");
+        assert_eq!(redacted("甲1乙"), "甲1乙");
+    }
+
+    #[test]
+    fn times_say_their_offset() {
+        assert_eq!(
+            rfc3339(1_772_640_000_007).as_deref(),
+            Some("2026-03-05T00:00:00.007+08:00")
+        );
+        assert_eq!(rfc3339(0), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! A node's refusals, and failures to reach it, as exit codes and sentences.
+
+use super::{
+    exit::{Exit, Failure},
+    print::plain,
+};
+use crate::tls::{EndpointUrl, Reason};
+use std::{error::Error, io};
+use tonic::{Code, Status};
+
+/// Longest text of a node that is shown, in characters.
+const MAX_SAID: usize = 500;
+
+/// What became of a call that a node did not answer as asked.
+pub(super) fn failure(status: &Status, endpoint: &EndpointUrl) -> Failure {
+    if let Some(refused) = handshake(status, endpoint) {
+        return refused;
+    }
+    // A status without a source came from the node; one with a source was made here, of a connection that failed.
+    if status.source().is_some() {
+        return Failure::new(
+            Exit::Unreachable,
+            format!("无法连接节点 {endpoint}：{}", deepest(status)),
+            format!("cannot reach the node at {endpoint}: {}", deepest(status)),
+        )
+        .hint(
+            "确认节点在运行，地址（client.node 或 --node）无误，网络可达",
+            "see that the node runs, that its address (client.node or --node) is right, and that the network lets you \
+             through",
+        );
+    }
+    let said: String = plain(status.message()).chars().take(MAX_SAID).collect();
+    let (exit, zh, en) = sentence(status.code());
+    Failure::new(exit, format!("{zh}：{said}"), format!("{en}: {said}"))
+}
+
+/// What a code means for whoever called.
+const fn sentence(code: Code) -> (Exit, &'static str, &'static str) {
+    match code {
+        Code::PermissionDenied | Code::Unauthenticated => {
+            (Exit::Refused, "节点不允许", "the node does not allow it")
+        }
+        Code::FailedPrecondition | Code::AlreadyExists => {
+            (Exit::Refused, "节点不予办理", "the node refuses")
+        }
+        Code::InvalidArgument | Code::OutOfRange => (
+            Exit::BadData,
+            "节点不接受所给内容",
+            "the node does not take what was given",
+        ),
+        Code::NotFound => (Exit::NoInput, "节点上没有", "the node does not have it"),
+        Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled => (
+            Exit::Unreachable,
+            "节点暂时不能办理，请稍后重做",
+            "the node cannot do it now, try again later",
+        ),
+        Code::Unimplemented => (
+            Exit::Unreachable,
+            "节点没有此功能，版本可能较旧",
+            "the node does not know this call; it may be of an older version",
+        ),
+        Code::Ok | Code::Unknown | Code::Aborted | Code::Internal | Code::DataLoss => {
+            (Exit::Internal, "节点内部故障", "the node failed")
+        }
+    }
+}
+
+/// A handshake that one of the two sides broke off over a certificate.
+fn handshake(status: &Status, endpoint: &EndpointUrl) -> Option<Failure> {
+    let refused = |zh: String, en: String| Some(Failure::new(Exit::Refused, zh, en));
+    for cause in causes(status) {
+        let inner = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let reason = cause
+            .downcast_ref::<Reason>()
+            .or_else(|| inner.and_then(|e| e.downcast_ref()));
+        if let Some(reason) = reason.filter(|reason| !is_outage(**reason)) {
+            return refused(
+                format!(
+                    "节点 {endpoint} 的证书不被接受（{reason}）；请核对 CA、吊销列表、--node-jurisdiction 和系统时间"
+                ),
+                format!(
+                    "the certificate of the node at {endpoint} is refused here ({reason}); check its CA, the revocation \
+                     list, --node-jurisdiction and the clock"
+                ),
+            );
+        }
+        let tls = cause
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| inner.and_then(|e| e.downcast_ref()));
+        match tls {
+            Some(rustls::Error::AlertReceived(alert)) => {
+                return refused(
+                    format!(
+                        "节点 {endpoint} 不接受所用证书（{alert:?}）；请核对 --as 及证书是否过期或被吊销"
+                    ),
+                    format!(
+                        "the node at {endpoint} refuses this certificate ({alert:?}); check --as, and that it has neither \
+                         expired nor been revoked"
+                    ),
+                );
+            }
+            Some(error) => {
+                return refused(
+                    format!("与节点 {endpoint} 的握手失败：{error}"),
+                    format!("the handshake with the node at {endpoint} failed: {error}"),
+                );
+            }
+            None => {}
+        }
+    }
+    None
+}
+
+/// Reasons that say nothing about a certificate.
+const fn is_outage(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Timeout | Reason::Aborted | Reason::TooManyConnections
+    )
+}
+
+fn causes<'a>(status: &'a Status) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(status.source(), |error| (*error).source())
+}
+
+fn deepest(status: &Status) -> String {
+    causes(status)
+        .last()
+        .map_or_else(|| status.message().to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Lang;
+    use std::sync::Arc;
+
+    fn endpoint() -> EndpointUrl {
+        "https://127.0.0.1:7443".parse().unwrap()
+    }
+
+    fn caused(cause: impl Error + Send + Sync + 'static) -> Failure {
+        let mut status = Status::unavailable("error trying to connect");
+        status.set_source(Arc::new(cause));
+        failure(&status, &endpoint())
+    }
+
+    #[test]
+    fn every_code_has_an_exit_of_its_kind() {
+        let exits = [
+            (Code::PermissionDenied, 77),
+            (Code::Unauthenticated, 77),
+            (Code::FailedPrecondition, 77),
+            (Code::AlreadyExists, 77),
+            (Code::InvalidArgument, 65),
+            (Code::OutOfRange, 65),
+            (Code::NotFound, 66),
+            (Code::Unavailable, 69),
+            (Code::Cancelled, 69),
+            (Code::Internal, 70),
+            (Code::Unknown, 70),
+        ];
+        for (code, exit) in exits {
+            let failure = failure(&Status::new(code, "why"), &endpoint());
+            assert_eq!(failure.exit().code(), exit, "{code:?}");
+            assert!(failure.message(Lang::En).ends_with(": why"));
+        }
+    }
+
+    #[test]
+    fn a_refused_certificate_is_no_outage() {
+        let refusal = |reason| io::Error::new(io::ErrorKind::ConnectionRefused, reason);
+        let failure = caused(refusal(Reason::WrongPeer));
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert!(failure.message(Lang::En).contains("wrong_peer"));
+        assert_eq!(caused(refusal(Reason::Timeout)).exit(), Exit::Unreachable);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(caused(refused).exit(), Exit::Unreachable);
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
+        let failure = caused(io::Error::new(io::ErrorKind::InvalidData, alert));
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert!(failure.message(Lang::En).contains("CertificateRevoked"));
+    }
+
+    #[test]
+    fn a_node_says_nothing_that_moves_the_cursor_or_floods_the_screen() {
+        let status = Status::not_found(format!("\u{1b}[2J{}", "x".repeat(10_000)));
+        let said = failure(&status, &endpoint());
+        let said = said.message(Lang::En);
+        assert!(!said.contains('\u{1b}') && said.len() < 1000, "{said}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line as it is typed. What it comes to, [`super::context`] resolves.
+
+use super::{
+    audit::AuditArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs,
+    lead::LeadArgs, partner::PartnerArgs, print::Format, serve::ServeArgs,
+};
+use crate::{
+    domain::{Jurisdiction, Lang},
+    tls::EndpointUrl,
+};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// 驿传：辖区之间交换线索，每一次投递都可审计 / Exchange of leads between jurisdictions in which every delivery is also an
+/// audit.
+#[derive(Debug, Parser)]
+#[command(
+    name = "yichuan",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "退出码 / Exit codes: 0 done, 1 some rows rejected, 64 usage, 65 bad data, 66 no input, 69 node \
+                  unreachable, 70 internal, 77 refused, 78 configuration."
+)]
+pub(super) struct Typed {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that any command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "通用 / Global")]
+pub(super) struct Global {
+    /// 配置文件 / Configuration. Else YICHUAN_CONFIG, else /etc/yichuan/node.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// 以谁的身份 / Identity: the stem of certificate and key in `client.identities`, such as officer-001.
+    #[arg(long = "as", global = true, value_name = "NAME", env = "YICHUAN_AS")]
+    pub(super) identity: Option<String>,
+    /// 用途 / Purpose: screening, case, assistance, supervision or audit.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PURPOSE",
+        env = "YICHUAN_PURPOSE",
+        hide_env_values = true
+    )]
+    pub(super) purpose: Option<String>,
+    /// 依据 / Basis: case:A and 22 digits, lead:<uuid>, referral:<uuid>, or campaign:<code>-<year>-<number>.
+    #[arg(
+        long,
+        global = true,
+        value_name = "BASIS",
+        env = "YICHUAN_BASIS",
+        hide_env_values = true
+    )]
+    pub(super) basis: Option<String>,
+    /// 连接的节点 / Node to ask. Else `client.node` of the configuration.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) node: Option<EndpointUrl>,
+    /// 该节点的辖区 / Whose node that is. Else the card's, else one's own.
+    #[arg(long, global = true, value_name = "CODE")]
+    pub(super) node_jurisdiction: Option<Jurisdiction>,
+    /// 节点名片 / Node card: whose CA and log key to trust.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) card: Option<PathBuf>,
+    /// 输出格式 / Form of the output.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "table"
+    )]
+    pub(super) format: Format,
+    /// 语言 / Language, zh or en. Else the locale's.
+    #[arg(long, global = true, value_name = "LANG")]
+    pub(super) lang: Option<Lang>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// 演示 / Show the exchange at work: nodes on this machine, a sheet, and an audit.
+    Demo(DemoArgs),
+    /// 新建节点 / Make a new node's directory.
+    Init(InitArgs),
+    /// 运行节点 / Run the node. TERM drains, a second TERM leaves at once, HUP reloads.
+    Serve(ServeArgs),
+    /// 配置 / The configuration.
+    Config(ConfigArgs),
+    /// 证书 / Certificates of the jurisdiction: its CA, its node, its people.
+    Certs(CertsArgs),
+    /// 对方节点 / Partners and node cards.
+    Partner(PartnerArgs),
+    /// 线索 / Leads.
+    Lead(LeadArgs),
+    /// 审计 / The log: replay it, verify it, write it out.
+    Audit(AuditArgs),
+}
+
+/// 演示 / Show the exchange at work: nodes on this machine, a sheet, and an audit.
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// 保留目录 / Keep everything in this directory. Else it is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+    /// 演示后继续运行 / Leave the nodes up until interrupted, and say what to try.
+    #[arg(long)]
+    pub(super) serve: bool,
+}

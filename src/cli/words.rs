@@ -1,0 +1,96 @@
+//! Closed lists as they come off the wire, and as people read them.
+
+use crate::{
+    domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
+    record::{self, pb},
+};
+
+pub(super) const fn state_label(state: LeadState, lang: Lang) -> &'static str {
+    let zh = match state {
+        LeadState::Sent => "已发",
+        LeadState::Delivered => "已送达",
+        LeadState::SignedFor => "已签收",
+        LeadState::Assessed => "已核查",
+        LeadState::Returned => "已退回",
+        LeadState::Refused => "对方节点拒收",
+    };
+    lang.pick(zh, state.as_str())
+}
+
+pub(super) const fn outcome_label(outcome: AssessmentOutcome, lang: Lang) -> &'static str {
+    let zh = match outcome {
+        AssessmentOutcome::Verified => "属实",
+        AssessmentOutcome::Unfounded => "不实",
+        AssessmentOutcome::Arrested => "已抓获",
+    };
+    lang.pick(zh, outcome.as_str())
+}
+
+pub(super) const fn reason_label(reason: ReturnReason, lang: Lang) -> &'static str {
+    let zh = match reason {
+        ReturnReason::NotCompetent => "不具管辖权",
+        ReturnReason::FormalitiesIncomplete => "手续不全",
+        ReturnReason::SubjectMismatch => "人员不符",
+        ReturnReason::DuplicateOf => "重复",
+        ReturnReason::OutOfPurpose => "超出用途",
+    };
+    lang.pick(zh, reason.as_str())
+}
+
+pub(super) const fn urgency_label(urgency: Urgency, lang: Lang) -> &'static str {
+    let zh = match urgency {
+        Urgency::Normal => "普通",
+        Urgency::Urgent => "紧急",
+        Urgency::Critical => "特急",
+    };
+    lang.pick(zh, urgency.as_str())
+}
+
+/// Key and label of an action on a lead.
+pub(super) fn action(value: i32) -> (&'static str, &'static str) {
+    match pb::Action::try_from(value) {
+        Ok(pb::Action::Lead) => ("lead", "发出线索"),
+        Ok(pb::Action::LeadSign) => ("lead_sign", "签收"),
+        Ok(pb::Action::LeadAssess) => ("lead_assess", "核查"),
+        Ok(pb::Action::LeadReturn) => ("lead_return", "退回"),
+        Ok(pb::Action::Unspecified) | Err(_) => ("unknown", "未知"),
+    }
+}
+
+pub(super) fn state_from_wire(value: i32) -> Option<LeadState> {
+    let wire = pb::LeadState::try_from(value).ok()?;
+    LeadState::ALL
+        .iter()
+        .copied()
+        .find(|state| state_to_wire(*state) == wire)
+}
+
+pub(super) const fn state_to_wire(state: LeadState) -> pb::LeadState {
+    match state {
+        LeadState::Sent => pb::LeadState::Sent,
+        LeadState::Delivered => pb::LeadState::Delivered,
+        LeadState::SignedFor => pb::LeadState::SignedFor,
+        LeadState::Assessed => pb::LeadState::Assessed,
+        LeadState::Returned => pb::LeadState::Returned,
+        LeadState::Refused => pb::LeadState::Refused,
+    }
+}
+
+/// A lead's state with what it says of its end: `assessed (verified)`.
+pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
+    let Some(state) = state_from_wire(summary.state) else {
+        return lang.pick("未知", "unknown").to_owned();
+    };
+    let label = state_label(state, lang);
+    let outcome = record::outcome_from_wire(summary.outcome).map(|o| outcome_label(o, lang));
+    let reason =
+        record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
+    let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
+    match outcome.or(reason).or(refusal) {
+        Some(more) => match lang {
+            Lang::Zh => format!("{label}（{more}）"),
+            Lang::En => format!("{label} ({more})"),
+        },
+        None => label.to_owned(),
+    }
+}
