@@ -2,14 +2,34 @@
 //!
 //! Whether a log is what its checkpoint says is decided here from bytes alone, in memory that does not grow with the
 //! log: [`LogVerifier`] for leaves that arrive one after the other, [`verify_export`] for a directory that
-//! [`TileWriter`] wrote. What leaves mean is no matter of these files.
+//! [`TileWriter`] wrote. What the leaves mean is read on top of that: [`replay`] shows them, an [`Inspector`] checks that
+//! what one log claims holds together and is signed by whom it says, and a [`Reconciler`] that two logs tell of the same
+//! dispatches.
 
 mod export;
+mod inspect;
+mod listed;
+mod reading;
 mod recompute;
+mod reconcile;
+mod replay;
+mod row;
 mod tiles;
 mod verify;
 
 pub use export::{ExportError, TileWriter};
+pub use inspect::{
+    ConsultationCount, Defect, DefectCode, Evidence, Inspection, Inspector, NotTheLog, Remark,
+    RemarkCode, Trusted, Unanswered,
+};
+pub use listed::{LISTED_LIMIT, Listed};
+pub use reading::{NotALogKey, log_owner};
 pub use recompute::{LeafTooLong, LogVerifier, MAX_LEAF_BYTES, Mismatch, VerifiedLog};
+pub use reconcile::{
+    Difference, DifferenceCode, ExportedLog, Flow, ReconcileError, Reconciler, Reconciliation,
+    Side, feed,
+};
+pub use replay::{PrincipalFilter, Replay, ReplayCounts, ReplayFilter, UnknownPrincipal, replay};
+pub use row::{KindName, ReplayRow, UnknownKind};
 pub use tiles::{Entries, ExportDefect, ExportedTree, entries};
 pub use verify::verify_export;

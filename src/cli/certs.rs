@@ -29,7 +29,7 @@ enum CertsCommand {
         #[command(flatten)]
         dir: Directory,
         #[command(flatten)]
-        validity: Days<3650>,
+        validity: Days,
         #[command(flatten)]
         list: ListDays,
     },
@@ -41,7 +41,7 @@ enum CertsCommand {
         #[command(flatten)]
         dir: Directory,
         #[command(flatten)]
-        validity: Days<397>,
+        validity: Days,
     },
     /// 吊销证书 / Revoke certificates, and write the next revocation list. Without any, renew the list.
     Revoke {
@@ -66,11 +66,17 @@ struct Directory {
     dir: PathBuf,
 }
 
+/// Days that a CA is valid, if nobody says otherwise.
+const CA_DAYS: u32 = 3650;
+/// Days that a certificate is valid, if nobody says otherwise.
+const LEAF_DAYS: u32 = 397;
+
 #[derive(Args, Debug)]
-struct Days<const DEFAULT: u32> {
-    /// 有效天数 / Days that it is valid.
-    #[arg(long, default_value_t = DEFAULT, value_parser = clap::value_parser!(u32).range(1..=7305))]
-    days: u32,
+struct Days {
+    /// 有效天数，CA 默认 3650，证书默认 397 / Days that it is valid. A CA: 3650, a certificate: 397, if not said.
+    // An option: a default that is generic is one static for all that share it, and a certificate got its CA's.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=7305))]
+    days: Option<u32>,
     /// 生效日期 / First day, such as 2026-01-01, in Asia/Shanghai. Now, if not said.
     #[arg(long, value_name = "DATE")]
     from: Option<jiff::civil::Date>,
@@ -86,8 +92,8 @@ struct ListDays {
 /// Clocks that are a little behind must not find a new certificate not yet valid.
 const BACKDATED_SECONDS: u64 = 300;
 
-impl<const DEFAULT: u32> Days<DEFAULT> {
-    fn validity(&self, now: Timestamp) -> anyhow::Result<Validity> {
+impl Days {
+    fn validity(&self, now: Timestamp, default: u32) -> anyhow::Result<Validity> {
         let from = match self.from {
             None => backdated(now),
             Some(date) => {
@@ -97,7 +103,7 @@ impl<const DEFAULT: u32> Days<DEFAULT> {
                 Timestamp::from_millis(millis)
             }
         };
-        Ok(Validity::days(from, self.days))
+        Ok(Validity::days(from, self.days.unwrap_or(default)))
     }
 }
 
@@ -118,7 +124,7 @@ pub fn run(args: &CertsArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::
             validity,
             list,
         } => {
-            let validity = validity.validity(now)?;
+            let validity = validity.validity(now, CA_DAYS)?;
             let list = Validity::days(validity.not_before, list.crl_days);
             let made = CertDir::create(&dir.dir, *jurisdiction, validity, list)?;
             writeln!(
@@ -135,7 +141,7 @@ pub fn run(args: &CertsArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::
         } => {
             let certificates = CertDir::open(&dir.dir)?;
             for name in names {
-                let entry = certificates.issue(name, validity.validity(now)?)?;
+                let entry = certificates.issue(name, validity.validity(now, LEAF_DAYS)?)?;
                 let file = dir.dir.join(format!("{name}.pem"));
                 writeln!(out, "{} {}", entry.principal, file.display())?;
             }
@@ -260,6 +266,17 @@ mod tests {
         let mut out = Vec::new();
         run(&typed.certs, &NewYear, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// The defaults were one static for CA and certificate: the second had the first's, and outlived its CA.
+    #[test]
+    fn regression_the_default_days_of_a_certificate_lie_within_its_cas() {
+        let dir = tempfile::tempdir().unwrap();
+        typed(dir.path(), "ca 520624").unwrap();
+        typed(dir.path(), "issue officer-001").unwrap();
+        let certificates = CertDir::open(dir.path()).unwrap();
+        let leaf = certificates.index().unwrap().remove(0).validity;
+        assert!(leaf.not_after < certificates.authority().not_after());
     }
 
     #[test]

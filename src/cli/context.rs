@@ -90,7 +90,8 @@ impl<'a> Context<'a> {
             (None, Some(card)) => card.vkey().to_owned(),
             (None, None) => return self.own_verifier_key(),
         };
-        text.parse().map_err(|error: MalformedKey| Failure::of(Exit::BadData, &error))
+        text.parse()
+            .map_err(|error: MalformedKey| Failure::of(Exit::BadData, &error))
     }
 
     fn own_verifier_key(&self) -> Result<VerifierKey, Failure> {
@@ -125,7 +126,11 @@ impl<'a> Context<'a> {
         let trust = trust(&config, card.as_ref())?;
         let (endpoint, node) = self.target(&config, card.as_ref())?;
         // The dialer outlives this context.
-        let dialer = Dialer::new(Arc::new(credentials), Arc::new(trust), Arc::new(SystemClock))?;
+        let dialer = Dialer::new(
+            Arc::new(credentials),
+            Arc::new(trust),
+            Arc::new(SystemClock),
+        )?;
         let channel = dialer.connect(&endpoint, node);
         Ok(Connection::new(channel, endpoint, node, grounds))
     }

@@ -1,8 +1,8 @@
 //! The command line as it is typed. What it comes to, [`super::context`] resolves.
 
 use super::{
-    audit::AuditArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs,
-    lead::LeadArgs, partner::PartnerArgs, print::Format, serve::ServeArgs,
+    audit::AuditArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs, lead::LeadArgs,
+    partner::PartnerArgs, print::Format, serve::ServeArgs,
 };
 use crate::{
     domain::{Jurisdiction, Lang},

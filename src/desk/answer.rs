@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     access::{AnswerLead, Permit},
-    domain::{AssessmentOutcome, DispatchId, LeadState, LeadStep, RecordId, ReturnReason, resolve},
+    domain::{
+        AssessmentOutcome, DispatchId, LeadState, LeadStep, RecordId, ReturnReason, Side,
+        Step as _, resolve,
+    },
     exchange::{Draft, StageError, VaultError},
     log::{Proposal, ProposeError, Txn},
     merkle::Hash,
@@ -203,19 +206,19 @@ fn decide(
     }
     let actions = events
         .iter()
-        .map(|(_, event)| event.action())
+        .map(|(_, event)| event.action(row.direction))
         .collect::<Result<Vec<_>, _>>()
         .map_err(RowsError::from)?;
     let resolution = resolve(&actions);
-    let Some(after) = resolution.progress.after(step) else {
-        let allowed = step_names(&resolution.progress.allowed());
+    let Some(after) = LeadStep::after(resolution.progress, step, Side::Recipient) else {
+        let allowed = step_names(&LeadStep::allowed(resolution.progress, Side::Recipient));
         return Err(AnswerRefused::NotNow {
             state: row.state,
             allowed,
         }
         .into());
     };
-    draft.predecessors = resolution.head.into_iter().map(Hash::from).collect();
+    draft.predecessors = resolution.heads.into_iter().map(Hash::from).collect();
     let staged = outbox.stage(txn, &draft)?;
     Ok(Answered {
         index: staged.index,

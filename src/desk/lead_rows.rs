@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        AssessmentOutcome, DispatchId, Handling, Jurisdiction, LeadAction, LeadState, LeadStep,
-        Progress, RecordId, ReturnReason, Timestamp, Urgency,
+        AssessmentOutcome, DispatchId, Handling, Jurisdiction, LeadAction, LeadProgress, LeadState,
+        LeadStep, RecordId, ReturnReason, Side, Timestamp, Urgency,
     },
     exchange::{RowError, Rows},
     log::{Txn, TxnError},
@@ -144,14 +144,20 @@ impl LeadRow {
     }
 
     /// The state that follows from how far the recipient got.
-    pub(super) fn state_after(&self, progress: Progress) -> LeadState {
+    pub(super) fn state_after(&self, progress: LeadProgress) -> LeadState {
         match progress {
-            Progress::SignedFor => LeadState::SignedFor,
-            Progress::Assessed => LeadState::Assessed,
-            Progress::Returned => LeadState::Returned,
-            Progress::Open if self.refusal.is_some() => LeadState::Refused,
-            Progress::Open if self.received_ms.is_some() => LeadState::Delivered,
-            Progress::Open => LeadState::Sent,
+            LeadProgress::SignedFor => LeadState::SignedFor,
+            LeadProgress::Assessed => LeadState::Assessed,
+            LeadProgress::Returned => LeadState::Returned,
+            LeadProgress::Unsent | LeadProgress::Open => {
+                if self.refusal.is_some() {
+                    LeadState::Refused
+                } else if self.received_ms.is_some() {
+                    LeadState::Delivered
+                } else {
+                    LeadState::Sent
+                }
+            }
         }
     }
 }
@@ -162,6 +168,8 @@ pub(super) struct EventRow {
     /// Hash of the leaf in its sender's log, hexadecimal.
     pub(super) hash: String,
     pub(super) step: Step,
+    /// Which way it went.
+    pub(super) direction: Direction,
     pub(super) predecessors: Vec<String>,
     /// Its dispatch.
     #[serde(with = "text")]
@@ -221,11 +229,16 @@ impl From<Step> for LeadStep {
 }
 
 impl EventRow {
-    /// The action, for resolving.
-    pub(super) fn action(&self) -> Result<LeadAction, RowDamaged> {
+    /// The action, for resolving; `lead` is the way that its lead went.
+    pub(super) fn action(&self, lead: Direction) -> Result<LeadAction, RowDamaged> {
         Ok(LeadAction {
             hash: hash(&self.hash)?,
             step: self.step.into(),
+            by: if self.direction == lead {
+                Side::Originator
+            } else {
+                Side::Recipient
+            },
             predecessors: self
                 .predecessors
                 .iter()

@@ -121,6 +121,7 @@ impl LeadView {
         let event = EventRow {
             hash: hash_text(&seen.hash),
             step: step.into(),
+            direction: seen.direction,
             predecessors: sent.predecessors.iter().map(hash_text).collect(),
             dispatch: sent.dispatch_id,
             purge_month: sent.terms.purge_month.number(),
@@ -259,7 +260,7 @@ fn settle(
     let events = events(txn, record)?;
     let actions = events
         .iter()
-        .map(|(_, event)| event.action())
+        .map(|(_, event)| event.action(row.direction))
         .collect::<Result<Vec<_>, _>>()
         .map_err(RowsError::from)?;
     let resolution = resolve(&actions);

@@ -212,7 +212,7 @@ fn detail(
     let rows = events(&mut reader, record)?;
     let actions = rows
         .iter()
-        .map(|(_, event)| event.action())
+        .map(|(_, event)| event.action(row.direction))
         .collect::<Result<Vec<_>, _>>()
         .map_err(RowsError::from)?;
     let standings = resolve(&actions).standings;

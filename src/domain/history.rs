@@ -1,77 +1,142 @@
-//! What became of a lead: a pure function of the actions on it, so that both nodes see the same.
+//! What became of a record: a pure function of the actions on it, so that both nodes see the same. Leads and referrals
+//! share it; each brings its steps, its transition table and its ranks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Leaf hash of the entry that made an action, in its sender's log.
 pub type ActionHash = [u8; 32];
 
-/// A step in the life of a lead.
+/// An action names at most so many predecessors.
+pub const PREDECESSOR_LIMIT: usize = 8;
+
+/// The two parties to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LeadStep {
-    /// The origin sends it.
-    Lead,
-    /// The recipient signs for it, 签收.
-    Sign,
-    /// The recipient assesses it, 核查. May be repeated: verified first, arrested later.
-    Assess,
-    /// The recipient returns it, 退回.
-    Return,
+pub enum Side {
+    /// The jurisdiction that opened it, 发起方.
+    Originator,
+    /// The jurisdiction that it was sent to, 接收方.
+    Recipient,
 }
 
-impl LeadStep {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lead, Self::Sign, Self::Assess, Self::Return];
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Originator, Self::Recipient];
 
-    /// Among actions at the same time, the lower rank goes first: return before others.
-    const fn rank(self) -> u8 {
+    /// The stable key: `originator` or `recipient`.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Return => 0,
-            Self::Lead | Self::Sign | Self::Assess => 1,
+            Self::Originator => "originator",
+            Self::Recipient => "recipient",
+        }
+    }
+
+    /// The Chinese term.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Originator => "发起方",
+            Self::Recipient => "接收方",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Originator => Self::Recipient,
+            Self::Recipient => Self::Originator,
         }
     }
 }
 
-/// How far the recipient has got with a lead.
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Which of several concurrent actions prevails: the first here, and among equals the one with the lower hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Progress {
-    /// Nothing done yet.
-    Open,
-    /// Signed for.
-    SignedFor,
-    /// Assessed.
-    Assessed,
-    /// Returned.
-    Returned,
+pub enum Rank {
+    /// 撤回.
+    Recall,
+    /// 更正.
+    Correction,
+    /// 退回.
+    Return,
+    /// Every other step.
+    Other,
 }
 
-impl Progress {
-    /// The one transition table: what a step makes of this, or nothing where it is not allowed.
-    pub const fn after(self, step: LeadStep) -> Option<Self> {
-        match (self, step) {
-            (Self::Open, LeadStep::Sign) => Some(Self::SignedFor),
-            (Self::SignedFor | Self::Assessed, LeadStep::Assess) => Some(Self::Assessed),
-            (Self::Open | Self::SignedFor, LeadStep::Return) => Some(Self::Returned),
-            _ => None,
+impl Rank {
+    /// True where an action counts even though one that it follows was superseded. A recall or a correction says what
+    /// the originator wants now, whatever became of the step before it; any other step was taken in a belief that
+    /// proved false.
+    const fn stands_alone(self) -> bool {
+        match self {
+            Self::Recall | Self::Correction => true,
+            Self::Return | Self::Other => false,
         }
     }
+}
 
-    /// The steps allowed now.
-    pub fn allowed(self) -> Vec<LeadStep> {
-        LeadStep::ALL
-            .into_iter()
-            .filter(|step| self.after(*step).is_some())
+/// One line of a transition table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition<S: Step> {
+    /// Where the record stands.
+    pub from: S::Progress,
+    /// What is done.
+    pub step: S,
+    /// Who may do it.
+    pub by: Side,
+    /// Where the record stands after it.
+    pub to: S::Progress,
+}
+
+/// A kind of record's steps, with the table that says which are allowed when, and to whom.
+pub trait Step: Copy + Eq + fmt::Debug + 'static {
+    /// How far a record has got.
+    type Progress: Copy + Eq + fmt::Debug + 'static;
+
+    /// Where a record stands before its first action.
+    const START: Self::Progress;
+
+    /// The one transition table. At most one line for each `from`, `step` and `by`.
+    const TABLE: &'static [Transition<Self>];
+
+    /// How it fares against concurrent actions.
+    fn rank(self) -> Rank;
+
+    /// What a step makes of this progress, or nothing where this side may not take it.
+    fn after(progress: Self::Progress, step: Self, by: Side) -> Option<Self::Progress> {
+        Self::TABLE
+            .iter()
+            .find(|line| line.from == progress && line.step == step && line.by == by)
+            .map(|line| line.to)
+    }
+
+    /// The steps that this side may take now, in the table's order.
+    fn allowed(progress: Self::Progress, by: Side) -> Vec<Self> {
+        Self::TABLE
+            .iter()
+            .filter(|line| line.from == progress && line.by == by)
+            .map(|line| line.step)
             .collect()
     }
 }
 
-/// An action on a lead and the actions that it follows.
+/// An action on a record and the actions that it follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeadAction {
+pub struct Action<S> {
     /// Its own hash.
     pub hash: ActionHash,
     /// What it does.
-    pub step: LeadStep,
-    /// What it follows.
+    pub step: S,
+    /// Who did it.
+    pub by: Side,
+    /// What it follows: the [`heads`](Resolution::heads) that its maker saw.
     pub predecessors: Vec<ActionHash>,
 }
 
@@ -86,155 +151,96 @@ pub enum Standing {
     Waiting,
 }
 
-/// Where a lead stands.
+/// Where a record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolution {
+pub struct Resolution<P> {
     /// How far it got.
-    pub progress: Progress,
+    pub progress: P,
     /// What each action came to, by hash.
     pub standings: BTreeMap<ActionHash, Standing>,
-    /// The last applied action; the next one follows it.
-    pub head: Option<ActionHash>,
+    /// The actions that count, in the order in which they count. The same at both nodes, which their logs' order is not.
+    pub applied: Vec<ActionHash>,
+    /// The actions that count and that no other such action follows: what the next one names as its predecessors. At
+    /// most [`PREDECESSOR_LIMIT`], the last ones.
+    pub heads: Vec<ActionHash>,
 }
 
-/// Resolves actions, in whatever order they arrived, always to the same end: an action applies after all that it
-/// follows; among those that could apply at the same time return goes before others, then the lower hash; one that the
-/// table no longer allows is superseded, and so is what follows it.
-pub fn resolve(actions: &[LeadAction]) -> Resolution {
-    let mut standings: BTreeMap<ActionHash, Standing> = actions
-        .iter()
-        .map(|a| (a.hash, Standing::Waiting))
-        .collect();
-    let mut open: BTreeSet<(u8, ActionHash)> =
-        actions.iter().map(|a| (a.step.rank(), a.hash)).collect();
-    let by_hash: BTreeMap<ActionHash, &LeadAction> = actions.iter().map(|a| (a.hash, a)).collect();
-    let mut progress: Option<Progress> = None;
-    let mut head = None;
+/// Resolves actions, in whatever order and however often they arrived, always to the same end.
+///
+/// An action is decided once all that it follows is decided. It is superseded where the table does not allow it or
+/// where it relies on one that was superseded. Of those left, the lowest rank counts next, then the lower hash. Losers
+/// are decided before the next winner is sought: one that lost never comes back when a later action happens to make
+/// room for it.
+pub fn resolve<S: Step>(actions: &[Action<S>]) -> Resolution<S::Progress> {
+    let unique: BTreeMap<ActionHash, &Action<S>> = actions.iter().map(|a| (a.hash, a)).collect();
+    let mut standings: BTreeMap<_, _> = unique.keys().map(|h| (*h, Standing::Waiting)).collect();
+    let mut open: Vec<&Action<S>> = unique.into_values().collect();
+    open.sort_by_key(|action| (action.step.rank(), action.hash));
+    let mut progress = S::START;
+    let mut applied = Vec::new();
 
-    // Each round settles one action, so there are at most as many rounds as actions.
-    while let Some((key, action)) = open.iter().find_map(|key| {
-        let action = by_hash.get(&key.1)?;
-        let ready = match action.step {
-            LeadStep::Lead => true,
-            LeadStep::Sign | LeadStep::Assess | LeadStep::Return => {
-                progress.is_some()
-                    && action.predecessors.iter().all(|p| {
-                        matches!(
-                            standings.get(p),
-                            Some(Standing::Applied | Standing::Superseded)
-                        )
-                    })
-            }
+    // Each round decides one action, so there are at most as many rounds as actions.
+    loop {
+        let standing =
+            |hash: &ActionHash| standings.get(hash).copied().unwrap_or(Standing::Waiting);
+        let next = |action: &Action<S>| {
+            let relies_on_a_loser = !action.step.rank().stands_alone()
+                && action
+                    .predecessors
+                    .iter()
+                    .any(|hash| standing(hash) == Standing::Superseded);
+            S::after(progress, action.step, action.by).filter(|_| !relies_on_a_loser)
         };
-        ready.then_some((*key, *action))
-    }) {
-        open.remove(&key);
-        let follows_superseded = action
-            .predecessors
+        let ready = |action: &&Action<S>| {
+            // Until a record is open, only what opens it can be decided.
+            (!applied.is_empty() || next(action).is_some())
+                && action
+                    .predecessors
+                    .iter()
+                    .all(|hash| standing(hash) != Standing::Waiting)
+        };
+        let loser = open
             .iter()
-            .any(|p| standings.get(p) == Some(&Standing::Superseded));
-        let next = match (progress, action.step) {
-            (None, LeadStep::Lead) => Some(Progress::Open),
-            (Some(now), step) if !follows_superseded => now.after(step),
-            _ => None,
+            .copied()
+            .filter(ready)
+            .find(|action| next(action).is_none());
+        let Some(action) = loser.or_else(|| open.iter().copied().find(ready)) else {
+            break;
         };
-        let standing = match next {
+        let outcome = next(action);
+        match outcome {
             Some(next) => {
-                progress = Some(next);
-                head = Some(action.hash);
-                Standing::Applied
+                progress = next;
+                applied.push(action.hash);
+                standings.insert(action.hash, Standing::Applied);
             }
-            None => Standing::Superseded,
-        };
-        standings.insert(action.hash, standing);
+            None => {
+                standings.insert(action.hash, Standing::Superseded);
+            }
+        }
+        open.retain(|other| other.hash != action.hash);
     }
     Resolution {
-        progress: progress.unwrap_or(Progress::Open),
+        progress,
+        heads: heads(actions, &applied),
         standings,
-        head,
+        applied,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn action(id: u8, step: LeadStep, follows: &[u8]) -> LeadAction {
-        LeadAction {
-            hash: [id; 32],
-            step,
-            predecessors: follows.iter().map(|id| [*id; 32]).collect(),
-        }
-    }
-
-    #[test]
-    fn a_lead_is_signed_for_and_assessed_twice() {
-        let end = resolve(&[
-            action(9, LeadStep::Lead, &[]),
-            action(8, LeadStep::Sign, &[9]),
-            action(7, LeadStep::Assess, &[8]),
-            action(6, LeadStep::Assess, &[7]),
-        ]);
-        assert_eq!(end.progress, Progress::Assessed);
-        assert_eq!(end.head, Some([6; 32]));
-        assert!(end.standings.values().all(|s| *s == Standing::Applied));
-    }
-
-    #[test]
-    fn return_prevails_over_a_sign_at_the_same_time_and_what_follows_it() {
-        let end = resolve(&[
-            action(9, LeadStep::Lead, &[]),
-            action(1, LeadStep::Sign, &[9]),
-            action(0, LeadStep::Assess, &[1]),
-            action(5, LeadStep::Return, &[9]),
-        ]);
-        assert_eq!(end.progress, Progress::Returned);
-        assert_eq!(end.standings[&[1; 32]], Standing::Superseded);
-        assert_eq!(end.standings[&[0; 32]], Standing::Superseded);
-    }
-
-    #[test]
-    fn an_action_waits_for_what_it_follows() {
-        let mut actions = vec![
-            action(9, LeadStep::Lead, &[]),
-            action(7, LeadStep::Assess, &[8]),
-        ];
-        let end = resolve(&actions);
-        assert_eq!(end.progress, Progress::Open);
-        assert_eq!(end.standings[&[7; 32]], Standing::Waiting);
-        actions.push(action(8, LeadStep::Sign, &[9]));
-        assert_eq!(resolve(&actions).progress, Progress::Assessed);
-    }
-
-    #[test]
-    fn what_is_done_with_a_returned_lead_does_not_count() {
-        assert!(Progress::Returned.allowed().is_empty());
-        assert_eq!(Progress::Open.allowed(), [LeadStep::Sign, LeadStep::Return]);
-        assert_eq!(Progress::Assessed.allowed(), [LeadStep::Assess]);
-    }
-
-    proptest! {
-        /// Whatever the order of arrival, the end is the same.
-        #[test]
-        fn order_of_arrival_does_not_matter(
-            steps in proptest::collection::vec((0..4usize, proptest::collection::vec(0..8u8, 0..3)), 1..8),
-            seed in any::<u64>(),
-        ) {
-            let actions: Vec<LeadAction> = steps
-                .iter()
-                .enumerate()
-                .map(|(i, (step, follows))| {
-                    action(u8::try_from(i).unwrap(), LeadStep::ALL[*step], follows)
-                })
-                .collect();
-            let mut shuffled = actions.clone();
-            let mut state = seed;
-            for i in (1..shuffled.len()).rev() {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                shuffled.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
-            }
-            prop_assert_eq!(resolve(&actions), resolve(&shuffled));
-        }
-    }
+/// The last of the applied actions that no applied action follows.
+fn heads<S>(actions: &[Action<S>], applied: &[ActionHash]) -> Vec<ActionHash> {
+    let counting: BTreeSet<_> = applied.iter().collect();
+    let followed: BTreeSet<_> = actions
+        .iter()
+        .filter(|action| counting.contains(&action.hash))
+        .flat_map(|action| &action.predecessors)
+        .collect();
+    let mut heads: Vec<_> = applied
+        .iter()
+        .filter(|hash| !followed.contains(hash))
+        .copied()
+        .collect();
+    heads.drain(..heads.len().saturating_sub(PREDECESSOR_LIMIT));
+    heads
 }

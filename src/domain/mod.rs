@@ -11,6 +11,7 @@ mod ids;
 mod jurisdiction;
 mod lang;
 mod lead;
+mod lead_steps;
 mod reading;
 mod resident;
 mod tidy;
@@ -22,10 +23,14 @@ pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
 pub use grade::{GradeScheme, Grading};
-pub use history::{ActionHash, LeadAction, LeadStep, Progress, Resolution, Standing, resolve};
+pub use history::{
+    Action, ActionHash, PREDECESSOR_LIMIT, Rank, Resolution, Side, Standing, Step, Transition,
+    resolve,
+};
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
+pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
 pub use resident::{ResidentNumber, Sex};
 pub use time::{Clock, Timestamp};

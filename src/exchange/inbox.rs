@@ -202,12 +202,25 @@ impl Inbox {
     /// Compares the checkpoints of common partners that somebody showed with our own; keeps what contradicts.
     pub async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
         let partners = self.directory.snapshot();
+        // By name, so that a note costs one verification, however many partners there are.
+        let others: BTreeMap<&str, &Arc<Partner>> = partners
+            .values()
+            .filter(|partner| partner.code != shown_by.code)
+            .map(|partner| (partner.key.name(), partner))
+            .collect();
         for note in notes.iter().take(super::WITNESSED_LIMIT) {
-            for partner in partners.values().filter(|p| p.code != shown_by.code) {
-                if let Err(fault) = self.witness.compare(partner, note) {
-                    self.keep_evidence(partner, &fault, Some(shown_by.code))
-                        .await;
-                }
+            let origin = note.split(|byte| *byte == b'\n').next();
+            let origin = origin.and_then(|line| str::from_utf8(line).ok());
+            let Some(partner) = origin.and_then(|origin| others.get(origin)) else {
+                continue;
+            };
+            // Not signed by the partner, it proves nothing against it.
+            let Ok(shown) = partner.key.verify(note) else {
+                continue;
+            };
+            if let Err(fault) = self.witness.compare(partner, &shown) {
+                self.keep_evidence(partner, &fault, Some(shown_by.code))
+                    .await;
             }
         }
     }
@@ -275,7 +288,8 @@ impl Inbox {
             &session.base,
             &delivery.checkpoint,
             &delivery.consistency,
-        );
+        )
+        .and_then(|theirs| self.witness.compare(&partner, &theirs).map(|()| theirs));
         let theirs = match verified {
             Ok(theirs) => theirs,
             Err(fault) => {
@@ -337,11 +351,7 @@ impl Inbox {
         // A day's grace: the sender may already be in next month.
         let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
         if month > latest || month < PurgeMonth::years_after(now, 0) {
-            let received = dispatch.received().clone();
-            return Ok(Proved::Unfit {
-                received,
-                reason: Refusal::InvalidContent,
-            });
+            return Ok(dispatch.into_unfit(Refusal::InvalidContent));
         }
         let vault = Arc::clone(&self.vault);
         self.log
@@ -434,17 +444,17 @@ impl Keep {
     fn all(&self, txn: &mut Txn<'_>, proved: &[Proved]) -> Result<Vec<u64>, VaultError> {
         let mut indexes = Vec::with_capacity(proved.len());
         for dispatch in proved {
-            let received = match dispatch {
-                Proved::Fit(dispatch) => dispatch.received(),
-                Proved::Unfit { received, .. } => received,
+            let received = dispatch.received();
+            // An answer once given stands, whatever comes with the same leaf later: the same entry answers, with a newer
+            // proof. Else a sender could collect a receipt and a refusal of one dispatch.
+            let before = match self.received_before(txn, dispatch)? {
+                Some(index) => Some(index),
+                None => self.refused_before(txn, received)?,
             };
-            // What was refused once stays refused: the same entry answers, with a newer proof.
-            indexes.push(match (self.refused_before(txn, received)?, dispatch) {
+            indexes.push(match (before, dispatch) {
                 (Some(index), _) => index,
                 (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
-                (None, Proved::Unfit { received, reason }) => {
-                    self.refuse(txn, received, *reason)?
-                }
+                (None, Proved::Unfit { reason, .. }) => self.refuse(txn, received, *reason)?,
             });
         }
         self.witness
@@ -457,12 +467,9 @@ impl Keep {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
         let key = tables::dispatch(self.partner, sent.dispatch_id);
-        if let Some(row) = txn.row(&key)? {
-            return match DispatchRow::from_bytes(&row) {
-                // Received before: the same entry answers, with a newer proof.
-                Some(row) if row.leaf_hash == leaf_hash => Ok(row.index),
-                Some(_) | None => Ok(self.refuse(txn, received, Refusal::Conflict)?),
-            };
+        if txn.row(&key)?.is_some() {
+            // Not with this leaf, or it would have been answered before.
+            return Ok(self.refuse(txn, received, Refusal::Conflict)?);
         }
         if let Err(reason) = self.admission.admit(txn, sent, dispatch.content())? {
             return Ok(self.refuse(txn, received, reason)?);
@@ -479,6 +486,21 @@ impl Keep {
         };
         txn.put(key, row.to_bytes()).map_err(RowError::from)?;
         Ok(self.append(txn, Kind::DispatchReceived(received.clone()))?)
+    }
+
+    fn received_before(
+        &self,
+        txn: &mut Txn<'_>,
+        dispatch: &Proved,
+    ) -> Result<Option<u64>, RowError> {
+        let Some(id) = dispatch.dispatch_id() else {
+            return Ok(None);
+        };
+        let row = txn.row(&tables::dispatch(self.partner, id))?;
+        Ok(row
+            .and_then(|row| DispatchRow::from_bytes(&row))
+            .filter(|row| row.leaf_hash == dispatch.received().leaf_hash())
+            .map(|row| row.index))
     }
 
     fn refused_before(

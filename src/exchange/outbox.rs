@@ -363,6 +363,8 @@ impl Outbox {
             &answers.checkpoint,
             &answers.consistency,
         )?;
+        // The stream that the partner opened may have shown this log otherwise.
+        self.witness.compare(&partner, &theirs)?;
         let cosignature = Cosignature {
             at_seconds: answers.cosigned_at_s,
             signature: answers.cosignature,

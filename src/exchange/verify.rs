@@ -2,7 +2,7 @@
 
 use super::{DeliveredDispatch, Partner, Tree};
 use crate::{
-    domain::Jurisdiction,
+    domain::{DispatchId, Jurisdiction},
     merkle::{self, Hash},
     note::{Checkpoint, NoteError, SignedCheckpoint},
     record::{
@@ -118,6 +118,15 @@ impl VerifiedDispatch {
         &self.received
     }
 
+    /// It verifies, but must be refused all the same.
+    pub fn into_unfit(self, reason: Refusal) -> Proved {
+        Proved::Unfit {
+            dispatch_id: Some(self.sent.dispatch_id),
+            received: self.received,
+            reason,
+        }
+    }
+
     /// The payload as it is to be kept.
     pub fn sealed(&self) -> (&[u8], &PayloadKey) {
         (&self.ciphertext, &self.key)
@@ -133,9 +142,29 @@ pub enum Proved {
     Unfit {
         /// What arrived.
         received: Received,
+        /// Its id, where the leaf could have been taken before with another payload.
+        dispatch_id: Option<DispatchId>,
         /// Why.
         reason: Refusal,
     },
+}
+
+impl Proved {
+    /// The sender's leaf with its proof.
+    pub fn received(&self) -> &Received {
+        match self {
+            Self::Fit(dispatch) => dispatch.received(),
+            Self::Unfit { received, .. } => received,
+        }
+    }
+
+    /// Its id; nothing where the leaf itself is at fault.
+    pub fn dispatch_id(&self) -> Option<DispatchId> {
+        match self {
+            Self::Fit(dispatch) => Some(dispatch.sent.dispatch_id),
+            Self::Unfit { dispatch_id, .. } => *dispatch_id,
+        }
+    }
 }
 
 /// Verifies one dispatch of a delivery against the delivery's checkpoint.
@@ -175,12 +204,19 @@ pub fn verify_dispatch(
     if too_long {
         return Ok(Proved::Unfit {
             received,
+            dispatch_id: None,
             reason: Refusal::Malformed,
         });
     }
     let sent = match read_sent(partner, own, &received.sender_entry) {
         Ok(sent) => sent,
-        Err(reason) => return Ok(Proved::Unfit { received, reason }),
+        Err(reason) => {
+            return Ok(Proved::Unfit {
+                received,
+                dispatch_id: None,
+                reason,
+            });
+        }
     };
     match open_content(&sent, &ciphertext, key) {
         Ok((content, key)) => Ok(Proved::Fit(Box::new(VerifiedDispatch {
@@ -190,7 +226,11 @@ pub fn verify_dispatch(
             ciphertext,
             key,
         }))),
-        Err(reason) => Ok(Proved::Unfit { received, reason }),
+        Err(reason) => Ok(Proved::Unfit {
+            dispatch_id: Some(sent.dispatch_id),
+            received,
+            reason,
+        }),
     }
 }
 

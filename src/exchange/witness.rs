@@ -135,15 +135,12 @@ impl Witness {
         Ok(())
     }
 
-    /// Compares what a third party showed with what this node verified itself.
+    /// Compares a partner's checkpoint, verified on its own terms, with the one verified last: another stream or another
+    /// partner may have shown that.
     ///
     /// # Errors
     /// Two signed trees of one size and two roots: the log is shown in two versions.
-    pub fn compare(&self, partner: &Partner, note: &[u8]) -> Result<(), TreeFault> {
-        let Ok(shown) = partner.key.verify(note) else {
-            // Not signed by the partner: it proves nothing against it.
-            return Ok(());
-        };
+    pub fn compare(&self, partner: &Partner, shown: &SignedCheckpoint) -> Result<(), TreeFault> {
         let tree = self.tree(partner);
         let forked = shown.checkpoint().origin == tree.origin
             && shown.size() == tree.size
@@ -151,7 +148,7 @@ impl Witness {
         if forked {
             return Err(TreeFault::Irreconcilable {
                 verified: tree.size,
-                checkpoint: Box::new(shown),
+                checkpoint: Box::new(shown.clone()),
             });
         }
         Ok(())
@@ -165,7 +162,11 @@ impl Witness {
         second: &SignedCheckpoint,
         shown_by: Option<Jurisdiction>,
     ) -> Option<Kind> {
-        let first = self.newest(partner.code)?;
+        // The same head twice contradicts nothing, nor does the head of an earlier log.
+        let first = self.newest(partner.code).filter(|(first, _)| {
+            let second = second.checkpoint();
+            first.origin == second.origin && first != second
+        })?;
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.entry(partner.code).or_default();
         let fresh = kept.len() < EVIDENCE_PER_PARTNER && kept.insert(*second.root().as_bytes());

@@ -3,8 +3,8 @@
 use super::{EntryDefect, pb, wire};
 use crate::{
     domain::{
-        DispatchId, Handling, Jurisdiction, LeadStep, RecordId, ReturnReason, Urgency,
-        sign_within_seconds,
+        DispatchId, Handling, Jurisdiction, LeadStep, PREDECESSOR_LIMIT, RecordId, ReturnReason,
+        Urgency, sign_within_seconds,
     },
     merkle::Hash,
     seal::{CIPHERTEXT_LIMIT, PurgeMonth},
@@ -12,9 +12,6 @@ use crate::{
 
 /// A `DispatchSent` leaf is at most so many bytes, so that the partner's proof of it still fits in 4 KiB.
 pub const DISPATCH_LEAF_LIMIT: usize = 1024;
-
-/// An action names at most so many predecessors.
-pub const PREDECESSOR_LIMIT: usize = 8;
 
 /// What a dispatch says or does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,9 +11,7 @@ pub mod pb;
 mod wire;
 
 pub use checkpoint::{checkpoint_of, parts as checkpoint_parts};
-pub use dispatch::{
-    Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, PREDECESSOR_LIMIT, Refusal, Terms,
-};
+pub use dispatch::{Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Refusal, Terms};
 pub use entry::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };

@@ -82,6 +82,8 @@ impl SledStore {
         fs::create_dir_all(&root).map_err(at("create", &root))?;
         let lock = DirectoryLock::acquire(directory)?;
 
+        discard_unfinished_snapshots(&root)
+            .map_err(at("clear unfinished snapshots from", &root))?;
         let config = sled::Config::new().path(&root).cache_capacity(CACHE);
         let engine = |said| OpenStoreError::Engine {
             path: root.clone(),
@@ -204,6 +206,22 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a
+/// `snap.<lsn>.generating` torn, and opens no more; it also writes the next one over it without cutting it off first.
+/// Until one is renamed, the snapshot before it is in place and the log after that is whole: nothing is lost with them.
+fn discard_unfinished_snapshots(root: &Path) -> io::Result<()> {
+    for item in fs::read_dir(root)? {
+        let item = item?;
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::info!(file = %name, "an unfinished snapshot of the store is discarded");
+            fs::remove_file(item.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn is_empty(directory: &Path) -> io::Result<bool> {
     Ok(fs::read_dir(directory)?.next().is_none())
 }
@@ -273,6 +291,36 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Found by `kill -9` of a node that was opening: nothing would open the store again.
+    #[test]
+    fn a_snapshot_that_was_cut_off_while_it_was_written_harms_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("sled");
+        let snapshots = || {
+            fs::read_dir(&root)
+                .unwrap()
+                .map(|item| item.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name.starts_with("snap."))
+                .collect::<Vec<_>>()
+        };
+        let store = SledStore::open(directory.path()).unwrap();
+        let mut batch = Batch::new();
+        batch.put(vec![0x10], vec![1; 900]);
+        store.commit(0, &batch).unwrap();
+        drop(store);
+        // sled writes one when it opens what it closed.
+        drop(SledStore::open(directory.path()).unwrap());
+        let finished = snapshots();
+        assert_eq!(finished.len(), 1, "{finished:?}");
+        for (lsn, torn) in [(finished[0].as_str(), 0), ("snap.FFFFFFFFFFFFFFFF", 200)] {
+            let unfinished = root.join(format!("{lsn}.generating"));
+            fs::write(&unfinished, vec![0xee; torn]).unwrap();
+            let store = SledStore::open(directory.path()).unwrap();
+            assert_eq!(store.get(&[0x10]).unwrap(), Some(vec![1; 900]));
+            assert!(!unfinished.exists());
         }
     }
 

@@ -57,12 +57,15 @@ pub(super) fn run(
     let mut printer = Printer::new(context);
     block_on(async {
         let node = context.connect()?;
-        leaves(&node, args.from, args.to.unwrap_or(0), |index, leaf| {
-            match filter.row(index, leaf) {
+        leaves(
+            &node,
+            args.from,
+            args.to.unwrap_or(0),
+            |index, leaf| match filter.row(index, leaf) {
                 Some(row) => printer.row(&row, out),
                 None => Ok(()),
-            }
-        })
+            },
+        )
         .await
     })?;
     printer.finish(out)?;
@@ -143,11 +146,14 @@ fn what(row: &Row) -> String {
         (None, Some(to)) => Some(format!("→ {to}")),
         (_, None) => None,
     };
-    let records = row.records.as_ref().map(|records| match records.as_slice() {
-        [] => "0".to_owned(),
-        [one] => one.clone(),
-        [first, more @ ..] => format!("{first} + {}", more.len()),
-    });
+    let records = row
+        .records
+        .as_ref()
+        .map(|records| match records.as_slice() {
+            [] => "0".to_owned(),
+            [one] => one.clone(),
+            [first, more @ ..] => format!("{first} + {}", more.len()),
+        });
     [
         row.action.map(str::to_owned),
         row.how.map(str::to_owned),

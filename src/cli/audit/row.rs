@@ -66,7 +66,9 @@ impl Filter {
     pub(super) fn row(&self, index: u64, leaf: &[u8]) -> Option<Row> {
         let leaf_hash = leaf_hash(leaf).to_string();
         match Entry::decode(leaf) {
-            Ok(entry) => self.admits(&entry).then(|| Row::of(index, leaf_hash, &entry)),
+            Ok(entry) => self
+                .admits(&entry)
+                .then(|| Row::of(index, leaf_hash, &entry)),
             Err(defect) => Some(Row::unread(index, leaf_hash, &defect)),
         }
     }
@@ -80,7 +82,9 @@ impl Filter {
                 .is_none_or(|wanted| entry.cause.principal.to_string() == *wanted)
             && self.since.is_none_or(|since| millis >= since)
             && self.before.is_none_or(|before| millis < before)
-            && self.record.is_none_or(|record| is_about(&entry.kind, record))
+            && self
+                .record
+                .is_none_or(|record| is_about(&entry.kind, record))
     }
 }
 
@@ -145,7 +149,8 @@ impl Row {
         };
         match &entry.kind {
             Kind::LogStarted { origin, .. } => row.origin = Some(origin.clone()),
-            Kind::PartnerApproved { jurisdiction, .. } | Kind::EvidenceKept { jurisdiction, .. } => {
+            Kind::PartnerApproved { jurisdiction, .. }
+            | Kind::EvidenceKept { jurisdiction, .. } => {
                 row.jurisdiction = Some(jurisdiction.to_string());
             }
             Kind::DispatchRefused { reason, .. } => row.refusal = Some(reason.as_str()),

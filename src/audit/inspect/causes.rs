@@ -1,0 +1,55 @@
+//! Who may cause which entry, and that people state their grounds.
+
+use super::{
+    defect::{DefectCode, Fault},
+    partners::PartnerBook,
+};
+use crate::{
+    access::Role,
+    domain::Jurisdiction,
+    record::{Cause, Kind},
+};
+
+/// The rules of admission, once more, against what was in fact logged.
+pub(super) fn check(
+    cause: &Cause,
+    kind: &Kind,
+    own: Jurisdiction,
+    partners: &PartnerBook<'_>,
+) -> Result<(), Fault> {
+    let principal = &cause.principal;
+    let (home, role) = (principal.jurisdiction() == own, principal.role());
+    let may = match kind {
+        Kind::LogStarted { .. }
+        | Kind::PolicyChanged { .. }
+        | Kind::DispatchReceived(_)
+        | Kind::DispatchRefused { .. }
+        | Kind::ReceiptLogged { .. }
+        | Kind::RefusalLogged { .. }
+        | Kind::EvidenceKept { .. } => home && role == Role::Node,
+        Kind::PartnerProposed { .. } => {
+            home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
+        }
+        // That it is a supervisor has a code of its own.
+        Kind::PartnerApproved { .. } => home && role != Role::Node,
+        Kind::DispatchSent(_) => home && matches!(role, Role::Officer | Role::Supervisor),
+        Kind::Consulted { .. } => match role {
+            Role::Officer | Role::Supervisor => {
+                home || partners.is_partner(principal.jurisdiction())
+            }
+            Role::Auditor => home,
+            Role::Node | Role::Admin => false,
+        },
+    };
+    if !may {
+        return Err(DefectCode::WrongActor.with(format_args!(
+            "{role} of {}, for {}",
+            principal.jurisdiction(),
+            kind.as_str()
+        )));
+    }
+    if role != Role::Node && cause.grounds.is_none() {
+        return Err(DefectCode::MissingGrounds.into());
+    }
+    Ok(())
+}

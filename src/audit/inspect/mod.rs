@@ -1,0 +1,293 @@
+//! Whether what a log says holds together: who may have caused each entry, whose partners sign, and that every proof
+//! inside it proves what it is kept for.
+//!
+//! An [`Inspector`] takes the leaves from the first on, and asks nothing of the node. Of each dispatch it reports the first
+//! thing wrong. Memory grows with the dispatches not yet answered (some 100 bytes each), and with partners and people; not
+//! with the log.
+//!
+//! What one log cannot show: that a partner's other checkpoints continue each other, and what the partner's log says
+//! now. For that, see [`Reconciler`](super::Reconciler).
+
+mod answers;
+mod arrivals;
+mod causes;
+mod defect;
+mod partners;
+mod report;
+mod roots;
+
+pub(super) use defect::codes;
+pub use defect::{Defect, DefectCode, Remark, RemarkCode};
+pub use report::{ConsultationCount, Evidence, Inspection, Unanswered};
+
+use super::{
+    LeafTooLong, Mismatch, NotALogKey, log_owner, reading::is_of_a_newer_program, row::KindName,
+};
+use crate::{
+    desk::CardReader,
+    domain::{DispatchId, Jurisdiction, Timestamp},
+    merkle::{Hash, NodeReader, leaf_hash, root_at},
+    note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey},
+    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind},
+};
+use defect::{Fault, Findings};
+use partners::PartnerBook;
+use report::Tally;
+use roots::Roots;
+use std::collections::BTreeMap;
+
+/// Entries about dispatches are at most so many bytes.
+const DISPATCH_ENTRY_LIMIT: usize = 4 * 1024;
+
+/// What the auditor knows from elsewhere than the log.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// The log's verifier key.
+    pub key: VerifierKey,
+    /// Keys of partners' logs, where the auditor has them: they go before what the log says of these partners.
+    pub partners: BTreeMap<Jurisdiction, VerifierKey>,
+}
+
+/// The leaves do not add up to the head, so there is nothing to report on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTheLog {
+    /// The log's key did not sign the head.
+    #[error("the checkpoint is not signed by the log's key: {0}")]
+    Head(#[from] NoteError),
+    /// The leaves are not those that the head was signed for.
+    #[error(transparent)]
+    Leaves(#[from] Mismatch),
+}
+
+/// Inspects a log, leaf by leaf.
+#[derive(Debug)]
+pub struct Inspector<'a> {
+    key: VerifierKey,
+    own: Jurisdiction,
+    roots: Roots<'a>,
+    partners: PartnerBook<'a>,
+    /// Dispatches without a proof of what became of them, by index.
+    unanswered: BTreeMap<u64, Sent>,
+    last_time: Timestamp,
+    /// Our checkpoint in partners' entries that was verified last.
+    own_checkpoint: Option<(Checkpoint, [u8; 64])>,
+    findings: Findings,
+    tally: Tally,
+}
+
+/// A dispatch of this log that waits for its answer.
+#[derive(Debug)]
+struct Sent {
+    dispatch_id: DispatchId,
+    to: Jurisdiction,
+    leaf_hash: Hash,
+    time: Timestamp,
+}
+
+impl<'a> Inspector<'a> {
+    /// Of the log whose key this is.
+    ///
+    /// # Errors
+    /// The key is not named as a node's log key is.
+    pub fn new(trusted: Trusted, cards: &'a dyn CardReader) -> Result<Self, NotALogKey> {
+        let own = log_owner(&trusted.key)?;
+        Ok(Self {
+            key: trusted.key,
+            own,
+            roots: Roots::new(),
+            partners: PartnerBook::new(own, trusted.partners, cards),
+            unanswered: BTreeMap::new(),
+            last_time: Timestamp::default(),
+            own_checkpoint: None,
+            findings: Findings::default(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Lets it ask for roots at sizes long past. Without, an answer that came more than 65,536 entries after the
+    /// checkpoint that it is about is remarked on as not compared.
+    ///
+    /// The tiles must be those of this log: check an export with [`verify_export`](super::verify_export) first.
+    #[must_use]
+    pub fn with_tree(mut self, tree: &'a impl NodeReader) -> Self {
+        self.roots
+            .ask_tiles(Box::new(|size| root_at(tree, size).ok()));
+        self
+    }
+
+    /// Entries so far.
+    pub const fn size(&self) -> u64 {
+        self.roots.size()
+    }
+
+    /// Takes the next leaf.
+    ///
+    /// # Errors
+    /// Longer than any leaf of a log.
+    pub fn push(&mut self, leaf: &[u8]) -> Result<(), LeafTooLong> {
+        let index = self.size();
+        match Entry::decode(leaf) {
+            Ok(entry) => self.entry(index, leaf, entry),
+            Err(defect) if is_of_a_newer_program(&defect) => {
+                self.tally.unknown += 1;
+                self.findings.remark(index, RemarkCode::NewerProgram);
+            }
+            Err(defect) => {
+                let undecodable: Result<(), _> = Err(DefectCode::Undecodable.with(defect));
+                self.report(index, undecodable);
+            }
+        }
+        // Nothing in an entry can speak of a tree that already has it.
+        self.roots.push(leaf)
+    }
+
+    /// The report, once the leaves have proved to be the log under this head.
+    ///
+    /// # Errors
+    /// The head is not signed by the log's key, or is of other leaves.
+    pub fn finish(self, head: &SignedCheckpoint) -> Result<Inspection, NotTheLog> {
+        self.key
+            .verify_signature(head.checkpoint(), head.signature())?;
+        let log = self.roots.into_log().finish(head)?;
+        let unanswered = self
+            .unanswered
+            .into_iter()
+            .map(|(index, sent)| Unanswered::new(index, sent.time, sent.to, sent.dispatch_id));
+        Ok(self.tally.report(&log, unanswered, self.findings))
+    }
+
+    fn report<T>(&mut self, index: u64, checked: Result<T, Fault>) -> Option<T> {
+        self.findings.take(index, checked)
+    }
+
+    fn entry(&mut self, index: u64, leaf: &[u8], entry: Entry) {
+        let Entry {
+            time, cause, kind, ..
+        } = entry;
+        self.tally.count(KindName::of(&kind));
+        let in_order = self.check_time(time);
+        self.report(index, in_order);
+        let start = self.check_start(index, &kind);
+        self.report(index, start);
+        let caused = causes::check(&cause, &kind, self.own, &self.partners);
+        self.report(index, caused);
+        let fits = check_length(leaf, &kind);
+        self.report(index, fits);
+        self.kind(index, leaf, time, &cause, kind);
+    }
+
+    fn kind(&mut self, index: u64, leaf: &[u8], time: Timestamp, cause: &Cause, kind: Kind) {
+        match kind {
+            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } => {}
+            Kind::PartnerProposed { card } => {
+                let read = self.partners.propose(&card, &cause.principal);
+                self.report(index, read);
+            }
+            Kind::PartnerApproved {
+                jurisdiction,
+                card_sha256,
+            } => {
+                let approved = self
+                    .partners
+                    .approve(jurisdiction, &card_sha256, &cause.principal);
+                self.report(index, approved);
+            }
+            Kind::DispatchSent(sent) => self.sent(index, leaf, time, &sent),
+            Kind::DispatchReceived(received) => self.arrived(index, &received, None),
+            Kind::DispatchRefused { received, reason } => {
+                self.arrived(index, &received, Some(reason));
+            }
+            Kind::ReceiptLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                proof,
+            } => self.answered(index, (to, dispatch_id, sent_index), None, &proof),
+            Kind::RefusalLogged {
+                to,
+                dispatch_id,
+                sent_index,
+                reason,
+                proof,
+            } => self.answered(index, (to, dispatch_id, sent_index), Some(reason), &proof),
+            Kind::Consulted { how, records } => self.tally.consulted(cause, how, records.len()),
+            Kind::EvidenceKept {
+                jurisdiction,
+                first,
+                second,
+                shown_by,
+            } => self.evidence(index, jurisdiction, (&first, &second), shown_by),
+        }
+    }
+
+    fn check_time(&mut self, time: Timestamp) -> Result<(), Fault> {
+        let back = self.last_time.millis().saturating_sub(time.millis());
+        self.last_time = self.last_time.max(time);
+        if back > 0 {
+            return Err(DefectCode::TimeWentBack.with(format_args!("by {back} ms")));
+        }
+        Ok(())
+    }
+
+    fn check_start(&self, index: u64, kind: &Kind) -> Result<(), Fault> {
+        let is_first = index == 0;
+        let Kind::LogStarted {
+            origin,
+            verifier_key,
+            jurisdiction,
+        } = kind
+        else {
+            return if is_first {
+                Err(DefectCode::Start.with(kind.as_str()))
+            } else {
+                Ok(())
+            };
+        };
+        let expected = *origin == self.key.name()
+            && *verifier_key == self.key.to_string()
+            && *jurisdiction == self.own;
+        if is_first && expected {
+            Ok(())
+        } else {
+            Err(DefectCode::Start.into())
+        }
+    }
+
+    fn sent(&mut self, index: u64, leaf: &[u8], time: Timestamp, sent: &DispatchSent) {
+        let addressed = if sent.from != self.own || sent.to == self.own {
+            Err(DefectCode::Misaddressed.into())
+        } else if self.partners.is_partner(sent.to) {
+            Ok(())
+        } else {
+            Err(DefectCode::UnknownPartner.with(sent.to))
+        };
+        self.report(index, addressed);
+        let sent = Sent {
+            dispatch_id: sent.dispatch_id,
+            to: sent.to,
+            leaf_hash: leaf_hash(leaf),
+            time,
+        };
+        self.unanswered.insert(index, sent);
+    }
+}
+
+fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
+    let limit = match kind {
+        Kind::DispatchSent(_) => DISPATCH_LEAF_LIMIT,
+        Kind::DispatchReceived(_)
+        | Kind::DispatchRefused { .. }
+        | Kind::ReceiptLogged { .. }
+        | Kind::RefusalLogged { .. } => DISPATCH_ENTRY_LIMIT,
+        Kind::LogStarted { .. }
+        | Kind::PolicyChanged { .. }
+        | Kind::PartnerProposed { .. }
+        | Kind::PartnerApproved { .. }
+        | Kind::Consulted { .. }
+        | Kind::EvidenceKept { .. } => return Ok(()),
+    };
+    if leaf.len() > limit {
+        return Err(DefectCode::TooLong.with(format_args!("{} bytes", leaf.len())));
+    }
+    Ok(())
+}

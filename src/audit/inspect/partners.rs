@@ -1,0 +1,198 @@
+//! The partners as the log under inspection tells of them, and whose signature is whose.
+
+use super::defect::{DefectCode, Fault};
+use crate::{
+    access::{Principal, Role},
+    audit::reading::owner_of,
+    desk::CardReader,
+    domain::Jurisdiction,
+    merkle::Hash,
+    note::{Checkpoint, Cosignature, VerifierKey},
+    seal,
+};
+use std::collections::BTreeMap;
+
+/// Drafts, approved keys, and the newest checkpoint seen of each partner: memory grows with partners alone.
+#[derive(Debug)]
+pub(super) struct PartnerBook<'a> {
+    own: Jurisdiction,
+    cards: &'a dyn CardReader,
+    /// What the auditor holds about partners, from elsewhere. It goes before whatever the log says.
+    pinned: BTreeMap<Jurisdiction, VerifierKey>,
+    drafts: BTreeMap<Jurisdiction, Draft>,
+    /// Newest last. Earlier ones count: a stream that was open when a new card was approved goes on under the old.
+    approved: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
+    newest: BTreeMap<String, (u64, Hash)>,
+    /// Statements verified last. One signature covers a whole delivery, so this saves most of the work.
+    checkpoints: BTreeMap<Jurisdiction, (Checkpoint, [u8; 64], Signer)>,
+    cosignatures: BTreeMap<Jurisdiction, (Checkpoint, Cosignature)>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    card_sha256: [u8; 32],
+    by: Principal,
+    key: VerifierKey,
+}
+
+/// Who signed a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Signer {
+    pub(super) code: Jurisdiction,
+    /// With a key that a newer card replaced.
+    pub(super) is_earlier_key: bool,
+}
+
+impl<'a> PartnerBook<'a> {
+    pub(super) fn new(
+        own: Jurisdiction,
+        pinned: BTreeMap<Jurisdiction, VerifierKey>,
+        cards: &'a dyn CardReader,
+    ) -> Self {
+        Self {
+            own,
+            cards,
+            pinned,
+            drafts: BTreeMap::new(),
+            approved: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            cosignatures: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn propose(&mut self, card: &[u8], by: &Principal) -> Result<(), Fault> {
+        let partner = self
+            .cards
+            .read(card)
+            .map_err(|error| DefectCode::Card.with(error))?;
+        if partner.code == self.own {
+            return Err(DefectCode::Card.with("it is this node's own"));
+        }
+        if owner_of(partner.key.name()) != Some(partner.code) {
+            return Err(DefectCode::Card.with("its log key is named after another jurisdiction"));
+        }
+        let draft = Draft {
+            card_sha256: seal::sha256(card),
+            by: by.clone(),
+            key: partner.key,
+        };
+        self.drafts.insert(partner.code, draft);
+        Ok(())
+    }
+
+    /// The key counts from here on even where the approval was wrong: the node took it too, and one wrong approval is
+    /// one defect.
+    pub(super) fn approve(
+        &mut self,
+        code: Jurisdiction,
+        card_sha256: &[u8; 32],
+        by: &Principal,
+    ) -> Result<(), Fault> {
+        let draft = self
+            .drafts
+            .get(&code)
+            .filter(|draft| draft.card_sha256 == *card_sha256)
+            .ok_or(DefectCode::ApprovalWithoutDraft)?;
+        let same_person = draft.by == *by;
+        let not_pinned = self.pinned.get(&code).is_some_and(|key| *key != draft.key);
+        let keys = self.approved.entry(code).or_default();
+        keys.retain(|known| *known != draft.key);
+        keys.push(draft.key.clone());
+        self.drafts.remove(&code);
+        if by.role() != Role::Supervisor {
+            return Err(DefectCode::ApproverNotSupervisor.into());
+        }
+        if same_person {
+            return Err(DefectCode::ApproverDraftedIt.into());
+        }
+        if not_pinned {
+            return Err(DefectCode::KeyNotPinned.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_partner(&self, code: Jurisdiction) -> bool {
+        self.approved.contains_key(&code)
+    }
+
+    /// Keys that count for a partner, newest first: what is pinned, or else what was approved.
+    fn keys(&self, code: Jurisdiction) -> impl Iterator<Item = &VerifierKey> {
+        let approved = self.approved.get(&code).map_or(&[][..], Vec::as_slice);
+        let (pinned, approved) = match self.pinned.get(&code) {
+            Some(key) if self.is_partner(code) => (Some(key), &[][..]),
+            Some(_) | None => (None, approved),
+        };
+        pinned.into_iter().chain(approved.iter().rev())
+    }
+
+    /// Whose checkpoint it is, once its signature is verified.
+    pub(super) fn signer(
+        &mut self,
+        checkpoint: &Checkpoint,
+        signature: &[u8; 64],
+    ) -> Result<Signer, Fault> {
+        let code = owner_of(&checkpoint.origin).ok_or(DefectCode::UnknownPartner)?;
+        if let Some((known, by, signer)) = self.checkpoints.get(&code)
+            && (known, by) == (checkpoint, signature)
+        {
+            return Ok(*signer);
+        }
+        let signer = self.verify(code, checkpoint, signature)?;
+        let tree = (checkpoint.size, checkpoint.root);
+        match self.newest.get(&checkpoint.origin) {
+            Some((size, root)) if *size == tree.0 && *root != tree.1 => {
+                return Err(DefectCode::PartnerForked.with(format_args!("size {size}")));
+            }
+            Some((size, _)) if *size > tree.0 => {}
+            Some(_) | None => {
+                self.newest.insert(checkpoint.origin.clone(), tree);
+            }
+        }
+        self.checkpoints
+            .insert(code, (checkpoint.clone(), *signature, signer));
+        Ok(signer)
+    }
+
+    /// The signature alone.
+    pub(super) fn verify(
+        &self,
+        code: Jurisdiction,
+        checkpoint: &Checkpoint,
+        signature: &[u8; 64],
+    ) -> Result<Signer, Fault> {
+        if !self.is_partner(code) {
+            return Err(DefectCode::UnknownPartner.with(code));
+        }
+        self.keys(code)
+            .position(|key| key.verify_signature(checkpoint, signature).is_ok())
+            .map(|position| Signer {
+                code,
+                is_earlier_key: position > 0,
+            })
+            .ok_or_else(|| DefectCode::PartnerSignature.with(code))
+    }
+
+    /// That this partner cosigned this checkpoint of ours.
+    pub(super) fn cosigned(
+        &mut self,
+        code: Jurisdiction,
+        checkpoint: &Checkpoint,
+        cosignature: &Cosignature,
+    ) -> Result<(), Fault> {
+        if let Some((known, by)) = self.cosignatures.get(&code)
+            && (known, by) == (checkpoint, cosignature)
+        {
+            return Ok(());
+        }
+        if !self
+            .keys(code)
+            .any(|key| key.verify_cosignature(checkpoint, cosignature).is_ok())
+        {
+            return Err(DefectCode::Cosignature.with(code));
+        }
+        self.cosignatures
+            .insert(code, (checkpoint.clone(), *cosignature));
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! Lists that stay small however much there is to list.
+
+use serde::Serialize;
+
+/// At most so many items of a list are kept; all are counted.
+pub const LISTED_LIMIT: usize = 1_000;
+
+/// A count, and the first [`LISTED_LIMIT`] of what was counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed<T> {
+    /// How many there are.
+    pub total: u64,
+    /// The first of them.
+    pub first: Vec<T>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self {
+            total: 0,
+            first: Vec::new(),
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    /// Counts one more, and keeps it if there is room.
+    pub(super) fn push(&mut self, item: T) {
+        self.total += 1;
+        if self.first.len() < LISTED_LIMIT {
+            self.first.push(item);
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+}
+
+impl<T> Extend<T> for Listed<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
+        items.into_iter().for_each(|item| self.push(item));
+    }
+}

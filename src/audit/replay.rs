@@ -1,0 +1,196 @@
+//! Reading a log back: which entries, as rows.
+
+use super::row::{KindName, ReplayRow, Subject};
+use crate::{
+    access::{Principal, Purpose, Role},
+    domain::{Jurisdiction, RecordId, Timestamp},
+    merkle::leaf_hash,
+    record::Entry,
+};
+use std::{collections::BTreeSet, str::FromStr};
+
+/// Whose entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrincipalFilter {
+    /// Of this principal alone.
+    Exactly(Principal),
+    /// Of this jurisdiction's node and people.
+    Jurisdiction(Jurisdiction),
+    /// Of everybody in this role.
+    Role(Role),
+}
+
+/// Not a principal, jurisdiction or role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "name a principal such as spiffe://520624.yichuan/officer/001, a jurisdiction such as 520624, or a role: node, \
+     officer, supervisor, auditor or admin"
+)]
+pub struct UnknownPrincipal;
+
+impl FromStr for PrincipalFilter {
+    type Err = UnknownPrincipal;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPrincipal> {
+        let roles = [
+            Role::Node,
+            Role::Officer,
+            Role::Supervisor,
+            Role::Auditor,
+            Role::Admin,
+        ];
+        if let Some(role) = roles.into_iter().find(|role| role.as_str() == text) {
+            return Ok(Self::Role(role));
+        }
+        if let Ok(code) = text.parse() {
+            return Ok(Self::Jurisdiction(code));
+        }
+        text.parse()
+            .map(Self::Exactly)
+            .map_err(|_| UnknownPrincipal)
+    }
+}
+
+impl PrincipalFilter {
+    fn admits(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Exactly(wanted) => principal == wanted,
+            Self::Jurisdiction(code) => principal.jurisdiction() == *code,
+            Self::Role(role) => principal.role() == *role,
+        }
+    }
+}
+
+/// Which entries to show. What is left empty does not restrict; all that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayFilter {
+    /// Of one of these kinds; of any where there are none.
+    pub kinds: BTreeSet<KindName>,
+    /// Whose.
+    pub principal: Option<PrincipalFilter>,
+    /// With this purpose.
+    pub purpose: Option<Purpose>,
+    /// About this record: sent, received, answered for or consulted.
+    pub record: Option<RecordId>,
+    /// With this other jurisdiction at the other end.
+    pub counterpart: Option<Jurisdiction>,
+    /// Written at this time or later.
+    pub since: Option<Timestamp>,
+    /// Written before this time.
+    pub before: Option<Timestamp>,
+    /// From this index.
+    pub from: u64,
+    /// Up to, not including, this index; to the end where there is none.
+    pub to: Option<u64>,
+}
+
+impl ReplayFilter {
+    /// The row of a leaf, where it is to be shown.
+    ///
+    /// A leaf that this program cannot read is shown whatever the filter says of its content, since nothing rules out
+    /// that it is one of those looked for.
+    pub fn row(&self, index: u64, leaf: &[u8]) -> Option<ReplayRow> {
+        if index < self.from || self.is_past(index) {
+            return None;
+        }
+        let hash = leaf_hash(leaf);
+        match Entry::decode(leaf) {
+            Ok(entry) => {
+                let subject = Subject::of(&entry.kind);
+                self.admits(&entry, &subject)
+                    .then(|| ReplayRow::of_entry(index, &hash, &entry, &subject))
+            }
+            Err(defect) => Some(ReplayRow::of_unread(index, &hash, &defect)),
+        }
+    }
+
+    fn is_past(&self, index: u64) -> bool {
+        self.to.is_some_and(|to| index >= to)
+    }
+
+    fn admits(&self, entry: &Entry, subject: &Subject<'_>) -> bool {
+        let purpose = entry.cause.grounds.as_ref().map(|grounds| grounds.purpose);
+        (self.kinds.is_empty() || self.kinds.contains(&KindName::of(&entry.kind)))
+            && self
+                .principal
+                .as_ref()
+                .is_none_or(|wanted| wanted.admits(&entry.cause.principal))
+            && self.purpose.is_none_or(|wanted| purpose == Some(wanted))
+            && self.since.is_none_or(|since| entry.time >= since)
+            && self.before.is_none_or(|before| entry.time < before)
+            && self.record.is_none_or(|wanted| subject.is_about(wanted))
+            && self
+                .counterpart
+                .is_none_or(|wanted| subject.counterpart == Some(wanted))
+    }
+}
+
+/// What a replay went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReplayCounts {
+    /// Entries in the index range.
+    pub entries: u64,
+    /// Rows shown.
+    pub rows: u64,
+    /// Of these, entries of a newer program than this.
+    pub unknown: u64,
+    /// And those whose bytes are no entry.
+    pub unreadable: u64,
+}
+
+/// The rows of a sequence of leaves; one leaf in memory at a time. Ends at the end of the index range without reading on.
+#[derive(Debug)]
+pub struct Replay<I> {
+    filter: ReplayFilter,
+    leaves: I,
+    next: u64,
+    counts: ReplayCounts,
+}
+
+/// Replays leaves, of which the first is entry `first`.
+pub fn replay<I, E>(filter: ReplayFilter, first: u64, leaves: I) -> Replay<I>
+where
+    I: Iterator<Item = Result<Vec<u8>, E>>,
+{
+    Replay {
+        filter,
+        leaves,
+        next: first,
+        counts: ReplayCounts::default(),
+    }
+}
+
+impl<I> Replay<I> {
+    /// What it went through so far.
+    pub const fn counts(&self) -> ReplayCounts {
+        self.counts
+    }
+}
+
+impl<I, E> Iterator for Replay<I>
+where
+    I: Iterator<Item = Result<Vec<u8>, E>>,
+{
+    type Item = Result<ReplayRow, E>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.filter.is_past(self.next) {
+            let leaf = match self.leaves.next()? {
+                Ok(leaf) => leaf,
+                Err(error) => return Some(Err(error)),
+            };
+            let index = self.next;
+            self.next += 1;
+            if index >= self.filter.from {
+                self.counts.entries += 1;
+            }
+            if let Some(row) = self.filter.row(index, &leaf) {
+                self.counts.rows += 1;
+                self.counts.unknown += u64::from(row.kind == ReplayRow::UNKNOWN);
+                self.counts.unreadable += u64::from(row.kind == ReplayRow::UNREADABLE);
+                return Some(Ok(row));
+            }
+        }
+        None
+    }
+}
