@@ -32,7 +32,7 @@ use yichuan::{
     note::{LogSigner, MAX_NOTE_BYTES, MAX_SIGNATURE_LINES, SignedCheckpoint},
     record::{
         CONSULTED_LIMIT, Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry,
-        Kind, LEAF_LIMIT, LeadAnswer, PREDECESSOR_LIMIT, Plaintext, Terms,
+        Kind, LEAF_LIMIT, LeadAnswer, Plaintext, Terms,
     },
     seal::{self, CIPHERTEXT_LIMIT, Keyring, PayloadKey, PurgeMonth},
     store::{MAX_VALUE, long},
@@ -162,7 +162,10 @@ fn limits(examples: &mut Examples) {
     let limits = [
         (LEAF_LIMIT, "bytes in any leaf"),
         (DISPATCH_LEAF_LIMIT, "bytes in a DispatchSent leaf"),
-        (PREDECESSOR_LIMIT, "predecessors in a DispatchSent"),
+        (
+            yichuan::domain::PREDECESSOR_LIMIT,
+            "predecessors in a DispatchSent",
+        ),
         (CONSULTED_LIMIT, "record ids in a Consulted"),
         (
             CIPHERTEXT_LIMIT,

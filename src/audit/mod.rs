@@ -6,6 +6,7 @@
 //! what one log claims holds together and is signed by whom it says, and a [`Reconciler`] that two logs tell of the same
 //! dispatches.
 
+mod codes;
 mod export;
 mod inspect;
 mod listed;

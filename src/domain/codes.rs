@@ -47,6 +47,8 @@ macro_rules! codes {
     };
 }
 
+pub(super) use codes;
+
 codes! {
     /// How soon the recipient must sign, 紧急程度.
     Urgency: "普通 normal, 紧急 urgent, 特急 critical" {

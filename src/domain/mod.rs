@@ -1,4 +1,5 @@
-//! The words of the field, and the rules that hold for them everywhere. Pure: no runtime, no storage, no clock reads.
+//! The words of the field, the state machines of leads and referrals, the deadlines, and the rules that hold for them
+//! everywhere. Pure: no runtime, no storage, no clock reads.
 
 mod codes;
 mod deadline;
@@ -13,12 +14,15 @@ mod lang;
 mod lead;
 mod lead_steps;
 mod reading;
+pub mod referral;
 mod resident;
 mod tidy;
 mod time;
 
 pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
-pub use deadline::sign_within_seconds;
+pub use deadline::{
+    CheckReach, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds,
+};
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
@@ -32,5 +36,6 @@ pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
+pub use referral::{ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed};
 pub use resident::{ResidentNumber, Sex};
 pub use time::{Clock, Timestamp};

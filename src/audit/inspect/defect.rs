@@ -1,37 +1,8 @@
 //! What an inspection finds, under codes that stay.
 
-use crate::audit::Listed;
+use crate::audit::{Listed, codes::codes};
 use serde::Serialize;
 use std::fmt;
-
-macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal: $meaning:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        pub enum $name {
-            $(#[doc = $meaning] #[serde(rename = $code)] $variant,)+
-        }
-
-        impl $name {
-            /// The stable code, as in JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $code,)+ }
-            }
-
-            /// What it says, in a sentence's middle.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-pub(in crate::audit) use codes;
 
 codes! {
     /// What is wrong with an entry. Each is something that an honest node with this program never writes.

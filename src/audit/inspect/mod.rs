@@ -16,7 +16,6 @@ mod partners;
 mod report;
 mod roots;
 
-pub(super) use defect::codes;
 pub use defect::{Defect, DefectCode, Remark, RemarkCode};
 pub use report::{ConsultationCount, Evidence, Inspection, Unanswered};
 

@@ -95,16 +95,18 @@ mod tests {
 
     #[test]
     fn recent_roots_are_remembered_older_ones_asked_for_and_others_not_invented() {
-        let mut roots = Roots::new();
+        let size = REMEMBERED as u64 + 5;
         let mut history = vec![empty_root()];
         let mut log = LogVerifier::new();
-        let size = REMEMBERED as u64 + 5;
         for index in 0..size {
-            roots.push(&index.to_be_bytes()).unwrap();
             log.push(&index.to_be_bytes()).unwrap();
             history.push(log.root());
         }
         let root = |size: u64| history[usize::try_from(size).unwrap()];
+        let mut roots = Roots::new();
+        for index in 0..size {
+            roots.push(&index.to_be_bytes()).unwrap();
+        }
         for known in [size, size - 1, size - REMEMBERED as u64 + 1] {
             assert!(roots.compare(known, &root(known)).unwrap());
             assert!(roots.compare(known, &root(0)).is_err());

@@ -5,126 +5,20 @@
 //! agree; its memory grows with the dispatches that are still open, and with the clocks' difference, not with the logs.
 //! Both logs' trees are asked for the roots that each showed the other: a log shown in two versions is found here.
 
-use super::{
-    LeafTooLong, Listed, LogVerifier, NotALogKey, NotTheLog, inspect::codes, log_owner,
-    reading::as_text,
-};
+mod difference;
+mod feed;
+
+pub use difference::{Difference, DifferenceCode, Flow, Reconciliation, Side};
+pub use feed::feed;
+
+use super::{LeafTooLong, Listed, LogVerifier, NotALogKey, NotTheLog, log_owner};
 use crate::{
-    domain::{DispatchId, Jurisdiction, Timestamp},
+    domain::{DispatchId, Jurisdiction},
     merkle::{Hash, NodeReader, leaf_hash, root_at},
     note::{Checkpoint, SignedCheckpoint, VerifierKey},
     record::{DispatchSent, Entry, Kind, PartnerProof, Received},
 };
-use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
-
-codes! {
-    /// How two logs differ.
-    DifferenceCode {
-        InFlight = "in_flight":
-            "sent, and not in the recipient's log: under way, or lost",
-        Overtaken = "overtaken":
-            "sent, and not in the recipient's log, which has a later one: purged before it was delivered, or lost",
-        ReceiptInFlight = "receipt_in_flight":
-            "in the recipient's log, and the answer is not in the sender's yet",
-        ExportTooOld = "export_too_old":
-            "one log speaks of an entry that the other's export does not reach: export that one again",
-        NotKept = "not_kept":
-            "the sender holds the recipient's signed answer, and the recipient's log has no such entry there",
-        NeverSent = "never_sent":
-            "in the recipient's log, and the sender's has no such open dispatch there",
-        AnswerToNothing = "answer_to_nothing":
-            "the sender's log has an answer to a dispatch that it did not send, or that was answered before",
-        OtherLeaf = "other_leaf":
-            "the recipient holds other bytes than the sender logged",
-        OtherAnswer = "other_answer":
-            "the answer that the sender holds is not the recipient's entry",
-        KeptTwice = "kept_twice":
-            "the recipient's log has the dispatch twice",
-        Signature = "signature":
-            "a checkpoint that one log holds of the other is not signed by that log's key",
-        TwoVersions = "two_versions":
-            "a log signed for its partner another tree than it shows the auditor",
-        Undecodable = "undecodable":
-            "the entry cannot be read by this program, so what it says is not compared",
-    }
-}
-
-impl DifferenceCode {
-    /// Whether time, or a newer export, may settle it.
-    pub const fn is_pending(self) -> bool {
-        matches!(
-            self,
-            Self::InFlight | Self::Overtaken | Self::ReceiptInFlight | Self::ExportTooOld
-        )
-    }
-}
-
-/// One of the two logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The first.
-    A,
-    /// The second.
-    B,
-}
-
-impl Side {
-    const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-}
-
-/// Something that the two logs do not agree on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// How.
-    pub code: DifferenceCode,
-    /// The same in words.
-    pub what: &'static str,
-    /// The log that sent the dispatch; for the last three codes the log whose entry shows it.
-    #[serde(serialize_with = "as_text")]
-    pub from: Jurisdiction,
-    /// Index of the dispatch, or of that entry, there.
-    pub index: u64,
-    /// Where the other log has it, or is said to have it; for `signature` and `two_versions` the size of that checkpoint
-    /// of the other log.
-    pub other_index: Option<u64>,
-    /// The dispatch, where its sender's log names it.
-    pub dispatch_id: Option<String>,
-}
-
-/// What went from one to the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Flow {
-    /// Dispatches sent.
-    pub sent: u64,
-    /// Of these, received, and proved in both logs.
-    pub received: u64,
-    /// Refused, and proved in both logs.
-    pub refused: u64,
-}
-
-/// Two logs, compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Reconciliation {
-    /// Origins of the two logs.
-    pub origins: [String; 2],
-    /// Their sizes.
-    pub entries: [u64; 2],
-    /// From the first to the second.
-    pub a_to_b: Flow,
-    /// From the second to the first.
-    pub b_to_a: Flow,
-    /// What may settle by itself.
-    pub pending: Listed<Difference>,
-    /// What does not.
-    pub differences: Listed<Difference>,
-}
 
 /// Two logs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -504,23 +398,34 @@ impl<'a> Reconciler<'a> {
         let overtaken = self.log(sender).last_kept.is_some_and(|last| last > index);
         let id = traces.sent.map(|(id, _)| id);
         let (code, other_index) = match (&traces.sent, &traces.kept, &traces.answered) {
-            (None, Some(kept), _) if index >= sender_size => (D::ExportTooOld, Some(kept.index)),
-            (None, Some(kept), _) => (D::NeverSent, Some(kept.index)),
-            (None, None, Some(answered)) => (D::AnswerToNothing, Some(answered.index)),
-            (Some((_, leaf)), Some(kept), None)
+            (None, kept, answered) => {
+                if let Some(kept) = kept {
+                    let beyond = index >= sender_size;
+                    let code = if beyond {
+                        D::ExportTooOld
+                    } else {
+                        D::NeverSent
+                    };
+                    self.differ(code, sender, index, Some(kept.index), id);
+                }
+                if let Some(answered) = answered {
+                    self.differ(D::AnswerToNothing, sender, index, Some(answered.index), id);
+                }
+                return;
+            }
+            (Some((_, leaf)), Some(kept), _)
                 if kept.sent_leaf.is_some_and(|held| held != *leaf) =>
             {
                 (D::OtherLeaf, Some(kept.index))
             }
-            (Some(_), Some(kept), None) => (D::ReceiptInFlight, Some(kept.index)),
+            // With an answer too it would be settled.
+            (Some(_), Some(kept), _) => (D::ReceiptInFlight, Some(kept.index)),
             (Some(_), None, Some(answered)) if answered.index >= recipient_size => {
                 (D::ExportTooOld, Some(answered.index))
             }
             (Some(_), None, Some(answered)) => (D::NotKept, Some(answered.index)),
             (Some(_), None, None) if overtaken => (D::Overtaken, None),
             (Some(_), None, None) => (D::InFlight, None),
-            // Settled, or no trace at all.
-            (Some(_), Some(_), Some(_)) | (None, None, None) => return,
         };
         self.differ(code, sender, index, other_index, id);
     }
@@ -539,62 +444,5 @@ impl<'a> Log<'a> {
             flow: Flow::default(),
             last_kept: None,
         })
-    }
-}
-
-/// Feeds a reconciler both logs side by side, by the time of their entries, so that few dispatches are open at once.
-///
-/// # Errors
-/// A leaf could not be read, which is an error of the iterators' own; or not be taken.
-pub fn feed<E: From<ReconcileError>>(
-    reconciler: &mut Reconciler<'_>,
-    a: impl Iterator<Item = Result<Vec<u8>, E>>,
-    b: impl Iterator<Item = Result<Vec<u8>, E>>,
-) -> Result<(), E> {
-    let (mut a, mut b) = (Dated::new(a), Dated::new(b));
-    loop {
-        let side = match (a.next_time()?, b.next_time()?) {
-            (None, None) => return Ok(()),
-            (Some(of_a), Some(of_b)) if of_a > of_b => Side::B,
-            (Some(_), _) => Side::A,
-            (None, Some(_)) => Side::B,
-        };
-        let next = match side {
-            Side::A => a.next.take(),
-            Side::B => b.next.take(),
-        };
-        if let Some((leaf, entry)) = next {
-            reconciler.take(side, &leaf, entry)?;
-        }
-    }
-}
-
-/// Leaves, of which the next one's time can be seen.
-struct Dated<I> {
-    leaves: I,
-    next: Option<(Vec<u8>, Option<Entry>)>,
-    last: Timestamp,
-}
-
-impl<E, I: Iterator<Item = Result<Vec<u8>, E>>> Dated<I> {
-    fn new(leaves: I) -> Self {
-        Self {
-            leaves,
-            next: None,
-            last: Timestamp::default(),
-        }
-    }
-
-    /// An entry that cannot be read goes with the one before it.
-    fn next_time(&mut self) -> Result<Option<Timestamp>, E> {
-        if self.next.is_none() {
-            let Some(leaf) = self.leaves.next().transpose()? else {
-                return Ok(None);
-            };
-            let entry = Entry::decode(&leaf).ok();
-            self.last = entry.as_ref().map_or(self.last, |entry| entry.time);
-            self.next = Some((leaf, entry));
-        }
-        Ok(Some(self.last))
     }
 }

@@ -1,0 +1,64 @@
+//! Referrals, 协查与移送: matters that ask the recipient to act. Their words, their one transition table, its drawing.
+//!
+//! What became of a referral is [`resolve`](super::resolve) over the actions that the two nodes exchanged. Drafting and
+//! approving come before that and stay at the originator's node. Whether a referral that was sent has been delivered is
+//! told by the receipt, not by an action.
+
+mod drawing;
+mod progress;
+mod step;
+mod table;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod world;
+
+pub use drawing::draw;
+pub use progress::{ReferralProgress, StepNotAllowed};
+pub use step::{ReferralAction, ReferralStep};
+
+use super::{
+    Matter,
+    codes::{UnknownCode, codes},
+};
+use std::{fmt, str::FromStr};
+
+codes! {
+    /// What a referral asks for.
+    ReferralKind: "assistance 办案协作, transfer 案件移送" {
+        /// 办案协作: the recipient helps with the originator's case.
+        Assistance = "assistance" | "办案协作",
+        /// 案件移送: the recipient takes the case over.
+        Transfer = "transfer" | "案件移送",
+    }
+}
+
+impl ReferralKind {
+    /// The Chinese term.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Assistance => "办案协作",
+            Self::Transfer => "案件移送",
+        }
+    }
+
+    /// Where a new one stands at the originator's node: a transfer is a draft until a supervisor who did not draft it
+    /// approves it; an assistance may leave at once.
+    pub const fn start(self) -> ReferralProgress {
+        match self {
+            Self::Assistance => ReferralProgress::Approved,
+            Self::Transfer => ReferralProgress::Drafted,
+        }
+    }
+
+    /// What it is in the table of deadlines.
+    pub const fn matter(self) -> Matter {
+        match self {
+            Self::Assistance => Matter::Assistance,
+            Self::Transfer => Matter::Transfer,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The steps of a referral.
+
+use crate::domain::{
+    Action, Rank, Start,
+    codes::{UnknownCode, codes},
+};
+use std::{fmt, str::FromStr};
+
+/// An action on a referral.
+pub type ReferralAction = Action<ReferralStep>;
+
+codes! {
+    /// A step in the life of a referral.
+    ReferralStep: "approve, open, sign, accept, request_supplement, supply, return, forward, resubmit, progress, \
+                   feedback, confirm, dispute, close, correct, recall" {
+        /// 审批: a supervisor who did not draft it approves it. Stays at the originator's node.
+        Approve = "approve" | "审批",
+        /// 发起: the originator sends it.
+        Open = "open" | "发起",
+        /// 签收: the recipient signs for it.
+        Sign = "sign" | "签收",
+        /// 受理: the recipient takes it on.
+        Accept = "accept" | "受理",
+        /// 要求补充: the recipient asks for what is missing. Incomplete material is never a reason to return.
+        RequestSupplement = "request_supplement" | "要求补充",
+        /// 补充材料: the originator supplies what was asked for.
+        Supply = "supply" | "补充材料",
+        /// 退回: the recipient returns it, for a [`ReturnReason`](crate::domain::ReturnReason).
+        Return = "return" | "退回",
+        /// 转办: the recipient passes it on to the jurisdiction that is competent.
+        Forward = "forward" | "转办",
+        /// 重新提交: the originator makes a new attempt with what was returned.
+        Resubmit = "resubmit" | "重新提交",
+        /// 阶段反馈: the recipient tells how far it is; interim feedback, and the notice after a transfer.
+        Progress = "progress" | "阶段反馈",
+        /// 结果反馈: the recipient tells the result.
+        Feedback = "feedback" | "结果反馈",
+        /// 确认: the originator is content with the result.
+        Confirm = "confirm" | "确认",
+        /// 异议: the originator is not.
+        Dispute = "dispute" | "异议",
+        /// 办结: the originator ends it, with a result confirmed or still disputed.
+        Close = "close" | "办结",
+        /// 更正: the originator puts right what it said. Changes the content, not the state.
+        Correct = "correct" | "更正",
+        /// 撤回: the originator takes it back.
+        Recall = "recall" | "撤回",
+    }
+}
+
+impl ReferralStep {
+    /// The Chinese term.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Approve => "审批",
+            Self::Open => "发起",
+            Self::Sign => "签收",
+            Self::Accept => "受理",
+            Self::RequestSupplement => "要求补充",
+            Self::Supply => "补充材料",
+            Self::Return => "退回",
+            Self::Forward => "转办",
+            Self::Resubmit => "重新提交",
+            Self::Progress => "阶段反馈",
+            Self::Feedback => "结果反馈",
+            Self::Confirm => "确认",
+            Self::Dispute => "异议",
+            Self::Close => "办结",
+            Self::Correct => "更正",
+            Self::Recall => "撤回",
+        }
+    }
+
+    /// True where the step stays at the originator's node; a partner that sends one is refused.
+    pub const fn is_local(self) -> bool {
+        matches!(self, Self::Approve)
+    }
+
+    /// Which deadlines its entry starts.
+    pub const fn starts(self) -> Option<Start> {
+        match self {
+            Self::Open | Self::Resubmit => Some(Start::Received),
+            Self::Sign => Some(Start::SignedFor),
+            Self::RequestSupplement => Some(Start::SupplementRequested),
+            Self::Accept => Some(Start::Accepted),
+            Self::Approve
+            | Self::Supply
+            | Self::Return
+            | Self::Forward
+            | Self::Progress
+            | Self::Feedback
+            | Self::Confirm
+            | Self::Dispute
+            | Self::Close
+            | Self::Correct
+            | Self::Recall => None,
+        }
+    }
+
+    pub(super) const fn precedence(self) -> Rank {
+        match self {
+            Self::Recall => Rank::Recall,
+            Self::Correct => Rank::Correction,
+            Self::Return => Rank::Return,
+            Self::Approve
+            | Self::Open
+            | Self::Sign
+            | Self::Accept
+            | Self::RequestSupplement
+            | Self::Supply
+            | Self::Forward
+            | Self::Resubmit
+            | Self::Progress
+            | Self::Feedback
+            | Self::Confirm
+            | Self::Dispute
+            | Self::Close => Rank::Other,
+        }
+    }
+}

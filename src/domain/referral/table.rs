@@ -1,0 +1,266 @@
+//! The one transition table of referrals.
+
+use super::{ReferralProgress, ReferralStep};
+use crate::domain::{Rank, Side, Step, Transition};
+
+const fn line(
+    from: ReferralProgress,
+    step: ReferralStep,
+    by: Side,
+    to: ReferralProgress,
+) -> Transition<ReferralStep> {
+    Transition { from, step, by, to }
+}
+
+impl Step for ReferralStep {
+    type Progress = ReferralProgress;
+
+    /// Whatever reaches a partner was free to leave.
+    const START: ReferralProgress = ReferralProgress::Approved;
+
+    // Two rules keep concurrent actions harmless, and a line added here must keep them. Where both sides may move, what
+    // the originator may do, other than correct and recall, is illegal after each move of the recipient's: so nobody
+    // confirms feedback unseen. And a recall that was legal where it was made is legal wherever it may end up.
+    const TABLE: &'static [Transition<Self>] = {
+        use ReferralProgress::{
+            Accepted, Approved, Closed, Confirmed, Disputed, Drafted, FeedbackGiven, Forwarded,
+            InProgress, Recalled, Returned, Sent, SignedFor, SupplementRequested,
+        };
+        use ReferralStep::{
+            Accept, Approve, Close, Confirm, Correct, Dispute, Feedback, Forward, Open, Progress,
+            Recall, RequestSupplement, Resubmit, Return, Sign, Supply,
+        };
+        use Side::{Originator, Recipient};
+        &[
+            line(Drafted, Approve, Originator, Approved),
+            line(Drafted, Recall, Originator, Recalled),
+            line(Approved, Open, Originator, Sent),
+            line(Sent, Sign, Recipient, SignedFor),
+            line(Sent, Correct, Originator, Sent),
+            line(Sent, Recall, Originator, Recalled),
+            line(SignedFor, Accept, Recipient, Accepted),
+            line(SignedFor, RequestSupplement, Recipient, SupplementRequested),
+            line(SignedFor, Return, Recipient, Returned),
+            line(SignedFor, Forward, Recipient, Forwarded),
+            line(SignedFor, Correct, Originator, SignedFor),
+            line(SignedFor, Recall, Originator, Recalled),
+            line(SupplementRequested, Supply, Originator, SignedFor),
+            line(SupplementRequested, Return, Recipient, Returned),
+            line(SupplementRequested, Forward, Recipient, Forwarded),
+            line(
+                SupplementRequested,
+                Correct,
+                Originator,
+                SupplementRequested,
+            ),
+            line(SupplementRequested, Recall, Originator, Recalled),
+            line(Returned, Resubmit, Originator, Sent),
+            line(Returned, Recall, Originator, Recalled),
+            line(Forwarded, Recall, Originator, Recalled),
+            line(Accepted, Progress, Recipient, InProgress),
+            line(Accepted, Feedback, Recipient, FeedbackGiven),
+            line(Accepted, Correct, Originator, Accepted),
+            line(Accepted, Recall, Originator, Recalled),
+            line(InProgress, Progress, Recipient, InProgress),
+            line(InProgress, Feedback, Recipient, FeedbackGiven),
+            line(InProgress, Correct, Originator, InProgress),
+            line(InProgress, Recall, Originator, Recalled),
+            line(FeedbackGiven, Confirm, Originator, Confirmed),
+            line(FeedbackGiven, Dispute, Originator, Disputed),
+            line(Disputed, Progress, Recipient, InProgress),
+            line(Disputed, Feedback, Recipient, FeedbackGiven),
+            line(Disputed, Close, Originator, Closed),
+            line(Confirmed, Close, Originator, Closed),
+        ]
+    };
+
+    fn rank(self) -> Rank {
+        self.precedence()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::referral::ReferralKind;
+    use std::collections::BTreeSet;
+
+    /// Where a referral can get to from here.
+    fn reachable(from: ReferralProgress) -> BTreeSet<ReferralProgress> {
+        reachable_by(&Side::ALL, from)
+    }
+
+    /// Where these sides alone can get it to.
+    fn reachable_by(sides: &[Side], from: ReferralProgress) -> BTreeSet<ReferralProgress> {
+        let mut seen = BTreeSet::from([from]);
+        loop {
+            let lines = ReferralStep::TABLE.iter();
+            let next: Vec<_> = lines
+                .filter(|l| seen.contains(&l.from) && sides.contains(&l.by))
+                .map(|l| l.to)
+                .collect();
+            let before = seen.len();
+            seen.extend(next);
+            if seen.len() == before {
+                return seen;
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_lines_say_different_things() {
+        let lines: BTreeSet<_> = ReferralStep::TABLE
+            .iter()
+            .map(|l| (l.from, l.step, l.by))
+            .collect();
+        assert_eq!(lines.len(), ReferralStep::TABLE.len());
+    }
+
+    #[test]
+    fn each_step_is_one_sides_alone() {
+        for step in ReferralStep::ALL {
+            let lines = ReferralStep::TABLE.iter().filter(|l| l.step == *step);
+            let sides: BTreeSet<_> = lines.map(|l| l.by).collect();
+            assert_eq!(sides.len(), 1, "{step}");
+        }
+    }
+
+    #[test]
+    fn every_state_is_reached_and_none_is_a_trap() {
+        let from_draft = reachable(ReferralKind::Transfer.start());
+        assert!(ReferralProgress::ALL.iter().all(|p| from_draft.contains(p)));
+        let ends: Vec<_> = ReferralProgress::ALL
+            .iter()
+            .filter(|p| p.is_final())
+            .collect();
+        assert_eq!(
+            ends,
+            [&ReferralProgress::Closed, &ReferralProgress::Recalled]
+        );
+        for progress in ReferralProgress::ALL {
+            assert!(
+                reachable(*progress).iter().any(|p| p.is_final()),
+                "{progress}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_open_begins_what_the_two_nodes_share() {
+        let begins = ReferralStep::allowed(ReferralStep::START, Side::Originator);
+        assert_eq!(begins, [ReferralStep::Open]);
+        assert!(ReferralStep::allowed(ReferralStep::START, Side::Recipient).is_empty());
+        let shared = reachable(ReferralStep::START);
+        let travels = |l: &&Transition<ReferralStep>| shared.contains(&l.from);
+        assert!(
+            ReferralStep::TABLE
+                .iter()
+                .filter(travels)
+                .all(|l| !l.step.is_local())
+        );
+    }
+
+    #[test]
+    fn the_originator_answers_only_what_it_has_seen() {
+        for theirs in ReferralStep::TABLE
+            .iter()
+            .filter(|l| l.by == Side::Recipient)
+        {
+            for ours in theirs.from.allowed(Side::Originator) {
+                let unseen = ReferralStep::after(theirs.to, ours, Side::Originator);
+                let may = matches!(ours.rank(), Rank::Recall | Rank::Correction);
+                assert!(
+                    may || unseen.is_none(),
+                    "{ours} after {} unseen",
+                    theirs.step
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_recall_survives_the_loss_of_the_step_before_it() {
+        let recallable =
+            |p: &ReferralProgress| p.allowed(Side::Originator).contains(&ReferralStep::Recall);
+        let mut tried = 0;
+        for ours in ReferralStep::TABLE
+            .iter()
+            .filter(|l| l.by == Side::Originator)
+        {
+            let then_recalls = reachable_by(&[Side::Originator], ours.to)
+                .iter()
+                .any(recallable);
+            let contested = !ours.from.allowed(Side::Recipient).is_empty();
+            if ours.step.rank() == Rank::Other && then_recalls && contested {
+                tried += 1;
+                for theirs in reachable_by(&[Side::Recipient], ours.from) {
+                    assert!(recallable(&theirs), "{} loses to {theirs}", ours.step);
+                }
+            }
+        }
+        assert!(
+            tried > 0,
+            "no step of the originator's can be lost before a recall"
+        );
+    }
+
+    #[test]
+    fn a_correction_changes_no_state() {
+        for line in ReferralStep::TABLE
+            .iter()
+            .filter(|l| l.step == ReferralStep::Correct)
+        {
+            assert_eq!(line.from, line.to);
+        }
+    }
+
+    #[test]
+    fn what_is_illegal_is_refused_with_what_is_legal() {
+        let refused = ReferralProgress::SignedFor.after(ReferralStep::Confirm, Side::Originator);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "a referral that is signed_for takes no confirm from its originator; allowed now: \
+             correct, recall by its originator; \
+             accept, request_supplement, return, forward by its recipient"
+        );
+        let refused = ReferralProgress::Closed.after(ReferralStep::Recall, Side::Originator);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "a referral that is closed takes no recall from its originator; allowed now: nothing"
+        );
+        let by_the_wrong_side = ReferralProgress::Sent.after(ReferralStep::Sign, Side::Originator);
+        assert!(by_the_wrong_side.is_err());
+    }
+
+    #[test]
+    fn a_transfer_leaves_only_when_approved() {
+        let draft = ReferralKind::Transfer.start();
+        assert!(draft.after(ReferralStep::Open, Side::Originator).is_err());
+        let approved = draft
+            .after(ReferralStep::Approve, Side::Originator)
+            .unwrap();
+        assert!(approved.after(ReferralStep::Open, Side::Originator).is_ok());
+        let assistance = ReferralKind::Assistance.start();
+        assert!(
+            assistance
+                .after(ReferralStep::Open, Side::Originator)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn keys_and_chinese_terms_read_back() {
+        for step in ReferralStep::ALL {
+            assert_eq!(step.as_str().parse(), Ok(*step));
+            assert_eq!(step.chinese().parse(), Ok(*step));
+        }
+        for progress in ReferralProgress::ALL {
+            assert_eq!(progress.as_str().parse(), Ok(*progress));
+            assert_eq!(progress.chinese().parse(), Ok(*progress));
+        }
+        for kind in ReferralKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(kind.chinese().parse(), Ok(*kind));
+        }
+    }
+}

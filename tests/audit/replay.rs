@@ -1,0 +1,183 @@
+//! Reading back, and choosing what to read.
+
+use crate::{
+    inspect::honest,
+    two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, record},
+};
+use std::convert::Infallible;
+use yichuan::{
+    audit::{KindName, PrincipalFilter, ReplayCounts, ReplayFilter, ReplayRow, replay},
+    domain::Timestamp,
+};
+
+fn rows(log: &HandLog, filter: ReplayFilter) -> (Vec<ReplayRow>, ReplayCounts) {
+    let leaves = log.leaves.iter().cloned().map(Ok::<_, Infallible>);
+    let mut replay = replay(filter, 0, leaves);
+    let rows = replay.by_ref().map(|Ok(row)| row).collect();
+    (rows, replay.counts())
+}
+
+fn indexes(log: &HandLog, filter: ReplayFilter) -> Vec<u64> {
+    rows(log, filter).0.iter().map(|row| row.index).collect()
+}
+
+#[test]
+fn every_entry_is_a_row_and_every_kind_has_its_name() {
+    let (county, province) = honest();
+    for log in [&county, &province] {
+        let (rows, counts) = rows(log, ReplayFilter::default());
+        assert_eq!(counts.entries, log.size());
+        assert_eq!(counts.rows, log.size());
+        for row in rows {
+            let kind: KindName = row.kind.parse().unwrap();
+            let only = ReplayFilter {
+                kinds: [kind].into(),
+                from: row.index,
+                to: Some(row.index + 1),
+                ..ReplayFilter::default()
+            };
+            assert_eq!(indexes(log, only), [row.index]);
+        }
+    }
+    assert_eq!(KindName::all().count(), 11);
+    assert!("dispatch".parse::<KindName>().is_err());
+}
+
+#[test]
+fn a_row_says_what_the_entry_says_under_names_that_stay() {
+    let (county, _) = honest();
+    let (rows, _) = rows(&county, ReplayFilter::default());
+    let json = |index: usize| serde_json::to_value(&rows[index]).unwrap();
+    let sent = json(4);
+    assert_eq!(sent["kind"], "dispatch_sent");
+    assert_eq!(sent["index"], 4);
+    assert_eq!(sent["time"], "2026-03-05T00:00:05.000+08:00");
+    assert_eq!(sent["time_ms"], START_MS + 5_000);
+    assert_eq!(sent["principal"], "spiffe://520624.yichuan/officer/001");
+    assert_eq!(sent["purpose"], "screening");
+    assert_eq!(sent["basis"], "campaign:520624-2026-01");
+    assert_eq!(sent["dispatch_id"], "01010101-0101-0101-0101-010101010101");
+    assert_eq!(
+        (&sent["from"], &sent["to"]),
+        (&COUNTY.into(), &PROVINCE.into())
+    );
+    assert_eq!(
+        (&sent["action"], &sent["handling"]),
+        (&"lead".into(), &"H0".into())
+    );
+    assert!(sent.get("refusal").is_none() && sent.get("records").is_none());
+
+    let receipt = json(6);
+    assert_eq!(receipt["kind"], "receipt_logged");
+    assert_eq!(
+        (&receipt["sender_index"], &receipt["partner_index"]),
+        (&4.into(), &4.into())
+    );
+    assert_eq!(receipt["partner_time"], "2026-03-05T00:00:05.000+08:00");
+    assert_eq!(receipt["origin"], "440000.yichuan/log/1");
+    assert!(receipt.get("purpose").is_none());
+
+    let refusal = json(7);
+    assert_eq!(refusal["refusal"], "changed_content");
+    let returned = json(8);
+    assert_eq!(returned["return_reason"], "not_competent");
+    let consulted = json(10);
+    assert_eq!(consulted["how"], "open");
+    assert_eq!(consulted["records"][0], record(4).to_string());
+}
+
+#[test]
+fn each_part_of_a_filter_restricts() {
+    let (county, province) = honest();
+    let principal = |who: &str| ReplayFilter {
+        principal: Some(who.parse().unwrap()),
+        ..ReplayFilter::default()
+    };
+    let all = county.size();
+    assert_eq!(indexes(&county, principal("auditor")), [10]);
+    assert_eq!(
+        indexes(&county, principal("spiffe://520624.yichuan/supervisor/002")),
+        [3]
+    );
+    assert_eq!(indexes(&county, principal(PROVINCE)), [0; 0]);
+    assert_eq!(indexes(&province, principal(COUNTY)), [7]);
+    assert_eq!(indexes(&county, principal(COUNTY)).len() as u64, all);
+    assert!("officer/001".parse::<PrincipalFilter>().is_err());
+
+    // The lead, its receipt and its return: through entries within entries.
+    let about = |number| ReplayFilter {
+        record: Some(record(number)),
+        ..ReplayFilter::default()
+    };
+    assert_eq!(indexes(&county, about(1)), [4, 6, 8]);
+    assert_eq!(indexes(&province, about(1)), [4, 6, 7, 8, 10]);
+    assert_eq!(indexes(&county, about(9)), [0; 0]);
+
+    let with = |other| ReplayFilter {
+        counterpart: Some(code(other)),
+        ..ReplayFilter::default()
+    };
+    assert_eq!(
+        indexes(&county, with(PROVINCE)),
+        [3, 4, 5, 6, 7, 8, 9, 11, 12]
+    );
+    assert_eq!(indexes(&county, with("330000")), [0; 0]);
+
+    let between = ReplayFilter {
+        since: Some(Timestamp::from_millis(START_MS + 2_000)),
+        before: Some(Timestamp::from_millis(START_MS + 4_000)),
+        ..ReplayFilter::default()
+    };
+    assert_eq!(indexes(&county, between), [1, 2]);
+    let purpose = |purpose: &str| ReplayFilter {
+        purpose: Some(purpose.parse().unwrap()),
+        ..ReplayFilter::default()
+    };
+    assert_eq!(
+        indexes(&county, purpose("screening")),
+        [2, 3, 4, 5, 9, 10, 12]
+    );
+    assert_eq!(indexes(&county, purpose("case")), [0; 0]);
+}
+
+#[test]
+fn what_cannot_be_read_is_shown_and_counted_whatever_is_looked_for() {
+    let (mut county, _) = honest();
+    let newer = county.append_leaf(vec![0x08, 0x02]);
+    let unreadable = county.append_leaf(b"entry".to_vec());
+    let filter = ReplayFilter {
+        record: Some(record(5)),
+        ..ReplayFilter::default()
+    };
+    let (rows, counts) = rows(&county, filter);
+    let shown: Vec<_> = rows.iter().map(|row| (row.index, row.kind)).collect();
+    assert_eq!(
+        shown,
+        [
+            (newer - 1, "dispatch_sent"),
+            (newer, ReplayRow::UNKNOWN),
+            (unreadable, ReplayRow::UNREADABLE)
+        ]
+    );
+    assert!(rows[1].defect.as_deref().unwrap().contains("version 2"));
+    assert_eq!((counts.unknown, counts.unreadable), (1, 1));
+}
+
+#[test]
+fn reading_stops_where_the_range_ends() {
+    let leaves = (0..4_u8).map(|n| {
+        if n < 3 {
+            Ok(vec![n])
+        } else {
+            Err("read too far")
+        }
+    });
+    let filter = ReplayFilter {
+        from: 11,
+        to: Some(13),
+        ..ReplayFilter::default()
+    };
+    let found: Result<Vec<_>, _> = replay(filter, 10, leaves).collect();
+    let found: Vec<_> = found.unwrap().iter().map(|row| row.index).collect();
+    assert_eq!(found, [11, 12]);
+}
