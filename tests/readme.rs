@@ -112,7 +112,7 @@ fn with_free_ports(text: &str) -> String {
 }
 
 fn script(steps: &[Step]) -> String {
-    let mut script = "exec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n".to_owned();
+    let mut script = "exec 2>&1\n".to_owned();
     for (number, step) in steps.iter().enumerate() {
         script += &format!("echo '{COMMAND}{number}'\n{}\n", step.command);
         if step.starts_a_node() {
