@@ -8,6 +8,7 @@ use super::{
     desk::DeskService,
     partners::{PartnersChanged, PartnersService},
     pb,
+    refusals::LogRefusals,
     relay::ExchangeService,
 };
 use crate::{
@@ -20,6 +21,7 @@ use arc_swap::ArcSwap;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::Router};
+use tower::layer::util::{Identity, Stack};
 
 /// A unary call is answered within this, or not at all.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -57,7 +59,9 @@ pub struct Services {
 ///
 /// # Errors
 /// The descriptors for reflection do not load.
-pub async fn router(services: Services) -> Result<Router, tonic_reflection::server::Error> {
+pub async fn router(
+    services: Services,
+) -> Result<Router<Stack<LogRefusals, Identity>>, tonic_reflection::server::Error> {
     let door = Door::new(services.policy);
     let exchange = ExchangeService {
         door: door.clone(),
@@ -111,6 +115,7 @@ pub async fn router(services: Services) -> Result<Router, tonic_reflection::serv
         .timeout(ANSWER_WITHIN)
         .concurrency_limit_per_connection(64)
         .load_shed(true)
+        .layer(LogRefusals)
         .add_service(
             pb::exchange_server::ExchangeServer::new(exchange)
                 .max_decoding_message_size(MAX_MESSAGE)

@@ -1,0 +1,11 @@
+//! Partners that lie. Each has a valid certificate and an approved card, and its log key is the test's: what an honest
+//! node believes of it is what it can prove. After every lie honest traffic flows on, the honest log verifies, and
+//! nothing is receipted that should not be.
+
+mod answers;
+mod deliveries;
+mod gossip;
+mod heard;
+mod hostile;
+mod recipient;
+mod world;
