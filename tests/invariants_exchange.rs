@@ -1,4 +1,11 @@
 //! What holds between nodes whatever breaks between them. Real nodes, real TLS; connections are cut and nodes stopped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed"
+)]
 
 #[path = "adversary/heard.rs"]
 mod heard;

@@ -150,7 +150,16 @@ fn failed(status: Status) -> CarrierError {
         Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented => {
             "the partner could not read what this node sent; compare versions with it"
         }
-        _ => "the partner cannot receive now",
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unavailable
+        | Code::DataLoss => "the partner cannot receive now",
     };
     CarrierError(format!("{code:?}: {meaning}"))
 }

@@ -129,7 +129,18 @@ fn unread(status: &Status) -> Result<(), SessionFault> {
         Code::OutOfRange | Code::ResourceExhausted => {
             Err(SessionFault::Malformed("a message is too long".into()))
         }
-        _ => Ok(()),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => Ok(()),
     }
 }
 

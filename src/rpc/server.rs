@@ -49,6 +49,8 @@ pub struct Services {
     pub lists: Arc<dyn RevocationLists>,
     /// What follows when a partner is approved.
     pub changed: Arc<dyn PartnersChanged>,
+    /// Requests at a time on one connection; more are shed.
+    pub requests_per_connection: usize,
     /// Streams' tasks.
     pub tasks: TaskTracker,
     /// Ends streams.
@@ -113,7 +115,7 @@ pub async fn router(
         .max_concurrent_streams(Some(128))
         .http2_max_pending_accept_reset_streams(Some(20))
         .timeout(ANSWER_WITHIN)
-        .concurrency_limit_per_connection(64)
+        .concurrency_limit_per_connection(services.requests_per_connection)
         .load_shed(true)
         .layer(LogRefusals)
         .add_service(

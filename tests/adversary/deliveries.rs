@@ -205,7 +205,7 @@ async fn what_does_not_verify_is_given_up() {
         let base = line.base;
         heard.take();
         let refused = line
-            .try_deliver(&world.forger, &[parcel.clone()], |delivery| {
+            .try_deliver(&world.forger, std::slice::from_ref(&parcel), |delivery| {
                 change(&world.forger, base, delivery);
             })
             .await
@@ -244,7 +244,7 @@ async fn a_stream_that_makes_no_sense_is_given_up() {
     let mut world = World::new().await;
     let heard = Heard::listen();
     let before = kept(world.log());
-    let mut is_logged = |what: &str| {
+    let is_logged = |what: &str| {
         let said = heard.take();
         assert!(
             said.iter()
@@ -576,7 +576,7 @@ async fn what_cannot_be_kept_is_refused_with_proof() {
         let lead = world.leads.next().unwrap();
         let parcel = make(&mut world.forger, &lead);
         let mut line = world.line().await;
-        let answers = line.deliver(&world.forger, &[parcel.clone()]).await;
+        let answers = line.deliver(&world.forger, std::slice::from_ref(&parcel)).await;
         let (index, entry) = world.proved(&answers, 0);
         let Kind::DispatchRefused {
             received: what_came,
@@ -610,7 +610,7 @@ async fn a_dispatch_or_a_lead_that_came_before_with_other_words_is_a_conflict() 
     let lead = world.leads.next().unwrap();
     let first = world.forger.lead(COUNTY, &lead);
     let mut line = world.line().await;
-    let answers = line.deliver(&world.forger, &[first.clone()]).await;
+    let answers = line.deliver(&world.forger, std::slice::from_ref(&first)).await;
     let (kept_at, entry) = world.proved(&answers, 0);
     assert!(matches!(entry.kind, Kind::DispatchReceived(_)));
 
@@ -683,7 +683,7 @@ async fn an_answer_once_given_stands() {
     let lead = world.leads.next().unwrap();
     let parcel = world.forger.lead(COUNTY, &lead);
     let mut line = world.line().await;
-    let answers = line.deliver(&world.forger, &[parcel.clone()]).await;
+    let answers = line.deliver(&world.forger, std::slice::from_ref(&parcel)).await;
     let (received_at, _) = world.proved(&answers, 0);
     let spoiled = Parcel {
         ciphertext: vec![7; parcel.ciphertext.len()],
@@ -722,7 +722,7 @@ async fn evidence_of_forks_is_kept_and_bounded() {
     let parcel = world.forger.lead(COUNTY, &lead);
     let mut line = world.line().await;
     let same = note(&world.forger.head_at(base));
-    line.try_deliver(&world.forger, &[parcel.clone()], |delivery| {
+    line.try_deliver(&world.forger, std::slice::from_ref(&parcel), |delivery| {
         delivery.checkpoint = same;
         delivery.consistency = vec![7; 32].into();
     })
@@ -734,7 +734,7 @@ async fn evidence_of_forks_is_kept_and_bounded() {
         for _ in 0..2 {
             let mut line = world.line().await;
             let fork = note(&world.forger.fork_at(base, salt));
-            line.try_deliver(&world.forger, &[parcel.clone()], |delivery| {
+            line.try_deliver(&world.forger, std::slice::from_ref(&parcel), |delivery| {
                 delivery.checkpoint = fork;
                 delivery.consistency.clear();
             })
@@ -774,7 +774,7 @@ async fn a_newer_stream_takes_over() {
     let mut newer = world.line().await;
     let before = kept(world.log());
     let refused = older
-        .try_deliver(&world.forger, &[parcel.clone()], |_| {})
+        .try_deliver(&world.forger, std::slice::from_ref(&parcel), |_| {})
         .await
         .unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
