@@ -12,9 +12,9 @@ use crate::{
         MAX_MESSAGE,
         pb::{audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient},
     },
-    tls::EndpointUrl,
+    tls::{Dialer, EndpointUrl},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tonic::{Response, Status, Streaming, transport::Channel};
 
 /// For a call that is answered at once, the connection included.
@@ -26,14 +26,16 @@ const MESSAGE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     channel: Channel,
+    dialer: Arc<Dialer>,
     endpoint: EndpointUrl,
     node: Jurisdiction,
     grounds: pb::Grounds,
 }
 
 impl Connection {
+    /// Call within a runtime.
     pub(super) fn new(
-        channel: Channel,
+        dialer: Arc<Dialer>,
         endpoint: EndpointUrl,
         node: Jurisdiction,
         grounds: Grounds,
@@ -43,7 +45,8 @@ impl Connection {
             basis: grounds.basis.to_string(),
         };
         Self {
-            channel,
+            channel: dialer.connect(&endpoint, node),
+            dialer,
             endpoint,
             node,
             grounds,
@@ -79,7 +82,7 @@ impl Connection {
     ) -> Result<T, Failure> {
         match tokio::time::timeout(CALL, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(failure(&status, &self.endpoint)),
+            Ok(Err(status)) => Err(self.failed(&status)),
             Err(_) => Err(self.late(CALL)),
         }
     }
@@ -88,7 +91,7 @@ impl Connection {
     pub(super) async fn next<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, Failure> {
         match tokio::time::timeout(MESSAGE, stream.message()).await {
             Ok(Ok(message)) => Ok(message),
-            Ok(Err(status)) => Err(failure(&status, &self.endpoint)),
+            Ok(Err(status)) => Err(self.failed(&status)),
             Err(_) => Err(self.late(MESSAGE)),
         }
     }
@@ -100,6 +103,10 @@ impl Connection {
             format!("{} 的答复不合协议：{what}", self.endpoint),
             format!("{} answered against the protocol: {what}", self.endpoint),
         )
+    }
+
+    fn failed(&self, status: &Status) -> Failure {
+        failure(status, &self.endpoint, self.dialer.last_alert().as_deref())
     }
 
     fn late(&self, waited: Duration) -> Failure {

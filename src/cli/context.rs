@@ -131,8 +131,7 @@ impl<'a> Context<'a> {
             Arc::new(trust),
             Arc::new(SystemClock),
         )?;
-        let channel = dialer.connect(&endpoint, node);
-        Ok(Connection::new(channel, endpoint, node, grounds))
+        Ok(Connection::new(dialer, endpoint, node, grounds))
     }
 
     /// Which node: the one named, else the card's, else one's own.

@@ -5,28 +5,32 @@ use super::{
     print::plain,
 };
 use crate::tls::{EndpointUrl, Reason};
+use rustls::{CertificateError, OtherError};
 use std::{error::Error, io};
 use tonic::{Code, Status};
 
 /// Longest text of a node that is shown, in characters.
 const MAX_SAID: usize = 500;
 
-/// What became of a call that a node did not answer as asked.
-pub(super) fn failure(status: &Status, endpoint: &EndpointUrl) -> Failure {
-    if let Some(refused) = handshake(status, endpoint) {
-        return refused;
-    }
+/// What became of a call that a node did not answer as asked. `alert` is the one with which it last ended a connection.
+pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&str>) -> Failure {
     // A status without a source came from the node; one with a source was made here, of a connection that failed.
     if status.source().is_some() {
+        if let Some(refused) = handshake(status, endpoint) {
+            return refused;
+        }
+        if let Some(alert) = alert {
+            return not_admitted(endpoint, alert);
+        }
         return Failure::new(
             Exit::Unreachable,
             format!("无法连接节点 {endpoint}：{}", deepest(status)),
             format!("cannot reach the node at {endpoint}: {}", deepest(status)),
         )
         .hint(
-            "确认节点在运行，地址（client.node 或 --node）无误，网络可达",
+            "确认节点在运行，地址（client.node 或 --node）无误，网络可达；连接后随即断开，也可能是不接受证书",
             "see that the node runs, that its address (client.node or --node) is right, and that the network lets you \
-             through",
+             through; a node that hangs up at once may also refuse the certificate",
         );
     }
     let said: String = plain(status.message()).chars().take(MAX_SAID).collect();
@@ -65,52 +69,74 @@ const fn sentence(code: Code) -> (Exit, &'static str, &'static str) {
     }
 }
 
-/// A handshake that one of the two sides broke off over a certificate.
+/// The node broke off over the certificate shown.
+fn not_admitted(endpoint: &EndpointUrl, alert: &str) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("节点 {endpoint} 不接受所用证书（{alert}）；请核对 --as，以及证书是否过期或被吊销"),
+        format!(
+            "the node at {endpoint} refuses this certificate ({alert}); check --as, and that it has neither expired nor \
+             been revoked"
+        ),
+    )
+}
+
+/// A handshake that was broken off over the node's certificate, or failed.
 fn handshake(status: &Status, endpoint: &EndpointUrl) -> Option<Failure> {
-    let refused = |zh: String, en: String| Some(Failure::new(Exit::Refused, zh, en));
     for cause in causes(status) {
         let inner = cause
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        let reason = cause
+        let ours = cause
             .downcast_ref::<Reason>()
             .or_else(|| inner.and_then(|e| e.downcast_ref()));
-        if let Some(reason) = reason.filter(|reason| !is_outage(**reason)) {
-            return refused(
-                format!(
-                    "节点 {endpoint} 的证书不被接受（{reason}）；请核对 CA、吊销列表、--node-jurisdiction 和系统时间"
-                ),
-                format!(
-                    "the certificate of the node at {endpoint} is refused here ({reason}); check its CA, the revocation \
-                     list, --node-jurisdiction and the clock"
-                ),
-            );
+        if let Some(reason) = ours.filter(|reason| !is_outage(**reason)) {
+            return Some(node_refused(endpoint, reason.as_str()));
         }
         let tls = cause
             .downcast_ref::<rustls::Error>()
             .or_else(|| inner.and_then(|e| e.downcast_ref()));
         match tls {
             Some(rustls::Error::AlertReceived(alert)) => {
-                return refused(
-                    format!(
-                        "节点 {endpoint} 不接受所用证书（{alert:?}）；请核对 --as 及证书是否过期或被吊销"
-                    ),
-                    format!(
-                        "the node at {endpoint} refuses this certificate ({alert:?}); check --as, and that it has neither \
-                         expired nor been revoked"
-                    ),
-                );
+                return Some(not_admitted(endpoint, &format!("{alert:?}")));
+            }
+            Some(rustls::Error::InvalidCertificate(error)) => {
+                return Some(node_refused(endpoint, &said_of(error)));
             }
             Some(error) => {
-                return refused(
+                return Some(Failure::new(
+                    Exit::Refused,
                     format!("与节点 {endpoint} 的握手失败：{error}"),
                     format!("the handshake with the node at {endpoint} failed: {error}"),
-                );
+                ));
             }
             None => {}
         }
     }
     None
+}
+
+/// The certificate of whatever answered is not that of the node asked.
+fn node_refused(endpoint: &EndpointUrl, why: &str) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!(
+            "节点 {endpoint} 的证书不被接受（{why}）；请核对地址、CA、吊销列表、--card、--node-jurisdiction 和系统时间"
+        ),
+        format!(
+            "the certificate of the node at {endpoint} is refused here ({why}); check the address, the CA, the revocation \
+             list, --card, --node-jurisdiction and the clock"
+        ),
+    )
+}
+
+fn said_of(error: &CertificateError) -> String {
+    if let CertificateError::Other(OtherError(inner)) = error
+        && let Some(reason) = inner.downcast_ref::<Reason>()
+    {
+        return reason.to_string();
+    }
+    error.to_string()
 }
 
 /// Reasons that say nothing about a certificate.
@@ -144,7 +170,7 @@ mod tests {
     fn caused(cause: impl Error + Send + Sync + 'static) -> Failure {
         let mut status = Status::unavailable("error trying to connect");
         status.set_source(Arc::new(cause));
-        failure(&status, &endpoint())
+        failure(&status, &endpoint(), None)
     }
 
     #[test]
@@ -163,7 +189,7 @@ mod tests {
             (Code::Unknown, 70),
         ];
         for (code, exit) in exits {
-            let failure = failure(&Status::new(code, "why"), &endpoint());
+            let failure = failure(&Status::new(code, "why"), &endpoint(), Some("x"));
             assert_eq!(failure.exit().code(), exit, "{code:?}");
             assert!(failure.message(Lang::En).ends_with(": why"));
         }
@@ -182,12 +208,26 @@ mod tests {
         let failure = caused(io::Error::new(io::ErrorKind::InvalidData, alert));
         assert_eq!(failure.exit(), Exit::Refused);
         assert!(failure.message(Lang::En).contains("CertificateRevoked"));
+        let wrong = rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(
+            Arc::new(Reason::WrongPeer),
+        )));
+        let failure = caused(io::Error::new(io::ErrorKind::InvalidData, wrong));
+        assert!(failure.message(Lang::En).contains("(wrong_peer)"));
+    }
+
+    #[test]
+    fn an_alert_tells_why_a_connection_was_closed() {
+        let mut status = Status::cancelled("operation was canceled");
+        status.set_source(Arc::new(io::Error::other("connection closed")));
+        let failure = failure(&status, &endpoint(), Some("CertificateRevoked"));
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert!(failure.message(Lang::En).contains("CertificateRevoked"));
     }
 
     #[test]
     fn a_node_says_nothing_that_moves_the_cursor_or_floods_the_screen() {
         let status = Status::not_found(format!("\u{1b}[2J{}", "x".repeat(10_000)));
-        let said = failure(&status, &endpoint());
+        let said = failure(&status, &endpoint(), None);
         let said = said.message(Lang::En);
         assert!(!said.contains('\u{1b}') && said.len() < 1000, "{said}");
     }

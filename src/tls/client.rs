@@ -133,6 +133,14 @@ impl Dialer {
         )
     }
 
+    /// The alert with which a node last ended a connection, by its name in rustls: `CertificateRevoked`.
+    ///
+    /// In TLS 1.3 a node refuses its caller's certificate after the caller's side of the handshake is done (RFC 8446,
+    /// section 4.4), and HTTP/2 then says no more than that the connection was closed.
+    pub fn last_alert(&self) -> Option<String> {
+        self.live.last_alert().map(|alert| format!("{alert:?}"))
+    }
+
     async fn dial(
         &self,
         endpoint: &EndpointUrl,

@@ -1,6 +1,7 @@
 //! Connections that are up, so that one whose peer is trusted no more can be cut.
 
 use super::{identity::PeerIdentity, refusal::Reason};
+use rustls::AlertDescription;
 use rustls_pki_types::CertificateDer;
 use std::{
     collections::HashMap,
@@ -63,6 +64,7 @@ pub(super) struct Live(Mutex<Entries>);
 #[derive(Default)]
 struct Entries {
     next: u64,
+    alert: Option<AlertDescription>,
     open: HashMap<u64, Entry>,
 }
 
@@ -130,6 +132,19 @@ impl Live {
         entries.open.values().map(|e| e.peer.clone()).collect()
     }
 
+    /// The alert with which a peer last ended a connection.
+    pub(super) fn last_alert(&self) -> Option<AlertDescription> {
+        self.entries().alert
+    }
+
+    /// Keeps an alert: what is layered on the stream drops it, or turns it into text.
+    fn note(&self, error: &io::Error) {
+        let error = error.get_ref().and_then(|inner| inner.downcast_ref());
+        if let Some(rustls::Error::AlertReceived(alert)) = error {
+            self.entries().alert = Some(*alert);
+        }
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing panics while the lock is held, and the map is sound at every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -154,11 +169,17 @@ impl Drop for Lease {
 pub(super) struct Guarded<S> {
     stream: S,
     lease: Lease,
+    /// The write that found the peer gone.
+    broken: Option<io::Error>,
 }
 
 impl<S> Guarded<S> {
     pub(super) const fn new(stream: S, lease: Lease) -> Self {
-        Self { stream, lease }
+        Self {
+            stream,
+            lease,
+            broken: None,
+        }
     }
 
     pub(super) const fn peer(&self) -> &Arc<Peer> {
@@ -183,23 +204,74 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Poll::Ready(Err(error)) = &read {
+            self.lease.live.note(error);
+        }
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// A peer that hangs up says why in an alert, which waits to be read when a write finds the connection closed. The
+    /// write fails once that is read; with the connection closed, it cannot wait long.
+    fn after_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(error)) if is_hang_up(&error) => {
+                self.broken = Some(error);
+                self.last_word(cx).map(Err)
+            }
+            Poll::Ready(_) | Poll::Pending => written,
+        }
+    }
+
+    fn last_word(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut rest = [0; 1];
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut rest));
+        let Poll::Ready(read) = read else {
+            return Poll::Pending;
+        };
+        if let Err(error) = &read {
+            self.lease.live.note(error);
+        }
+        let broken = self.broken.take();
+        let gone = || io::ErrorKind::BrokenPipe.into();
+        Poll::Ready(read.err().or(broken).unwrap_or_else(gone))
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, buffer)
+        if self.broken.is_some() {
+            return self.last_word(cx).map(Err);
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, buffer);
+        self.after_write(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if self.broken.is_some() {
+            return self.last_word(cx).map(Err);
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.after_write(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

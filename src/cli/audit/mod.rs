@@ -1,18 +1,23 @@
 //! `yichuan audit`: what auditors do, trusting no node.
 
 mod replay;
-mod row;
+mod report;
 mod verify;
 
 use super::{
     client::Connection,
-    context::Context,
+    context::{Context, read_card},
     exit::{Exit, Failure},
 };
-use crate::record::pb;
+use crate::{
+    audit::Trusted,
+    domain::Jurisdiction,
+    note::{MalformedKey, VerifierKey},
+    record::pb,
+};
 use clap::{Args, Subcommand};
 use replay::ReplayArgs;
-use std::{io::Write, path::PathBuf};
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 /// 审计 / The log: replay it, verify it, write it out.
 #[derive(Args, Debug)]
@@ -25,13 +30,18 @@ pub(super) struct AuditArgs {
 enum AuditCommand {
     /// 回放 / Replay the log: who did what, when, why.
     Replay(Box<ReplayArgs>),
-    /// 验证 / Verify that the log is what its key signed: the node's, or one written out. This machine recomputes.
+    /// 验证 / Verify that the log is what its key signed, and that what it says holds together: the node's log, or one
+    /// written out. This machine recomputes.
     Verify {
         #[command(flatten)]
         key: KeyArgs,
         /// 导出目录 / Verify this directory; asks no node.
         #[arg(long, value_name = "DIR")]
         export: Option<PathBuf>,
+        /// 对方名片 / Cards of partners, as compared out of band: they go before those that the log keeps. May be
+        /// repeated.
+        #[arg(long, value_name = "FILE")]
+        partner_card: Vec<PathBuf>,
     },
     /// 导出 / Write the log out as a C2SP tlog-tiles directory, which others can verify.
     Export {
@@ -59,15 +69,35 @@ pub(super) fn run(
         AuditCommand::Replay(args) => replay::run(args, context, out),
         AuditCommand::Verify {
             key,
-            export: Some(dir),
-        } => verify::export(dir, key.vkey.as_deref(), context, out),
-        AuditCommand::Verify { key, export: None } => {
-            verify::live(key.vkey.as_deref(), context, out)
+            export,
+            partner_card,
+        } => {
+            let trusted = Trusted {
+                key: context.verifier_key(key.vkey.as_deref())?,
+                partners: partner_keys(partner_card)?,
+            };
+            match export {
+                Some(dir) => verify::export(dir, trusted, context, out),
+                None => verify::live(trusted, context, out),
+            }
         }
         AuditCommand::Export { dir, key } => {
             verify::write_out(dir, key.vkey.as_deref(), context, out)
         }
     }
+}
+
+/// The log keys on partners' cards.
+fn partner_keys(cards: &[PathBuf]) -> Result<BTreeMap<Jurisdiction, VerifierKey>, Failure> {
+    let key = |path: &PathBuf| {
+        let card = read_card(path)?;
+        let key = card
+            .vkey()
+            .parse()
+            .map_err(|error: MalformedKey| Failure::of(Exit::BadData, &error).at(path.display()))?;
+        Ok((card.jurisdiction(), key))
+    };
+    cards.iter().map(key).collect()
 }
 
 /// Hands over a range of a node's leaves, one after the other, each with its index. `to` 0 is the newest checkpoint.

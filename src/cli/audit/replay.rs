@@ -1,17 +1,16 @@
 //! `audit replay`: entries as rows. What the node shows here is not verified; `audit verify` does that.
 
-use super::{
-    leaves,
-    row::{Filter, Row},
-};
+use super::leaves;
 use crate::{
+    access::Purpose,
+    audit::{KindName, PrincipalFilter, ReplayFilter, ReplayRow},
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
         lead::When,
         print::{self, Format, plain},
     },
-    domain::{Lang, RecordId},
+    domain::{Jurisdiction, Lang, RecordId, Timestamp},
 };
 use clap::Args;
 use comfy_table::Table;
@@ -21,10 +20,16 @@ use std::io::Write;
 pub(super) struct ReplayArgs {
     /// 种类 / Of these kinds: dispatch_sent, dispatch_received, consulted, …
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
-    kind: Vec<String>,
-    /// 何人 / Of this principal: spiffe://520624.yichuan/officer/001.
-    #[arg(long, value_name = "ID")]
-    principal: Option<String>,
+    kind: Vec<KindName>,
+    /// 何人 / Of this principal (spiffe://520624.yichuan/officer/001), jurisdiction (520624) or role (officer).
+    #[arg(long, value_name = "WHO")]
+    principal: Option<PrincipalFilter>,
+    /// 用途 / With this purpose; --purpose is that of this call.
+    #[arg(long, value_name = "PURPOSE")]
+    with_purpose: Option<Purpose>,
+    /// 对方 / With this jurisdiction at the other end.
+    #[arg(long, value_name = "CODE")]
+    counterpart: Option<Jurisdiction>,
     /// 自 / Written at or after: 2026-03-05, '2026-03-05 14:00', in Asia/Shanghai.
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
@@ -37,7 +42,7 @@ pub(super) struct ReplayArgs {
     /// 终止条目 / Up to, not including, this index.
     #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u64).range(1..))]
     to: Option<u64>,
-    /// 线索标识 / About this record: sent, received or consulted.
+    /// 线索标识 / About this record: sent, received, answered or consulted.
     #[arg(long, value_name = "ID")]
     record: Option<RecordId>,
 }
@@ -47,12 +52,17 @@ pub(super) fn run(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let filter = Filter {
-        kinds: args.kind.clone(),
+    let time = |when: When| Timestamp::from_millis(when.millis());
+    let filter = ReplayFilter {
+        kinds: args.kind.iter().copied().collect(),
         principal: args.principal.clone(),
-        since: args.since.map(When::millis),
-        before: args.before.map(When::millis),
+        purpose: args.with_purpose,
         record: args.record,
+        counterpart: args.counterpart,
+        since: args.since.map(time),
+        before: args.before.map(time),
+        from: args.from,
+        to: args.to,
     };
     let mut printer = Printer::new(context);
     block_on(async {
@@ -93,7 +103,7 @@ impl Printer {
         }
     }
 
-    fn row(&mut self, row: &Row, out: &mut dyn Write) -> Result<(), Failure> {
+    fn row(&mut self, row: &ReplayRow, out: &mut dyn Write) -> Result<(), Failure> {
         self.rows += 1;
         if self.format == Format::Json {
             return print::json(out, row);
@@ -140,7 +150,7 @@ fn empty(lang: Lang) -> Table {
 }
 
 /// What an entry is about, in one line.
-fn what(row: &Row) -> String {
+fn what(row: &ReplayRow) -> String {
     let route = match (&row.from, &row.to) {
         (Some(from), Some(to)) => Some(format!("{from} → {to}")),
         (None, Some(to)) => Some(format!("→ {to}")),
@@ -160,6 +170,7 @@ fn what(row: &Row) -> String {
         route,
         row.record.clone(),
         records,
+        row.return_reason.map(str::to_owned),
         row.refusal.map(str::to_owned),
         row.jurisdiction.clone(),
         row.origin.clone(),

@@ -1,8 +1,10 @@
 //! `audit verify` and `audit export`: every entry hashed here, and the root compared with what the log's key signed.
 
-use super::leaves;
+use super::{leaves, report};
 use crate::{
-    audit::{LogVerifier, TileWriter, VerifiedLog, verify_export},
+    audit::{
+        ExportedTree, Inspection, Inspector, NotTheLog, TileWriter, Trusted, entries, verify_export,
+    },
     cli::{
         client::Connection,
         context::{Context, block_on},
@@ -12,46 +14,73 @@ use crate::{
     domain::Lang,
     note::{SignedCheckpoint, VerifierKey},
     record::pb,
+    tls::Cards,
 };
 use serde::Serialize;
 use std::{io::Write, path::Path};
 
 /// Verifies the log of a node, as it stands now.
 pub(super) fn live(
-    vkey: Option<&str>,
+    trusted: Trusted,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let key = context.verifier_key(vkey)?;
-    let log = block_on(async {
+    let key = trusted.key.clone();
+    let mut inspector = inspector(trusted)?;
+    let inspection = block_on(async {
         let node = context.connect()?;
         let checkpoint = checkpoint(&node, &key).await?;
-        let mut verifier = LogVerifier::new();
         each(&node, &checkpoint, context.lang(), |leaf| {
-            Ok(verifier.push(leaf)?)
+            Ok(inspector.push(leaf)?)
         })
         .await?;
-        Ok(verifier.finish(&checkpoint)?)
+        inspected(inspector, &checkpoint)
     })?;
-    print(&log, context, out)
+    report::print(&inspection, context, out)
 }
 
 /// Verifies a directory. Asks nobody.
 pub(super) fn export(
     dir: &Path,
-    vkey: Option<&str>,
+    trusted: Trusted,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let key = context.verifier_key(vkey)?;
-    let bar = progress(0, context.lang(), "验证", "verifying");
-    let verified = verify_export(dir, &key, |done, all| {
+    let inspection = export_inspected(dir, trusted, context.lang())
+        .map_err(|failure| failure.at(dir.display()))?;
+    report::print(&inspection, context, out)
+}
+
+/// Every file first, and then what the entries say.
+fn export_inspected(dir: &Path, trusted: Trusted, lang: Lang) -> Result<Inspection, Failure> {
+    let bar = progress(0, lang, "重算", "hashing");
+    let log = verify_export(dir, &trusted.key, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
-    });
+    })?;
     bar.finish_and_clear();
-    let log = verified.map_err(|defect| Failure::from(defect).at(dir.display()))?;
-    print(&log, context, out)
+    let tree = ExportedTree::new(dir, log.size());
+    let mut inspector = inspector(trusted)?.with_tree(&tree);
+    let bar = progress(log.size(), lang, "核验", "inspecting");
+    for leaf in entries(dir, log.size()) {
+        inspector.push(&leaf?)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    inspected(inspector, log.checkpoint())
+}
+
+fn inspector<'a>(trusted: Trusted) -> Result<Inspector<'a>, Failure> {
+    Inspector::new(trusted, &Cards).map_err(|error| Failure::of(Exit::BadData, &error))
+}
+
+fn inspected(inspector: Inspector<'_>, head: &SignedCheckpoint) -> Result<Inspection, Failure> {
+    inspector.finish(head).map_err(|error: NotTheLog| {
+        Failure::of(Exit::BadData, &error).hint(
+            "该节点出示的条目不是其日志所签，请保留证据",
+            "the node shows entries that its log did not sign: keep the evidence",
+        )
+    })
 }
 
 /// Writes a node's log out, and verifies it on the way: there is no checkpoint in the directory otherwise.
@@ -144,24 +173,4 @@ impl<'a> Found<'a> {
             root: checkpoint.root().to_string(),
         }
     }
-}
-
-fn print(log: &VerifiedLog, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
-    match context.format() {
-        Format::Json => print::json(out, &Found::of(log.checkpoint()))?,
-        Format::Table => {
-            let (origin, size, root) = (log.origin(), log.size(), log.root());
-            match context.lang() {
-                Lang::Zh => writeln!(
-                    out,
-                    "验证通过：{origin}，{size} 条，逐条重算与签名的根一致\n根 {root}"
-                )?,
-                Lang::En => writeln!(
-                    out,
-                    "verified: {origin}, {size} entries, each hashed here, under the root that was signed\nroot {root}"
-                )?,
-            }
-        }
-    }
-    Ok(Exit::Done)
 }

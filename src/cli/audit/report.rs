@@ -1,0 +1,131 @@
+//! What an inspection came to, as people and programs read it.
+
+use crate::{
+    audit::{Inspection, Listed},
+    cli::{
+        context::Context,
+        exit::{Exit, Failure},
+        print::{self, Format, plain},
+    },
+    domain::Lang,
+};
+use serde::Serialize;
+use std::io::Write;
+
+/// Defects and remarks that a table shows; all are in the JSON, up to the inspection's own limit.
+const SHOWN: usize = 20;
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    verified: bool,
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+}
+
+/// Prints it; a log with defects ends the command as bad data.
+pub(super) fn print(
+    inspection: &Inspection,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    match context.format() {
+        Format::Json => print::json(
+            out,
+            &JsonReport {
+                verified: inspection.is_clean(),
+                inspection,
+            },
+        )?,
+        Format::Table => table(inspection, context.lang(), out)?,
+    }
+    if inspection.is_clean() {
+        return Ok(Exit::Done);
+    }
+    let (defects, unknown) = (inspection.defects.total, inspection.unknown);
+    Err(Failure::new(
+        Exit::BadData,
+        format!(
+            "条目与签名的根一致，但其中 {defects} 处有误，{unknown} 条由更新的程序写入、无法核验"
+        ),
+        format!(
+            "the entries are those under the signed root, but {defects} things in them are wrong, and {unknown} entries of \
+             a newer program were not read"
+        ),
+    ))
+}
+
+fn table(inspection: &Inspection, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
+    let Inspection {
+        origin,
+        entries,
+        root,
+        dispatches_sent: sent,
+        received,
+        refused,
+        receipts,
+        refusals,
+        ..
+    } = inspection;
+    let (unanswered, evidence) = (inspection.unanswered.total, inspection.evidence.total);
+    let verdict = match inspection.is_clean() {
+        true => lang.pick("验证通过", "verified"),
+        false => lang.pick("有误", "NOT IN ORDER"),
+    };
+    match lang {
+        Lang::Zh => {
+            writeln!(
+                out,
+                "{verdict}：{origin}，{entries} 条，逐条重算与签名的根一致"
+            )?;
+            writeln!(out, "根 {root}")?;
+            writeln!(
+                out,
+                "发出 {sent}（回执 {receipts}，对方拒收 {refusals}，尚无答复 {unanswered}），收到 {received}，拒收 {refused}，\
+                 证据 {evidence}"
+            )?;
+        }
+        Lang::En => {
+            writeln!(
+                out,
+                "{verdict}: {origin}, {entries} entries, each hashed here, under the root that was signed"
+            )?;
+            writeln!(out, "root {root}")?;
+            writeln!(
+                out,
+                "sent {sent} ({receipts} receipts, {refusals} refusals, {unanswered} unanswered), received {received}, \
+                 refused {refused}, evidence {evidence}"
+            )?;
+        }
+    }
+    let defects = listed(&inspection.defects, |defect| {
+        (defect.index, defect.code.as_str(), defect.what.clone())
+    });
+    let remarks = listed(&inspection.remarks, |remark| {
+        (remark.index, remark.code.as_str(), remark.what.to_owned())
+    });
+    for (label, (total, rows)) in [
+        (lang.pick("有误", "wrong"), defects),
+        (lang.pick("提示", "remarks"), remarks),
+    ] {
+        if total == 0 {
+            continue;
+        }
+        let mut table = print::table(lang, ["条目", "代码", "说明"], ["entry", "code", "what"]);
+        for (index, code, what) in rows {
+            table.add_row([index.to_string(), code.to_owned(), plain(&what)]);
+        }
+        writeln!(out, "{label}: {total}\n{table}")?;
+    }
+    Ok(())
+}
+
+/// How many there are, and the first of them.
+fn listed<T>(
+    items: &Listed<T>,
+    row: impl Fn(&T) -> (u64, &'static str, String),
+) -> (u64, Vec<(u64, &'static str, String)>) {
+    (
+        items.total,
+        items.first.iter().take(SHOWN).map(row).collect(),
+    )
+}
