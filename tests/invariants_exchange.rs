@@ -3,8 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test that panics has failed"
+    reason = "a test whose world cannot be set up fails"
 )]
 
 #[path = "adversary/heard.rs"]
@@ -85,11 +84,14 @@ async fn i7_the_same_dispatch_twice_is_stored_once() {
         until(county.node.log(), 1, receipt_for(pushed[0].index)).await;
         let receipts: Vec<u64> = entries(county.node.log())
             .into_iter()
-            .filter_map(|entry| match entry.kind {
-                Kind::ReceiptLogged {
+            .filter_map(|entry| {
+                let Kind::ReceiptLogged {
                     sent_index, proof, ..
-                } if sent_index == pushed[0].index => Some(proof.partner_index),
-                _ => None,
+                } = entry.kind
+                else {
+                    return None;
+                };
+                (sent_index == pushed[0].index).then_some(proof.partner_index)
             })
             .collect();
         let answered = u64::try_from(answered.unwrap()).unwrap();

@@ -139,27 +139,18 @@ fn failed(status: Status) -> CarrierError {
         let message: String = status.message().chars().take(300).collect();
         return CarrierError(format!("{code:?}: {message}"));
     }
-    let meaning = match code {
-        Code::PermissionDenied | Code::Unauthenticated => {
-            "the partner does not admit this node; ask whether it has approved this node's card"
-        }
-        Code::FailedPrecondition => {
-            "the partner gave the stream up: what it verified of this node's log and what it is shown now do not go \
-             together, or it speaks another version; its own log says which"
-        }
-        Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented => {
-            "the partner could not read what this node sent; compare versions with it"
-        }
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::Unavailable
-        | Code::DataLoss => "the partner cannot receive now",
+    let meaning = if matches!(code, Code::PermissionDenied | Code::Unauthenticated) {
+        "the partner does not admit this node; ask whether it has approved this node's card"
+    } else if code == Code::FailedPrecondition {
+        "the partner gave the stream up: what it verified of this node's log and what it is shown now do not go \
+         together, or it speaks another version; its own log says which"
+    } else if matches!(
+        code,
+        Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented
+    ) {
+        "the partner could not read what this node sent; compare versions with it"
+    } else {
+        "the partner cannot receive now"
     };
     CarrierError(format!("{code:?}: {meaning}"))
 }

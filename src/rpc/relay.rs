@@ -122,26 +122,17 @@ async fn read(
 
 /// Why there is no next message: it makes no sense, or the connection is gone, which is nobody's fault.
 fn unread(status: &Status) -> Result<(), SessionFault> {
-    match status.code() {
-        Code::Internal | Code::InvalidArgument | Code::Unimplemented => {
-            Err(SessionFault::Malformed("a message cannot be read".into()))
-        }
-        Code::OutOfRange | Code::ResourceExhausted => {
-            Err(SessionFault::Malformed("a message is too long".into()))
-        }
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::Unavailable
-        | Code::DataLoss
-        | Code::Unauthenticated => Ok(()),
+    let code = status.code();
+    if matches!(code, Code::OutOfRange | Code::ResourceExhausted) {
+        return Err(SessionFault::Malformed("a message is too long".into()));
     }
+    if matches!(
+        code,
+        Code::Internal | Code::InvalidArgument | Code::Unimplemented
+    ) {
+        return Err(SessionFault::Malformed("a message cannot be read".into()));
+    }
+    Ok(())
 }
 
 /// Answers deliveries, in order, as they become durable.

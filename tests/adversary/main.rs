@@ -5,8 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test that panics has failed"
+    reason = "a test whose world cannot be set up fails"
 )]
 
 mod answers;
@@ -15,4 +14,7 @@ mod gossip;
 mod heard;
 mod hostile;
 mod recipient;
+mod refused;
+mod sender;
+mod streams;
 mod world;
