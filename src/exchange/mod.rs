@@ -6,6 +6,7 @@ mod messages;
 mod outbox;
 mod partner;
 mod rows;
+mod settle;
 mod vault;
 mod verify;
 mod witness;

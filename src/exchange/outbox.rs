@@ -2,17 +2,16 @@
 
 use super::{
     Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery, Greeting,
-    PROTOCOL, Partner, RowError, Rows, Tree, TreeFault, Vault, VaultError, Witness,
-    verify::verify_tree, witness::own_cause,
+    PROTOCOL, Partner, RowError, Tree, TreeFault, Vault, VaultError, Witness,
+    settle::{Settled, Settling, log_answers},
+    verify::verify_tree,
 };
 use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
-    note::{Checkpoint, Cosignature, SignedCheckpoint},
-    record::{
-        Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Terms,
-    },
+    note::{Cosignature, SignedCheckpoint},
+    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Terms},
     seal::{Commitment, SealedPayload},
     store::tables,
 };
@@ -383,16 +382,16 @@ impl Outbox {
         if answers.answers.len() != under_way.dispatches.len() {
             return Err(OutboxError::Answer("the counts differ"));
         }
+        let settling = Settling {
+            own: &self.log.verifier_key(),
+            shown: &under_way.checkpoint,
+            partner: &partner,
+            theirs: &theirs,
+            cosignature: &cosignature,
+        };
         let mut kinds = Vec::with_capacity(answers.answers.len());
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
-            kinds.push(settle_one(
-                &partner,
-                &theirs,
-                (under_way.checkpoint.checkpoint(), &cosignature),
-                answer,
-                *index,
-                leaf,
-            )?);
+            kinds.push(settling.one(answer, *index, leaf)?);
         }
         session.theirs = Tree {
             origin: theirs.origin().to_owned(),
@@ -405,15 +404,6 @@ impl Outbox {
         let settled = self.log.propose(proposal).await.map_err(log_error)?;
         Ok(settled.into_inner())
     }
-}
-
-/// What the partner's answers came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
-    /// Receipts logged.
-    pub(super) received: usize,
-    /// Refusals logged.
-    pub(super) refused: usize,
 }
 
 /// One stream to a partner.
@@ -560,115 +550,6 @@ fn gather(
     }
     let consistency = proofs.consistency(sent.size, size)?;
     Ok(Some((checkpoint, consistency, dispatches)))
-}
-
-/// Verifies the answer to one dispatch, and makes the entry that keeps it.
-fn settle_one(
-    partner: &Partner,
-    theirs: &SignedCheckpoint,
-    (cosigned, cosignature): (&Checkpoint, &Cosignature),
-    answer: super::AnswerProof,
-    sent_index: u64,
-    leaf: &[u8],
-) -> Result<Kind, OutboxError> {
-    merkle::verify_inclusion(
-        &merkle::leaf_hash(&answer.entry),
-        answer.index,
-        theirs.size(),
-        &answer.inclusion,
-        theirs.root(),
-    )
-    .map_err(|_| TreeFault::NotIncluded {
-        index: answer.index,
-    })?;
-    let entry = Entry::decode(&answer.entry)
-        .map_err(|_| OutboxError::Answer("the partner's entry is malformed"))?;
-    if entry.cause.principal.jurisdiction() != partner.code {
-        return Err(OutboxError::Answer(
-            "the partner's entry is not in its own name",
-        ));
-    }
-    let ours = Entry::decode(leaf).map_err(|_| OutboxError::Answer("our own entry"))?;
-    let Kind::DispatchSent(sent) = ours.kind else {
-        return Err(OutboxError::Answer("our own entry"));
-    };
-    let proof = PartnerProof {
-        partner_entry: answer.entry,
-        partner_index: answer.index,
-        inclusion: answer.inclusion,
-        checkpoint: theirs.checkpoint().clone(),
-        signature: *theirs.signature(),
-        cosigned_at_s: cosignature.at_seconds,
-        cosignature: cosignature.signature,
-        cosigned_size: cosigned.size,
-        cosigned_root: cosigned.root,
-    };
-    let (to, dispatch_id) = (partner.code, sent.dispatch_id);
-    if let Kind::DispatchReceived(received) = &entry.kind
-        && received.sender_entry == leaf
-        && received.sender_index == sent_index
-    {
-        return Ok(Kind::ReceiptLogged {
-            to,
-            dispatch_id,
-            sent_index,
-            proof,
-        });
-    }
-    if let Kind::DispatchRefused { received, reason } = &entry.kind
-        && received.sender_index == sent_index
-        && (received.sender_entry == leaf || received.sender_entry.is_empty())
-    {
-        return Ok(Kind::RefusalLogged {
-            to,
-            dispatch_id,
-            sent_index,
-            reason: *reason,
-            proof,
-        });
-    }
-    Err(OutboxError::Answer(
-        "the partner's entry is about another dispatch",
-    ))
-}
-
-fn log_answers(
-    txn: &mut Txn<'_>,
-    witness: &Witness,
-    own: Jurisdiction,
-    to: Jurisdiction,
-    theirs: &SignedCheckpoint,
-    kinds: &[Kind],
-) -> Result<Settled, TxnError> {
-    let mut settled = Settled::default();
-    for kind in kinds {
-        let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
-            kind
-        else {
-            continue;
-        };
-        let count = if matches!(kind, Kind::ReceiptLogged { .. }) {
-            &mut settled.received
-        } else {
-            &mut settled.refused
-        };
-        let row = tables::outbox(to, *sent_index);
-        if txn.row(&row).is_ok_and(|row| row.is_none()) {
-            // Settled before, on a stream that broke.
-            continue;
-        }
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: own_cause(own),
-            kind: kind.clone(),
-        };
-        txn.delete(row)?;
-        txn.append(entry.encode())?;
-        *count += 1;
-    }
-    witness.advance(txn, to, theirs)?;
-    Ok(settled)
 }
 
 pub(super) fn log_error<E: std::fmt::Display>(error: ProposeError<E>) -> OutboxError {
