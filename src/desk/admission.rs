@@ -1,8 +1,9 @@
 //! Which verified dispatches are admitted: the rules of leads.
 
 use super::{
-    lead_rows::{Direction, EVENTS_PER_RECORD, NumberRow, RowsError, events, lead},
+    lead_rows::{Direction, NumberRow, lead},
     lead_view::{content_tag, number_tag},
+    rows::{EVENTS_PER_RECORD, RowsError, events},
 };
 use crate::{
     domain::{Jurisdiction, Lead, LeadStep},

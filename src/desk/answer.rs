@@ -3,8 +3,9 @@
 use super::{
     Desk, DeskError, Direction,
     admission::NOTE_LIMIT,
-    lead_rows::{EVENTS_PER_RECORD, LeadRow, RowsError, events, lead, step_names},
+    lead_rows::{LeadRow, lead, step_names},
     leads::visible,
+    rows::{EVENTS_PER_RECORD, RowsError, actions, events},
 };
 use crate::{
     access::{AnswerLead, Permit},
@@ -204,11 +205,8 @@ fn decide(
     if events.len() >= EVENTS_PER_RECORD {
         return Err(AnswerRefused::Full(record).into());
     }
-    let actions = events
-        .iter()
-        .map(|(_, event)| event.action(row.direction))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(RowsError::from)?;
+    let actions =
+        actions(&events, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
     let resolution = resolve(&actions);
     let Some(after) = LeadStep::after(resolution.progress, step, Side::Recipient) else {
         let allowed = step_names(&LeadStep::allowed(resolution.progress, Side::Recipient));

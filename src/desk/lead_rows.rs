@@ -1,21 +1,17 @@
 //! Rows of the lead view.
 
+use super::rows::{RowDamaged, RowsError, decode, encode, maybe, text};
 use crate::{
     domain::{
-        AssessmentOutcome, DispatchId, Handling, Jurisdiction, LeadAction, LeadProgress, LeadState,
-        LeadStep, RecordId, ReturnReason, Side, Timestamp, Urgency,
+        AssessmentOutcome, Handling, Jurisdiction, LeadProgress, LeadState, LeadStep, RecordId,
+        ReturnReason, Timestamp, Urgency,
     },
-    exchange::{RowError, Rows},
-    log::{Txn, TxnError},
-    merkle::Hash,
-    seal::PurgeMonth,
+    exchange::Rows,
+    log::Txn,
     store::tables,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// Actions on one record are bounded; a partner that sends more is refused.
-pub(super) const EVENTS_PER_RECORD: usize = 256;
 
 /// Which way a record went, seen from this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,50 +43,6 @@ pub(super) const fn state_key(state: LeadState) -> u8 {
         LeadState::Assessed => 3,
         LeadState::Returned => 4,
         LeadState::Refused => 5,
-    }
-}
-
-/// Domain values as their text.
-mod text {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use std::{fmt::Display, str::FromStr};
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom("malformed"))
-    }
-}
-
-/// Optional domain values as their text.
-mod maybe {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use std::{fmt::Display, str::FromStr};
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(value),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(|_| D::Error::custom("malformed")))
-            .transpose()
     }
 }
 
@@ -162,132 +114,6 @@ impl LeadRow {
     }
 }
 
-/// One action on a lead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct EventRow {
-    /// Hash of the leaf in its sender's log, hexadecimal.
-    pub(super) hash: String,
-    pub(super) step: Step,
-    /// Which way it went.
-    pub(super) direction: Direction,
-    pub(super) predecessors: Vec<String>,
-    /// Its dispatch.
-    #[serde(with = "text")]
-    pub(super) dispatch: DispatchId,
-    pub(super) purge_month: u32,
-    /// When it was written into this log.
-    pub(super) time_ms: u64,
-    /// Who took it.
-    pub(super) principal: String,
-    #[serde(with = "maybe")]
-    pub(super) outcome: Option<AssessmentOutcome>,
-    #[serde(with = "maybe")]
-    pub(super) return_reason: Option<ReturnReason>,
-    pub(super) receipt: Option<ReceiptRow>,
-}
-
-/// The partner's proof for what this node sent, in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ReceiptRow {
-    pub(super) index: u64,
-    pub(super) partner_index: u64,
-    pub(super) partner_origin: String,
-    pub(super) tree_size: u64,
-    pub(super) time_ms: u64,
-}
-
-/// [`LeadStep`] as it stands in rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Step {
-    Lead,
-    Sign,
-    Assess,
-    Return,
-}
-
-impl From<LeadStep> for Step {
-    fn from(step: LeadStep) -> Self {
-        match step {
-            LeadStep::Lead => Self::Lead,
-            LeadStep::Sign => Self::Sign,
-            LeadStep::Assess => Self::Assess,
-            LeadStep::Return => Self::Return,
-        }
-    }
-}
-
-impl From<Step> for LeadStep {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Lead => Self::Lead,
-            Step::Sign => Self::Sign,
-            Step::Assess => Self::Assess,
-            Step::Return => Self::Return,
-        }
-    }
-}
-
-impl EventRow {
-    /// The action, for resolving; `lead` is the way that its lead went.
-    pub(super) fn action(&self, lead: Direction) -> Result<LeadAction, RowDamaged> {
-        Ok(LeadAction {
-            hash: hash(&self.hash)?,
-            step: self.step.into(),
-            by: if self.direction == lead {
-                Side::Originator
-            } else {
-                Side::Recipient
-            },
-            predecessors: self
-                .predecessors
-                .iter()
-                .map(|h| hash(h))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    pub(super) fn month(&self) -> Result<PurgeMonth, RowDamaged> {
-        PurgeMonth::new(self.purge_month).ok_or(RowDamaged)
-    }
-}
-
-fn hash(text: &str) -> Result<[u8; 32], RowDamaged> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| RowDamaged)?;
-    Ok(bytes)
-}
-
-/// A row of the view cannot be read. Views can be rebuilt from the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a row of the lead view is damaged; rebuild the views from the log")]
-pub struct RowDamaged;
-
-/// Reading or writing rows of the view failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RowsError {
-    /// The store failed.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// A row is damaged.
-    #[error(transparent)]
-    Damaged(#[from] RowDamaged),
-}
-
-impl From<TxnError> for RowsError {
-    fn from(error: TxnError) -> Self {
-        Self::Row(error.into())
-    }
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RowDamaged> {
-    serde_json::from_slice(bytes).map_err(|_| RowDamaged)
-}
-
-pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, RowDamaged> {
-    serde_json::to_vec(row).map_err(|_| RowDamaged)
-}
-
 /// A lead's row.
 pub(super) fn lead(rows: &mut dyn Rows, record: RecordId) -> Result<Option<LeadRow>, RowsError> {
     let row = rows.row(&tables::lead(record))?;
@@ -311,21 +137,6 @@ pub(super) fn put_lead(
     txn.put(place(row), record.as_bytes().to_vec())?;
     txn.put(tables::lead(record), encode(row)?)?;
     Ok(())
-}
-
-/// A lead's actions, in the order of this log.
-pub(super) fn events(
-    rows: &mut dyn Rows,
-    record: RecordId,
-) -> Result<Vec<(u64, EventRow)>, RowsError> {
-    let from = tables::lead_event(record, 0);
-    let to = tables::lead_event(record, u64::MAX);
-    let mut events = Vec::new();
-    for (key, value) in rows.rows(&from, &to, EVENTS_PER_RECORD)? {
-        let index = tables::last_index(&key).ok_or(RowDamaged)?;
-        events.push((index, decode(&value)?));
-    }
-    Ok(events)
 }
 
 /// The row of a lead number: which record has it, and with what content.
@@ -372,9 +183,4 @@ pub(super) fn step_names(steps: &[LeadStep]) -> String {
     } else {
         names.into_iter().collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A leaf hash as rows have it.
-pub(super) fn hash_text(hash: &Hash) -> String {
-    hash.to_string()
 }

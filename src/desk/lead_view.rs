@@ -1,8 +1,9 @@
 //! The view that answers what became of each lead. A function of entries and openable payloads (I8).
 
-use super::lead_rows::{
-    Direction, EventRow, LeadRow, NumberRow, ReceiptRow, RowsError, encode, events, hash_text,
-    lead, put_lead,
+use super::{
+    Direction,
+    lead_rows::{LeadRow, NumberRow, lead, put_lead},
+    rows::{RowsError, Seen, actions, events, put_event, receipted},
 };
 use crate::{
     access::Principal,
@@ -25,20 +26,6 @@ pub struct LeadView {
     vault: Arc<Vault>,
 }
 
-/// An action as it stands in this log.
-struct Seen<'a> {
-    direction: Direction,
-    /// Index in this log.
-    index: u64,
-    /// When it was written into this log.
-    time: Timestamp,
-    /// Its leaf hash in its sender's log.
-    hash: Hash,
-    /// Who took it.
-    principal: &'a Principal,
-    sent: &'a DispatchSent,
-}
-
 impl LeadView {
     /// The view of the node of this jurisdiction.
     pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
@@ -59,7 +46,7 @@ impl LeadView {
                     index,
                     time: entry.time,
                     hash: *hash,
-                    principal: &entry.cause.principal,
+                    entry,
                     sent,
                 };
                 self.action(txn, &seen)
@@ -74,7 +61,7 @@ impl LeadView {
                     index,
                     time: entry.time,
                     hash: received.leaf_hash(),
-                    principal: &theirs.cause.principal,
+                    entry: &theirs,
                     sent,
                 };
                 self.action(txn, &seen)
@@ -122,22 +109,9 @@ impl LeadView {
             Some(Content::LeadAnswer(answer)) => answer.outcome,
             Some(Content::Lead(_) | Content::Referral(_) | Content::ReferralNote(_)) | None => None,
         };
-        let event = EventRow {
-            hash: hash_text(&seen.hash),
-            step: step.into(),
-            direction: seen.direction,
-            predecessors: sent.predecessors.iter().map(hash_text).collect(),
-            dispatch: sent.dispatch_id,
-            purge_month: sent.terms.purge_month.number(),
-            time_ms: seen.time.millis(),
-            principal: seen.principal.to_string(),
-            outcome,
-            return_reason: sent.return_reason,
-            receipt: None,
-        };
-        let event = encode(&event).map_err(RowsError::from)?;
-        txn.put(tables::lead_event(sent.record, seen.index), event)
-            .map_err(RowsError::from)?;
+        let mut event = seen.row();
+        event.outcome = outcome;
+        put_event(txn, sent.record, seen.index, &event)?;
         if step == LeadStep::Lead {
             let row = LeadRow {
                 direction: seen.direction,
@@ -149,10 +123,7 @@ impl LeadView {
                 handling: sent.handling,
                 purge_month: sent.terms.purge_month.number(),
                 sign_within_s: sent.terms.sign_within_s,
-                received_ms: match seen.direction {
-                    Direction::Received => Some(seen.time.millis()),
-                    Direction::Sent => None,
-                },
+                received_ms: seen.received_ms(),
                 refusal: None,
                 state: LeadState::Sent,
                 outcome: None,
@@ -210,38 +181,14 @@ impl LeadView {
         proof: &PartnerProof,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        let row = txn
-            .row(dispatch)?
-            .and_then(|row| DispatchRow::from_bytes(&row));
-        let Some(DispatchRow {
-            index: sent_index,
-            record,
-            ..
-        }) = row
-        else {
+        let Some(answered) = receipted(txn, index, dispatch, proof)? else {
             return Ok(());
         };
-        let time = Entry::decode(&proof.partner_entry)
-            .map_err(Failure::Entry)?
-            .time;
-        let key = tables::lead_event(record, sent_index);
-        let Some(bytes) = txn.row(&key)? else {
-            return Ok(());
-        };
-        let mut event: EventRow = super::lead_rows::decode(&bytes).map_err(RowsError::from)?;
-        event.receipt = Some(ReceiptRow {
-            index,
-            partner_index: proof.partner_index,
-            partner_origin: proof.checkpoint.origin.clone(),
-            tree_size: proof.checkpoint.size,
-            time_ms: time.millis(),
-        });
-        txn.put(key, encode(&event).map_err(RowsError::from)?)
-            .map_err(RowsError::from)?;
+        let (record, time) = (answered.record, answered.time);
         let Some(before) = lead(txn, record)? else {
             return Ok(());
         };
-        if before.index != sent_index {
+        if before.index != answered.sent_index {
             // The answer to an answer changes nothing about where the lead stands.
             return Ok(());
         }
@@ -262,11 +209,8 @@ fn settle(
     mut row: LeadRow,
 ) -> Result<(), Failure> {
     let events = events(txn, record)?;
-    let actions = events
-        .iter()
-        .map(|(_, event)| event.action(row.direction))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(RowsError::from)?;
+    let actions =
+        actions(&events, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
     let resolution = resolve(&actions);
     row.state = row.state_after(resolution.progress);
     row.outcome = None;

@@ -2,7 +2,8 @@
 
 use super::{
     Direction, LeadRow,
-    lead_rows::{RowsError, events, lead},
+    lead_rows::lead,
+    rows::{RowsError, actions, events},
 };
 use crate::{
     access::{Grounds, OpenLead, Parties, Permit, Principal, Scope},
@@ -12,7 +13,7 @@ use crate::{
     },
     exchange::{Directory, Outbox, Payload, Vault, VaultError},
     log::{Durable, Log, Proposal, ProposeError, ReadError, Reader, TxnError},
-    record::{Cause, Consultation, Content, Entry, Kind, LeadAnswer},
+    record::{Cause, Consultation, Content, DispatchAction, Entry, Kind, LeadAnswer},
 };
 use std::{fmt, sync::Arc};
 
@@ -210,11 +211,8 @@ fn detail(
 ) -> Result<LeadDetail, DeskError> {
     let row = visible(reader, scope, record)?;
     let rows = events(&mut reader, record)?;
-    let actions = rows
-        .iter()
-        .map(|(_, event)| event.action(row.direction))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(RowsError::from)?;
+    let actions =
+        actions(&rows, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
     let standings = resolve(&actions).standings;
     let mut fields = None;
     let mut happened = Vec::with_capacity(rows.len());

@@ -10,11 +10,11 @@ mod partners;
 mod policy;
 mod push;
 mod query;
+mod rows;
 
 pub use admission::LeadAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
 pub use lead_rows::{Direction, LeadRow};
-pub use lead_rows::{RowDamaged, RowsError};
 pub use lead_view::LeadView;
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
 pub use partners::{
@@ -23,3 +23,4 @@ pub use partners::{
 pub use policy::{PolicyView, ensure_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
 pub use query::{LeadQuery, PAGE_LIMIT, Page};
+pub use rows::{RowDamaged, RowsError};

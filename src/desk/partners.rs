@@ -1,6 +1,6 @@
 //! Partners: drafted by one, approved by a supervisor who is another.
 
-use super::lead_rows::{RowDamaged, RowsError};
+use super::rows::{RowDamaged, RowsError};
 use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
     domain::{EntryId, Jurisdiction},

@@ -1,6 +1,6 @@
 //! The first entries of a log: what log it is, and who may read it.
 
-use super::lead_rows::RowDamaged;
+use super::rows::RowDamaged;
 use crate::{
     access::{Policy, Principal},
     domain::{EntryId, Jurisdiction},

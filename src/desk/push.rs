@@ -2,8 +2,9 @@
 
 use super::{
     Desk,
-    lead_rows::{NumberRow, RowDamaged},
+    lead_rows::NumberRow,
     lead_view::{content_tag, number_tag},
+    rows::RowDamaged,
 };
 use crate::{
     access::{Permit, PushLeads},

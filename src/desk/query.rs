@@ -2,8 +2,9 @@
 
 use super::{
     Desk, DeskError, Direction, LeadRow,
-    lead_rows::{RowDamaged, RowsError, lead, state_key},
+    lead_rows::{lead, state_key},
     leads::went,
+    rows::{RowDamaged, RowsError},
 };
 use crate::{
     access::{ListLeads, Parties, Permit, Scope},

@@ -11,6 +11,7 @@ use crate::{
     merkle::Hash,
     seal::{CIPHERTEXT_LIMIT, PurgeMonth},
 };
+use std::{fmt, str::FromStr};
 
 /// A `DispatchSent` leaf is at most so many bytes, so that the partner's proof of it still fits in 4 KiB.
 pub const DISPATCH_LEAF_LIMIT: usize = 1024;
@@ -154,11 +155,43 @@ impl DispatchAction {
         }
     }
 
+    /// The step on a lead that this is.
+    pub const fn lead_step(self) -> Option<LeadStep> {
+        match self {
+            Self::Lead(step) => Some(step),
+            Self::Open(_) | Self::Referral(_) => None,
+        }
+    }
+
+    /// The step on a referral that this is.
+    pub fn referral_step(self) -> Option<ReferralStep> {
+        match self {
+            Self::Lead(_) => None,
+            Self::Open(_) => Some(ReferralStep::Open),
+            Self::Referral(act) => Some(act.into()),
+        }
+    }
+
     const fn is_return(self) -> bool {
         matches!(
             self,
             Self::Lead(LeadStep::Return) | Self::Referral(ReferralAct::Return)
         )
+    }
+}
+
+impl fmt::Display for DispatchAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DispatchAction {
+    type Err = EntryDefect;
+
+    fn from_str(text: &str) -> Result<Self, EntryDefect> {
+        let found = Self::all().find(|action| action.as_str() == text);
+        found.ok_or(EntryDefect::Malformed("action"))
     }
 }
 

@@ -113,9 +113,15 @@ impl BucketKeys {
 
     /// Where a resident number stands in the bucket's index: 16 bytes that mean nothing without the key.
     pub fn number_tag(&self, resident_number: &str) -> [u8; 16] {
+        self.tag("number", resident_number)
+    }
+
+    /// Where a value of some kind (`number`, `name`, `place`, `substance`) stands in the bucket's index.
+    pub fn tag(&self, kind: &str, value: &str) -> [u8; 16] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.index);
-        let mut input = b"number\0".to_vec();
-        input.extend_from_slice(resident_number.as_bytes());
+        let mut input = kind.as_bytes().to_vec();
+        input.push(0);
+        input.extend_from_slice(value.as_bytes());
         let mut tag = [0; 16];
         for (to, from) in tag.iter_mut().zip(hmac::sign(&key, &input).as_ref()) {
             *to = *from;

@@ -11,11 +11,14 @@
 //! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
 //! | `0x40` | lead | record id (16) | where the lead stands |
 //! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
-//! | `0x42` | lead event | record id (16), log index `u64` | one action on a lead |
-//! | `0x43` | subject | purge month `u32`, keyed tag of the number (16), log index `u64` | record id |
+//! | `0x42` | record event | record id (16), log index `u64` | one action on a lead or a referral |
+//! | `0x43` | subject | purge month `u32`, keyed tag of a number, name, place or substance (16), log index `u64` | record id |
 //! | `0x44` | lead number | keyed tag of origin and number (32) | record id, keyed tag of the content, log index |
 //! | `0x45` | partner | jurisdiction (6), 0 approved or 1 proposed | the card and who |
 //! | `0x46` | policy | | the newest policy |
+//! | `0x47` | referral | record id (16) | where the referral stands |
+//! | `0x48` | referral by state | direction `u8`, state `u8`, log index `u64` | record id |
+//! | `0x49` | referral change | log index `u64` | record id |
 
 use crate::domain::{DispatchId, Jurisdiction, RecordId};
 
@@ -28,10 +31,13 @@ const WITNESS: u8 = 0x15;
 const CRL: u8 = 0x16;
 const LEAD: u8 = 0x40;
 const LEAD_BY_STATE: u8 = 0x41;
-const LEAD_EVENT: u8 = 0x42;
+const RECORD_EVENT: u8 = 0x42;
 const SUBJECT: u8 = 0x43;
 const LEAD_NUMBER: u8 = 0x44;
 const PARTNER: u8 = 0x45;
+const REFERRAL: u8 = 0x47;
+const REFERRAL_BY_STATE: u8 = 0x48;
+const REFERRAL_CHANGE: u8 = 0x49;
 
 /// The key of the newest policy.
 pub const POLICY: [u8; 1] = [0x46];
@@ -106,9 +112,9 @@ pub fn last_index(key: &[u8]) -> Option<u64> {
         .map(|index| u64::from_be_bytes(*index))
 }
 
-/// The key of an action on a lead.
-pub fn lead_event(record: RecordId, index: u64) -> [u8; 25] {
-    key(LEAD_EVENT, &[record.as_bytes(), &index.to_be_bytes()])
+/// The key of an action on a record.
+pub fn record_event(record: RecordId, index: u64) -> [u8; 25] {
+    key(RECORD_EVENT, &[record.as_bytes(), &index.to_be_bytes()])
 }
 
 /// The key of a lead under its subject's keyed tag.
@@ -124,6 +130,24 @@ pub fn lead_number(tag: &[u8; 32]) -> [u8; 33] {
 /// The key of a partner: its approved card, or one that was proposed.
 pub fn partner(code: Jurisdiction, proposed: bool) -> [u8; 8] {
     key(PARTNER, &[code.as_bytes(), &[u8::from(proposed)]])
+}
+
+/// The key of a referral.
+pub fn referral(record: RecordId) -> [u8; 17] {
+    key(REFERRAL, &[record.as_bytes()])
+}
+
+/// The key of a referral among those of its direction and state.
+pub fn referral_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
+    key(
+        REFERRAL_BY_STATE,
+        &[&[direction], &[state], &index.to_be_bytes()],
+    )
+}
+
+/// The key of a change to a referral.
+pub fn referral_change(index: u64) -> [u8; 9] {
+    key(REFERRAL_CHANGE, &[&index.to_be_bytes()])
 }
 
 /// First key and end of all partners.
@@ -152,7 +176,7 @@ mod tests {
             ),
             (hex::encode(partner(to, true)), "4534343030303001"),
             (
-                hex::encode(lead_event(RecordId::from(id), 9)),
+                hex::encode(record_event(RecordId::from(id), 9)),
                 "42070707070707070707070707070707070000000000000009",
             ),
         ];

@@ -1,0 +1,289 @@
+//! Rows of the views: how they are written, and the actions on records, which leads and referrals share.
+
+use super::Direction;
+use crate::{
+    domain::{
+        Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
+    },
+    exchange::{DispatchRow, RowError, Rows},
+    log::{Txn, TxnError},
+    merkle::Hash,
+    record::{DispatchAction, DispatchSent, Entry, PartnerProof},
+    seal::PurgeMonth,
+    store::tables,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Actions on one record are bounded; a partner that sends more is refused.
+pub(super) const EVENTS_PER_RECORD: usize = 256;
+
+/// Domain values as their text.
+pub(super) mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use std::{fmt::Display, str::FromStr};
+
+    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom("malformed"))
+    }
+}
+
+/// Optional domain values as their text.
+pub(super) mod maybe {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use std::{fmt::Display, str::FromStr};
+
+    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(|_| D::Error::custom("malformed")))
+            .transpose()
+    }
+}
+
+/// A row of the view cannot be read. Views can be rebuilt from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a row of the lead view is damaged; rebuild the views from the log")]
+pub struct RowDamaged;
+
+/// Reading or writing rows of the view failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RowsError {
+    /// The store failed.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// A row is damaged.
+    #[error(transparent)]
+    Damaged(#[from] RowDamaged),
+}
+
+impl From<TxnError> for RowsError {
+    fn from(error: TxnError) -> Self {
+        Self::Row(error.into())
+    }
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RowDamaged> {
+    serde_json::from_slice(bytes).map_err(|_| RowDamaged)
+}
+
+pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, RowDamaged> {
+    serde_json::to_vec(row).map_err(|_| RowDamaged)
+}
+
+/// One action on a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EventRow {
+    /// Hash of the leaf in its sender's log, hexadecimal.
+    pub(super) hash: String,
+    /// What it does.
+    #[serde(with = "text")]
+    pub(super) action: DispatchAction,
+    /// Which way it went.
+    pub(super) direction: Direction,
+    pub(super) predecessors: Vec<String>,
+    /// Its dispatch.
+    #[serde(with = "text")]
+    pub(super) dispatch: DispatchId,
+    pub(super) purge_month: u32,
+    /// When it was written into this log.
+    pub(super) time_ms: u64,
+    /// When its maker's node wrote it: deadlines run from there.
+    pub(super) acted_ms: u64,
+    /// Who took it.
+    pub(super) principal: String,
+    #[serde(with = "maybe")]
+    pub(super) outcome: Option<AssessmentOutcome>,
+    #[serde(with = "maybe")]
+    pub(super) return_reason: Option<ReturnReason>,
+    pub(super) receipt: Option<ReceiptRow>,
+}
+
+/// The partner's proof for what this node sent, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReceiptRow {
+    pub(super) index: u64,
+    pub(super) partner_index: u64,
+    pub(super) partner_origin: String,
+    pub(super) tree_size: u64,
+    pub(super) time_ms: u64,
+}
+
+/// An action as it stands in this log.
+pub(super) struct Seen<'a> {
+    pub(super) direction: Direction,
+    /// Index in this log.
+    pub(super) index: u64,
+    /// When it was written into this log.
+    pub(super) time: Timestamp,
+    /// The leaf in its sender's log.
+    pub(super) hash: Hash,
+    pub(super) entry: &'a Entry,
+    pub(super) sent: &'a DispatchSent,
+}
+
+impl Seen<'_> {
+    /// Its row, without what the payload says.
+    pub(super) fn row(&self) -> EventRow {
+        let sent = self.sent;
+        EventRow {
+            hash: self.hash.to_string(),
+            action: sent.action,
+            direction: self.direction,
+            predecessors: sent.predecessors.iter().map(Hash::to_string).collect(),
+            dispatch: sent.dispatch_id,
+            purge_month: sent.terms.purge_month.number(),
+            time_ms: self.time.millis(),
+            acted_ms: self.entry.time.millis(),
+            principal: self.entry.cause.principal.to_string(),
+            outcome: None,
+            return_reason: sent.return_reason,
+            receipt: None,
+        }
+    }
+
+    /// When the recipient received it, where this node is the recipient.
+    pub(super) fn received_ms(&self) -> Option<u64> {
+        match self.direction {
+            Direction::Received => Some(self.time.millis()),
+            Direction::Sent => None,
+        }
+    }
+}
+
+impl EventRow {
+    /// The action, for resolving; `opened` is the way that its record went.
+    fn to_action<S>(
+        &self,
+        opened: Direction,
+        step: fn(DispatchAction) -> Option<S>,
+    ) -> Result<Action<S>, RowDamaged> {
+        Ok(Action {
+            hash: hash(&self.hash)?,
+            step: step(self.action).ok_or(RowDamaged)?,
+            by: if self.direction == opened {
+                Side::Originator
+            } else {
+                Side::Recipient
+            },
+            predecessors: self
+                .predecessors
+                .iter()
+                .map(|h| hash(h))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn month(&self) -> Result<PurgeMonth, RowDamaged> {
+        PurgeMonth::new(self.purge_month).ok_or(RowDamaged)
+    }
+}
+
+fn hash(text: &str) -> Result<ActionHash, RowDamaged> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| RowDamaged)?;
+    Ok(bytes)
+}
+
+/// The actions of a record, for resolving.
+pub(super) fn actions<S>(
+    events: &[(u64, EventRow)],
+    opened: Direction,
+    step: fn(DispatchAction) -> Option<S>,
+) -> Result<Vec<Action<S>>, RowDamaged> {
+    events
+        .iter()
+        .map(|(_, event)| event.to_action(opened, step))
+        .collect()
+}
+
+/// A record's actions, in the order of this log.
+pub(super) fn events(
+    rows: &mut dyn Rows,
+    record: RecordId,
+) -> Result<Vec<(u64, EventRow)>, RowsError> {
+    let from = tables::record_event(record, 0);
+    let to = tables::record_event(record, u64::MAX);
+    let mut events = Vec::new();
+    for (key, value) in rows.rows(&from, &to, EVENTS_PER_RECORD)? {
+        let index = tables::last_index(&key).ok_or(RowDamaged)?;
+        events.push((index, decode(&value)?));
+    }
+    Ok(events)
+}
+
+/// Puts an action.
+pub(super) fn put_event(
+    txn: &mut Txn<'_>,
+    record: RecordId,
+    index: u64,
+    event: &EventRow,
+) -> Result<(), RowsError> {
+    Ok(txn.put(tables::record_event(record, index), encode(event)?)?)
+}
+
+/// A partner's proof for a dispatch of ours.
+pub(super) struct Receipted {
+    /// The record that the dispatch acts on.
+    pub(super) record: RecordId,
+    /// The dispatch's index in this log.
+    pub(super) sent_index: u64,
+    /// When the partner answered, by its clock.
+    pub(super) time: Timestamp,
+}
+
+/// Notes a partner's proof beside the action that it proves, if this view has that action.
+pub(super) fn receipted(
+    txn: &mut Txn<'_>,
+    index: u64,
+    dispatch: &[u8],
+    proof: &PartnerProof,
+) -> Result<Option<Receipted>, RowsError> {
+    let row = txn.row(dispatch)?;
+    let Some(DispatchRow {
+        index: sent_index,
+        record,
+        ..
+    }) = row.and_then(|row| DispatchRow::from_bytes(&row))
+    else {
+        return Ok(None);
+    };
+    let entry = Entry::decode(&proof.partner_entry).map_err(|_| RowDamaged)?;
+    let Some(bytes) = txn.row(&tables::record_event(record, sent_index))? else {
+        return Ok(None);
+    };
+    let mut event: EventRow = decode(&bytes)?;
+    event.receipt = Some(ReceiptRow {
+        index,
+        partner_index: proof.partner_index,
+        partner_origin: proof.checkpoint.origin.clone(),
+        tree_size: proof.checkpoint.size,
+        time_ms: entry.time.millis(),
+    });
+    put_event(txn, record, sent_index, &event)?;
+    Ok(Some(Receipted {
+        record,
+        sent_index,
+        time: entry.time,
+    }))
+}
