@@ -16,6 +16,7 @@ pub mod lead_check;
 mod listing;
 mod partner;
 mod print;
+mod referral;
 mod refusal;
 mod serve;
 mod typed;
@@ -74,6 +75,7 @@ fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Res
             .map_err(certs::failure),
         Command::Partner(args) => partner::run(args, context, out),
         Command::Lead(args) => lead::run(args, context, out),
+        Command::Referral(args) => referral::run(args, context, out),
         Command::Audit(args) => audit::run(args, context, out),
     }
 }
