@@ -45,6 +45,21 @@ acts! {
     /// Answer a lead that came to this node.
     AnswerLead = "answer a lead": [Officer, Supervisor], partners: false,
         for [Screening, Case, Assistance];
+    /// Open or draft a referral.
+    OpenReferral = "open a referral": [Officer, Supervisor], partners: false,
+        for [Screening, Case, Assistance];
+    /// Approve a transfer that somebody else drafted.
+    ApproveReferral = "approve a referral": [Supervisor], partners: false,
+        for [Case, Assistance, Supervision];
+    /// Take a step on a referral.
+    ActOnReferral = "act on a referral": [Officer, Supervisor], partners: false,
+        for [Screening, Case, Assistance];
+    /// List or watch referrals without payloads.
+    ListReferrals = "list referrals": [Officer, Supervisor], partners: true,
+        for [Screening, Case, Assistance, Supervision];
+    /// Read what a referral says.
+    ReadReferral = "read a referral": [Officer, Supervisor, Auditor], partners: true,
+        for [Screening, Case, Assistance, Supervision, Audit];
     /// Draft a partner.
     ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
         for [Supervision];

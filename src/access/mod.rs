@@ -5,8 +5,9 @@ mod grounds;
 mod principal;
 
 pub use authorize::{
-    Act, AnswerLead, ApprovePartner, Denial, ListLeads, ListPartners, OpenLead, Parties, Permit,
-    Policy, ProposePartner, PushLeads, ReadLog, Relay, Scope,
+    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, Denial, ListLeads,
+    ListPartners, ListReferrals, OpenLead, OpenReferral, Parties, Permit, Policy, ProposePartner,
+    PushLeads, ReadLog, ReadReferral, Relay, Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

@@ -1,8 +1,9 @@
-//! Which verified dispatches are admitted: the rules of leads.
+//! Which verified dispatches are admitted. The rules of leads; those of referrals are beside them.
 
 use super::{
     lead_rows::{Direction, NumberRow, lead},
     lead_view::{content_tag, number_tag},
+    referral_admission::{judge_act, judge_open},
     rows::{EVENTS_PER_RECORD, RowsError, events},
 };
 use crate::{
@@ -17,14 +18,14 @@ use std::sync::Arc;
 /// A note is at most so many characters.
 pub(super) const NOTE_LIMIT: usize = 2_000;
 
-/// The rules of leads and of answers to them.
+/// The rules of everything that partners send.
 #[derive(Debug)]
-pub struct LeadAdmission {
+pub struct DeskAdmission {
     own: Jurisdiction,
     vault: Arc<Vault>,
 }
 
-impl LeadAdmission {
+impl DeskAdmission {
     /// The rules at the node of this jurisdiction.
     pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
         Self { own, vault }
@@ -36,8 +37,12 @@ impl LeadAdmission {
         sent: &DispatchSent,
         content: &Content,
     ) -> Result<Result<(), Refusal>, RowsError> {
-        let DispatchAction::Lead(step) = sent.action else {
-            return Ok(Err(Refusal::InvalidContent));
+        let step = match sent.action {
+            DispatchAction::Lead(step) => step,
+            DispatchAction::Open(kind) => return judge_open(txn, sent, kind, content),
+            DispatchAction::Referral(act) => {
+                return judge_act(txn, self.own, sent, act, content);
+            }
         };
         match (step, content) {
             (LeadStep::Lead, Content::Lead(fields)) => {
@@ -111,7 +116,7 @@ impl LeadAdmission {
     }
 }
 
-impl Admission for LeadAdmission {
+impl Admission for DeskAdmission {
     fn admit(
         &self,
         txn: &mut Txn<'_>,

@@ -6,14 +6,11 @@ use super::{
     rows::{RowsError, Seen, actions, events, put_event, receipted},
 };
 use crate::{
-    access::Principal,
-    domain::{
-        Jurisdiction, Lead, LeadFields, LeadState, LeadStep, RecordId, Standing, Timestamp, resolve,
-    },
-    exchange::{DispatchRow, Payload, RowError, Rows as _, Vault},
+    domain::{Jurisdiction, Lead, LeadFields, LeadState, LeadStep, RecordId, Standing, resolve},
+    exchange::{Payload, RowError, Vault},
     log::{Txn, View, ViewError},
     merkle::Hash,
-    record::{Content, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Refusal},
+    record::{Content, DispatchAction, Entry, Kind, PartnerProof, Refusal},
     seal::Keyring,
     store::tables,
 };

@@ -3,7 +3,7 @@
 use super::{
     Direction, LeadRow,
     lead_rows::lead,
-    rows::{RowsError, actions, events},
+    rows::{ReceiptRow, RowsError, actions, events},
 };
 use crate::{
     access::{Grounds, OpenLead, Parties, Permit, Principal, Scope},
@@ -40,7 +40,7 @@ impl fmt::Debug for Desk {
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
     /// There is no such lead, or not for this caller: which of the two is not said.
-    #[error("no lead {0} is here for you; list those that are")]
+    #[error("no record {0} is here for you; list those that are")]
     NotFound(RecordId),
     /// The view or the log failed to read.
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub enum DeskError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The payload's key is destroyed.
-    #[error("the content of lead {0} is erased; the log still proves its exchange")]
+    #[error("the content of record {0} is erased; the log still proves its exchange")]
     Erased(RecordId),
     /// The log takes no writes.
     #[error("{0}")]
@@ -104,6 +104,18 @@ pub struct ReceiptSummary {
     pub tree_size: u64,
     /// When the partner's entry was written, by its clock.
     pub time: Timestamp,
+}
+
+impl From<ReceiptRow> for ReceiptSummary {
+    fn from(receipt: ReceiptRow) -> Self {
+        Self {
+            index: receipt.index,
+            partner_index: receipt.partner_index,
+            partner_origin: receipt.partner_origin,
+            tree_size: receipt.tree_size,
+            time: Timestamp::from_millis(receipt.time_ms),
+        }
+    }
 }
 
 impl Desk {
@@ -243,13 +255,7 @@ fn detail(
                 .unwrap_or(Standing::Waiting),
             answer,
             return_reason: event.return_reason,
-            receipt: event.receipt.map(|receipt| ReceiptSummary {
-                index: receipt.index,
-                partner_index: receipt.partner_index,
-                partner_origin: receipt.partner_origin,
-                tree_size: receipt.tree_size,
-                time: Timestamp::from_millis(receipt.time_ms),
-            }),
+            receipt: event.receipt.map(ReceiptSummary::from),
         });
     }
     let lead = fields.ok_or(DeskError::Erased(record))?;

@@ -6,21 +6,34 @@ mod answer;
 mod lead_rows;
 mod lead_view;
 mod leads;
+mod pages;
 mod partners;
 mod policy;
 mod push;
 mod query;
+mod referral_admission;
+mod referral_query;
+mod referral_rows;
+mod referral_steps;
+mod referral_view;
+mod referrals;
 mod rows;
 
-pub use admission::LeadAdmission;
+pub use admission::DeskAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
 pub use lead_rows::{Direction, LeadRow};
 pub use lead_view::LeadView;
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
+pub use pages::PAGE_LIMIT;
 pub use partners::{
     CARD_LIMIT, CardReader, PartnerDesk, PartnerEntry, PartnerRefused, PartnerView,
 };
 pub use policy::{PolicyView, ensure_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
-pub use query::{LeadQuery, PAGE_LIMIT, Page};
+pub use query::{LeadQuery, Page};
+pub use referral_query::{ReferralChange, ReferralPage, ReferralQuery};
+pub use referral_rows::{ReferralRow, ReferralState};
+pub use referral_steps::{NewReferral, ReferralRefused, ReferralStepTaken, Stepping};
+pub use referral_view::ReferralView;
+pub use referrals::{ReferralDetail, ReferralEvent};
 pub use rows::{RowDamaged, RowsError};

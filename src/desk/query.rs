@@ -4,26 +4,17 @@ use super::{
     Desk, DeskError, Direction, LeadRow,
     lead_rows::{lead, state_key},
     leads::went,
-    rows::{RowDamaged, RowsError},
+    pages::{Source, collect, first_at},
 };
 use crate::{
     access::{ListLeads, Parties, Permit, Scope},
     domain::{Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
-    exchange::{Rows as _, Vault},
-    log::{Durable, ReadError, Reader},
-    record::{CONSULTED_LIMIT, Consultation, Entry},
+    exchange::Vault,
+    log::{Durable, Reader},
+    record::Consultation,
     store::tables,
 };
-use std::{collections::BTreeMap, sync::Arc};
-
-/// A page has at most so many leads: what one `Consulted` entry can name.
-pub const PAGE_LIMIT: usize = CONSULTED_LIMIT;
-
-/// A call looks at no more rows than this; a page that finds less goes on where it stopped.
-const LOOK_LIMIT: usize = 20_000;
-
-/// Rows read at once.
-const CHUNK: usize = 256;
+use std::sync::Arc;
 
 /// Which leads. All that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +83,6 @@ fn page(
     scope: Scope,
     query: &LeadQuery,
 ) -> Result<Page, DeskError> {
-    let limit = query.limit.clamp(1, PAGE_LIMIT);
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
     if let Some(since) = query.since {
         from = from.max(first_at(reader, since)?);
@@ -101,38 +91,15 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
-    let sources = sources(vault, query);
-    let mut page = Page::default();
-    let mut looked = 0;
-    // Every round reads on from `from`, so it ends when the sources do.
-    while looked < LOOK_LIMIT {
-        let (chunk, covered) = next_chunk(reader, &sources, from, end)?;
-        for (index, record) in chunk {
-            looked += 1;
-            from = index.saturating_add(1);
-            let mut rows = reader;
-            let Some(row) = lead(&mut rows, record)? else {
-                continue;
-            };
-            if matches(&row, query, scope) {
-                page.leads.push((record, row));
-                if page.leads.len() == limit {
-                    page.next_after = Some(index);
-                    return Ok(page);
-                }
-            }
-        }
-        match covered {
-            Some(covered) => from = from.max(covered.saturating_add(1)),
-            None => return Ok(page),
-        }
-    }
-    page.next_after = from.checked_sub(1);
-    Ok(page)
+    let (leads, next_after) = collect(
+        reader,
+        &sources(vault, query),
+        from..end,
+        query.limit,
+        |mut reader, record| Ok(lead(&mut reader, record)?.filter(|row| matches(row, query, scope))),
+    )?;
+    Ok(Page { leads, next_after })
 }
-
-/// Where candidates are found: ranges of keys that end in the log index.
-type Source = Box<dyn Fn(u64) -> Vec<u8>>;
 
 fn sources(vault: &Vault, query: &LeadQuery) -> Vec<Source> {
     if let Some(number) = &query.resident_number {
@@ -160,42 +127,6 @@ fn sources(vault: &Vault, query: &LeadQuery) -> Vec<Source> {
     sources
 }
 
-/// Candidates from `from` on in index order, and up to which index they are complete; nothing where they are the last.
-fn next_chunk(
-    mut reader: &Reader,
-    sources: &[Source],
-    from: u64,
-    end: u64,
-) -> Result<(BTreeMap<u64, RecordId>, Option<u64>), DeskError> {
-    let mut found = BTreeMap::new();
-    let mut complete: Option<u64> = None;
-    if from >= end {
-        return Ok((found, None));
-    }
-    for source in sources {
-        let rows = reader
-            .rows(&source(from), &source(end), CHUNK)
-            .map_err(RowsError::from)?;
-        let full = rows.len() == CHUNK;
-        let mut last = from;
-        for (key, value) in rows {
-            let damaged = |_| RowsError::from(RowDamaged);
-            last = tables::last_index(&key)
-                .ok_or(RowDamaged)
-                .map_err(RowsError::from)?;
-            found.insert(last, RecordId::from_slice(&value).map_err(damaged)?);
-        }
-        if full {
-            // Beyond this one's last row there may be more of it, so nobody's later rows count yet.
-            complete = Some(complete.map_or(last, |so_far| so_far.min(last)));
-        }
-    }
-    if let Some(complete) = complete {
-        found.retain(|index, _| *index <= complete);
-    }
-    Ok((found, complete))
-}
-
 fn matches(row: &LeadRow, query: &LeadQuery, scope: Scope) -> bool {
     scope.covers(Parties {
         from: row.from,
@@ -207,25 +138,4 @@ fn matches(row: &LeadRow, query: &LeadQuery, scope: Scope) -> bool {
             .destination
             .is_none_or(|destination| row.to == destination)
         && query.urgency.is_none_or(|urgency| row.urgency == urgency)
-}
-
-/// The first entry written at or after a time: entry times never decrease, so it is found by halving.
-fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskError> {
-    let (mut low, mut high) = (0, reader.size());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let leaf = reader.entry(middle)?.ok_or(ReadError::NoSuchEntry {
-            index: middle,
-            size: high,
-        })?;
-        let at = Entry::decode(&leaf)
-            .map_err(|_| RowsError::from(RowDamaged))?
-            .time;
-        if at < time {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
 }

@@ -54,6 +54,27 @@ pub struct Draft {
     pub commitment: Commitment,
 }
 
+impl Draft {
+    /// The public side of the dispatch, sent from this jurisdiction.
+    pub fn sent(&self, from: Jurisdiction) -> DispatchSent {
+        DispatchSent {
+            dispatch_id: self.dispatch_id,
+            from,
+            to: self.to,
+            action: self.action,
+            record: self.record,
+            urgency: self.urgency,
+            handling: self.handling,
+            terms: self.terms,
+            return_reason: self.return_reason,
+            predecessors: self.predecessors.clone(),
+            ciphertext_sha256: self.sealed.sha256,
+            ciphertext_length: u32::try_from(self.sealed.ciphertext.len()).unwrap_or(u32::MAX),
+            commitment: self.commitment,
+        }
+    }
+}
+
 /// A dispatch in the log, in the transaction that put it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staged {
@@ -156,21 +177,7 @@ impl Outbox {
             time: txn.now(),
             id: EntryId::new(txn.now()),
             cause: draft.cause.clone(),
-            kind: Kind::DispatchSent(DispatchSent {
-                dispatch_id: draft.dispatch_id,
-                from: self.own,
-                to: draft.to,
-                action: draft.action,
-                record: draft.record,
-                urgency: draft.urgency,
-                handling: draft.handling,
-                terms: draft.terms,
-                return_reason: draft.return_reason,
-                predecessors: draft.predecessors.clone(),
-                ciphertext_sha256: draft.sealed.sha256,
-                ciphertext_length: u32::try_from(draft.sealed.ciphertext.len()).unwrap_or(u32::MAX),
-                commitment: draft.commitment,
-            }),
+            kind: Kind::DispatchSent(draft.sent(self.own)),
         };
         let leaf = entry.encode();
         if leaf.len() > DISPATCH_LEAF_LIMIT {

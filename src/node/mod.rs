@@ -12,8 +12,8 @@ use crate::{
     access::Policy,
     config::Config,
     desk::{
-        Desk, LeadAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView, PolicyView,
-        ensure_policy, start_log,
+        Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView, PolicyView,
+        ReferralView, ensure_policy, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -147,6 +147,7 @@ fn open_log(
         Box::new(PolicyView),
         Box::new(PartnerView::new(Arc::new(Cards))),
         Box::new(LeadView::new(own, Arc::clone(&vault))),
+        Box::new(ReferralView::new(own, Arc::clone(&vault))),
     ];
     Ok((Log::open(Arc::new(store), options)?, vault))
 }
@@ -237,7 +238,7 @@ impl Node {
                 vault: Arc::clone(&vault),
                 witness: Arc::clone(&witness),
                 directory: Arc::clone(&directory),
-                admission: Arc::new(LeadAdmission::new(own, Arc::clone(&vault))),
+                admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault))),
             },
         ));
         let lists: Arc<dyn RevocationLists> = Arc::clone(&trust) as Arc<dyn RevocationLists>;

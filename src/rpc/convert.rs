@@ -3,7 +3,9 @@
 use super::pb;
 use crate::{
     access::{Grounds, GroundsDefect},
-    desk::{Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT},
+    desk::{
+        Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT, ReceiptSummary,
+    },
     domain::{
         Finding, Jurisdiction, Lang, LeadState, LeadStep, RecordId, ResidentNumber, Standing,
         Timestamp,
@@ -254,6 +256,15 @@ fn state_from_wire(value: i32) -> Result<LeadState, WireDefect> {
         .ok_or(WireDefect::Malformed("states"))
 }
 
+/// The size of a page; 0 for 100.
+pub(super) fn limit(asked: u32) -> Result<usize, WireDefect> {
+    match usize::try_from(asked).unwrap_or(usize::MAX) {
+        0 => Ok(100),
+        limit if limit <= PAGE_LIMIT => Ok(limit),
+        _ => Err(WireDefect::TooLong("limit")),
+    }
+}
+
 pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDefect> {
     let direction = match pb::Direction::try_from(request.direction) {
         Ok(pb::Direction::Unspecified) => None,
@@ -268,11 +279,7 @@ pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDef
         0 => None,
         stated => Some(record::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?),
     };
-    let limit = match usize::try_from(request.limit).unwrap_or(usize::MAX) {
-        0 => 100,
-        limit if limit <= PAGE_LIMIT => limit,
-        _ => return Err(WireDefect::TooLong("limit")),
-    };
+    let limit = limit(request.limit)?;
     let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
     Ok(LeadQuery {
         direction,
@@ -341,13 +348,17 @@ fn event(event: LeadEvent) -> pb::LeadEvent {
         waiting: event.standing == Standing::Waiting,
         answer: event.answer.map(answer_to_wire),
         return_reason: event.return_reason.map_or(0, record::return_reason_to_wire),
-        receipt: event.receipt.map(|receipt| pb::ReceiptSummary {
-            log_index: receipt.index,
-            partner_index: receipt.partner_index,
-            partner_origin: receipt.partner_origin,
-            tree_size: receipt.tree_size,
-            time_ms: receipt.time.millis(),
-        }),
+        receipt: event.receipt.map(receipt),
+    }
+}
+
+pub(super) fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
+    pb::ReceiptSummary {
+        log_index: receipt.index,
+        partner_index: receipt.partner_index,
+        partner_origin: receipt.partner_origin,
+        tree_size: receipt.tree_size,
+        time_ms: receipt.time.millis(),
     }
 }
 

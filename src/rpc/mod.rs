@@ -7,6 +7,7 @@ mod convert;
 mod desk;
 mod partners;
 pub mod pb;
+mod referrals;
 mod relay;
 mod server;
 mod status;

@@ -8,6 +8,7 @@ use super::{
     desk::DeskService,
     partners::{PartnersChanged, PartnersService},
     pb,
+    referrals::ReferralsService,
     relay::ExchangeService,
 };
 use crate::{
@@ -65,6 +66,11 @@ pub async fn router(services: Services) -> Result<Router, tonic_reflection::serv
         inbox: services.inbox,
         lists: services.lists,
         tasks: services.tasks.clone(),
+        stop: services.stop.clone(),
+    };
+    let referrals = ReferralsService {
+        door: door.clone(),
+        desk: services.desk.clone(),
         stop: services.stop,
     };
     let desk = DeskService {
@@ -128,6 +134,11 @@ pub async fn router(services: Services) -> Result<Router, tonic_reflection::serv
         )
         .add_service(
             pb::audit_server::AuditServer::new(audit)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            pb::referrals_server::ReferralsServer::new(referrals)
                 .max_decoding_message_size(MAX_REQUEST)
                 .max_encoding_message_size(MAX_MESSAGE),
         )

@@ -4,7 +4,7 @@
 use super::WireDefect;
 use crate::{
     access::{Denial, GroundsDefect},
-    desk::{AnswerRefused, DeskError, PartnerRefused, PushRefused},
+    desk::{AnswerRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
 };
 use tonic::{Code, Status};
@@ -63,6 +63,25 @@ pub(super) fn answer(refused: &AnswerRefused) -> Status {
         AnswerRefused::NoteTooLong => Status::invalid_argument(refused.to_string()),
         AnswerRefused::Stage(error) => internal(error),
     }
+}
+
+pub(super) fn referral(refused: &ReferralRefused) -> Status {
+    let code = match refused {
+        ReferralRefused::Desk(error) => return desk(error),
+        ReferralRefused::Stage(error) => return internal(error),
+        ReferralRefused::Content(_)
+        | ReferralRefused::Needs(_)
+        | ReferralRefused::NoPartner(_)
+        | ReferralRefused::Own
+        | ReferralRefused::NotAsEvidence
+        | ReferralRefused::ForeignLead => Code::InvalidArgument,
+        ReferralRefused::NotNow(_)
+        | ReferralRefused::Draft(_)
+        | ReferralRefused::NotADraft(_)
+        | ReferralRefused::Full(_) => Code::FailedPrecondition,
+        ReferralRefused::SamePerson(_) => Code::PermissionDenied,
+    };
+    Status::new(code, refused.to_string())
 }
 
 pub(super) fn push(refused: &PushRefused) -> Status {

@@ -1,0 +1,119 @@
+//! Pages of records by log index, which neither skip nor repeat while the log grows.
+
+use super::{
+    DeskError,
+    rows::{RowDamaged, RowsError},
+};
+use crate::{
+    domain::{RecordId, Timestamp},
+    exchange::Rows as _,
+    log::{ReadError, Reader},
+    record::{CONSULTED_LIMIT, Entry},
+    store::tables,
+};
+use std::{collections::BTreeMap, ops::Range};
+
+/// A page has at most so many records: what one `Consulted` entry can name.
+pub const PAGE_LIMIT: usize = CONSULTED_LIMIT;
+
+/// A call looks at no more rows than this; a page that finds less goes on where it stopped.
+const LOOK_LIMIT: usize = 20_000;
+
+/// Rows read at once.
+const CHUNK: usize = 256;
+
+/// A page's records, and where the next page starts.
+type Collected<T> = (Vec<(RecordId, T)>, Option<u64>);
+
+/// Where candidates are found: ranges of keys that end in the log index.
+pub(super) type Source = Box<dyn Fn(u64) -> Vec<u8>>;
+
+/// Collects a page: candidates of all sources in index order, those that `keep` keeps.
+pub(super) fn collect<T>(
+    reader: &Reader,
+    sources: &[Source],
+    within: Range<u64>,
+    limit: usize,
+    keep: impl Fn(&Reader, RecordId) -> Result<Option<T>, DeskError>,
+) -> Result<Collected<T>, DeskError> {
+    let limit = limit.clamp(1, PAGE_LIMIT);
+    let (mut from, end) = (within.start, within.end);
+    let mut found = Vec::new();
+    let mut looked = 0;
+    // Every round reads on from `from`, so it ends when the sources do.
+    while looked < LOOK_LIMIT {
+        let (chunk, covered) = next_chunk(reader, sources, from, end)?;
+        for (index, record) in chunk {
+            looked += 1;
+            from = index.saturating_add(1);
+            if let Some(row) = keep(reader, record)? {
+                found.push((record, row));
+                if found.len() == limit {
+                    return Ok((found, Some(index)));
+                }
+            }
+        }
+        match covered {
+            Some(covered) => from = from.max(covered.saturating_add(1)),
+            None => return Ok((found, None)),
+        }
+    }
+    Ok((found, from.checked_sub(1)))
+}
+
+/// Candidates from `from` on in index order, and up to which index they are complete; nothing where they are the last.
+fn next_chunk(
+    mut reader: &Reader,
+    sources: &[Source],
+    from: u64,
+    end: u64,
+) -> Result<(BTreeMap<u64, RecordId>, Option<u64>), DeskError> {
+    let mut found = BTreeMap::new();
+    let mut complete: Option<u64> = None;
+    if from >= end {
+        return Ok((found, None));
+    }
+    for source in sources {
+        let rows = reader
+            .rows(&source(from), &source(end), CHUNK)
+            .map_err(RowsError::from)?;
+        let full = rows.len() == CHUNK;
+        let mut last = from;
+        for (key, value) in rows {
+            let damaged = |_| RowsError::from(RowDamaged);
+            last = tables::last_index(&key)
+                .ok_or(RowDamaged)
+                .map_err(RowsError::from)?;
+            found.insert(last, RecordId::from_slice(&value).map_err(damaged)?);
+        }
+        if full {
+            // Beyond this one's last row there may be more of it, so nobody's later rows count yet.
+            complete = Some(complete.map_or(last, |so_far| so_far.min(last)));
+        }
+    }
+    if let Some(complete) = complete {
+        found.retain(|index, _| *index <= complete);
+    }
+    Ok((found, complete))
+}
+
+/// The first entry written at or after a time: entry times never decrease, so it is found by halving.
+pub(super) fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskError> {
+    let (mut low, mut high) = (0, reader.size());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let leaf = reader.entry(middle)?.ok_or(ReadError::NoSuchEntry {
+            index: middle,
+            size: high,
+        })?;
+        let at = Entry::decode(&leaf)
+            .map_err(|_| RowsError::from(RowDamaged))?
+            .time;
+        if at < time {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}

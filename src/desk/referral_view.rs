@@ -1,0 +1,323 @@
+//! The view that answers what became of each referral. A function of entries and openable payloads (I8).
+
+use super::{
+    Direction,
+    referral_rows::{DraftRow, ReferralRow, put_referral, referral},
+    rows::{RowsError, Seen, actions, events, put_event, receipted},
+};
+use crate::{
+    domain::{
+        Jurisdiction, RecordId, ReferralKind, ReferralProgress, Standing, referral::ReferralFields,
+        resolve,
+    },
+    exchange::{Payload, RowError, Vault, VaultError},
+    log::{Txn, View, ViewError},
+    merkle::Hash,
+    record::{
+        Content, DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, ReferralAct,
+        Refusal,
+    },
+    store::tables,
+};
+use std::sync::Arc;
+
+/// Keeps the rows of referrals.
+#[derive(Debug)]
+pub struct ReferralView {
+    own: Jurisdiction,
+    vault: Arc<Vault>,
+}
+
+/// Why the view could not take an entry.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("an entry that was checked before cannot be read: {0}")]
+    Entry(EntryDefect),
+}
+
+impl From<RowError> for Failure {
+    fn from(error: RowError) -> Self {
+        Self::Rows(error.into())
+    }
+}
+
+impl ReferralView {
+    /// The view of the node of this jurisdiction.
+    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
+        Self { own, vault }
+    }
+
+    fn entry(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        entry: &Entry,
+        hash: &Hash,
+    ) -> Result<(), Failure> {
+        match &entry.kind {
+            Kind::ReferralDrafted(sent) => {
+                let seen = own_seen(index, entry, hash, sent);
+                self.drafted(txn, &seen)
+            }
+            Kind::DispatchSent(sent) => self.action(txn, &own_seen(index, entry, hash, sent)),
+            Kind::DispatchReceived(received) => {
+                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
+                let Kind::DispatchSent(sent) = &theirs.kind else {
+                    return Ok(());
+                };
+                let seen = Seen {
+                    direction: Direction::Received,
+                    index,
+                    time: entry.time,
+                    hash: received.leaf_hash(),
+                    entry: &theirs,
+                    sent,
+                };
+                self.action(txn, &seen)
+            }
+            Kind::ReceiptLogged {
+                dispatch_id, proof, ..
+            } => {
+                let dispatch = tables::dispatch(self.own, *dispatch_id);
+                answered(txn, index, &dispatch, proof, None)
+            }
+            Kind::RefusalLogged {
+                dispatch_id,
+                proof,
+                reason,
+                ..
+            } => {
+                let dispatch = tables::dispatch(self.own, *dispatch_id);
+                answered(txn, index, &dispatch, proof, Some(*reason))
+            }
+            Kind::LogStarted { .. }
+            | Kind::PolicyChanged { .. }
+            | Kind::PartnerProposed { .. }
+            | Kind::PartnerApproved { .. }
+            | Kind::DispatchRefused { .. }
+            | Kind::Consulted { .. }
+            | Kind::EvidenceKept { .. }
+            | Kind::ReferralApproved { .. } => Ok(()),
+        }
+    }
+
+    fn drafted(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        let DispatchAction::Open(kind) = seen.sent.action else {
+            return Ok(());
+        };
+        let mut row = new_row(seen, kind);
+        row.progress = ReferralProgress::Drafted;
+        row.draft = Some(DraftRow {
+            hash: seen.hash.to_string(),
+            principal: seen.entry.cause.principal.to_string(),
+        });
+        self.index_subject(txn, seen)?;
+        Ok(put_referral(txn, seen.sent.record, None, &row, seen.index)?)
+    }
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        let record = seen.sent.record;
+        let before = referral(txn, record)?;
+        let row = match seen.sent.action {
+            DispatchAction::Lead(_) => return Ok(()),
+            DispatchAction::Open(kind) => {
+                put_event(txn, record, seen.index, &seen.row())?;
+                self.index_subject(txn, seen)?;
+                let mut row = new_row(seen, kind);
+                if let Some(before) = &before {
+                    // It was a draft: it keeps its place in the log's order.
+                    (row.index, row.time_ms) = (before.index, before.time_ms);
+                }
+                Some(row)
+            }
+            DispatchAction::Referral(act) => {
+                put_event(txn, record, seen.index, &seen.row())?;
+                if act.restates() {
+                    self.index_subject(txn, seen)?;
+                }
+                before.clone()
+            }
+        };
+        match row {
+            Some(row) => settle(txn, record, before.as_ref(), row, seen.index),
+            // It waits for what opens its referral.
+            None => Ok(()),
+        }
+    }
+
+    /// Puts what the payload says about whom and where into the keyed indexes.
+    fn index_subject(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        let sent = seen.sent;
+        let month = sent.terms.purge_month;
+        let payload = self
+            .vault
+            .open_payload(txn, seen.index, month, sent.dispatch_id)?;
+        let Payload::Open(plaintext) = payload else {
+            return Ok(());
+        };
+        let Content::Referral(fields) = plaintext.content().map_err(Failure::Entry)? else {
+            return Ok(());
+        };
+        let ring = self.vault.ring();
+        let Some(bucket) = ring.bucket(month) else {
+            return Ok(());
+        };
+        for (kind, value) in indexed(&fields) {
+            if !value.is_empty() {
+                let tag = bucket.tag(kind, value);
+                // Under the index of the referral's first entry, by which pages go.
+                let first = referral(txn, sent.record)?.map_or(seen.index, |row| row.index);
+                txn.put(
+                    tables::subject(month.number(), &tag, first),
+                    sent.record.as_bytes().to_vec(),
+                )
+                .map_err(RowsError::from)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is found by a keyed index.
+fn indexed(fields: &ReferralFields) -> [(&'static str, &str); 4] {
+    [
+        ("number", &fields.subject_number),
+        ("name", &fields.subject_name),
+        ("place", &fields.place_code),
+        ("substance", &fields.substance),
+    ]
+}
+
+fn own_seen<'a>(index: u64, entry: &'a Entry, hash: &Hash, sent: &'a DispatchSent) -> Seen<'a> {
+    Seen {
+        direction: Direction::Sent,
+        index,
+        time: entry.time,
+        hash: *hash,
+        entry,
+        sent,
+    }
+}
+
+fn new_row(seen: &Seen<'_>, kind: ReferralKind) -> ReferralRow {
+    let sent = seen.sent;
+    ReferralRow {
+        direction: seen.direction,
+        kind,
+        from: sent.from,
+        to: sent.to,
+        index: seen.index,
+        time_ms: seen.time.millis(),
+        urgency: sent.urgency,
+        handling: sent.handling,
+        purge_month: sent.terms.purge_month.number(),
+        sign_within_s: sent.terms.sign_within_s,
+        progress: ReferralProgress::Approved,
+        since_ms: seen.entry.time.millis(),
+        sent_index: seen.index,
+        received_ms: seen.received_ms(),
+        refusal: None,
+        return_reason: None,
+        says_index: seen.index,
+        draft: None,
+    }
+}
+
+/// A partner answered a dispatch of ours.
+fn answered(
+    txn: &mut Txn<'_>,
+    index: u64,
+    dispatch: &[u8],
+    proof: &PartnerProof,
+    refusal: Option<Refusal>,
+) -> Result<(), Failure> {
+    let Some(answered) = receipted(txn, index, dispatch, proof)? else {
+        return Ok(());
+    };
+    let Some(before) = referral(txn, answered.record)? else {
+        return Ok(());
+    };
+    let mut row = before.clone();
+    if row.sent_index == answered.sent_index {
+        match refusal {
+            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+            None => row.received_ms = Some(answered.time.millis()),
+        }
+    }
+    Ok(put_referral(
+        txn,
+        answered.record,
+        Some(&before),
+        &row,
+        index,
+    )?)
+}
+
+/// Resolves a referral's actions and puts its row.
+fn settle(
+    txn: &mut Txn<'_>,
+    record: RecordId,
+    before: Option<&ReferralRow>,
+    mut row: ReferralRow,
+    change: u64,
+) -> Result<(), Failure> {
+    let events = events(txn, record)?;
+    let actions =
+        actions(&events, row.direction, DispatchAction::referral_step).map_err(RowsError::from)?;
+    let resolution = resolve(&actions);
+    row.progress = resolution.progress;
+    row.return_reason = None;
+    for hash in &resolution.applied {
+        let applied = events
+            .iter()
+            .zip(&actions)
+            .find(|(_, action)| action.hash == *hash);
+        let Some(((index, event), _)) = applied else {
+            continue;
+        };
+        debug_assert_eq!(resolution.standings.get(hash), Some(&Standing::Applied));
+        row.return_reason = event.return_reason;
+        match event.action {
+            DispatchAction::Referral(ReferralAct::Correct) => row.says_index = *index,
+            DispatchAction::Referral(ReferralAct::Resubmit) => {
+                (row.says_index, row.since_ms) = (*index, event.acted_ms);
+                if row.sent_index != *index {
+                    row.sent_index = *index;
+                    row.refusal = None;
+                    row.received_ms = match event.direction {
+                        Direction::Received => Some(event.time_ms),
+                        Direction::Sent => event.receipt.as_ref().map(|r| r.time_ms),
+                    };
+                }
+            }
+            // Interim feedback moves no deadline: it still runs from acceptance.
+            DispatchAction::Referral(ReferralAct::Progress) => {}
+            DispatchAction::Open(_) | DispatchAction::Lead(_) | DispatchAction::Referral(_) => {
+                row.since_ms = event.acted_ms;
+            }
+        }
+    }
+    Ok(put_referral(txn, record, before, &row, change)?)
+}
+
+impl View for ReferralView {
+    fn name(&self) -> &'static str {
+        "referrals"
+    }
+
+    fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        leaf: &[u8],
+        leaf_hash: &Hash,
+    ) -> Result<(), ViewError> {
+        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+        self.entry(txn, index, &entry, leaf_hash)
+            .map_err(ViewError::entry)
+    }
+}

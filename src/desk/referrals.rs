@@ -1,0 +1,183 @@
+//! Opening one referral to read it.
+
+use super::{
+    Desk, DeskError, ReceiptSummary,
+    referral_rows::{ReferralRow, referral},
+    rows::{RowsError, actions, events},
+};
+use crate::{
+    access::{Parties, Permit, ReadReferral, Scope},
+    domain::{
+        RecordId, ReferralStep, ReturnReason, Standing, Timestamp, referral::ReferralFields,
+        resolve,
+    },
+    exchange::{Payload, Vault, VaultError},
+    log::{Durable, Reader},
+    record::{Consultation, Content, DispatchAction, Entry, Kind, Note},
+    seal::PurgeMonth,
+};
+use std::sync::Arc;
+
+/// One referral, opened.
+#[derive(Debug)]
+pub struct ReferralDetail {
+    /// Where it stands.
+    pub row: ReferralRow,
+    /// What it says now, after corrections and resubmissions.
+    pub fields: ReferralFields,
+    /// What happened, in the order of this log.
+    pub events: Vec<ReferralEvent>,
+    /// The steps that this node's side may take now.
+    pub allowed: Vec<ReferralStep>,
+}
+
+/// One action on a referral.
+#[derive(Debug)]
+pub struct ReferralEvent {
+    /// Index in this log.
+    pub index: u64,
+    /// When it was written into this log.
+    pub time: Timestamp,
+    /// What.
+    pub action: DispatchAction,
+    /// Who, a SPIFFE ID.
+    pub principal: String,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// What it said, in words.
+    pub note: Note,
+    /// With a return.
+    pub return_reason: Option<ReturnReason>,
+    /// The partner's proof, once this node has it.
+    pub receipt: Option<ReceiptSummary>,
+}
+
+impl Desk {
+    /// Opens one referral. The consultation is durable before anything is returned.
+    ///
+    /// # Errors
+    /// It is not there for the caller, it is erased, or the log failed.
+    pub async fn read_referral(
+        &self,
+        permit: &Permit<ReadReferral>,
+        record: RecordId,
+    ) -> Result<Durable<(ReferralDetail, u64)>, DeskError> {
+        let scope = permit.scope();
+        self.log
+            .read(move |reader| visible(reader, scope, record))
+            .await??;
+        let consulted = self
+            .consulted(
+                permit.principal(),
+                permit.grounds(),
+                Consultation::Open,
+                vec![record],
+            )
+            .await?;
+        let vault = Arc::clone(&self.vault);
+        let detail = self
+            .log
+            .read(move |reader| detail(reader, &vault, scope, record))
+            .await??;
+        Ok(consulted.map(|index| (detail, index)))
+    }
+}
+
+/// A referral's row, if it is in scope.
+pub(super) fn visible(
+    mut reader: &Reader,
+    scope: Scope,
+    record: RecordId,
+) -> Result<ReferralRow, DeskError> {
+    referral(&mut reader, record)?
+        .filter(|row| {
+            scope.covers(Parties {
+                from: row.from,
+                to: row.to,
+            })
+        })
+        // A draft is nobody else's business.
+        .filter(|row| scope == Scope::Node || row.draft.is_none())
+        .ok_or(DeskError::NotFound(record))
+}
+
+fn detail(
+    mut reader: &Reader,
+    vault: &Vault,
+    scope: Scope,
+    record: RecordId,
+) -> Result<ReferralDetail, DeskError> {
+    let row = visible(reader, scope, record)?;
+    let rows = events(&mut reader, record)?;
+    let actions =
+        actions(&rows, row.direction, DispatchAction::referral_step).map_err(RowsError::from)?;
+    let standings = resolve(&actions).standings;
+    let mut fields = None;
+    let mut happened = Vec::with_capacity(rows.len());
+    for ((index, event), action) in rows.into_iter().zip(actions) {
+        let month = event.month().map_err(RowsError::from)?;
+        let mut note = Note::default();
+        match content(reader, vault, index, month, event.dispatch)? {
+            Some(Content::Referral(says)) if index == row.says_index => fields = Some(*says),
+            Some(Content::ReferralNote(said)) => note = said,
+            Some(Content::Referral(_) | Content::Lead(_) | Content::LeadAnswer(_)) | None => {}
+        }
+        happened.push(ReferralEvent {
+            index,
+            time: Timestamp::from_millis(event.time_ms),
+            action: event.action,
+            principal: event.principal,
+            standing: standings
+                .get(&action.hash)
+                .copied()
+                .unwrap_or(Standing::Waiting),
+            note,
+            return_reason: event.return_reason,
+            receipt: event.receipt.map(ReceiptSummary::from),
+        });
+    }
+    if row.draft.is_some() {
+        let leaf = reader
+            .entry(row.index)?
+            .ok_or(DeskError::NotFound(record))?;
+        if let Ok(Entry {
+            kind: Kind::ReferralDrafted(sent),
+            ..
+        }) = Entry::decode(&leaf)
+            && let Some(Content::Referral(says)) = content(
+                reader,
+                vault,
+                row.index,
+                sent.terms.purge_month,
+                sent.dispatch_id,
+            )?
+        {
+            fields = Some(*says);
+        }
+    }
+    let allowed = row.progress.allowed(row.own_side());
+    let fields = fields.ok_or(DeskError::Erased(record))?;
+    Ok(ReferralDetail {
+        row,
+        fields,
+        events: happened,
+        allowed,
+    })
+}
+
+fn content(
+    mut reader: &Reader,
+    vault: &Vault,
+    index: u64,
+    month: PurgeMonth,
+    dispatch: crate::domain::DispatchId,
+) -> Result<Option<Content>, DeskError> {
+    let damaged = VaultError::Damaged {
+        index,
+        what: "its content cannot be read",
+    };
+    match vault.open_payload(&mut reader, index, month, dispatch)? {
+        Payload::Open(plaintext) => Ok(Some(plaintext.content().map_err(|_| damaged)?)),
+        Payload::Erased => Ok(None),
+    }
+}

@@ -1,0 +1,358 @@
+//! The `Referrals` service.
+
+use super::{WireDefect, caller::Door, convert, pb, status};
+use crate::{
+    access::{self, Scope},
+    desk::{
+        Desk, Direction, NewReferral, ReferralChange, ReferralDetail, ReferralQuery, ReferralRow,
+        ReferralState, ReferralStepTaken, Stepping,
+    },
+    domain::{RecordId, ReferralKind, ReferralProgress, Side, Standing, Timestamp},
+    record::{self, DispatchAction, ReferralAct},
+};
+use futures_util::{Stream, stream};
+use std::{collections::VecDeque, pin::Pin};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+/// Changes read at once for somebody who follows.
+const WATCH_CHUNK: usize = 256;
+
+#[derive(Clone, Debug)]
+pub(super) struct ReferralsService {
+    pub(super) door: Door,
+    pub(super) desk: Desk,
+    pub(super) stop: CancellationToken,
+}
+
+type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchReferralsResponse, Status>> + Send>>;
+
+/// Somebody who follows.
+struct Watching {
+    desk: Desk,
+    scope: Scope,
+    after: Option<u64>,
+    ready: VecDeque<ReferralChange>,
+    published: tokio::sync::watch::Receiver<std::sync::Arc<crate::note::SignedCheckpoint>>,
+    stop: CancellationToken,
+}
+
+impl Watching {
+    /// The next change; nothing when the node stops.
+    async fn next(mut self) -> Result<Option<(pb::WatchReferralsResponse, Self)>, Status> {
+        loop {
+            if let Some(change) = self.ready.pop_front() {
+                let message = pb::WatchReferralsResponse {
+                    log_index: change.index,
+                    referral: Some(summary(change.record, &change.row)),
+                };
+                return Ok(Some((message, self)));
+            }
+            // Marked before reading, so that nothing is missed in between.
+            let size = self.published.borrow_and_update().size();
+            let changes = self
+                .desk
+                .referral_changes(self.scope, self.after, WATCH_CHUNK)
+                .await
+                .map_err(|error| status::desk(&error))?;
+            if let Some(last) = changes.last() {
+                self.after = Some(last.index);
+                self.ready.extend(changes);
+                continue;
+            }
+            self.after = self.after.max(size.checked_sub(1));
+            tokio::select! {
+                changed = self.published.changed() => if changed.is_err() { return Ok(None) },
+                () = self.stop.cancelled() => return Ok(None),
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl pb::referrals_server::Referrals for ReferralsService {
+    type WatchReferralsStream = WatchStream;
+
+    async fn open_referral(
+        &self,
+        request: Request<pb::OpenReferralRequest>,
+    ) -> Result<Response<pb::ReferralAnswer>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit =
+            self.door
+                .permit(&extensions, request.grounds.clone(), access::OpenReferral)?;
+        let new = NewReferral {
+            kind: kind_from_wire(request.kind)?.ok_or(WireDefect::Missing("kind"))?,
+            to: convert::jurisdiction(&request.to, "to")?,
+            fields: record::referral_from_wire(
+                request.referral.ok_or(WireDefect::Missing("referral"))?,
+            ),
+            urgency: record::urgency_from_wire(request.urgency)
+                .ok_or(WireDefect::Missing("urgency"))?,
+            handling: record::handling_from_wire(request.handling)
+                .ok_or(WireDefect::Missing("handling"))?,
+        };
+        let taken = self.desk.open_referral(&permit, new).await;
+        taken
+            .map(answer)
+            .map_err(|refused| status::referral(&refused))
+    }
+
+    async fn approve_referral(
+        &self,
+        request: Request<pb::ApproveReferralRequest>,
+    ) -> Result<Response<pb::ReferralAnswer>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ApproveReferral)?;
+        let record = referral_id(&request.referral_id)?;
+        let taken = self.desk.approve_referral(&permit, record).await;
+        taken
+            .map(answer)
+            .map_err(|refused| status::referral(&refused))
+    }
+
+    async fn act_on_referral(
+        &self,
+        request: Request<pb::ActOnReferralRequest>,
+    ) -> Result<Response<pb::ReferralAnswer>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit =
+            self.door
+                .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?;
+        let record = referral_id(&request.referral_id)?;
+        let Some(DispatchAction::Referral(act)) = DispatchAction::from_wire(request.action) else {
+            return Err(WireDefect::Malformed("action").into());
+        };
+        let stepping = Stepping {
+            act,
+            return_reason: match request.return_reason {
+                0 => None,
+                stated => Some(
+                    record::return_reason_from_wire(stated)
+                        .ok_or(WireDefect::Malformed("return_reason"))?,
+                ),
+            },
+            note: request.note,
+            fields: request.referral.map(record::referral_from_wire),
+        };
+        let taken = self.desk.act_on_referral(&permit, record, stepping).await;
+        taken
+            .map(answer)
+            .map_err(|refused| status::referral(&refused))
+    }
+
+    async fn list_referrals(
+        &self,
+        request: Request<pb::ListReferralsRequest>,
+    ) -> Result<Response<pb::ListReferralsResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit =
+            self.door
+                .permit(&extensions, request.grounds.clone(), access::ListReferrals)?;
+        let listed = self.desk.list_referrals(&permit, query(request)?).await;
+        let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        Ok(Response::new(pb::ListReferralsResponse {
+            referrals: page
+                .referrals
+                .iter()
+                .map(|(id, row)| summary(*id, row))
+                .collect(),
+            next_after: page.next_after,
+            consulted_index,
+        }))
+    }
+
+    async fn show_referral(
+        &self,
+        request: Request<pb::ShowReferralRequest>,
+    ) -> Result<Response<pb::ShowReferralResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ReadReferral)?;
+        let record = referral_id(&request.referral_id)?;
+        let read = self.desk.read_referral(&permit, record).await;
+        let (detail, consulted_index) = read.map_err(|e| status::desk(&e))?.into_inner();
+        Ok(Response::new(shown(record, detail, consulted_index)))
+    }
+
+    async fn watch_referrals(
+        &self,
+        request: Request<pb::WatchReferralsRequest>,
+    ) -> Result<Response<WatchStream>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ListReferrals)?;
+        let published = self.desk.follow();
+        let now = published.borrow().size().checked_sub(1);
+        let watching = Watching {
+            desk: self.desk.clone(),
+            scope: permit.scope(),
+            after: request.after_index.or(now),
+            ready: VecDeque::new(),
+            published,
+            stop: self.stop.clone(),
+        };
+        Ok(Response::new(Box::pin(stream::try_unfold(
+            watching,
+            Watching::next,
+        ))))
+    }
+}
+
+fn referral_id(text: &str) -> Result<RecordId, WireDefect> {
+    text.parse()
+        .map_err(|_| WireDefect::Malformed("referral_id"))
+}
+
+fn answer(taken: ReferralStepTaken) -> Response<pb::ReferralAnswer> {
+    Response::new(pb::ReferralAnswer {
+        referral_id: taken.record.to_string(),
+        log_index: taken.index,
+        state: state_to_wire(taken.state),
+    })
+}
+
+const fn kind_to_wire(kind: ReferralKind) -> i32 {
+    let wire = match kind {
+        ReferralKind::Assistance => pb::ReferralKind::Assistance,
+        ReferralKind::Transfer => pb::ReferralKind::Transfer,
+    };
+    wire as i32
+}
+
+fn kind_from_wire(value: i32) -> Result<Option<ReferralKind>, WireDefect> {
+    match pb::ReferralKind::try_from(value) {
+        Ok(pb::ReferralKind::Unspecified) => Ok(None),
+        Ok(pb::ReferralKind::Assistance) => Ok(Some(ReferralKind::Assistance)),
+        Ok(pb::ReferralKind::Transfer) => Ok(Some(ReferralKind::Transfer)),
+        Err(_) => Err(WireDefect::Malformed("kind")),
+    }
+}
+
+const fn state_to_wire(state: ReferralState) -> i32 {
+    use ReferralProgress as P;
+    let wire = match state {
+        ReferralState::Sent => pb::ReferralState::Sent,
+        ReferralState::Refused => pb::ReferralState::Refused,
+        ReferralState::At(P::Drafted) => pb::ReferralState::Drafted,
+        ReferralState::At(P::Approved) => pb::ReferralState::Unspecified,
+        ReferralState::At(P::Sent) => pb::ReferralState::Delivered,
+        ReferralState::At(P::SignedFor) => pb::ReferralState::SignedFor,
+        ReferralState::At(P::SupplementRequested) => pb::ReferralState::SupplementRequested,
+        ReferralState::At(P::Returned) => pb::ReferralState::Returned,
+        ReferralState::At(P::Forwarded) => pb::ReferralState::Forwarded,
+        ReferralState::At(P::Accepted) => pb::ReferralState::Accepted,
+        ReferralState::At(P::InProgress) => pb::ReferralState::InProgress,
+        ReferralState::At(P::FeedbackGiven) => pb::ReferralState::FeedbackGiven,
+        ReferralState::At(P::Confirmed) => pb::ReferralState::Confirmed,
+        ReferralState::At(P::Disputed) => pb::ReferralState::Disputed,
+        ReferralState::At(P::Closed) => pb::ReferralState::Closed,
+        ReferralState::At(P::Recalled) => pb::ReferralState::Recalled,
+    };
+    wire as i32
+}
+
+fn state_from_wire(value: i32) -> Result<ReferralState, WireDefect> {
+    ReferralState::all()
+        .find(|state| value != 0 && state_to_wire(*state) == value)
+        .ok_or(WireDefect::Malformed("states"))
+}
+
+fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, WireDefect> {
+    let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
+    let about = [
+        ("number", request.subject_number),
+        ("name", request.subject_name),
+        ("place", request.place_code),
+        ("substance", request.substance),
+    ];
+    if request.states.len() > 32 {
+        return Err(WireDefect::TooLong("states"));
+    }
+    Ok(ReferralQuery {
+        direction: match pb::Direction::try_from(request.direction) {
+            Ok(pb::Direction::Unspecified) => None,
+            Ok(pb::Direction::Sent) => Some(Direction::Sent),
+            Ok(pb::Direction::Received) => Some(Direction::Received),
+            Err(_) => return Err(WireDefect::Malformed("direction")),
+        },
+        states: request
+            .states
+            .iter()
+            .map(|s| state_from_wire(*s))
+            .collect::<Result<_, _>>()?,
+        kind: kind_from_wire(request.kind)?,
+        counterpart: match request.counterpart.as_str() {
+            "" => None,
+            code => Some(convert::jurisdiction(code, "counterpart")?),
+        },
+        urgency: match request.urgency {
+            0 => None,
+            stated => {
+                Some(record::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?)
+            }
+        },
+        since: time(request.since_ms),
+        before: time(request.before_ms),
+        due_before: time(request.due_before_ms),
+        about: about
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect(),
+        after_index: request.after_index,
+        limit: convert::limit(request.limit)?,
+    })
+}
+
+fn summary(record: RecordId, row: &ReferralRow) -> pb::ReferralSummary {
+    let due = row.due();
+    pb::ReferralSummary {
+        referral_id: record.to_string(),
+        log_index: row.index,
+        time_ms: row.time_ms,
+        kind: kind_to_wire(row.kind),
+        origin: row.from.to_string(),
+        destination: row.to.to_string(),
+        state: state_to_wire(row.state()),
+        urgency: record::urgency_to_wire(row.urgency),
+        handling: record::handling_to_wire(row.handling),
+        return_reason: row.return_reason.map_or(0, record::return_reason_to_wire),
+        refusal: row.refusal.clone().unwrap_or_default(),
+        due_ms: due.map_or(0, |(due, _)| due.millis()),
+        obliged: due
+            .map(|(_, side): (_, Side)| row.party(side).to_string())
+            .unwrap_or_default(),
+    }
+}
+
+fn shown(
+    record: RecordId,
+    detail: ReferralDetail,
+    consulted_index: u64,
+) -> pb::ShowReferralResponse {
+    let events = detail.events.into_iter().map(|event| pb::ReferralEvent {
+        log_index: event.index,
+        time_ms: event.time.millis(),
+        action: event.action.to_wire(),
+        principal: event.principal,
+        superseded: event.standing == Standing::Superseded,
+        waiting: event.standing == Standing::Waiting,
+        note: event.note.0,
+        return_reason: event.return_reason.map_or(0, record::return_reason_to_wire),
+        receipt: event.receipt.map(convert::receipt),
+    });
+    let allowed = detail.allowed.into_iter().filter_map(ReferralAct::of);
+    pb::ShowReferralResponse {
+        summary: Some(summary(record, &detail.row)),
+        referral: Some(record::referral_to_wire(&detail.fields)),
+        events: events.collect(),
+        allowed: allowed
+            .map(|act| DispatchAction::Referral(act).to_wire())
+            .collect(),
+        consulted_index,
+    }
+}
