@@ -89,7 +89,9 @@ pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
         | Kind::ReceiptLogged { .. }
         | Kind::RefusalLogged { .. }
         | Kind::Consulted { .. }
-        | Kind::EvidenceKept { .. } => return None,
+        | Kind::EvidenceKept { .. }
+        | Kind::ReferralDrafted(_)
+        | Kind::ReferralApproved { .. } => return None,
     };
     Some(PartnerEntry {
         time: entry.time,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::{fmt, str::FromStr};
 
 /// Every kind of entry, as [`Kind::as_str`] writes it.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "log_started",
     "policy_changed",
     "partner_proposed",
@@ -23,6 +23,8 @@ const KINDS: [&str; 11] = [
     "refusal_logged",
     "consulted",
     "evidence_kept",
+    "referral_drafted",
+    "referral_approved",
 ];
 
 /// The name of a kind of entry.
@@ -72,6 +74,8 @@ pub(super) struct Subject<'a> {
     pub(super) counterpart: Option<Jurisdiction>,
     /// The dispatch.
     sent: Option<DispatchSent>,
+    /// The record, where no dispatch says which.
+    record: Option<RecordId>,
     /// Records read.
     consulted: &'a [RecordId],
     /// When the partner wrote its answer, by its clock.
@@ -89,7 +93,7 @@ impl<'a> Subject<'a> {
                 counterpart: Some(*jurisdiction),
                 ..Self::default()
             },
-            Kind::DispatchSent(sent) => Self {
+            Kind::DispatchSent(sent) | Kind::ReferralDrafted(sent) => Self {
                 counterpart: Some(sent.to),
                 sent: Some(sent.clone()),
                 ..Self::default()
@@ -114,11 +118,17 @@ impl<'a> Subject<'a> {
                 consulted: records,
                 ..Self::default()
             },
+            Kind::ReferralApproved { record, .. } => Self {
+                record: Some(*record),
+                ..Self::default()
+            },
         }
     }
 
     pub(super) fn is_about(&self, record: RecordId) -> bool {
-        self.consulted.contains(&record) || self.sent.as_ref().is_some_and(|s| s.record == record)
+        self.consulted.contains(&record)
+            || self.record == Some(record)
+            || self.sent.as_ref().is_some_and(|s| s.record == record)
     }
 }
 
@@ -170,6 +180,8 @@ row! {
         action: &'static str,
         /// The record that it opens or acts on.
         record: String,
+        /// Leaf hash of the draft that was approved, hexadecimal.
+        draft: String,
         /// How urgent.
         urgency: &'static str,
         /// How to be handled.
@@ -290,7 +302,7 @@ impl ReplayRow {
                 self.card_sha256 = Some(hex::encode(card_sha256));
             }
             // Its subject says it all.
-            Kind::DispatchSent(_) => {}
+            Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {}
             Kind::DispatchReceived(received) => self.take_received(received),
             Kind::DispatchRefused { received, reason } => {
                 self.take_received(received);
@@ -318,6 +330,10 @@ impl ReplayRow {
             Kind::Consulted { how, records } => {
                 self.how = Some(how.as_str());
                 self.records = Some(records.iter().map(ToString::to_string).collect());
+            }
+            Kind::ReferralApproved { record, draft } => {
+                self.record = Some(record.to_string());
+                self.draft = Some(draft.to_string());
             }
             Kind::EvidenceKept {
                 jurisdiction,

@@ -10,7 +10,10 @@ use crate::{
     record::pb,
     rpc::{
         MAX_MESSAGE,
-        pb::{audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient},
+        pb::{
+            audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
+            referrals_client::ReferralsClient,
+        },
     },
     tls::{Dialer, EndpointUrl},
 };
@@ -67,6 +70,10 @@ impl Connection {
         DeskClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
+    pub(super) fn referrals(&self) -> ReferralsClient<Channel> {
+        ReferralsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
     pub(super) fn partners(&self) -> PartnersClient<Channel> {
         PartnersClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
@@ -94,6 +101,15 @@ impl Connection {
             Ok(Err(status)) => Err(self.failed(&status)),
             Err(_) => Err(self.late(MESSAGE)),
         }
+    }
+
+    /// The next message of a stream that may be silent for as long as it likes: the connection's keep-alive tells
+    /// whether the node is still there. None at its end.
+    pub(super) async fn follow<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, Failure> {
+        stream
+            .message()
+            .await
+            .map_err(|status| self.failed(&status))
     }
 
     /// An answer that breaks the protocol.

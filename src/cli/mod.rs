@@ -9,11 +9,14 @@ mod config;
 mod context;
 pub mod demo;
 mod exit;
+mod given;
 mod init;
 mod lead;
 pub mod lead_check;
+mod listing;
 mod partner;
 mod print;
+mod referral;
 mod refusal;
 mod serve;
 mod typed;
@@ -76,6 +79,7 @@ fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Res
             .map_err(certs::failure),
         Command::Partner(args) => partner::run(args, context, out),
         Command::Lead(args) => lead::run(args, context, out),
+        Command::Referral(args) => referral::run(args, context, out),
         Command::Audit(args) => audit::run(args, context, out),
     }
 }

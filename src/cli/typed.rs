@@ -2,7 +2,7 @@
 
 use super::{
     audit::AuditArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs, lead::LeadArgs,
-    partner::PartnerArgs, print::Format, serve::ServeArgs,
+    partner::PartnerArgs, print::Format, referral::ReferralArgs, serve::ServeArgs,
 };
 use crate::{
     domain::{Jurisdiction, Lang},
@@ -96,6 +96,8 @@ pub(super) enum Command {
     Partner(PartnerArgs),
     /// 线索 / Leads.
     Lead(LeadArgs),
+    /// 协查、移送 / Referrals: matters that ask a partner to act.
+    Referral(ReferralArgs),
     /// 审计 / The log: replay it, verify it, write it out.
     Audit(AuditArgs),
 }

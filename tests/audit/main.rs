@@ -15,3 +15,4 @@ mod nodes;
 mod reconcile;
 mod replay;
 mod tampering;
+mod transfers;

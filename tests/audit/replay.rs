@@ -39,7 +39,7 @@ fn every_entry_is_a_row_and_every_kind_has_its_name() {
             assert_eq!(indexes(log, only), [row.index]);
         }
     }
-    assert_eq!(KindName::all().count(), 11);
+    assert_eq!(KindName::all().count(), 13);
     assert!("dispatch".parse::<KindName>().is_err());
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     answers::{answer, answer_lies, proof_lies},
+    transfers::transfer_lies,
     two_logs::{
         COUNTY, HandLog, PROVINCE, card, code, invented, node, partners, person, proof_in, record,
         signer,
@@ -49,6 +50,7 @@ fn lies() -> Vec<Lie> {
         arrival_lies(),
         answer_lies(),
         proof_lies(),
+        transfer_lies(),
     ]
     .into_iter()
     .flatten()
@@ -61,13 +63,13 @@ fn without_grounds(mut cause: Cause) -> Cause {
 }
 
 /// A county log with partners, to which this was done.
-fn county<R>(change: impl FnOnce(&mut HandLog) -> R) -> HandLog {
+pub(crate) fn county<R>(change: impl FnOnce(&mut HandLog) -> R) -> HandLog {
     let (mut county, _) = partners();
     change(&mut county);
     county
 }
 
-fn officer() -> Cause {
+pub(crate) fn officer() -> Cause {
     person(COUNTY, Role::Officer, "001")
 }
 

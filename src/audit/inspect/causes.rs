@@ -31,8 +31,10 @@ pub(super) fn check(
             home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
         }
         // That it is a supervisor has a code of its own.
-        Kind::PartnerApproved { .. } => home && role != Role::Node,
-        Kind::DispatchSent(_) => home && matches!(role, Role::Officer | Role::Supervisor),
+        Kind::PartnerApproved { .. } | Kind::ReferralApproved { .. } => home && role != Role::Node,
+        Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {
+            home && matches!(role, Role::Officer | Role::Supervisor)
+        }
         Kind::Consulted { .. } => match role {
             Role::Officer | Role::Supervisor => {
                 home || partners.is_partner(principal.jurisdiction())

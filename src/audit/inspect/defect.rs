@@ -24,9 +24,9 @@ codes! {
         ApprovalWithoutDraft = "approval_without_draft":
             "no card of this jurisdiction with this digest was drafted before",
         ApproverNotSupervisor = "approver_not_supervisor":
-            "only a supervisor approves a partner",
+            "only a supervisor approves a partner or a transfer",
         ApproverDraftedIt = "approver_drafted_it":
-            "the same person drafted and approved the partner",
+            "the same person drafted it and approved it",
         KeyNotPinned = "key_not_pinned":
             "the card approved has another log key than the auditor holds for this jurisdiction",
         UnknownPartner = "unknown_partner":
@@ -57,6 +57,16 @@ codes! {
             "the partner's key did not cosign that checkpoint, or it does not cover the dispatch",
         Evidence = "evidence":
             "what is kept as evidence against a partner does not speak against it",
+        DraftOfNoTransfer = "draft_of_no_transfer":
+            "what was drafted is not the opening of a transfer",
+        TransferWithoutDraft = "transfer_without_draft":
+            "no draft of this referral with this leaf hash waits for approval",
+        ApprovedAndNotSent = "approved_and_not_sent":
+            "a transfer was approved, and the next entry does not send it",
+        TransferWithoutApproval = "transfer_without_approval":
+            "a transfer leaves, and the entry before is not its approval by the same supervisor",
+        TransferNotAsDrafted = "transfer_not_as_drafted":
+            "the transfer that leaves is not the one that was drafted and approved",
     }
 }
 

@@ -2,8 +2,8 @@
 //! inside it proves what it is kept for.
 //!
 //! An [`Inspector`] takes the leaves from the first on, and asks nothing of the node. Of each dispatch it reports the first
-//! thing wrong. Memory grows with the dispatches not yet answered (some 100 bytes each), and with partners and people; not
-//! with the log.
+//! thing wrong. Memory grows with the dispatches not yet answered and the transfers not yet approved (some 100 and 300 bytes
+//! each), and with partners and people; not with the log.
 //!
 //! What one log cannot show: that a partner's other checkpoints continue each other, and what the partner's log says
 //! now. For that, see [`Reconciler`](super::Reconciler).
@@ -13,6 +13,7 @@ mod arrivals;
 mod causes;
 mod defect;
 mod partners;
+mod referrals;
 mod report;
 mod roots;
 
@@ -31,6 +32,7 @@ use crate::{
 };
 use defect::{Fault, Findings};
 use partners::PartnerBook;
+use referrals::TransferBook;
 use report::Tally;
 use roots::Roots;
 use std::collections::BTreeMap;
@@ -65,6 +67,7 @@ pub struct Inspector<'a> {
     own: Jurisdiction,
     roots: Roots<'a>,
     partners: PartnerBook<'a>,
+    transfers: TransferBook,
     /// Dispatches without a proof of what became of them, by index.
     unanswered: BTreeMap<u64, Sent>,
     last_time: Timestamp,
@@ -95,6 +98,7 @@ impl<'a> Inspector<'a> {
             own,
             roots: Roots::new(),
             partners: PartnerBook::new(own, trusted.partners, cards),
+            transfers: TransferBook::default(),
             unanswered: BTreeMap::new(),
             last_time: Timestamp::default(),
             own_checkpoint: None,
@@ -125,7 +129,9 @@ impl<'a> Inspector<'a> {
     /// Longer than any leaf of a log.
     pub fn push(&mut self, leaf: &[u8]) -> Result<(), LeafTooLong> {
         let index = self.size();
-        match Entry::decode(leaf) {
+        let decoded = Entry::decode(leaf);
+        self.expect_transfer(decoded.as_ref().ok().map(|entry| &entry.kind));
+        match decoded {
             Ok(entry) => self.entry(index, leaf, entry),
             Err(defect) if is_of_a_newer_program(&defect) => {
                 self.tally.unknown += 1;
@@ -144,9 +150,10 @@ impl<'a> Inspector<'a> {
     ///
     /// # Errors
     /// The head is not signed by the log's key, or is of other leaves.
-    pub fn finish(self, head: &SignedCheckpoint) -> Result<Inspection, NotTheLog> {
+    pub fn finish(mut self, head: &SignedCheckpoint) -> Result<Inspection, NotTheLog> {
         self.key
             .verify_signature(head.checkpoint(), head.signature())?;
+        self.expect_transfer(None);
         let log = self.roots.into_log().finish(head)?;
         let unanswered = self
             .unanswered
@@ -191,7 +198,25 @@ impl<'a> Inspector<'a> {
                     .approve(jurisdiction, &card_sha256, &cause.principal);
                 self.report(index, approved);
             }
-            Kind::DispatchSent(sent) => self.sent(index, leaf, time, &sent),
+            Kind::DispatchSent(sent) => {
+                let approved = self.transfers.send(&sent, &cause.principal);
+                self.report(index, approved);
+                self.sent(index, leaf, time, &sent);
+            }
+            Kind::ReferralDrafted(dispatch) => {
+                let addressed = self.check_address(&dispatch);
+                self.report(index, addressed);
+                let drafted = self
+                    .transfers
+                    .draft(leaf_hash(leaf), dispatch, &cause.principal);
+                self.report(index, drafted);
+            }
+            Kind::ReferralApproved { record, draft } => {
+                let approved = self
+                    .transfers
+                    .approve(index, record, &draft, &cause.principal);
+                self.report(index, approved);
+            }
             Kind::DispatchReceived(received) => self.arrived(index, &received, None),
             Kind::DispatchRefused { received, reason } => {
                 self.arrived(index, &received, Some(reason));
@@ -253,13 +278,7 @@ impl<'a> Inspector<'a> {
     }
 
     fn sent(&mut self, index: u64, leaf: &[u8], time: Timestamp, sent: &DispatchSent) {
-        let addressed = if sent.from != self.own || sent.to == self.own {
-            Err(DefectCode::Misaddressed.into())
-        } else if self.partners.is_partner(sent.to) {
-            Ok(())
-        } else {
-            Err(DefectCode::UnknownPartner.with(sent.to))
-        };
+        let addressed = self.check_address(sent);
         self.report(index, addressed);
         let sent = Sent {
             dispatch_id: sent.dispatch_id,
@@ -269,6 +288,25 @@ impl<'a> Inspector<'a> {
         };
         self.unanswered.insert(index, sent);
     }
+
+    fn check_address(&self, sent: &DispatchSent) -> Result<(), Fault> {
+        if sent.from != self.own || sent.to == self.own {
+            Err(DefectCode::Misaddressed.into())
+        } else if self.partners.is_partner(sent.to) {
+            Ok(())
+        } else {
+            Err(DefectCode::UnknownPartner.with(sent.to))
+        }
+    }
+
+    /// An approval and its dispatch are written together: whatever else comes next, or nothing, is a defect of the
+    /// approval.
+    fn expect_transfer(&mut self, next: Option<&Kind>) {
+        if let Some(approved_at) = self.transfers.forsaken(next) {
+            let forsaken: Result<(), _> = Err(DefectCode::ApprovedAndNotSent.into());
+            self.report(approved_at, forsaken);
+        }
+    }
 }
 
 fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
@@ -277,13 +315,15 @@ fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
         Kind::DispatchReceived(_)
         | Kind::DispatchRefused { .. }
         | Kind::ReceiptLogged { .. }
-        | Kind::RefusalLogged { .. } => DISPATCH_ENTRY_LIMIT,
+        | Kind::RefusalLogged { .. }
+        | Kind::ReferralDrafted(_) => DISPATCH_ENTRY_LIMIT,
         Kind::LogStarted { .. }
         | Kind::PolicyChanged { .. }
         | Kind::PartnerProposed { .. }
         | Kind::PartnerApproved { .. }
         | Kind::Consulted { .. }
-        | Kind::EvidenceKept { .. } => return Ok(()),
+        | Kind::EvidenceKept { .. }
+        | Kind::ReferralApproved { .. } => return Ok(()),
     };
     if leaf.len() > limit {
         return Err(DefectCode::TooLong.with(format_args!("{} bytes", leaf.len())));

@@ -174,7 +174,9 @@ impl<'a> Reconciler<'a> {
             | Kind::ReceiptLogged { .. }
             | Kind::RefusalLogged { .. }
             | Kind::Consulted { .. }
-            | Kind::EvidenceKept { .. } => {}
+            | Kind::EvidenceKept { .. }
+            | Kind::ReferralDrafted(_)
+            | Kind::ReferralApproved { .. } => {}
         }
         Ok(())
     }

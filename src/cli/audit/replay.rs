@@ -7,7 +7,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
-        lead::When,
+        given::When,
         print::{self, Format, plain},
     },
     domain::{Jurisdiction, Lang, RecordId, Timestamp},

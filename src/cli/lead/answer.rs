@@ -1,33 +1,19 @@
 //! `lead sign`, `lead assess`, `lead return`: answers to leads that came to this node.
 
-use super::typed_or_stdin;
 use crate::{
     cli::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
+        given::{self, NoteArgs},
         print::{self, Format},
         words::{state_from_wire, state_label},
     },
     domain::{AssessmentOutcome, Lang, LeadState, RecordId, ReturnReason},
     record::{self, pb},
 };
-use clap::Args;
 use serde::Serialize;
 use std::io::Write;
-
-#[derive(Args, Debug)]
-pub(super) struct NoteArgs {
-    /// 说明 / In words, at most 2,000 characters; - reads them from stdin. Goes into the payload only.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    note: String,
-}
 
 /// What is answered.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +62,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     // Before stdin is waited for.
     context.grounds()?;
-    let note = typed_or_stdin(&note.note)?;
+    let note = given::text(&note.note)?;
     block_on(async {
         let node = context.connect()?;
         let mut desk = node.desk();

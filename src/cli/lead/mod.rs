@@ -8,20 +8,20 @@ mod show;
 use super::{
     context::Context,
     exit::{Exit, Failure},
+    given::{Direction, NoteArgs},
     lead_check::{self, CheckError, Summary},
 };
 use crate::{
     domain::{AssessmentOutcome, Jurisdiction, LeadRules, RecordId, ReturnReason},
     intake::SheetError,
 };
-pub(super) use list::When;
 
-use answer::{Answer, NoteArgs};
+use answer::Answer;
 use clap::{Args, Subcommand};
 use list::ListArgs;
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -56,7 +56,7 @@ enum LeadCommand {
         list: ListArgs,
         /// 方向 / Which way they went.
         #[arg(long, value_enum, default_value = "sent")]
-        direction: list::Direction,
+        direction: Direction,
     },
     /// 收到的线索 / List received leads without opening them.
     Inbox {
@@ -111,7 +111,7 @@ pub(super) fn run(
         } => check(file, *jurisdiction, partners, context, out),
         LeadCommand::Push { file } => push::run(file, context, out),
         LeadCommand::List { list, direction } => list::run(list, *direction, context, out),
-        LeadCommand::Inbox { list } => list::run(list, list::Direction::Received, context, out),
+        LeadCommand::Inbox { list } => list::run(list, Direction::Received, context, out),
         LeadCommand::Show { lead } => show::run(*lead, context, out),
         LeadCommand::Sign { leads, note } => answer::run(leads, &Answer::Sign, note, context, out),
         LeadCommand::Assess {
@@ -186,20 +186,4 @@ fn sheet_failure(error: &SheetError, file: &Path) -> Failure {
         _ => Exit::BadData,
     };
     Failure::new(exit, error.message(Lang::Zh), error.message(Lang::En)).at(file.display())
-}
-
-/// The longest text that is read from stdin, in bytes.
-const MAX_STDIN: u64 = 64 * 1024;
-
-/// What was typed; with `-`, what stands on stdin: command lines are public on a machine, and stay in histories.
-fn typed_or_stdin(typed: &str) -> Result<String, Failure> {
-    if typed != "-" {
-        return Ok(typed.to_owned());
-    }
-    let mut text = String::new();
-    std::io::stdin()
-        .take(MAX_STDIN)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::of(Exit::NoInput, &error).at("stdin"))?;
-    Ok(text.trim().to_owned())
 }

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
+        listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, plain, rfc3339},
         words::{action, outcome_label, reason_label, standing},
     },
@@ -75,15 +76,6 @@ struct JsonEvent<'a> {
     receipt: Option<JsonReceipt<'a>>,
 }
 
-#[derive(Serialize)]
-struct JsonReceipt<'a> {
-    log_index: u64,
-    partner_origin: &'a str,
-    partner_index: u64,
-    tree_size: u64,
-    time: Option<String>,
-}
-
 impl<'a> From<&'a pb::LeadEvent> for JsonEvent<'a> {
     fn from(event: &'a pb::LeadEvent) -> Self {
         Self {
@@ -96,13 +88,7 @@ impl<'a> From<&'a pb::LeadEvent> for JsonEvent<'a> {
             outcome: outcome(event).map(AssessmentOutcome::as_str),
             return_reason: reason(event).map(ReturnReason::as_str),
             note: note(event),
-            receipt: event.receipt.as_ref().map(|receipt| JsonReceipt {
-                log_index: receipt.log_index,
-                partner_origin: &receipt.partner_origin,
-                partner_index: receipt.partner_index,
-                tree_size: receipt.tree_size,
-                time: rfc3339(receipt.time_ms),
-            }),
+            receipt: event.receipt.as_ref().map(JsonReceipt::from),
         }
     }
 }
@@ -165,10 +151,10 @@ impl Shown {
             events.add_row([
                 event.log_index.to_string(),
                 print::time(event.time_ms),
-                label(event, lang),
+                action_label(event.action, event.superseded, event.waiting, lang),
                 plain(&event.principal),
                 said(event, lang),
-                receipt(event, lang),
+                receipt_line(event.receipt.as_ref(), lang),
             ]);
         }
         writeln!(out, "{events}")?;
@@ -181,35 +167,9 @@ impl Shown {
     }
 }
 
-fn label(event: &pb::LeadEvent, lang: Lang) -> String {
-    let (en, zh) = action(event.action);
-    let standing = match (event.superseded, event.waiting) {
-        (true, _) => lang.pick("（已被取代）", " (superseded)"),
-        (false, true) => lang.pick("（等待前序）", " (waits for what it follows)"),
-        (false, false) => "",
-    };
-    format!("{}{standing}", lang.pick(zh, en))
-}
-
 fn said(event: &pb::LeadEvent, lang: Lang) -> String {
     let outcome = outcome(event).map(|outcome| outcome_label(outcome, lang));
     let reason = reason(event).map(|reason| reason_label(reason, lang));
     let words = [outcome, reason, note(event)].into_iter().flatten();
     plain(&words.collect::<Vec<_>>().join(lang.pick("；", "; ")))
-}
-
-fn receipt(event: &pb::LeadEvent, lang: Lang) -> String {
-    let Some(receipt) = &event.receipt else {
-        return String::new();
-    };
-    let (origin, index, size) = (
-        plain(&receipt.partner_origin),
-        receipt.partner_index,
-        receipt.tree_size,
-    );
-    let time = print::time(receipt.time_ms);
-    match lang {
-        Lang::Zh => format!("{origin} 第 {index} 条（树 {size}），{time}"),
-        Lang::En => format!("{origin} entry {index} (tree {size}), {time}"),
-    }
 }

@@ -1,0 +1,155 @@
+//! Lists that come page by page, and what is the same about all that happened to a record.
+
+use super::{
+    client::Connection,
+    context::Context,
+    exit::Failure,
+    print::{self, Format, plain, remark, rfc3339},
+    words::action,
+};
+use crate::{domain::Lang, record::pb};
+use clap::Args;
+use comfy_table::Table;
+use serde::Serialize;
+use std::io::Write;
+
+/// Which page.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct PageArgs {
+    /// 从此之后 / After this index in the node's log, as the page before said.
+    #[arg(long, value_name = "INDEX")]
+    pub(super) after: Option<u64>,
+    /// 每页条数 / At most so many.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) limit: u32,
+    /// 全部 / All pages.
+    #[arg(long)]
+    all: bool,
+}
+
+impl PageArgs {
+    /// After which index the next page to ask for begins; none where this was the last one wanted. Says so where there
+    /// are more.
+    pub(super) fn next(
+        self,
+        asked: Option<u64>,
+        next: Option<u64>,
+        node: &Connection,
+        lang: Lang,
+    ) -> Result<Option<u64>, Failure> {
+        let Some(next) = next else { return Ok(None) };
+        if asked.is_some_and(|asked| next <= asked) {
+            return Err(node.nonsense("pages that do not go on"));
+        }
+        if self.all {
+            return Ok(Some(next));
+        }
+        remark(&match lang {
+            Lang::Zh => format!("还有更多：--after {next}，或 --all"),
+            Lang::En => format!("there are more: --after {next}, or --all"),
+        });
+        Ok(None)
+    }
+}
+
+/// JSON at once, a table at the end.
+pub(super) struct Listing {
+    format: Format,
+    lang: Lang,
+    table: Table,
+    rows: usize,
+}
+
+impl Listing {
+    pub(super) fn new<const N: usize>(context: &Context<'_>, zh: [&str; N], en: [&str; N]) -> Self {
+        let lang = context.lang();
+        Self {
+            format: context.format(),
+            lang,
+            table: print::table(lang, zh, en),
+            rows: 0,
+        }
+    }
+
+    pub(super) fn row<const N: usize>(
+        &mut self,
+        json: &impl Serialize,
+        cells: impl FnOnce(Lang) -> [String; N],
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        self.rows += 1;
+        match self.format {
+            Format::Json => print::json(out, json),
+            Format::Table => {
+                self.table.add_row(cells(self.lang));
+                Ok(())
+            }
+        }
+    }
+
+    /// With how many of what there were.
+    pub(super) fn finish(self, what: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        if self.rows > 0 {
+            writeln!(out, "{}", self.table)?;
+        }
+        let rows = self.rows;
+        match self.lang {
+            Lang::Zh => writeln!(out, "共{rows}条")?,
+            Lang::En => writeln!(out, "{rows} {what}")?,
+        }
+        Ok(())
+    }
+}
+
+/// A receipt, as JSON.
+#[derive(Serialize)]
+pub(super) struct JsonReceipt<'a> {
+    log_index: u64,
+    partner_origin: &'a str,
+    partner_index: u64,
+    tree_size: u64,
+    time: Option<String>,
+}
+
+impl<'a> From<&'a pb::ReceiptSummary> for JsonReceipt<'a> {
+    fn from(receipt: &'a pb::ReceiptSummary) -> Self {
+        Self {
+            log_index: receipt.log_index,
+            partner_origin: &receipt.partner_origin,
+            partner_index: receipt.partner_index,
+            tree_size: receipt.tree_size,
+            time: rfc3339(receipt.time_ms),
+        }
+    }
+}
+
+/// A receipt in one line; empty where there is none.
+pub(super) fn receipt_line(receipt: Option<&pb::ReceiptSummary>, lang: Lang) -> String {
+    let Some(receipt) = receipt else {
+        return String::new();
+    };
+    let (origin, index, size) = (
+        plain(&receipt.partner_origin),
+        receipt.partner_index,
+        receipt.tree_size,
+    );
+    let time = print::time(receipt.time_ms);
+    match lang {
+        Lang::Zh => format!("{origin} 第 {index} 条（树 {size}），{time}"),
+        Lang::En => format!("{origin} entry {index} (tree {size}), {time}"),
+    }
+}
+
+/// An action, and whether it counts.
+pub(super) fn action_label(value: i32, superseded: bool, waiting: bool, lang: Lang) -> String {
+    let (en, zh) = action(value);
+    let standing = match (superseded, waiting) {
+        (true, _) => lang.pick("（已被取代）", " (superseded)"),
+        (false, true) => lang.pick("（等待前序）", " (waits for what it follows)"),
+        (false, false) => "",
+    };
+    format!("{}{standing}", lang.pick(zh, en))
+}

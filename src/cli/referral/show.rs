@@ -1,0 +1,234 @@
+//! `referral show`: one referral, opened: what it says, what happened, what proves it, and what may be done now.
+
+use super::standing::{Row, due, kind_label, standing};
+use crate::{
+    cli::{
+        context::{Context, block_on},
+        exit::{Exit, Failure},
+        listing::{JsonReceipt, action_label, receipt_line},
+        print::{self, Format, plain, rfc3339},
+        words::{action, reason_label, urgency_label},
+    },
+    domain::{Handling, Lang, RecordId, ReturnReason},
+    record::{self, pb},
+};
+use serde::Serialize;
+use std::io::Write;
+
+pub(super) fn run(
+    referral: RecordId,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let shown = block_on(async {
+        let node = context.connect()?;
+        let request = pb::ShowReferralRequest {
+            grounds: node.grounds(),
+            referral_id: referral.to_string(),
+        };
+        let shown = node.call(node.referrals().show_referral(request)).await?;
+        match (shown.summary, shown.referral) {
+            (Some(summary), Some(said)) => Ok(Shown {
+                summary,
+                said,
+                events: shown.events,
+                allowed: shown.allowed,
+                consulted_index: shown.consulted_index,
+            }),
+            _ => Err(node.nonsense("a referral without its content")),
+        }
+    })?;
+    match context.format() {
+        Format::Json => print::json(out, &shown.to_json())?,
+        Format::Table => shown.print(context.lang(), out)?,
+    }
+    Ok(Exit::Done)
+}
+
+struct Shown {
+    summary: pb::ReferralSummary,
+    said: pb::Referral,
+    events: Vec<pb::ReferralEvent>,
+    allowed: Vec<i32>,
+    consulted_index: u64,
+}
+
+#[derive(Serialize)]
+struct JsonReferral<'a> {
+    #[serde(flatten)]
+    summary: Row<'a>,
+    referral: JsonSaid<'a>,
+    events: Vec<JsonEvent<'a>>,
+    allowed: Vec<&'static str>,
+    consulted_index: u64,
+}
+
+#[derive(Serialize)]
+struct JsonSaid<'a> {
+    title: &'a str,
+    matter: &'a str,
+    case_number: &'a str,
+    subject_name: &'a str,
+    subject_number: &'a str,
+    place_code: &'a str,
+    substance: &'a str,
+    lead_ids: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonEvent<'a> {
+    log_index: u64,
+    time: Option<String>,
+    action: &'static str,
+    principal: &'a str,
+    superseded: bool,
+    waiting: bool,
+    return_reason: Option<&'static str>,
+    note: Option<&'a str>,
+    receipt: Option<JsonReceipt<'a>>,
+}
+
+impl<'a> From<&'a pb::ReferralEvent> for JsonEvent<'a> {
+    fn from(event: &'a pb::ReferralEvent) -> Self {
+        Self {
+            log_index: event.log_index,
+            time: rfc3339(event.time_ms),
+            action: action(event.action).0,
+            principal: &event.principal,
+            superseded: event.superseded,
+            waiting: event.waiting,
+            return_reason: reason(event).map(ReturnReason::as_str),
+            note: note(event),
+            receipt: event.receipt.as_ref().map(JsonReceipt::from),
+        }
+    }
+}
+
+fn reason(event: &pb::ReferralEvent) -> Option<ReturnReason> {
+    record::return_reason_from_wire(event.return_reason)
+}
+
+fn note(event: &pb::ReferralEvent) -> Option<&str> {
+    Some(event.note.as_str()).filter(|note| !note.is_empty())
+}
+
+impl Shown {
+    fn to_json(&self) -> JsonReferral<'_> {
+        let said = &self.said;
+        JsonReferral {
+            summary: Row::from(&self.summary),
+            referral: JsonSaid {
+                title: &said.title,
+                matter: &said.matter,
+                case_number: &said.case_number,
+                subject_name: &said.subject_name,
+                subject_number: &said.subject_number,
+                place_code: &said.place_code,
+                substance: &said.substance,
+                lead_ids: &said.lead_ids,
+            },
+            events: self.events.iter().map(JsonEvent::from).collect(),
+            allowed: self.allowed.iter().map(|step| action(*step).0).collect(),
+            consulted_index: self.consulted_index,
+        }
+    }
+
+    fn print(&self, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "{}", self.facts(lang))?;
+        let mut events = print::table(
+            lang,
+            ["条目", "时间", "动作", "何人", "说明", "对方回执"],
+            ["entry", "time", "action", "by", "says", "partner's receipt"],
+        );
+        for event in &self.events {
+            let reason = reason(event).map(|reason| reason_label(reason, lang));
+            let words: Vec<_> = [reason, note(event)].into_iter().flatten().collect();
+            events.add_row([
+                event.log_index.to_string(),
+                print::time(event.time_ms),
+                action_label(event.action, event.superseded, event.waiting, lang),
+                plain(&event.principal),
+                plain(&words.join(lang.pick("；", "; "))),
+                receipt_line(event.receipt.as_ref(), lang),
+            ]);
+        }
+        writeln!(out, "{events}")?;
+        let steps: Vec<_> = self
+            .allowed
+            .iter()
+            .map(|step| command(*step, lang))
+            .collect();
+        let steps = steps.join(lang.pick("、", ", "));
+        let steps = match steps.as_str() {
+            "" => lang.pick("无", "nothing"),
+            steps => steps,
+        };
+        let logged = self.consulted_index;
+        match lang {
+            Lang::Zh => {
+                writeln!(out, "本方现在可办：{steps}")?;
+                writeln!(out, "本次查看已记入日志第 {logged} 条")?;
+            }
+            Lang::En => {
+                writeln!(out, "this side may now: {steps}")?;
+                writeln!(out, "that you opened it is entry {logged} of the log")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn facts(&self, lang: Lang) -> comfy_table::Table {
+        let (summary, said) = (&self.summary, &self.said);
+        let urgency = record::urgency_from_wire(summary.urgency);
+        let handling = record::handling_from_wire(summary.handling);
+        let mut facts = print::unheaded();
+        for (zh, en, value) in [
+            ("协查标识", "referral id", plain(&summary.referral_id)),
+            ("种类", "kind", kind_label(summary.kind, lang).to_owned()),
+            ("来自", "from", plain(&summary.origin)),
+            ("发往", "to", plain(&summary.destination)),
+            ("状态", "state", standing(summary, lang)),
+            ("期限", "due", due(summary)),
+            (
+                "紧急程度",
+                "urgency",
+                urgency.map_or("", |u| urgency_label(u, lang)).to_owned(),
+            ),
+            (
+                "处理限制",
+                "handling",
+                handling.map_or("", Handling::as_str).to_owned(),
+            ),
+            ("标题", "title", plain(&said.title)),
+            ("事项", "matter", plain(&said.matter)),
+            ("案件编号", "case", plain(&said.case_number)),
+            ("人员姓名", "subject's name", plain(&said.subject_name)),
+            (
+                "公民身份号码",
+                "subject's number",
+                plain(&said.subject_number),
+            ),
+            ("指向地代码", "place", plain(&said.place_code)),
+            ("毒品种类", "substance", plain(&said.substance)),
+            ("所附线索", "leads", plain(&said.lead_ids.join("\n"))),
+        ] {
+            if !value.is_empty() {
+                facts.add_row([lang.pick(zh, en), &value]);
+            }
+        }
+        facts
+    }
+}
+
+/// A step by its command: `签收 sign`.
+fn command(step: i32, lang: Lang) -> String {
+    let (key, zh) = action(step);
+    let command = match key {
+        "referral_request_supplement" => "supplement",
+        key => key.strip_prefix("referral_").unwrap_or(key),
+    };
+    match lang {
+        Lang::Zh => format!("{zh} {command}"),
+        Lang::En => command.to_owned(),
+    }
+}

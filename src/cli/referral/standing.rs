@@ -1,0 +1,186 @@
+//! Where a referral stands, as people read it and programs do.
+
+use crate::{
+    cli::{
+        print::{self, plain, rfc3339},
+        words::reason_label,
+    },
+    domain::{
+        Handling, Lang, ReturnReason, Urgency,
+        referral::{ReferralKind, ReferralProgress},
+    },
+    record::{self, pb},
+};
+use serde::Serialize;
+use std::str::FromStr;
+
+/// Key and label of a state.
+pub(super) fn state(value: i32) -> (&'static str, &'static str) {
+    use pb::ReferralState as S;
+    let progress = match S::try_from(value).unwrap_or_default() {
+        S::Unspecified => return ("unknown", "未知"),
+        S::Delivered => return ("delivered", "已送达"),
+        S::Refused => return ("refused", "对方节点拒收"),
+        S::Drafted => ReferralProgress::Drafted,
+        S::Sent => ReferralProgress::Sent,
+        S::SignedFor => ReferralProgress::SignedFor,
+        S::SupplementRequested => ReferralProgress::SupplementRequested,
+        S::Returned => ReferralProgress::Returned,
+        S::Accepted => ReferralProgress::Accepted,
+        S::InProgress => ReferralProgress::InProgress,
+        S::FeedbackGiven => ReferralProgress::FeedbackGiven,
+        S::Confirmed => ReferralProgress::Confirmed,
+        S::Disputed => ReferralProgress::Disputed,
+        S::Closed => ReferralProgress::Closed,
+        S::Recalled => ReferralProgress::Recalled,
+        S::Forwarded => ReferralProgress::Forwarded,
+    };
+    (progress.as_str(), progress.chinese())
+}
+
+/// A state to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StateArg(i32);
+
+impl StateArg {
+    pub(super) const fn to_wire(self) -> i32 {
+        self.0
+    }
+
+    /// All of them.
+    fn all() -> impl Iterator<Item = Self> {
+        let known = |value: &i32| pb::ReferralState::try_from(*value).is_ok();
+        (1..).take_while(known).map(Self)
+    }
+}
+
+/// No state of a referral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not one of: {}", StateArg::all().map(|s| state(s.0).0).collect::<Vec<_>>().join(", "))]
+pub(super) struct UnknownState;
+
+impl FromStr for StateArg {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        Self::all()
+            .find(|arg| {
+                let (key, zh) = state(arg.0);
+                text == key || text == zh
+            })
+            .ok_or(UnknownState)
+    }
+}
+
+pub(super) const fn kind_to_wire(kind: ReferralKind) -> pb::ReferralKind {
+    match kind {
+        ReferralKind::Assistance => pb::ReferralKind::Assistance,
+        ReferralKind::Transfer => pb::ReferralKind::Transfer,
+    }
+}
+
+fn kind_from_wire(value: i32) -> Option<ReferralKind> {
+    let kinds = ReferralKind::ALL.iter().copied();
+    kinds.into_iter().find(|k| kind_to_wire(*k) as i32 == value)
+}
+
+pub(super) fn kind_label(value: i32, lang: Lang) -> &'static str {
+    kind_from_wire(value).map_or("", |kind| lang.pick(kind.chinese(), kind.as_str()))
+}
+
+/// The state, with what it says of its end: `returned (not_competent)`.
+pub(super) fn standing(summary: &pb::ReferralSummary, lang: Lang) -> String {
+    let (key, zh) = state(summary.state);
+    let label = lang.pick(zh, key);
+    let reason =
+        record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
+    let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
+    plain(&match (reason.or(refusal), lang) {
+        (None, _) => label.to_owned(),
+        (Some(more), Lang::Zh) => format!("{label}（{more}）"),
+        (Some(more), Lang::En) => format!("{label} ({more})"),
+    })
+}
+
+/// By when somebody must act, and who.
+pub(super) fn due(summary: &pb::ReferralSummary) -> String {
+    let due = format!(
+        "{} {}",
+        print::time(summary.due_ms),
+        plain(&summary.obliged)
+    );
+    due.trim().to_owned()
+}
+
+/// A referral without its payload, as JSON.
+#[derive(Serialize)]
+pub(super) struct Row<'a> {
+    referral_id: &'a str,
+    log_index: u64,
+    time: Option<String>,
+    kind: Option<&'static str>,
+    origin: &'a str,
+    destination: &'a str,
+    state: &'static str,
+    return_reason: Option<&'static str>,
+    refusal: Option<&'a str>,
+    urgency: Option<&'static str>,
+    handling: Option<&'static str>,
+    due: Option<String>,
+    obliged: Option<&'a str>,
+}
+
+impl<'a> From<&'a pb::ReferralSummary> for Row<'a> {
+    fn from(referral: &'a pb::ReferralSummary) -> Self {
+        let stated = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+        Self {
+            referral_id: &referral.referral_id,
+            log_index: referral.log_index,
+            time: rfc3339(referral.time_ms),
+            kind: kind_from_wire(referral.kind).map(ReferralKind::as_str),
+            origin: &referral.origin,
+            destination: &referral.destination,
+            state: state(referral.state).0,
+            return_reason: record::return_reason_from_wire(referral.return_reason)
+                .map(ReturnReason::as_str),
+            refusal: stated(&referral.refusal),
+            urgency: record::urgency_from_wire(referral.urgency).map(Urgency::as_str),
+            handling: record::handling_from_wire(referral.handling).map(Handling::as_str),
+            due: rfc3339(referral.due_ms),
+            obliged: stated(&referral.obliged),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_state_reads_back_and_no_two_are_alike() {
+        let all: Vec<_> = StateArg::all().collect();
+        assert_eq!(all.len(), 15);
+        let keys: BTreeSet<_> = all.iter().map(|arg| state(arg.0).0).collect();
+        assert_eq!(keys.len(), all.len());
+        for arg in all {
+            let (key, zh) = state(arg.0);
+            assert_eq!((key.parse(), zh.parse()), (Ok(arg), Ok(arg)));
+        }
+        assert_eq!("unknown".parse::<StateArg>(), Err(UnknownState));
+    }
+
+    #[test]
+    fn what_a_node_says_of_an_end_stands_behind_the_state() {
+        let mut summary = pb::ReferralSummary {
+            state: pb::ReferralState::Returned.into(),
+            return_reason: pb::ReturnReason::NotCompetent.into(),
+            ..pb::ReferralSummary::default()
+        };
+        assert_eq!(standing(&summary, Lang::En), "returned (not_competent)");
+        assert_eq!(standing(&summary, Lang::Zh), "已退回（不具管辖权）");
+        summary.state = 99;
+        summary.return_reason = 0;
+        assert_eq!(standing(&summary, Lang::En), "unknown");
+    }
+}
