@@ -26,7 +26,6 @@ use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, Member, grounds, write_node},
     config::Config,
-    desk::{LeadView, PartnerView, PolicyView},
     exchange::{Outbox, Vault},
     log::{Log, LogOptions, Proposal, TxnError},
     merkle,
@@ -36,7 +35,7 @@ use yichuan::{
     rpc::pb,
     store::{KeyFile, MemoryStore, OpenStoreError, Row},
     telemetry::SystemClock,
-    tls::{Cards, NodeCard},
+    tls::NodeCard,
 };
 
 fn is_received(kind: &Kind) -> bool {
@@ -153,7 +152,64 @@ async fn busy(dir: &Path) -> Cluster {
         }
     }
     cluster.settled().await.unwrap();
+    refer(&cluster).await;
     cluster
+}
+
+/// The county refers two matters to Guangdong, which signs for one and asks to have it supplemented; a third stays a draft.
+async fn refer(cluster: &Cluster) {
+    let client = |node: &str, who: &str| {
+        let channel = cluster.channel(node, node, who).unwrap();
+        pb::referrals_client::ReferralsClient::new(channel)
+    };
+    let open = |kind: pb::ReferralKind| pb::OpenReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        kind: kind.into(),
+        to: GUANGDONG.into(),
+        referral: Some(pb::Referral {
+            title: "协查".into(),
+            matter: "核实居住情况".into(),
+            subject_name: "钱癸子".into(),
+            subject_number: "522225190010142478".into(),
+            place_code: "440304".into(),
+            substance: "海洛因".into(),
+            ..Default::default()
+        }),
+        urgency: pb::Urgency::Urgent.into(),
+        handling: pb::Handling::H0.into(),
+    };
+    let mut county = client(COUNTY, "officer-001");
+    let mut ids = Vec::new();
+    for kind in [
+        pb::ReferralKind::Assistance,
+        pb::ReferralKind::Transfer,
+        pb::ReferralKind::Transfer,
+    ] {
+        let opened = county.open_referral(open(kind)).await.unwrap();
+        ids.push(opened.into_inner().referral_id);
+    }
+    let approval = pb::ApproveReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        referral_id: ids[1].clone(),
+    };
+    let mut supervisor = client(COUNTY, "supervisor-001");
+    supervisor.approve_referral(approval).await.unwrap();
+    cluster.settled().await.unwrap();
+    let mut guangdong = client(GUANGDONG, "officer-001");
+    for action in [
+        pb::Action::ReferralSign,
+        pb::Action::ReferralRequestSupplement,
+    ] {
+        let step = pb::ActOnReferralRequest {
+            grounds: Some(grounds(GUANGDONG, Purpose::Case)),
+            referral_id: ids[0].clone(),
+            action: action.into(),
+            note: "见附注".into(),
+            ..Default::default()
+        };
+        guangdong.act_on_referral(step).await.unwrap();
+    }
+    cluster.settled().await.unwrap();
 }
 
 /// The views of a member, made anew from its entries and what `keep` leaves of its primary rows.
@@ -163,11 +219,7 @@ async fn rebuilt(member: &Member, keep: impl Fn(&Row) -> bool) -> Vec<Row> {
     let dir = tempfile::tempdir().unwrap();
     let signer = LogSigner::generate("rebuilt").unwrap();
     let mut options = LogOptions::new(signer, Arc::new(SystemClock), dir.path().join("checkpoint"));
-    options.views = vec![
-        Box::new(PolicyView),
-        Box::new(PartnerView::new(Arc::new(Cards))),
-        Box::new(LeadView::new(member.code, vault)),
-    ];
+    options.views = yichuan::node::views(member.code, &vault);
     let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
     let primary: Vec<Row> = rows(member.node.log(), 0x10, 0x40)
         .into_iter()
@@ -201,6 +253,10 @@ async fn i8_views_are_functions_of_the_log() {
     for member in cluster.members() {
         let live = rows(member.node.log(), 0x40, 0x80);
         assert!(live.len() > 20, "{}", member.code);
+        let referrals = live.iter().filter(|(key, _)| key[0] == 0x47).count();
+        let between = [(COUNTY, 3), (GUANGDONG, 2)];
+        let expected = between.iter().find(|(of, _)| *of == member.code.as_str());
+        assert_eq!(referrals, expected.map_or(0, |(_, count)| *count));
         let made = rebuilt(member, |_| true).await;
         for (made, live) in made.iter().zip(&live) {
             assert_eq!(hex::encode(&made.0), hex::encode(&live.0));

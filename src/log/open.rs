@@ -133,10 +133,7 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
-    if let Ok(said) = fs::read_to_string(failure_file(checkpoint_file)) {
-        let path = failure_file(checkpoint_file);
-        return Err(OpenError::FailedBefore { path, said });
-    }
+    refuse_failed(checkpoint_file)?;
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
             if let Some(kept) = kept? {
@@ -161,6 +158,30 @@ pub(super) fn open(
         (Some(_), None) | (None, Some(_)) => return Err(Damage::Head.into()),
     };
     Ok(opened)
+}
+
+/// The newest checkpoint of the log that was begun with `key`, in a store that no log is open on; it is not behind what
+/// was published. Creates nothing.
+pub(super) fn published_head(
+    store: &dyn Store,
+    key: &VerifierKey,
+    checkpoint_file: &Path,
+) -> Result<SignedCheckpoint, OpenError> {
+    let kept = kept_checkpoint(checkpoint_file, key)?;
+    refuse_failed(checkpoint_file)?;
+    let (_, checkpoint) = signed_head(store, key)?;
+    if let Some(kept) = &kept {
+        check_not_rolled_back(store, &checkpoint, kept)?;
+    }
+    Ok(checkpoint)
+}
+
+fn refuse_failed(checkpoint_file: &Path) -> Result<(), OpenError> {
+    let path = failure_file(checkpoint_file);
+    match fs::read_to_string(&path) {
+        Ok(said) => Err(OpenError::FailedBefore { path, said }),
+        Err(_) => Ok(()),
+    }
 }
 
 fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Opened, OpenError> {

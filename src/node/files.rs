@@ -7,6 +7,7 @@
 //! | `log.key` | the log's signing key | once, apart |
 //! | `vkey` | the log's verifier key, public | |
 //! | `bucket.keys` | bucket keys: without them no payload opens | apart from the store's, as their loss is what purges |
+//! | `views.rebuilt/` | only while `audit replay --rebuild` runs | |
 
 use crate::{
     domain::Jurisdiction,
@@ -82,6 +83,11 @@ impl Files {
     /// The log's verifier key.
     pub fn vkey(&self) -> PathBuf {
         self.data.join("vkey")
+    }
+
+    /// Where views are made anew, for as long as that takes.
+    pub fn rebuilt_views(&self) -> PathBuf {
+        self.data.join("views.rebuilt")
     }
 
     fn log_key(&self) -> PathBuf {

@@ -1,10 +1,12 @@
 //! A node: its parts wired together, and the order in which they stop.
 
 pub mod files;
+mod rebuild;
 mod serve;
 mod trust;
 
 pub use files::FilesError;
+pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
 pub use trust::TrustError;
 
@@ -20,7 +22,7 @@ use crate::{
         Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
         VaultError, Witness, WitnessError,
     },
-    log::{Log, LogHealth, LogOptions, OpenError},
+    log::{Log, LogHealth, LogOptions, OpenError, View},
     rpc::{self, GrpcCarrier, PartnersChanged, RevocationLists},
     store::{KeyFile, OpenStoreError, SledStore, Store as _, StoreError, keys},
     telemetry::{Probe, Readiness},
@@ -136,6 +138,16 @@ impl PartnersChanged for Follow {
     }
 }
 
+/// All views of a node's log, in the order in which they are shown an entry.
+pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
+    vec![
+        Box::new(PolicyView),
+        Box::new(PartnerView::new(Arc::new(Cards))),
+        Box::new(LeadView::new(own, Arc::clone(vault))),
+        Box::new(ReferralView::new(own, Arc::clone(vault))),
+    ]
+}
+
 /// Opens store, keys and log. Blocks.
 fn open_log(
     files: &Files,
@@ -147,12 +159,7 @@ fn open_log(
     let empty = store.get(&keys::HEAD)?.is_none();
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), empty)?);
     let mut options = LogOptions::new(signer, clock, files.checkpoint());
-    options.views = vec![
-        Box::new(PolicyView),
-        Box::new(PartnerView::new(Arc::new(Cards))),
-        Box::new(LeadView::new(own, Arc::clone(&vault))),
-        Box::new(ReferralView::new(own, Arc::clone(&vault))),
-    ];
+    options.views = views(own, &vault);
     Ok((Log::open(Arc::new(store), options)?, vault))
 }
 

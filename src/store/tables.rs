@@ -153,6 +153,23 @@ pub fn referral_change(index: u64) -> [u8; 9] {
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
 
+/// The views' families by the first byte of their keys, for people.
+pub fn view_name(prefix: u8) -> &'static str {
+    match prefix {
+        LEAD => "lead",
+        LEAD_BY_STATE => "lead by state",
+        RECORD_EVENT => "record event",
+        SUBJECT => "subject",
+        LEAD_NUMBER => "lead number",
+        PARTNER => "partner",
+        0x46 => "policy",
+        REFERRAL => "referral",
+        REFERRAL_BY_STATE => "referral by state",
+        REFERRAL_CHANGE => "referral change",
+        _ => "unknown",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! `yichuan audit`: what auditors do, trusting no node.
 
+mod rebuild;
 mod replay;
 mod report;
 mod verify;
@@ -28,7 +29,7 @@ pub(super) struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// 回放 / Replay the log: who did what, when, why.
+    /// 回放 / Replay the log: who did what, when, why. With --rebuild, make a stopped node's views anew.
     Replay(Box<ReplayArgs>),
     /// 验证 / Verify that the log is what its key signed, and that what it says holds together: the node's log, or one
     /// written out. This machine recomputes.

@@ -1,6 +1,7 @@
-//! `audit replay`: entries as rows. What the node shows here is not verified; `audit verify` does that.
+//! `audit replay`: entries as rows. What the node shows here is not verified; `audit verify` does that. With `--rebuild`,
+//! entries as what follows from them: the views.
 
-use super::leaves;
+use super::{leaves, rebuild};
 use crate::{
     access::Purpose,
     audit::{KindName, PrincipalFilter, ReplayFilter, ReplayRow},
@@ -45,6 +46,14 @@ pub(super) struct ReplayArgs {
     /// 线索标识 / About this record: sent, received, answered or consulted.
     #[arg(long, value_name = "ID")]
     record: Option<RecordId>,
+    /// 重建视图 / On the machine of a stopped node: make its views anew from the log and compare them with those stored.
+    #[arg(long, conflicts_with_all = [
+        "kind", "principal", "with_purpose", "counterpart", "since", "before", "from", "to", "record",
+    ])]
+    rebuild: bool,
+    /// 写入 / With --rebuild: replace what differs.
+    #[arg(long, requires = "rebuild")]
+    write: bool,
 }
 
 pub(super) fn run(
@@ -52,6 +61,9 @@ pub(super) fn run(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    if args.rebuild {
+        return rebuild::run(args.write, context, out);
+    }
     let time = |when: When| Timestamp::from_millis(when.millis());
     let filter = ReplayFilter {
         kinds: args.kind.iter().copied().collect(),

@@ -1,0 +1,139 @@
+//! The views of a stopped node, made anew from its log (I8).
+
+use super::{
+    files::{Files, FilesError},
+    views,
+};
+use crate::{
+    config::Config,
+    exchange::{Vault, VaultError},
+    log::{self, FamilyComparison, RebuildError},
+    merkle::Hash,
+    store::{KeyFile, OpenStoreError, SledStore, StoreError},
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A node's views were not made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildNodeError {
+    /// Its files.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The store does not open: most often because the node runs.
+    #[error(transparent)]
+    OpenStore(#[from] OpenStoreError),
+    /// The bucket keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The log or a view.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// Comparing or writing failed. After a failed write run it again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The directory that they are made in.
+    #[error("could not clear {}: {source}; remove it and run this again", path.display())]
+    Scratch {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Views that were made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// The log's origin.
+    pub origin: String,
+    /// Entries that they follow from, each hashed again.
+    pub entries: u64,
+    /// The signed root over them.
+    pub root: Hash,
+    /// How the stored rows compared, by the first byte of their keys.
+    pub families: BTreeMap<u8, FamilyComparison>,
+    /// Rows put or removed.
+    pub written: u64,
+}
+
+impl Rebuilt {
+    /// Rows that were not as they follow from the log.
+    pub fn differing(&self) -> u64 {
+        self.families
+            .values()
+            .map(FamilyComparison::differing)
+            .sum()
+    }
+}
+
+/// Makes the views of a stopped node anew and compares them with those stored; with `write`, puts them in their place.
+/// `progress` gets the entries done and those there are. Blocks.
+///
+/// # Errors
+/// The node runs, its log does not pass, or a file or store fails.
+pub fn rebuild_views(
+    config: &Config,
+    write: bool,
+    progress: impl FnMut(u64, u64),
+) -> Result<Rebuilt, RebuildNodeError> {
+    let files = Files::at(&config.data);
+    let key = files.signer()?.verifier_key();
+    // Holds the lock: a node that runs is left alone.
+    let store = SledStore::open(files.store())?;
+    // Never "empty": without its keys a log's views would be made as if all were erased.
+    let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
+    let scratch = Scratch::in_place_of(files.rebuilt_views())?;
+    let made = SledStore::open(&scratch.0)?;
+    let rebuilt = log::rebuild_views(
+        &store,
+        (&key, &files.checkpoint()),
+        &mut views(config.jurisdiction, &vault),
+        &made,
+        progress,
+    )?;
+    let families = rebuilt.compare()?;
+    let written = if write { rebuilt.write()? } else { 0 };
+    let checkpoint = rebuilt.checkpoint();
+    Ok(Rebuilt {
+        origin: checkpoint.origin().to_owned(),
+        entries: checkpoint.size(),
+        root: *checkpoint.root(),
+        families,
+        written,
+    })
+}
+
+/// A directory that is gone when this is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// One that an interrupted run left is removed.
+    fn in_place_of(path: PathBuf) -> Result<Self, RebuildNodeError> {
+        clear(&path).map_err(|source| RebuildNodeError::Scratch {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self(path))
+    }
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
+    }
+    fs::create_dir(path)
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "could not be removed; remove it by hand");
+        }
+    }
+}
