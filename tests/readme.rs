@@ -1,4 +1,4 @@
-//! What the README shows is run as written, with processes and directories of their own, and what the other pages name is
+//! What the READMEs show is run as written, with processes and directories of their own, and what the other pages name is
 //! there.
 
 #![allow(
@@ -20,6 +20,7 @@ use std::{
 use tokio::sync::mpsc;
 
 const README: &str = include_str!("../README.md");
+const CHINESE: &str = include_str!("../README.zh-CN.md");
 const ARCHITECTURE: &str = include_str!("../docs/ARCHITECTURE.md");
 const THREATS: &str = include_str!("../docs/THREATS.md");
 const OPERATIONS: &str = include_str!("../docs/OPERATIONS.md");
@@ -133,7 +134,14 @@ impl Drop for Shell {
     }
 }
 
-fn shell(home: &Path, steps: &[Step]) -> Shell {
+/// One of the two, with the language in which it shows what is printed.
+struct Readme {
+    name: &'static str,
+    text: &'static str,
+    lang: [(&'static str, &'static str); 2],
+}
+
+fn shell(home: &Path, steps: &[Step], lang: [(&str, &str); 2]) -> Shell {
     let bin = home.join("bin");
     fs::create_dir(&bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_yichuan"), bin.join("yichuan")).unwrap();
@@ -149,7 +157,7 @@ fn shell(home: &Path, steps: &[Step]) -> Shell {
         .arg(file)
         .current_dir(home)
         .env_clear()
-        .envs([("LC_ALL", "C.UTF-8")])
+        .envs(lang)
         .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -176,7 +184,7 @@ fn lines_of(shell: &mut Shell) -> mpsc::UnboundedReceiver<String> {
 
 /// Waits until the node that a command starts is up: it says so to whoever asks, and asking is all that one can do from
 /// outside.
-async fn node_is_up(home: &Path, step: &Step) {
+async fn node_is_up(home: &Path, step: &Step, readme: &Readme) {
     let mut words = step.command.split(' ');
     let config = words.find_map(|word| word.strip_suffix("node.toml"));
     let config = home.join(config.unwrap()).join("node.toml");
@@ -192,7 +200,7 @@ async fn node_is_up(home: &Path, step: &Step) {
         }
     };
     let waited = tokio::time::timeout(PATIENCE, up).await;
-    waited.unwrap_or_else(|_| panic!("README.md:{}: no node came up", step.line));
+    waited.unwrap_or_else(|_| panic!("{}:{}: no node came up", readme.name, step.line));
 }
 
 fn is_ready(admin: &str) -> bool {
@@ -204,14 +212,54 @@ fn is_ready(admin: &str) -> bool {
     asked.is_ok() && tcp.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 
-/// Runs the README in a directory of its own and compares what is printed with what is shown. Ports are the only thing
-/// that differs: free ones are put in place of those that it names.
 #[tokio::test]
 async fn the_readme_does_what_it_shows() {
-    let steps = steps(&with_free_ports(README));
-    assert!(steps.len() > 40, "{} commands were found", steps.len());
+    does_what_it_shows(&Readme {
+        name: "README.md",
+        text: README,
+        lang: [("LC_CTYPE", "C.UTF-8"), ("LC_MESSAGES", "C.UTF-8")],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_chinese_readme_does_what_it_shows() {
+    does_what_it_shows(&Readme {
+        name: "README.zh-CN.md",
+        text: CHINESE,
+        lang: [("LC_CTYPE", "C.UTF-8"), ("LC_MESSAGES", "zh_CN.UTF-8")],
+    })
+    .await;
+}
+
+/// What is between quotation marks is for people, and `--lang` is the page's own.
+fn without_words(command: &str) -> String {
+    let command = command.replace("--lang zh", "--lang en");
+    let parts = command.split('\'').enumerate();
+    let parts = parts.map(|(n, part)| if n % 2 == 0 { part } else { "…" });
+    parts.collect::<Vec<_>>().join("'")
+}
+
+#[test]
+fn both_readmes_show_the_same_commands() {
+    let commands = |text| -> Vec<String> {
+        let steps = steps(text);
+        steps.iter().map(|s| without_words(&s.command)).collect()
+    };
+    let (english, chinese) = (commands(README), commands(CHINESE));
+    for (english, chinese) in english.iter().zip(&chinese) {
+        assert_eq!(english, chinese);
+    }
+    assert_eq!(english.len(), chinese.len());
+}
+
+/// Runs a README in a directory of its own and compares what is printed with what is shown. Ports are the only thing
+/// that differs: free ones are put in place of those that it names.
+async fn does_what_it_shows(readme: &Readme) {
+    let steps = steps(&with_free_ports(readme.text));
+    assert!(steps.len() > 70, "{} commands were found", steps.len());
     let home = tempfile::tempdir().unwrap();
-    let mut shell = shell(home.path(), &steps);
+    let mut shell = shell(home.path(), &steps, readme.lang);
     let mut lines = lines_of(&mut shell);
     let mut at: Option<&Step> = None;
     let mut printed = Vec::new();
@@ -224,13 +272,14 @@ async fn the_readme_does_what_it_shows() {
             Err(_) => panic!("this hangs: {at:#?}\n{}", printed.join("\n")),
         };
         if line.starts_with(STARTED) {
-            node_is_up(home.path(), at.unwrap()).await;
+            node_is_up(home.path(), at.unwrap(), readme).await;
             shell.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         } else if line.starts_with(COMMAND) {
             if let Some(step) = at {
                 assert!(
                     fits(&step.shown, &printed),
-                    "README.md:{}: {}\n--- shown\n{}\n--- printed\n{}",
+                    "{}:{}: {}\n--- shown\n{}\n--- printed\n{}",
+                    readme.name,
                     step.line,
                     step.command,
                     step.shown.join("\n"),
