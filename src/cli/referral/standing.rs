@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::str::FromStr;
 
 /// Key and label of a state.
-pub(super) fn state(value: i32) -> (&'static str, &'static str) {
+pub(in crate::cli) fn state(value: i32) -> (&'static str, &'static str) {
     use pb::ReferralState as S;
     let progress = match S::try_from(value).unwrap_or_default() {
         S::Unspecified => return ("unknown", "未知"),
