@@ -8,6 +8,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::result_large_err,
+    clippy::wildcard_enum_match_arm,
     reason = "a test that panics has failed; not every test needs every helper"
 )]
 
@@ -18,7 +20,13 @@ mod processes;
 
 use processes::{Home, Logs, Process, Signal, UP};
 use std::{
-    cell::Cell, collections::BTreeMap, env, fmt::Debug, fs, path::Path, str::FromStr,
+    cell::Cell,
+    collections::BTreeMap,
+    env,
+    fmt::Debug,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 use tokio::{sync::mpsc, time::interval};
@@ -26,13 +34,17 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Status;
 use yichuan::{
     access::Purpose,
-    audit::{LogVerifier, verify_export},
+    audit::{
+        ExportedLog, ExportedTree, Flow, Inspector, LogVerifier, Reconciler, Side, Trusted,
+        verify_export,
+    },
     domain::{Clock as _, DispatchId, LeadStep, RecordId},
     merkle::Hash,
     note::SignedCheckpoint,
     record::{DispatchAction, DispatchSent, Entry, Kind},
     rpc::pb,
     telemetry::SystemClock,
+    tls::Cards,
 };
 
 const COUNTY: &str = "520624";
@@ -268,11 +280,11 @@ impl Exchange {
         tokio::join!(killing, pushing).0
     }
 
-    /// Exports both logs, stops both nodes in order, and gives the entries. Everything in the logs verifies.
-    async fn export_and_stop(&mut self, dir: &Path) -> [Vec<Entry>; 2] {
+    /// Exports both logs, stops both nodes in order, and gives the leaves. Everything in the logs verifies.
+    async fn export_and_stop(&mut self, dir: &Path) -> [Vec<Vec<u8>>; 2] {
         let mut all = [Vec::new(), Vec::new()];
         for (at, home) in self.homes.iter().enumerate() {
-            let export = dir.join(format!("export-{}", home.code));
+            let export = export_directory(dir, home);
             let leaves = home.export(&export).await;
             let verified = verify_export(&export, &home.vkey, |_, _| {}).unwrap();
             assert_eq!(verified.checkpoint().size(), leaves.len() as u64);
@@ -293,13 +305,69 @@ impl Exchange {
                 let size = usize::try_from(checkpoint.size()).unwrap();
                 assert_eq!(roots[size], *checkpoint.root(), "{} at {size}", home.code);
             }
-            all[at] = leaves
-                .iter()
-                .map(|leaf| Entry::decode(leaf).unwrap())
-                .collect();
+            inspect(home, &leaves, verified.checkpoint());
+            all[at] = leaves;
         }
         all
     }
+}
+
+/// What the log claims holds together.
+fn inspect(home: &Home, leaves: &[Vec<u8>], head: &SignedCheckpoint) {
+    let trusted = Trusted {
+        key: home.vkey.clone(),
+        partners: BTreeMap::new(),
+    };
+    let mut inspector = Inspector::new(trusted, &Cards).unwrap();
+    for leaf in leaves {
+        inspector.push(leaf).unwrap();
+    }
+    let report = inspector.finish(head).unwrap();
+    assert!(report.is_clean(), "{:?}", report.defects);
+    assert!(report.remarks.is_empty(), "{:?}", report.remarks);
+    assert!(report.unanswered.is_empty(), "{:?}", report.unanswered);
+    assert!(report.evidence.is_empty(), "{:?}", report.evidence);
+}
+
+/// Both logs tell the same of every dispatch between them.
+fn reconcile(exchange: &Exchange, dir: &Path, logs: &[Vec<Vec<u8>>; 2]) {
+    let heads = exchange.shown.each_ref().map(|shown| {
+        let newest = shown.iter().max_by_key(|checkpoint| checkpoint.size());
+        newest.unwrap().clone()
+    });
+    let trees = [0, 1].map(|at| {
+        let export = export_directory(dir, &exchange.homes[at]);
+        ExportedTree::new(&export, heads[at].size())
+    });
+    let side = |at: usize| ExportedLog {
+        key: &exchange.homes[at].vkey,
+        size: heads[at].size(),
+        tree: &trees[at],
+    };
+    let mut reconciler = Reconciler::new(&side(0), &side(1)).unwrap();
+    for (side, leaves) in [Side::A, Side::B].into_iter().zip(logs) {
+        for leaf in leaves {
+            reconciler.push(side, leaf).unwrap();
+        }
+    }
+    let told = reconciler.finish(&heads[0], &heads[1]).unwrap();
+    let leads = exchange.acknowledged.len() as u64;
+    let all = Flow {
+        sent: leads,
+        received: leads,
+        refused: 0,
+    };
+    assert_eq!((told.a_to_b, told.b_to_a), (all, Flow::default()));
+    assert!(told.pending.is_empty() && told.differences.is_empty());
+}
+
+fn export_directory(dir: &Path, home: &Home) -> PathBuf {
+    dir.join(format!("export-{}", home.code))
+}
+
+fn entries(leaves: &[Vec<u8>]) -> Vec<Entry> {
+    let entries = leaves.iter().map(|leaf| Entry::decode(leaf).unwrap());
+    entries.collect()
 }
 
 /// The root at every size.
@@ -354,7 +422,9 @@ async fn every_acknowledged_lead_is_at_its_destination_exactly_once() {
         home.drained().await;
     }
     arrived(&exchange, &leads).await;
-    let [county, province] = exchange.export_and_stop(dir.path()).await;
+    let logs = exchange.export_and_stop(dir.path()).await;
+    reconcile(&exchange, dir.path(), &logs);
+    let [county, province] = logs.each_ref().map(|leaves| entries(leaves));
     proved(&exchange, &county, &province);
 }
 

@@ -29,7 +29,11 @@ use crate::{
     domain::Lang,
     telemetry::{LogFormat, SystemClock, init_logs},
 };
-use clap::{Parser as _, builder::styling::AnsiColor};
+use clap::{
+    Parser as _,
+    builder::styling::AnsiColor,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use context::Context;
 use demo::DemoOptions;
 use std::{
@@ -43,7 +47,7 @@ use typed::{Command, DemoArgs, Typed};
 pub fn main() -> Exit {
     let typed = match Typed::try_parse() {
         Ok(typed) => typed,
-        Err(error) => return not_parsed(&error, lang_of_process(env::args_os())),
+        Err(error) => return not_parsed(error, lang_of_process(env::args_os())),
     };
     let lang = typed.global.lang.unwrap_or_else(lang_of_locale);
     let mut out = io::BufWriter::new(anstream::stdout());
@@ -100,12 +104,13 @@ fn run_demo(args: &DemoArgs, context: &Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// Help and version are data; all else is an error of usage.
-fn not_parsed(error: &clap::Error, lang: Lang) -> Exit {
+fn not_parsed(error: clap::Error, lang: Lang) -> Exit {
     if !error.use_stderr() {
         // There is nobody to tell that nobody reads.
         drop(error.print());
         return Exit::Done;
     }
+    let error = without_what_was_typed(error);
     let text = print::redacted(&error.render().ansi().to_string());
     let mut stderr = anstream::stderr();
     drop(write!(stderr, "{text}"));
@@ -113,6 +118,34 @@ fn not_parsed(error: &clap::Error, lang: Lang) -> Exit {
         drop(writeln!(stderr, "提示：用法见 yichuan --help"));
     }
     Exit::Usage
+}
+
+/// What was typed where it does not belong may be about a person, and stderr is often kept: it is not repeated. A mistyped
+/// option is, and names and values that would have done are shown either way.
+fn without_what_was_typed(mut error: clap::Error) -> clap::Error {
+    let typed = if error.kind() == ErrorKind::UnknownArgument {
+        ContextKind::InvalidArg
+    } else if error.kind() == ErrorKind::InvalidSubcommand {
+        ContextKind::InvalidSubcommand
+    } else {
+        ContextKind::InvalidValue
+    };
+    let is_harmless = match error.get(typed) {
+        Some(ContextValue::String(text)) => text.is_empty() || is_option(text),
+        Some(_) | None => false,
+    };
+    if !is_harmless && error.get(typed).is_some() {
+        error.insert(typed, ContextValue::String("…".to_owned()));
+        // 'To pass it as a value …' repeats it.
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+/// Whether it looks like `--an-option`.
+fn is_option(text: &str) -> bool {
+    text.strip_prefix("--")
+        .is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
 }
 
 fn report(failure: &Failure, lang: Lang) {

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A stream to a partner, opened: both sides have greeted.
@@ -294,15 +294,28 @@ impl Link {
     ) -> Result<(), OutboxError> {
         let mut news = self.outbox.work(self.partner.code);
         let gone = || OutboxError::Log("the stream to the partner ended".into());
-        let age = tokio::time::sleep(self.options.stream_age);
-        tokio::pin!(age);
+        let aged = Instant::now() + self.options.stream_age;
+        // When the oldest delivery under way must have its answer. New work does not put it off.
+        let mut due = None;
         loop {
             news.mark_unchanged();
-            while let Some(delivery) = self.outbox.next_delivery(&mut session).await? {
+            // An old stream takes no more, so that it ends under steady traffic too.
+            while Instant::now() < aged
+                && let Some(delivery) = self.outbox.next_delivery(&mut session).await?
+            {
                 opened.deliveries.send(delivery).await.map_err(|_| gone())?;
             }
             let idle = session.under_way() == 0;
-            let answer_within = tokio::time::sleep(self.options.answer_within);
+            if idle {
+                due = None;
+            }
+            let answer_by = match due {
+                Some(by) => by,
+                None => Instant::now() + self.options.answer_within,
+            };
+            if !idle {
+                due = Some(answer_by);
+            }
             tokio::select! {
                 answers = opened.answers.recv() => {
                     let answers = answers
@@ -310,6 +323,7 @@ impl Link {
                         .map_err(|error| OutboxError::Log(error.to_string()))?;
                     let settled = self.outbox.settle(&mut session, answers).await?;
                     *worked = true;
+                    due = None;
                     let partner = self.partner.code.to_string();
                     metrics::counter!("yichuan_receipts_total", "partner" => partner.clone())
                         .increment(settled.received.try_into().unwrap_or(u64::MAX));
@@ -317,10 +331,10 @@ impl Link {
                         .increment(settled.refused.try_into().unwrap_or(u64::MAX));
                 }
                 changed = news.changed() => changed.map_err(|_| gone())?,
-                () = answer_within, if !idle => {
+                () = tokio::time::sleep_until(answer_by), if !idle => {
                     return Err(OutboxError::Log("the partner did not answer a delivery in time".into()));
                 }
-                () = &mut age, if idle => return Ok(()),
+                () = tokio::time::sleep_until(aged), if idle => return Ok(()),
             }
         }
     }

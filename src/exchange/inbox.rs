@@ -1,9 +1,9 @@
 //! The inbox: deliveries are verified before anything in them is believed, kept, and answered with proof.
 
 use super::{
-    AnswerProof, Answers, DISPATCHES_PER_DELIVERY, Delivery, Directory, Greeting, OutboxError,
-    PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault, VaultError,
-    VerifiedDispatch, Witness,
+    AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
+    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault,
+    VaultError, VerifiedDispatch, Witness,
     outbox::{DispatchRow, log_error, own_tree},
     verify::{verify_dispatch, verify_tree},
     witness::own_cause,
@@ -63,6 +63,11 @@ pub enum SessionFault {
     /// Too many dispatches in one delivery.
     #[error("a delivery carries 1 to {DISPATCHES_PER_DELIVERY} dispatches, this {0}")]
     Count(usize),
+    /// Too many bytes in one delivery.
+    #[error(
+        "a delivery of more than one dispatch carries at most {BYTES_PER_DELIVERY} bytes of ciphertext, this {0}"
+    )]
+    Bytes(usize),
     /// The partner opened a newer stream.
     #[error("a newer stream from this partner took over")]
     TakenOver,
@@ -281,6 +286,10 @@ impl Inbox {
         let count = delivery.dispatches.len();
         if !(1..=DISPATCHES_PER_DELIVERY).contains(&count) {
             return Err(SessionFault::Count(count));
+        }
+        let bytes = delivery.dispatches.iter().map(|d| d.ciphertext.len()).sum();
+        if count > 1 && bytes > BYTES_PER_DELIVERY {
+            return Err(SessionFault::Bytes(bytes));
         }
         let partner = Arc::clone(&session.partner);
         let verified = verify_tree(

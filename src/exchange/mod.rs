@@ -1,11 +1,13 @@
 //! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
 
 mod courier;
+mod gather;
 mod inbox;
 mod messages;
 mod outbox;
 mod partner;
 mod rows;
+mod settle;
 mod vault;
 mod verify;
 mod witness;

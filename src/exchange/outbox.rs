@@ -1,18 +1,18 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery, Greeting,
-    PROTOCOL, Partner, RowError, Rows, Tree, TreeFault, Vault, VaultError, Witness,
-    verify::verify_tree, witness::own_cause,
+    Answers, Delivery, Greeting, PROTOCOL, Partner, RowError, Tree, TreeFault, Vault, VaultError,
+    Witness,
+    gather::gather,
+    settle::{Settled, Settling, log_answers},
+    verify::verify_tree,
 };
 use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
-    note::{Checkpoint, Cosignature, SignedCheckpoint},
-    record::{
-        Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Terms,
-    },
+    note::{Cosignature, SignedCheckpoint},
+    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Terms},
     seal::{Commitment, SealedPayload},
     store::tables,
 };
@@ -320,7 +320,7 @@ impl Outbox {
         let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
         let Some((checkpoint, consistency, dispatches)) = self
             .log
-            .read(move |reader| gather(reader, &vault, own, to, cursor, &sent))
+            .read(move |reader| gather(reader, &vault, (own, to), cursor, &sent))
             .await??
         else {
             return Ok(None);
@@ -383,16 +383,16 @@ impl Outbox {
         if answers.answers.len() != under_way.dispatches.len() {
             return Err(OutboxError::Answer("the counts differ"));
         }
+        let settling = Settling {
+            own: &self.log.verifier_key(),
+            shown: &under_way.checkpoint,
+            partner: &partner,
+            theirs: &theirs,
+            cosignature: &cosignature,
+        };
         let mut kinds = Vec::with_capacity(answers.answers.len());
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
-            kinds.push(settle_one(
-                &partner,
-                &theirs,
-                (under_way.checkpoint.checkpoint(), &cosignature),
-                answer,
-                *index,
-                leaf,
-            )?);
+            kinds.push(settling.one(answer, *index, leaf)?);
         }
         session.theirs = Tree {
             origin: theirs.origin().to_owned(),
@@ -405,15 +405,6 @@ impl Outbox {
         let settled = self.log.propose(proposal).await.map_err(log_error)?;
         Ok(settled.into_inner())
     }
-}
-
-/// What the partner's answers came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
-    /// Receipts logged.
-    pub(super) received: usize,
-    /// Refusals logged.
-    pub(super) refused: usize,
 }
 
 /// One stream to a partner.
@@ -494,181 +485,6 @@ pub(super) fn own_tree(
         size,
         root,
     })
-}
-
-type Gathered = (Arc<SignedCheckpoint>, Vec<Hash>, Vec<DeliveredDispatch>);
-
-fn gather(
-    reader: &Reader,
-    vault: &Vault,
-    own: Jurisdiction,
-    to: Jurisdiction,
-    cursor: u64,
-    sent: &Tree,
-) -> Result<Option<Gathered>, OutboxError> {
-    let rows = reader.range(
-        &tables::outbox(to, cursor),
-        &tables::outbox(to, u64::MAX),
-        crate::store::Order::Ascending,
-        DISPATCHES_PER_DELIVERY,
-    )?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    // A row is seen only once it is published, so the checkpoint read after it covers it.
-    let checkpoint = reader.checkpoint();
-    let size = checkpoint.size();
-    let proofs = reader.proofs();
-    let mut dispatches = Vec::with_capacity(rows.len());
-    let mut bytes = 0;
-    for (key, _) in rows {
-        let index = tables::outbox_index(&key).ok_or(OutboxError::Answer("outbox key"))?;
-        if index >= size {
-            break;
-        }
-        let leaf = reader
-            .entry(index)?
-            .ok_or(ReadError::NoSuchEntry { index, size })?;
-        let damaged = |what| VaultError::Damaged { index, what };
-        let sent = match Entry::decode(&leaf).map(|entry| entry.kind) {
-            Ok(Kind::DispatchSent(sent)) if sent.from == own && sent.to == to => sent,
-            Ok(_) | Err(_) => {
-                return Err(damaged("its entry is no dispatch to this partner").into());
-            }
-        };
-        let mut rows = reader;
-        let Some((ciphertext, key)) =
-            vault.sealed(&mut rows, index, sent.terms.purge_month, sent.dispatch_id)?
-        else {
-            // Purged before it was delivered: there is nothing left to deliver.
-            continue;
-        };
-        bytes += ciphertext.len();
-        if bytes > BYTES_PER_DELIVERY && !dispatches.is_empty() {
-            break;
-        }
-        dispatches.push(DeliveredDispatch {
-            index,
-            entry: leaf,
-            inclusion: proofs.inclusion(index, size)?,
-            ciphertext,
-            key: Some(key),
-        });
-    }
-    if dispatches.is_empty() {
-        return Ok(None);
-    }
-    let consistency = proofs.consistency(sent.size, size)?;
-    Ok(Some((checkpoint, consistency, dispatches)))
-}
-
-/// Verifies the answer to one dispatch, and makes the entry that keeps it.
-fn settle_one(
-    partner: &Partner,
-    theirs: &SignedCheckpoint,
-    (cosigned, cosignature): (&Checkpoint, &Cosignature),
-    answer: super::AnswerProof,
-    sent_index: u64,
-    leaf: &[u8],
-) -> Result<Kind, OutboxError> {
-    merkle::verify_inclusion(
-        &merkle::leaf_hash(&answer.entry),
-        answer.index,
-        theirs.size(),
-        &answer.inclusion,
-        theirs.root(),
-    )
-    .map_err(|_| TreeFault::NotIncluded {
-        index: answer.index,
-    })?;
-    let entry = Entry::decode(&answer.entry)
-        .map_err(|_| OutboxError::Answer("the partner's entry is malformed"))?;
-    if entry.cause.principal.jurisdiction() != partner.code {
-        return Err(OutboxError::Answer(
-            "the partner's entry is not in its own name",
-        ));
-    }
-    let ours = Entry::decode(leaf).map_err(|_| OutboxError::Answer("our own entry"))?;
-    let Kind::DispatchSent(sent) = ours.kind else {
-        return Err(OutboxError::Answer("our own entry"));
-    };
-    let proof = PartnerProof {
-        partner_entry: answer.entry,
-        partner_index: answer.index,
-        inclusion: answer.inclusion,
-        checkpoint: theirs.checkpoint().clone(),
-        signature: *theirs.signature(),
-        cosigned_at_s: cosignature.at_seconds,
-        cosignature: cosignature.signature,
-        cosigned_size: cosigned.size,
-        cosigned_root: cosigned.root,
-    };
-    let (to, dispatch_id) = (partner.code, sent.dispatch_id);
-    if let Kind::DispatchReceived(received) = &entry.kind
-        && received.sender_entry == leaf
-        && received.sender_index == sent_index
-    {
-        return Ok(Kind::ReceiptLogged {
-            to,
-            dispatch_id,
-            sent_index,
-            proof,
-        });
-    }
-    if let Kind::DispatchRefused { received, reason } = &entry.kind
-        && received.sender_index == sent_index
-        && (received.sender_entry == leaf || received.sender_entry.is_empty())
-    {
-        return Ok(Kind::RefusalLogged {
-            to,
-            dispatch_id,
-            sent_index,
-            reason: *reason,
-            proof,
-        });
-    }
-    Err(OutboxError::Answer(
-        "the partner's entry is about another dispatch",
-    ))
-}
-
-fn log_answers(
-    txn: &mut Txn<'_>,
-    witness: &Witness,
-    own: Jurisdiction,
-    to: Jurisdiction,
-    theirs: &SignedCheckpoint,
-    kinds: &[Kind],
-) -> Result<Settled, TxnError> {
-    let mut settled = Settled::default();
-    for kind in kinds {
-        let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
-            kind
-        else {
-            continue;
-        };
-        let count = if matches!(kind, Kind::ReceiptLogged { .. }) {
-            &mut settled.received
-        } else {
-            &mut settled.refused
-        };
-        let row = tables::outbox(to, *sent_index);
-        if txn.row(&row).is_ok_and(|row| row.is_none()) {
-            // Settled before, on a stream that broke.
-            continue;
-        }
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: own_cause(own),
-            kind: kind.clone(),
-        };
-        txn.delete(row)?;
-        txn.append(entry.encode())?;
-        *count += 1;
-    }
-    witness.advance(txn, to, theirs)?;
-    Ok(settled)
 }
 
 pub(super) fn log_error<E: std::fmt::Display>(error: ProposeError<E>) -> OutboxError {

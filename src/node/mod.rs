@@ -35,9 +35,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trust::Trust;
+
+/// The first scrub of a log comes so long after the start, when the couriers have settled.
+const SCRUB_AFTER: Duration = Duration::from_secs(600);
+const SCRUB_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// A node could not start, or not go on.
 #[derive(Debug, thiserror::Error)]
@@ -282,6 +286,7 @@ impl Node {
             courier: Arc::clone(&courier),
             lists,
             changed: Arc::new(changed),
+            requests_per_connection: config.limits.requests_per_connection,
             tasks: tasks.clone(),
             stop: stop.clone(),
         })
@@ -310,6 +315,10 @@ impl Node {
         let until = stop.clone();
         tasks.spawn(async move {
             until.run_until_cancelled(announcing.announce()).await;
+        });
+        let (scrubbed, until) = (log.clone(), stop.clone());
+        tasks.spawn(async move {
+            until.run_until_cancelled(scrub(&scrubbed)).await;
         });
         courier.refresh();
         tracing::info!(jurisdiction = %own, %address, size = log.checkpoint().size(), "the node is up");
@@ -409,6 +418,21 @@ impl Node {
         }
         self.log.close().await;
         tracing::info!(jurisdiction = %self.own, "the node is stopped");
+    }
+}
+
+/// Hashes the whole log again, soon after the start and then once a day (I3). A mismatch closes the log and names the
+/// damage, which the health port then says.
+async fn scrub(log: &Log) {
+    let first = tokio::time::Instant::now() + SCRUB_AFTER;
+    let mut due = tokio::time::interval_at(first, SCRUB_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        match log.scrub().await {
+            Ok(entries) => tracing::info!(entries, "the whole log was hashed again and is sound"),
+            Err(error) => tracing::error!(%error, "the log does not hash to what was signed"),
+        }
     }
 }
 

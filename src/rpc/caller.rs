@@ -2,14 +2,14 @@
 
 use super::{convert, pb, status};
 use crate::{
-    access::{Act, Grounds, Permit, Policy, Principal},
+    access::{Act, Permit, Policy, Principal},
     tls::Peer,
 };
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tonic::{Extensions, Status};
 
-/// Decides about every call, and logs every denial.
+/// Decides about every call. Denials are counted here, and logged with all other refusals.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     policy: Arc<ArcSwap<Policy>>,
@@ -36,25 +36,17 @@ impl Door {
         act: A,
     ) -> Result<Permit<A>, Status> {
         let principal = Self::principal(extensions)?;
-        let grounds = self.grounds::<A>(&principal, grounds)?;
+        let grounds = convert::grounds(grounds).map_err(|defect| {
+            refused("no_grounds");
+            status::grounds(&defect)
+        })?;
         self.policy
             .load()
             .authorize(&principal, grounds, act)
             .map_err(|denial| {
-                refused(&principal, A::NAME, denial.code());
+                refused(denial.code());
                 status::denial(&denial)
             })
-    }
-
-    fn grounds<A: Act>(
-        &self,
-        principal: &Principal,
-        grounds: Option<pb::Grounds>,
-    ) -> Result<Grounds, Status> {
-        convert::grounds(grounds).map_err(|defect| {
-            refused(principal, A::NAME, "no_grounds");
-            status::grounds(&defect)
-        })
     }
 
     /// The partner whose node calls.
@@ -67,13 +59,12 @@ impl Door {
             .load()
             .authorize_relay(&principal)
             .map_err(|denial| {
-                refused(&principal, "relay dispatches", denial.code());
+                refused(denial.code());
                 status::denial(&denial)
             })
     }
 }
 
-fn refused(principal: &Principal, action: &'static str, reason: &'static str) {
+fn refused(reason: &'static str) {
     metrics::counter!("yichuan_calls_denied_total", "reason" => reason).increment(1);
-    tracing::warn!(%principal, action, reason, "a call was refused");
 }

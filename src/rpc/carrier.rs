@@ -6,11 +6,11 @@ use crate::{
     tls::{Dialer, EndpointUrl},
 };
 use futures_util::{StreamExt as _, stream};
-use std::{fmt, sync::Arc};
+use std::{error::Error as _, fmt, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 /// Messages that wait on either side of a stream.
 const WINDOW: usize = 8;
@@ -130,10 +130,29 @@ async fn read(
     }
 }
 
-/// A status in words. The partner's message is of its own making: bounded, and never anything about a person.
+/// A status in words. What a partner says is of its own making, and might be about a person: only its code is repeated, and
+/// what it means here.
 fn failed(status: Status) -> CarrierError {
-    let message: String = status.message().chars().take(300).collect();
-    CarrierError(format!("{:?}: {message}", status.code()))
+    let code = status.code();
+    if status.source().is_some() {
+        // Ours: the partner was not reached, or the connection broke.
+        let message: String = status.message().chars().take(300).collect();
+        return CarrierError(format!("{code:?}: {message}"));
+    }
+    let meaning = if matches!(code, Code::PermissionDenied | Code::Unauthenticated) {
+        "the partner does not admit this node; ask whether it has approved this node's card"
+    } else if code == Code::FailedPrecondition {
+        "the partner gave the stream up: what it verified of this node's log and what it is shown now do not go \
+         together, or it speaks another version; its own log says which"
+    } else if matches!(
+        code,
+        Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented
+    ) {
+        "the partner could not read what this node sent; compare versions with it"
+    } else {
+        "the partner cannot receive now"
+    };
+    CarrierError(format!("{code:?}: {meaning}"))
 }
 
 impl Carrier for GrpcCarrier {

@@ -8,6 +8,7 @@ mod desk;
 mod partners;
 pub mod pb;
 mod referrals;
+mod refusals;
 mod relay;
 mod server;
 mod status;
@@ -15,6 +16,7 @@ mod status;
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
 pub use partners::PartnersChanged;
+pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Services, router};
 
 /// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.

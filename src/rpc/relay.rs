@@ -10,7 +10,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// A stream that does not say hello within this is let go.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .inbox
             .greet(partner, &hello, self.lists.own())
             .await
-            .map_err(|fault| fault_status(&extensions, &fault))?;
+            .map_err(|fault| fault_status(&fault))?;
         let answered = session
             .take_answered()
             .ok_or_else(|| Status::internal("the session is taken"))?;
@@ -82,7 +82,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         self.tasks.spawn(async move {
             let reading = read(&inbox, &mut session, requests, &waiting);
             if let Some(Err(fault)) = stop.run_until_cancelled(reading).await {
-                let status = fault_status(&extensions, &fault);
+                let status = give_up(&extensions, &fault);
                 drop(faults.send(Err(status)).await);
             }
         });
@@ -102,7 +102,12 @@ async fn read(
     mut requests: Streaming<pb::RelayRequest>,
     waiting: &mpsc::Sender<PendingAnswers>,
 ) -> Result<(), SessionFault> {
-    while let Ok(Some(request)) = requests.message().await {
+    loop {
+        let request = match requests.message().await {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(status) => return unread(&status),
+        };
         let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
             return Err(SessionFault::Malformed("a delivery was due".into()));
         };
@@ -110,8 +115,22 @@ async fn read(
             .map_err(|defect| SessionFault::Malformed(defect.to_string()))?;
         let pending = inbox.receive(session, delivery).await?;
         if waiting.send(pending).await.is_err() {
-            break;
+            return Ok(());
         }
+    }
+}
+
+/// Why there is no next message: it makes no sense, or the connection is gone, which is nobody's fault.
+fn unread(status: &Status) -> Result<(), SessionFault> {
+    let code = status.code();
+    if matches!(code, Code::OutOfRange | Code::ResourceExhausted) {
+        return Err(SessionFault::Malformed("a message is too long".into()));
+    }
+    if matches!(
+        code,
+        Code::Internal | Code::InvalidArgument | Code::Unimplemented
+    ) {
+        return Err(SessionFault::Malformed("a message cannot be read".into()));
     }
     Ok(())
 }
@@ -144,19 +163,25 @@ async fn answer(
     }
 }
 
-fn fault_status(extensions: &tonic::Extensions, fault: &SessionFault) -> Status {
+/// Ends a stream that has begun. Before it begins, a refusal is logged as that of every other call.
+fn give_up(extensions: &tonic::Extensions, fault: &SessionFault) -> Status {
     let peer = extensions
         .get::<Arc<Peer>>()
         .map(|peer| peer.identity().principal().to_string());
     tracing::warn!(peer, %fault, "a partner's stream was given up");
     metrics::counter!("yichuan_sessions_given_up_total").increment(1);
+    fault_status(fault)
+}
+
+fn fault_status(fault: &SessionFault) -> Status {
     match fault {
         SessionFault::Protocol(_) | SessionFault::Tree(_) | SessionFault::TakenOver => {
             Status::failed_precondition(fault.to_string())
         }
-        SessionFault::Sequence { .. } | SessionFault::Count(_) | SessionFault::Malformed(_) => {
-            Status::invalid_argument(fault.to_string())
-        }
+        SessionFault::Sequence { .. }
+        | SessionFault::Count(_)
+        | SessionFault::Bytes(_)
+        | SessionFault::Malformed(_) => Status::invalid_argument(fault.to_string()),
         SessionFault::Own(crate::exchange::OutboxError::NotOurTree { .. }) => {
             Status::failed_precondition(fault.to_string())
         }

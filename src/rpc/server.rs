@@ -9,6 +9,7 @@ use super::{
     partners::{PartnersChanged, PartnersService},
     pb,
     referrals::ReferralsService,
+    refusals::LogRefusals,
     relay::ExchangeService,
 };
 use crate::{
@@ -21,6 +22,7 @@ use arc_swap::ArcSwap;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::Router};
+use tower::layer::util::{Identity, Stack};
 
 /// A unary call is answered within this, or not at all.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -48,6 +50,8 @@ pub struct Services {
     pub lists: Arc<dyn RevocationLists>,
     /// What follows when a partner is approved.
     pub changed: Arc<dyn PartnersChanged>,
+    /// Requests at a time on one connection; more are shed.
+    pub requests_per_connection: usize,
     /// Streams' tasks.
     pub tasks: TaskTracker,
     /// Ends streams.
@@ -58,7 +62,9 @@ pub struct Services {
 ///
 /// # Errors
 /// The descriptors for reflection do not load.
-pub async fn router(services: Services) -> Result<Router, tonic_reflection::server::Error> {
+pub async fn router(
+    services: Services,
+) -> Result<Router<Stack<LogRefusals, Identity>>, tonic_reflection::server::Error> {
     let door = Door::new(services.policy);
     let exchange = ExchangeService {
         door: door.clone(),
@@ -115,8 +121,9 @@ pub async fn router(services: Services) -> Result<Router, tonic_reflection::serv
         .max_concurrent_streams(Some(128))
         .http2_max_pending_accept_reset_streams(Some(20))
         .timeout(ANSWER_WITHIN)
-        .concurrency_limit_per_connection(64)
+        .concurrency_limit_per_connection(services.requests_per_connection)
         .load_shed(true)
+        .layer(LogRefusals)
         .add_service(
             pb::exchange_server::ExchangeServer::new(exchange)
                 .max_decoding_message_size(MAX_MESSAGE)

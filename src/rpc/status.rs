@@ -28,11 +28,20 @@ impl From<WireDefect> for Status {
 
 /// A call without purpose or basis is refused as a matter of permission, and logged.
 pub(super) fn grounds(defect: &GroundsDefect) -> Status {
-    Status::permission_denied(defect.to_string())
+    with_source(Status::permission_denied(defect.to_string()), defect)
+}
+
+/// The source does not travel; it tells this node's log the stable word for the reason.
+fn with_source<E>(mut status: Status, source: &E) -> Status
+where
+    E: std::error::Error + Clone + Send + Sync + 'static,
+{
+    status.set_source(std::sync::Arc::new(source.clone()));
+    status
 }
 
 pub(super) fn denial(denial: &Denial) -> Status {
-    Status::permission_denied(denial.to_string())
+    with_source(Status::permission_denied(denial.to_string()), denial)
 }
 
 pub(super) fn read(error: &ReadError) -> Status {

@@ -1,6 +1,9 @@
 //! Leads about people who were never born: all in 1900 to 1909.
 
-use yichuan::rpc::pb;
+use yichuan::{
+    domain::LeadFields,
+    rpc::{self, pb},
+};
 
 /// A citizen number with its check character (GB 11643) of somebody born on day `n` of 1900 to 1909.
 pub(crate) fn resident_number(n: usize) -> String {
@@ -20,7 +23,12 @@ pub(crate) fn resident_number(n: usize) -> String {
 
 /// The `n`th lead to this destination. No two are about the same number or person.
 pub(crate) fn lead(n: usize, destination: &str) -> pb::Lead {
-    pb::Lead {
+    rpc::lead_message(&fields(n, destination))
+}
+
+/// Its fields.
+pub(crate) fn fields(n: usize, destination: &str) -> LeadFields {
+    LeadFields {
         number: format!("SN-2026-{n:06}"),
         name: format!("测试{n:06}"),
         sex: "M".into(),

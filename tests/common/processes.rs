@@ -330,37 +330,34 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until the process has said `words`, or until it ended. True where it said them.
-    pub(crate) fn says(&self, words: &str) -> bool {
-        let mut searched = 0;
-        let mut found = false;
-        let text = self.said.text.lock().unwrap();
-        let (text, timeout) = self
-            .said
-            .more
-            .wait_timeout_while(text, DEADLINE, |text| {
-                // Once more from where the words may have begun.
-                let from = searched;
-                searched = text.bytes.len().saturating_sub(words.len());
-                found = find(&text.bytes[from..], words.as_bytes());
-                !found && text.open_pipes > 0
-            })
-            .unwrap();
-        assert!(!timeout.timed_out(), "{}", tail(words, &text.bytes));
-        found
+    /// How often the process has said `words` so far.
+    pub(crate) fn count(&self, words: &str) -> usize {
+        count(&self.said.text.lock().unwrap().bytes, words)
     }
 
     /// Whether the process has said `words` so far, or has ended.
     pub(crate) fn has_said(&self, words: &str) -> bool {
         let text = self.said.text.lock().unwrap();
-        text.open_pipes == 0 || find(&text.bytes, words.as_bytes())
+        text.open_pipes == 0 || count(&text.bytes, words) > 0
     }
 
     /// Waits until the process has said `words`.
     pub(crate) fn wait_for(&self, words: &str) {
-        let said = self.says(words);
+        self.wait_for_nth(words, 1);
+    }
+
+    /// Waits until the process has said `words` so many times.
+    pub(crate) fn wait_for_nth(&self, words: &str, times: usize) {
         let text = self.said.text.lock().unwrap();
-        assert!(said, "{}", tail(words, &text.bytes));
+        let (text, timeout) = self
+            .said
+            .more
+            .wait_timeout_while(text, DEADLINE, |text| {
+                count(&text.bytes, words) < times && text.open_pipes > 0
+            })
+            .unwrap();
+        let said = count(&text.bytes, words) >= times;
+        assert!(said && !timeout.timed_out(), "{}", tail(words, &text.bytes));
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -411,8 +408,8 @@ impl Drop for Process {
     }
 }
 
-fn find(bytes: &[u8], words: &[u8]) -> bool {
-    bytes.windows(words.len()).any(|window| window == words)
+fn count(said: &[u8], words: &str) -> usize {
+    String::from_utf8_lossy(said).matches(words).count()
 }
 
 fn tail(waited_for: &str, said: &[u8]) -> String {

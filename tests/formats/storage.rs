@@ -111,7 +111,7 @@ pub(crate) fn row_keys(examples: &mut Examples) {
             "lead of entry 258, received (1), signed for (2)",
         ),
         (
-            &tables::lead_event(record(), 258),
+            &tables::record_event(record(), 258),
             "action on the lead, entry 258",
         ),
         (

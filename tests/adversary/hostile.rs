@@ -1,0 +1,309 @@
+//! A partner whose log key the test holds: it can prove anything that is in its log, and claim anything that is not.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+use super::world::{card, channel, code};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+use yichuan::{
+    access::{Grounds, Principal},
+    domain::{
+        Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, LeadStep, RecordId, Urgency,
+        sign_within_seconds,
+    },
+    merkle::{self, Hash, NodeReader},
+    note::{LogSigner, SignedCheckpoint},
+    record::{Cause, Content, DispatchAction, DispatchSent, Entry, Kind, Plaintext, Terms},
+    rpc::pb,
+    seal::{self, PurgeMonth},
+    telemetry::SystemClock,
+    tls::{EndpointUrl, NodeCard},
+};
+
+/// A log in memory, under a key of a real jurisdiction.
+pub(crate) struct Forger {
+    pub(crate) of: &'static str,
+    pub(crate) signer: LogSigner,
+    pub(crate) leaves: Vec<Vec<u8>>,
+}
+
+struct Nodes<'a>(&'a [Vec<u8>]);
+
+impl NodeReader for Nodes<'_> {
+    type Error = std::convert::Infallible;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, Self::Error> {
+        if level == 0 {
+            return Ok(merkle::leaf_hash(&self.0[usize::try_from(index).unwrap()]));
+        }
+        let (left, right) = (
+            self.node(level - 1, index * 2)?,
+            self.node(level - 1, index * 2 + 1)?,
+        );
+        Ok(merkle::node_hash(&left, &right))
+    }
+}
+
+/// A dispatch with all that a delivery says of it.
+#[derive(Clone)]
+pub(crate) struct Parcel {
+    pub(crate) index: u64,
+    pub(crate) sent: DispatchSent,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) ciphertext: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
+impl Forger {
+    /// Its log begins with an entry about nothing, so that no tree is empty.
+    pub(crate) fn new(of: &'static str) -> Self {
+        let signer = LogSigner::generate(&format!("{of}.yichuan/log/1")).unwrap();
+        let mut forger = Self {
+            of,
+            signer,
+            leaves: Vec::new(),
+        };
+        let kind = Kind::PolicyChanged {
+            auditors: Vec::new(),
+        };
+        forger.leaves.push(forger.own_entry(kind).encode());
+        forger
+    }
+
+    pub(crate) fn card(&self, endpoint: &EndpointUrl) -> NodeCard {
+        card(self.of, &self.signer.verifier_key().to_string(), endpoint)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    pub(crate) fn append(&mut self, leaf: Vec<u8>) -> u64 {
+        self.leaves.push(leaf);
+        self.size() - 1
+    }
+
+    pub(crate) fn head(&self) -> SignedCheckpoint {
+        self.head_at(self.size())
+    }
+
+    pub(crate) fn head_at(&self, size: u64) -> SignedCheckpoint {
+        let root = merkle::root_at(&Nodes(&self.leaves), size).unwrap();
+        self.signer.sign(size, root)
+    }
+
+    /// A head of the same size over something else, as truly signed as the other.
+    pub(crate) fn fork_at(&self, size: u64, salt: u8) -> SignedCheckpoint {
+        self.signer.sign(size, merkle::leaf_hash(&[salt]))
+    }
+
+    pub(crate) fn inclusion(&self, index: u64) -> Vec<u8> {
+        let proof = merkle::inclusion_proof(&Nodes(&self.leaves), index, self.size()).unwrap();
+        merkle::proof_to_bytes(&proof)
+    }
+
+    pub(crate) fn consistency(&self, old: u64) -> Vec<u8> {
+        let proof = merkle::consistency_proof(&Nodes(&self.leaves), old, self.size()).unwrap();
+        merkle::proof_to_bytes(&proof)
+    }
+
+    /// An entry of its node's own doing.
+    pub(crate) fn own_entry(&self, kind: Kind) -> Entry {
+        let now = SystemClock.now();
+        Entry {
+            time: now,
+            id: EntryId::new(now),
+            cause: Cause {
+                principal: Principal::node(code(self.of)),
+                grounds: None,
+            },
+            kind,
+        }
+    }
+
+    /// A lead to `to`, in its log.
+    pub(crate) fn lead(&mut self, to: &str, fields: &LeadFields) -> Parcel {
+        self.lead_but(to, fields, |_, _| {})
+    }
+
+    /// A lead to `to` as `change` has it, in its log.
+    pub(crate) fn lead_but(
+        &mut self,
+        to: &str,
+        fields: &LeadFields,
+        change: impl FnOnce(&mut Entry, &mut DispatchSent),
+    ) -> Parcel {
+        let now = SystemClock.now();
+        let dispatch_id = DispatchId::new(now);
+        let content = Content::Lead(Box::new(fields.clone()));
+        let plaintext = Plaintext::new(&content).unwrap();
+        let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id).unwrap();
+        let read = Lead::reread(fields.clone()).ok();
+        let urgency = read.as_ref().map_or(Urgency::Normal, Lead::urgency);
+        let mut sent = DispatchSent {
+            dispatch_id,
+            from: code(self.of),
+            to: code(to),
+            action: DispatchAction::Lead(LeadStep::Lead),
+            record: RecordId::new(now),
+            urgency,
+            handling: read.as_ref().map_or(Handling::H0, Lead::handling),
+            terms: Terms {
+                sign_within_s: sign_within_seconds(urgency),
+                review_by_day: 20_800,
+                purge_month: PurgeMonth::years_after(now, 5),
+            },
+            return_reason: None,
+            predecessors: Vec::new(),
+            ciphertext_sha256: sealed.sha256,
+            ciphertext_length: u32::try_from(sealed.ciphertext.len()).unwrap(),
+            commitment: plaintext.commitment(),
+        };
+        let officer = format!("spiffe://{}.yichuan/officer/001", self.of);
+        let basis = format!("campaign:{}-2026-01", self.of);
+        let mut entry = self.own_entry(Kind::PolicyChanged {
+            auditors: Vec::new(),
+        });
+        entry.cause = Cause {
+            principal: officer.parse().unwrap(),
+            grounds: Some(Grounds::parse("screening", &basis).unwrap()),
+        };
+        change(&mut entry, &mut sent);
+        entry.kind = Kind::DispatchSent(sent.clone());
+        let leaf = entry.encode();
+        let index = self.append(leaf.clone());
+        Parcel {
+            index,
+            sent,
+            leaf,
+            ciphertext: sealed.ciphertext,
+            key: sealed.key.expose().to_vec(),
+        }
+    }
+
+    /// A delivery of these under its newest head, after a tree of `base` entries.
+    pub(crate) fn delivery(&self, sequence: u64, base: u64, parcels: &[Parcel]) -> pb::Delivery {
+        pb::Delivery {
+            sequence,
+            checkpoint: self.head().note().as_bytes().to_vec().into(),
+            consistency: self.consistency(base).into(),
+            dispatches: parcels
+                .iter()
+                .map(|parcel| pb::DeliveredDispatch {
+                    index: parcel.index,
+                    entry: parcel.leaf.clone().into(),
+                    inclusion: self.inclusion(parcel.index).into(),
+                    ciphertext: parcel.ciphertext.clone().into(),
+                    key: parcel.key.clone().into(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A tree of nothing: what somebody says that has verified nothing yet.
+pub(crate) fn nothing_verified() -> pb::VerifiedTree {
+    pb::VerifiedTree {
+        origin: String::new(),
+        size: 0,
+        root: merkle::empty_root().as_bytes().to_vec().into(),
+    }
+}
+
+pub(crate) fn hello() -> pb::RelayHello {
+    pb::RelayHello {
+        protocol: 1,
+        verified: Some(nothing_verified()),
+        crl: bytes::Bytes::new(),
+        witnessed: Vec::new(),
+    }
+}
+
+pub(crate) fn saying(hello: pb::RelayHello) -> pb::RelayRequest {
+    pb::RelayRequest {
+        message: Some(pb::relay_request::Message::Hello(hello)),
+    }
+}
+
+pub(crate) fn bringing(delivery: pb::Delivery) -> pb::RelayRequest {
+    pb::RelayRequest {
+        message: Some(pb::relay_request::Message::Delivery(delivery)),
+    }
+}
+
+/// A stream that it opened to an honest node.
+pub(crate) struct Line {
+    requests: mpsc::Sender<pb::RelayRequest>,
+    responses: Streaming<pb::RelayResponse>,
+    pub(crate) welcome: pb::RelayWelcome,
+    sequence: u64,
+    /// Size of its tree that the other side has verified.
+    pub(crate) base: u64,
+}
+
+impl Line {
+    /// Dials as the node of `of` and says hello.
+    pub(crate) async fn open(
+        endpoint: &EndpointUrl,
+        target: &str,
+        of: &str,
+        hello: pb::RelayHello,
+    ) -> Result<Self, Status> {
+        let (requests, outgoing) = mpsc::channel(16);
+        requests.send(saying(hello)).await.unwrap();
+        let node = channel(endpoint, target, of, "node");
+        let mut responses = pb::exchange_client::ExchangeClient::new(node)
+            .max_encoding_message_size(64 << 20)
+            .relay(ReceiverStream::new(outgoing))
+            .await?
+            .into_inner();
+        let first = super::world::within(responses.message()).await?.unwrap();
+        let Some(pb::relay_response::Message::Welcome(welcome)) = first.message else {
+            panic!("no welcome came first");
+        };
+        let base = welcome.verified.as_ref().unwrap().size;
+        Ok(Self {
+            requests,
+            responses,
+            welcome,
+            sequence: 0,
+            base,
+        })
+    }
+
+    pub(crate) async fn send(&self, request: pb::RelayRequest) {
+        self.requests.send(request).await.unwrap();
+    }
+
+    /// The next answers, or how the stream ended.
+    pub(crate) async fn answers(&mut self) -> Result<pb::Answers, Status> {
+        let next = super::world::within(self.responses.message()).await?;
+        match next.and_then(|response| response.message) {
+            Some(pb::relay_response::Message::Answers(answers)) => Ok(answers),
+            Some(pb::relay_response::Message::Welcome(_)) => panic!("a second welcome"),
+            None => Err(Status::unavailable("the stream ended")),
+        }
+    }
+
+    /// Delivers, and waits for what becomes of it.
+    pub(crate) async fn try_deliver(
+        &mut self,
+        forger: &Forger,
+        parcels: &[Parcel],
+        change: impl FnOnce(&mut pb::Delivery),
+    ) -> Result<pb::Answers, Status> {
+        self.sequence += 1;
+        let mut delivery = forger.delivery(self.sequence, self.base, parcels);
+        change(&mut delivery);
+        self.send(bringing(delivery)).await;
+        let answers = self.answers().await?;
+        self.base = forger.size();
+        Ok(answers)
+    }
+
+    /// Delivers as an honest node would.
+    pub(crate) async fn deliver(&mut self, forger: &Forger, parcels: &[Parcel]) -> pb::Answers {
+        let delivered = self.try_deliver(forger, parcels, |_| {}).await;
+        delivered.unwrap()
+    }
+}

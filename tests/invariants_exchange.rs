@@ -1,0 +1,413 @@
+//! What holds between nodes whatever breaks between them. Real nodes, real TLS; connections are cut and nodes stopped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test whose world cannot be set up fails"
+)]
+
+#[path = "adversary/heard.rs"]
+mod heard;
+#[path = "adversary/wire.rs"]
+mod wire;
+#[path = "adversary/world.rs"]
+mod world;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use wire::Wire;
+use world::{
+    COUNTY, GUANGDONG, ZHEJIANG, card, channel, cluster, code, count, eager, entries, introduce,
+    kept, leads_to, leaves, push, receipt_for, rows, start, until, verify,
+};
+use yichuan::{
+    access::Purpose,
+    cli::demo::cluster::{Cluster, Member, grounds, write_node},
+    config::Config,
+    desk::{LeadView, PartnerView, PolicyView},
+    exchange::{Outbox, Vault},
+    log::{Log, LogOptions, Proposal, TxnError},
+    merkle,
+    node::{Node, StartError},
+    note::{Cosignature, LogSigner, VerifierKey},
+    record::{Entry, Kind, PartnerProof, Received},
+    rpc::pb,
+    store::{KeyFile, MemoryStore, OpenStoreError, Row},
+    telemetry::SystemClock,
+    tls::{Cards, NodeCard},
+};
+
+fn is_received(kind: &Kind) -> bool {
+    matches!(kind, Kind::DispatchReceived(_))
+}
+
+fn waiting(log: &Log, to: &str) -> usize {
+    Outbox::waiting(&log.reader(), code(to), 1_000).unwrap()
+}
+
+#[tokio::test]
+async fn i7_the_same_dispatch_twice_is_stored_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = start(dir.path(), &[COUNTY, GUANGDONG], eager()).await;
+    let (county, guangdong) = (cluster.member(COUNTY), cluster.member(GUANGDONG));
+    // Between them lies a wire that can fail in one direction.
+    let wire = Wire::to(guangdong.node.address()).await;
+    let through = card(GUANGDONG, &guangdong.vkey, &wire.endpoint);
+    introduce(&county.config.listen.endpoint, COUNTY, &through).await;
+    introduce(
+        &guangdong.config.listen.endpoint,
+        GUANGDONG,
+        &cluster.card(COUNTY).unwrap(),
+    )
+    .await;
+    let leads = leads_to(GUANGDONG);
+    let endpoint = &county.config.listen.endpoint;
+    let first = push(endpoint, COUNTY, &leads[..1]).await;
+    until(county.node.log(), 1, receipt_for(first[0].index)).await;
+
+    for (lost, lead) in (1..).zip(&leads[1..4]) {
+        // The recipient commits, and its receipt is lost on the way.
+        wire.lose_answers();
+        let pushed = push(endpoint, COUNTY, std::slice::from_ref(lead)).await;
+        until(guangdong.node.log(), lost + 1, is_received).await;
+        let answered = entries(guangdong.node.log()).iter().rposition(|entry| {
+            matches!(&entry.kind, Kind::DispatchReceived(r) if r.sender_index == pushed[0].index)
+        });
+        assert_eq!(waiting(county.node.log(), GUANGDONG), 1);
+        assert_eq!(count(county.node.log(), receipt_for(pushed[0].index)), 0);
+        let before = kept(guangdong.node.log());
+        wire.mend();
+
+        // On a new stream the same entry answers, and one receipt is logged.
+        until(county.node.log(), 1, receipt_for(pushed[0].index)).await;
+        let receipts: Vec<u64> = entries(county.node.log())
+            .into_iter()
+            .filter_map(|entry| {
+                let Kind::ReceiptLogged {
+                    sent_index, proof, ..
+                } = entry.kind
+                else {
+                    return None;
+                };
+                (sent_index == pushed[0].index).then_some(proof.partner_index)
+            })
+            .collect();
+        let answered = u64::try_from(answered.unwrap()).unwrap();
+        assert_eq!(receipts, [answered]);
+        assert!(
+            kept(guangdong.node.log()) == before,
+            "the repeat left a trace"
+        );
+        assert_eq!(count(guangdong.node.log(), is_received), lost + 1);
+        assert_eq!(waiting(county.node.log(), GUANGDONG), 0);
+    }
+    receipts_prove(county.node.log(), &[guangdong]);
+    verify(guangdong.node.log());
+    cluster.stop().await;
+}
+
+/// Guangdong answers some of what the county sent, and everybody has partners and policies.
+async fn busy(dir: &Path) -> Cluster {
+    let cluster = cluster(dir, &[COUNTY, GUANGDONG, ZHEJIANG]).await;
+    let county = cluster.member(COUNTY);
+    let leads = [&leads_to(GUANGDONG)[..20], &leads_to(ZHEJIANG)[..20]].concat();
+    let pushed = push(&county.config.listen.endpoint, COUNTY, &leads).await;
+    cluster.settled().await.unwrap();
+    let guangdong = cluster.member(GUANGDONG);
+    let officer = channel(
+        &guangdong.config.listen.endpoint,
+        GUANGDONG,
+        GUANGDONG,
+        "officer-001",
+    );
+    let mut desk = pb::desk_client::DeskClient::new(officer);
+    let signed = pb::AnswerLeadRequest {
+        grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
+        action: pb::Action::LeadSign.into(),
+        note: "已签收".to_owned(),
+        ..Default::default()
+    };
+    let assessed = pb::AnswerLeadRequest {
+        action: pb::Action::LeadAssess.into(),
+        outcome: pb::AssessmentOutcome::Unfounded.into(),
+        ..signed.clone()
+    };
+    let returned = pb::AnswerLeadRequest {
+        action: pb::Action::LeadReturn.into(),
+        return_reason: pb::ReturnReason::SubjectMismatch.into(),
+        ..signed.clone()
+    };
+    for (lead, answers) in [
+        (&pushed[0], [&signed, &assessed].as_slice()),
+        (&pushed[1], &[&signed]),
+        (&pushed[2], &[&signed, &returned]),
+    ] {
+        for answer in answers {
+            let request = pb::AnswerLeadRequest {
+                lead_id: lead.lead_id.clone(),
+                ..(*answer).clone()
+            };
+            desk.answer_lead(request).await.unwrap();
+        }
+    }
+    cluster.settled().await.unwrap();
+    cluster
+}
+
+/// The views of a member, made anew from its entries and what `keep` leaves of its primary rows.
+async fn rebuilt(member: &Member, keep: impl Fn(&Row) -> bool) -> Vec<Row> {
+    let file = KeyFile::at(member.config.data.join("bucket.keys"));
+    let vault = Arc::new(Vault::open(file, false).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let signer = LogSigner::generate("rebuilt").unwrap();
+    let mut options = LogOptions::new(signer, Arc::new(SystemClock), dir.path().join("checkpoint"));
+    options.views = vec![
+        Box::new(PolicyView),
+        Box::new(PartnerView::new(Arc::new(Cards))),
+        Box::new(LeadView::new(member.code, vault)),
+    ];
+    let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+    let primary: Vec<Row> = rows(member.node.log(), 0x10, 0x40)
+        .into_iter()
+        .filter(|row| keep(row))
+        .collect();
+    for chunk in primary.chunks(256) {
+        let chunk = chunk.to_vec();
+        log.propose(Proposal::new(move |txn| -> Result<(), TxnError> {
+            chunk
+                .into_iter()
+                .try_for_each(|(key, value)| txn.put(key, value))
+        }))
+        .await
+        .unwrap();
+    }
+    // One by one, so that nothing depends on what was committed together.
+    for leaf in leaves(member.node.log()) {
+        log.propose(Proposal::new(move |txn| txn.append(leaf)))
+            .await
+            .unwrap();
+    }
+    let views = rows(&log, 0x40, 0x80);
+    log.close().await;
+    views
+}
+
+#[tokio::test]
+async fn i8_views_are_functions_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = busy(dir.path()).await;
+    for member in cluster.members() {
+        let live = rows(member.node.log(), 0x40, 0x80);
+        assert!(live.len() > 20, "{}", member.code);
+        let made = rebuilt(member, |_| true).await;
+        for (made, live) in made.iter().zip(&live) {
+            assert_eq!(hex::encode(&made.0), hex::encode(&live.0));
+            assert_eq!(
+                String::from_utf8_lossy(&made.1),
+                String::from_utf8_lossy(&live.1)
+            );
+        }
+        assert_eq!(made.len(), live.len());
+        // Payloads are part of what they are made from: without the keys to them, who it is about cannot be found.
+        let erased = rebuilt(member, |(key, _)| key[0] != 0x11).await;
+        let about_people = |rows: &[Row]| rows.iter().filter(|(key, _)| key[0] == 0x43).count();
+        assert!(about_people(&made) > 0);
+        assert_eq!(about_people(&erased), 0);
+    }
+    cluster.stop().await;
+}
+
+/// One node that a test stops and starts again, on the same directory and address.
+struct Station {
+    home: PathBuf,
+    code: &'static str,
+    config: Config,
+    vkey: String,
+    node: Option<Node>,
+}
+
+impl Station {
+    async fn new(dir: &Path, of: &'static str) -> Self {
+        let home = dir.join(of);
+        let mut config = write_node(&home, code(of), "127.0.0.1:1").unwrap();
+        let vkey = yichuan::node::files::create(&config.data, code(of)).unwrap();
+        config.listen.address.set_port(0);
+        let mut station = Self {
+            home,
+            code: of,
+            config,
+            vkey: vkey.to_string(),
+            node: None,
+        };
+        station.start().await;
+        let address = station.node.as_ref().unwrap().address().to_string();
+        station.config = write_node(&station.home, code(of), &address).unwrap();
+        station
+    }
+
+    async fn start(&mut self) {
+        heard::install();
+        // In one process a read that was cut off may hold the stopped node's store for a moment longer.
+        self.node = Some(
+            world::within(async {
+                loop {
+                    let clock = Arc::new(SystemClock);
+                    match Node::start_with(&self.config, clock, eager()).await {
+                        Err(StartError::OpenStore(OpenStoreError::Lock(_))) => {}
+                        started => return started.unwrap(),
+                    }
+                }
+            })
+            .await,
+        );
+    }
+
+    async fn stop(&mut self) {
+        let node = self.node.take().unwrap();
+        world::within(node.stop()).await;
+    }
+
+    fn log(&self) -> &Log {
+        self.node.as_ref().unwrap().log()
+    }
+
+    fn card(&self) -> NodeCard {
+        card(self.code, &self.vkey, &self.config.listen.endpoint)
+    }
+
+    async fn meets(&self, other: &Self) {
+        introduce(&self.config.listen.endpoint, self.code, &other.card()).await;
+        introduce(&other.config.listen.endpoint, other.code, &self.card()).await;
+    }
+
+    async fn push(&self, leads: &[yichuan::domain::LeadFields]) -> Vec<world::Pushed> {
+        push(&self.config.listen.endpoint, self.code, leads).await
+    }
+}
+
+#[tokio::test]
+async fn a_partner_that_is_down_holds_up_no_other_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut county = Station::new(dir.path(), COUNTY).await;
+    let mut guangdong = Station::new(dir.path(), GUANGDONG).await;
+    let mut zhejiang = Station::new(dir.path(), ZHEJIANG).await;
+    county.meets(&guangdong).await;
+    county.meets(&zhejiang).await;
+    let (south, east) = (leads_to(GUANGDONG), leads_to(ZHEJIANG));
+    let first = county.push(&south[..1]).await;
+    until(county.log(), 1, receipt_for(first[0].index)).await;
+
+    guangdong.stop().await;
+    let late = county.push(&south[1..6]).await;
+    for (lead, pushed) in east[..5].iter().zip(1..) {
+        let sent = county.push(std::slice::from_ref(lead)).await;
+        until(county.log(), 1, receipt_for(sent[0].index)).await;
+        assert_eq!(count(zhejiang.log(), is_received), pushed);
+    }
+    assert_eq!(waiting(county.log(), GUANGDONG), 5);
+    assert_eq!(waiting(county.log(), ZHEJIANG), 0);
+
+    // The sender too goes down meanwhile: what it promised is on its disk.
+    county.stop().await;
+    county.start().await;
+    assert_eq!(waiting(county.log(), GUANGDONG), 5);
+
+    guangdong.start().await;
+    for sent in &late {
+        until(county.log(), 1, receipt_for(sent.index)).await;
+    }
+    assert_eq!(count(guangdong.log(), is_received), 6);
+    assert_eq!(waiting(county.log(), GUANGDONG), 0);
+    let receipts = count(county.log(), |k| matches!(k, Kind::ReceiptLogged { .. }));
+    assert_eq!(receipts, 11);
+    for station in [&mut county, &mut guangdong, &mut zhejiang] {
+        verify(station.log());
+        station.stop().await;
+    }
+}
+
+/// Everything that a receipt in a log claims, checked with nothing but the log and the partners' keys.
+fn receipts_prove(log: &Log, partners: &[&Member]) {
+    let own = log.verifier_key();
+    let mut checked = 0;
+    for (index, entry) in (0..).zip(entries(log)) {
+        let Kind::ReceiptLogged {
+            to,
+            sent_index,
+            proof,
+            ..
+        } = entry.kind
+        else {
+            continue;
+        };
+        let partner = partners.iter().find(|member| member.code == to).unwrap();
+        let key: VerifierKey = partner.vkey.parse().unwrap();
+        key.verify_signature(&proof.checkpoint, &proof.signature)
+            .unwrap();
+        merkle::verify_inclusion(
+            &merkle::leaf_hash(&proof.partner_entry),
+            proof.partner_index,
+            proof.checkpoint.size,
+            &proof.inclusion,
+            &proof.checkpoint.root,
+        )
+        .unwrap();
+        let theirs = Entry::decode(&proof.partner_entry).unwrap();
+        let Kind::DispatchReceived(received) = theirs.kind else {
+            panic!("a receipt holds {}", theirs.kind.as_str());
+        };
+        let leaf = log.reader().entry(sent_index).unwrap().unwrap();
+        assert_eq!(received.sender_entry, leaf);
+        rests_on(&own, &received);
+        cosigned(log, &key, &proof, sent_index, index);
+        // And it is in the partner's log, at that index, to this day.
+        let there = partner.node.log().reader().entry(proof.partner_index);
+        assert_eq!(there.unwrap().unwrap(), proof.partner_entry);
+        checked += 1;
+    }
+    assert!(checked > 0);
+}
+
+/// The partner's entry proves our leaf in a tree that we signed.
+fn rests_on(own: &VerifierKey, received: &Received) {
+    own.verify_signature(&received.checkpoint, &received.signature)
+        .unwrap();
+    merkle::verify_inclusion(
+        &received.leaf_hash(),
+        received.sender_index,
+        received.checkpoint.size,
+        &received.inclusion,
+        &received.checkpoint.root,
+    )
+    .unwrap();
+}
+
+/// The partner cosigned one of our trees that has the dispatch and is older than its receipt.
+fn cosigned(log: &Log, key: &VerifierKey, proof: &PartnerProof, sent: u64, receipt: u64) {
+    let cosignature = Cosignature {
+        at_seconds: proof.cosigned_at_s,
+        signature: proof.cosignature,
+    };
+    let reader = log.reader();
+    let found = (sent + 1..=receipt).any(|size| {
+        let checkpoint = yichuan::note::Checkpoint {
+            origin: log.origin().to_owned(),
+            size,
+            root: reader.proofs().root(size).unwrap(),
+        };
+        key.verify_cosignature(&checkpoint, &cosignature).is_ok()
+    });
+    assert!(found, "no tree of ours has this cosignature");
+}
+
+#[tokio::test]
+async fn every_receipt_in_a_log_proves_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = busy(dir.path()).await;
+    let all: Vec<&Member> = cluster.members().iter().collect();
+    receipts_prove(cluster.member(COUNTY).node.log(), &all);
+    receipts_prove(cluster.member(GUANGDONG).node.log(), &all);
+    cluster.stop().await;
+}

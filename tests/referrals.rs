@@ -1,0 +1,420 @@
+//! Referrals between a county and a province: real nodes, real TLS, real stores.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+use std::time::Duration;
+use tonic::{Code, Status};
+use yichuan::{
+    access::Purpose,
+    cli::demo::cluster::{Cluster, grounds},
+    exchange::CourierOptions,
+    rpc::pb::{self, Action, ReferralState as S},
+};
+
+const COUNTY: &str = "520624";
+const GUANGDONG: &str = "440000";
+const ZHEJIANG: &str = "330000";
+
+type Client = pb::referrals_client::ReferralsClient<tonic::transport::Channel>;
+
+struct World {
+    cluster: Cluster,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let codes = [COUNTY, GUANGDONG, ZHEJIANG];
+        let cluster = Cluster::start(dir.path(), &codes, CourierOptions::default())
+            .await
+            .unwrap();
+        cluster.introduce().await.unwrap();
+        Self { cluster, _dir: dir }
+    }
+
+    fn client(&self, node: &str, of: &str, who: &str) -> Client {
+        Client::new(self.cluster.channel(node, of, who).unwrap())
+    }
+
+    async fn open(&self, kind: pb::ReferralKind) -> Result<pb::ReferralAnswer, Status> {
+        let request = pb::OpenReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            kind: kind.into(),
+            to: "440300".into(),
+            referral: Some(referral()),
+            urgency: pb::Urgency::Urgent.into(),
+            handling: pb::Handling::H0.into(),
+        };
+        let mut county = self.client(COUNTY, COUNTY, "officer-001");
+        county
+            .open_referral(request)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    /// Takes a step at a node, and waits until the other side has it.
+    async fn step(&self, node: &str, id: &str, action: Action) -> Result<S, Status> {
+        let says = matches!(action, Action::ReferralResubmit | Action::ReferralCorrect);
+        let request = pb::ActOnReferralRequest {
+            grounds: Some(grounds(node, Purpose::Case)),
+            referral_id: id.to_owned(),
+            action: action.into(),
+            return_reason: if action == Action::ReferralReturn {
+                pb::ReturnReason::FormalitiesIncomplete.into()
+            } else {
+                0
+            },
+            note: if says {
+                String::new()
+            } else {
+                "见附注".into()
+            },
+            referral: says.then(|| pb::Referral {
+                title: "再次协查".into(),
+                ..referral()
+            }),
+        };
+        let mut client = self.client(node, node, "officer-001");
+        let state = client.act_on_referral(request).await?.into_inner().state();
+        self.settled().await;
+        Ok(state)
+    }
+
+    async fn settled(&self) {
+        let settled = self.cluster.settled();
+        tokio::time::timeout(Duration::from_secs(30), settled)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    async fn show(&self, node: &str, id: &str) -> Result<pb::ShowReferralResponse, Status> {
+        let request = pb::ShowReferralRequest {
+            grounds: Some(grounds(node, Purpose::Case)),
+            referral_id: id.to_owned(),
+        };
+        let mut client = self.client(node, node, "officer-001");
+        client
+            .show_referral(request)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    /// Both nodes see the same.
+    async fn agrees(&self, id: &str, state: S) {
+        for node in [COUNTY, GUANGDONG] {
+            let shown = self.show(node, id).await.unwrap();
+            assert_eq!(shown.summary.unwrap().state(), state, "at {node}");
+        }
+    }
+
+    async fn list(&self, node: &str, of: &str, request: pb::ListReferralsRequest) -> Vec<String> {
+        let request = pb::ListReferralsRequest {
+            grounds: Some(grounds(of, Purpose::Case)),
+            ..request
+        };
+        let mut client = self.client(node, of, "officer-001");
+        let listed = client.list_referrals(request).await.unwrap().into_inner();
+        listed
+            .referrals
+            .into_iter()
+            .map(|r| r.referral_id)
+            .collect()
+    }
+}
+
+fn referral() -> pb::Referral {
+    pb::Referral {
+        title: "协查".into(),
+        matter: "核实居住情况和资金往来".into(),
+        case_number: "A5206240000002026110001".into(),
+        subject_name: "钱癸子".into(),
+        subject_number: "522225190010142478".into(),
+        place_code: "440304".into(),
+        substance: "海洛因".into(),
+        lead_ids: Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assistance_case_from_the_first_step_to_the_last() {
+    let world = World::start().await;
+    let opened = world.open(pb::ReferralKind::Assistance).await.unwrap();
+    assert_eq!(opened.state(), S::Sent);
+    let id = opened.referral_id;
+    world.settled().await;
+    world.agrees(&id, S::Delivered).await;
+
+    // What is not allowed now is refused, and what is, is named.
+    let refused = world
+        .step(GUANGDONG, &id, Action::ReferralFeedback)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(
+        refused.message().contains("sign by its recipient"),
+        "{}",
+        refused.message()
+    );
+
+    for (node, action, after) in [
+        (GUANGDONG, Action::ReferralSign, S::SignedFor),
+        (
+            GUANGDONG,
+            Action::ReferralRequestSupplement,
+            S::SupplementRequested,
+        ),
+        (COUNTY, Action::ReferralSupply, S::SignedFor),
+        (GUANGDONG, Action::ReferralReturn, S::Returned),
+        (COUNTY, Action::ReferralResubmit, S::Sent),
+        (GUANGDONG, Action::ReferralSign, S::SignedFor),
+        (GUANGDONG, Action::ReferralAccept, S::Accepted),
+        (GUANGDONG, Action::ReferralProgress, S::InProgress),
+        (GUANGDONG, Action::ReferralProgress, S::InProgress),
+        (GUANGDONG, Action::ReferralFeedback, S::FeedbackGiven),
+        (COUNTY, Action::ReferralDispute, S::Disputed),
+        (GUANGDONG, Action::ReferralFeedback, S::FeedbackGiven),
+        (COUNTY, Action::ReferralConfirm, S::Confirmed),
+        (COUNTY, Action::ReferralClose, S::Closed),
+    ] {
+        let state = world.step(node, &id, action).await.unwrap();
+        assert_eq!(state, after, "{action:?}");
+        let settled = if after == S::Sent {
+            S::Delivered
+        } else {
+            after
+        };
+        world.agrees(&id, settled).await;
+    }
+
+    // Each step is in both logs, with its receipt where it was sent from.
+    for node in [COUNTY, GUANGDONG] {
+        let shown = world.show(node, &id).await.unwrap();
+        assert_eq!(shown.referral.unwrap().title, "再次协查");
+        assert_eq!(shown.events.len(), 15);
+        assert!(shown.allowed.is_empty());
+        for event in &shown.events {
+            let ours = event.principal.contains(node);
+            assert_eq!(
+                event.receipt.is_some(),
+                ours,
+                "{node}: {:?}",
+                event.action()
+            );
+            assert!(!event.superseded && !event.waiting);
+        }
+    }
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_leaves_when_a_second_person_approves_it() {
+    let world = World::start().await;
+    let drafted = world.open(pb::ReferralKind::Transfer).await.unwrap();
+    assert_eq!(drafted.state(), S::Drafted);
+    let id = drafted.referral_id;
+
+    // Nobody at the other side has it, and nobody here goes on with it.
+    world.settled().await;
+    assert_eq!(
+        world.show(GUANGDONG, &id).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let refused = world
+        .step(COUNTY, &id, Action::ReferralRecall)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+
+    let approve = |who: &'static str| {
+        let request = pb::ApproveReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            referral_id: id.clone(),
+        };
+        let mut client = world.client(COUNTY, COUNTY, who);
+        async move {
+            client
+                .approve_referral(request)
+                .await
+                .map(tonic::Response::into_inner)
+        }
+    };
+    assert_eq!(
+        approve("officer-002").await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
+    assert_eq!(approve("supervisor-001").await.unwrap().state(), S::Sent);
+    assert_eq!(
+        approve("supervisor-001").await.unwrap_err().code(),
+        Code::FailedPrecondition
+    );
+    world.settled().await;
+    world.agrees(&id, S::Delivered).await;
+    assert_eq!(
+        world.show(GUANGDONG, &id).await.unwrap().referral.unwrap(),
+        referral()
+    );
+    for (node, action) in [
+        (GUANGDONG, Action::ReferralSign),
+        (GUANGDONG, Action::ReferralAccept),
+        (GUANGDONG, Action::ReferralProgress),
+        (COUNTY, Action::ReferralRecall),
+    ] {
+        world.step(node, &id, action).await.unwrap();
+    }
+    world.agrees(&id, S::Recalled).await;
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_does_not_approve_what_they_drafted_and_h1_is_no_evidence() {
+    let world = World::start().await;
+    let mut supervisor = world.client(COUNTY, COUNTY, "supervisor-001");
+    let request = pb::OpenReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        kind: pb::ReferralKind::Transfer.into(),
+        to: GUANGDONG.into(),
+        referral: Some(referral()),
+        urgency: pb::Urgency::Normal.into(),
+        handling: pb::Handling::H0.into(),
+    };
+    let drafted = supervisor
+        .open_referral(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let approval = pb::ApproveReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        referral_id: drafted.referral_id,
+    };
+    let refused = supervisor.approve_referral(approval).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let h1 = pb::OpenReferralRequest {
+        handling: pb::Handling::H1.into(),
+        ..request
+    };
+    assert_eq!(
+        supervisor.open_referral(h1).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partners_find_what_concerns_them_and_nothing_else() {
+    let world = World::start().await;
+    let id = world
+        .open(pb::ReferralKind::Assistance)
+        .await
+        .unwrap()
+        .referral_id;
+    let draft = world
+        .open(pb::ReferralKind::Transfer)
+        .await
+        .unwrap()
+        .referral_id;
+    world.settled().await;
+    let any = pb::ListReferralsRequest::default;
+    let only = std::slice::from_ref(&id);
+
+    assert_eq!(
+        world.list(COUNTY, COUNTY, any()).await,
+        [id.clone(), draft.clone()]
+    );
+    assert_eq!(world.list(GUANGDONG, GUANGDONG, any()).await, only);
+    // With their own certificate at the county's node: what is between the two, and no draft.
+    assert_eq!(world.list(COUNTY, GUANGDONG, any()).await, only);
+    assert!(world.list(COUNTY, ZHEJIANG, any()).await.is_empty());
+
+    let about = |request: pb::ListReferralsRequest| world.list(GUANGDONG, GUANGDONG, request);
+    let number = |n: &str| pb::ListReferralsRequest {
+        subject_number: n.into(),
+        ..any()
+    };
+    assert_eq!(about(number("522225190010142478")).await, only);
+    assert!(about(number("522225190304024303")).await.is_empty());
+    let both = pb::ListReferralsRequest {
+        subject_name: "钱癸子".into(),
+        place_code: "440304".into(),
+        substance: "海洛因".into(),
+        ..any()
+    };
+    assert_eq!(about(both.clone()).await, only);
+    let other_place = pb::ListReferralsRequest {
+        place_code: "440305".into(),
+        ..both
+    };
+    assert!(about(other_place).await.is_empty());
+    let soon = pb::ListReferralsRequest {
+        due_before_ms: 1,
+        ..any()
+    };
+    assert!(about(soon).await.is_empty());
+    let some_day = pb::ListReferralsRequest {
+        due_before_ms: u64::MAX,
+        ..any()
+    };
+    assert_eq!(about(some_day).await, only);
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_misses_nothing_and_resumes() {
+    let world = World::start().await;
+    let id = world
+        .open(pb::ReferralKind::Assistance)
+        .await
+        .unwrap()
+        .referral_id;
+    world.settled().await;
+    let watch = |after_index| pb::WatchReferralsRequest {
+        grounds: Some(grounds(GUANGDONG, Purpose::Case)),
+        after_index,
+    };
+    let mut client = world.client(GUANGDONG, GUANGDONG, "officer-001");
+    let mut all = client
+        .watch_referrals(watch(Some(0)))
+        .await
+        .unwrap()
+        .into_inner();
+    let within = Duration::from_secs(30);
+    let first = tokio::time::timeout(within, all.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(first.referral.unwrap().referral_id, id);
+
+    world
+        .step(GUANGDONG, &id, Action::ReferralSign)
+        .await
+        .unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&S::SignedFor) {
+        let change = tokio::time::timeout(within, all.message())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert!(change.log_index > first.log_index);
+        seen.push(change.referral.unwrap().state());
+    }
+    // Resumed behind the first change, it begins with the next.
+    let mut resumed = client
+        .watch_referrals(watch(Some(first.log_index)))
+        .await
+        .unwrap()
+        .into_inner();
+    let next = tokio::time::timeout(within, resumed.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(next.log_index > first.log_index);
+    drop((all, resumed));
+    world.cluster.stop().await;
+}
