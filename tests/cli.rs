@@ -130,10 +130,13 @@ const OPEN: [&str; 14] = [
     "请核实住址",
 ];
 
-/// The same, but for one option.
+/// The same, but for one option and its value.
 fn without(option: &str) -> Vec<&'static str> {
-    let at = OPEN.iter().position(|arg| *arg == option).unwrap();
-    [&OPEN[..at], &OPEN[at + 2..]].concat()
+    let (command, options) = OPEN.split_at(2);
+    let kept = options
+        .chunks(2)
+        .filter(|pair| pair.first() != Some(&option));
+    command.iter().chain(kept.flatten()).copied().collect()
 }
 
 #[test]
@@ -553,7 +556,7 @@ fn a_referral_is_checked_before_anybody_is_asked_and_says_nothing_of_a_person() 
     let run = officer(&yichuan);
     let (name, bad, good) = ("钱癸子", "522225190010142479", "522225190010142478");
     let subject = ["--subject-name", "-", "--subject-number", "-"];
-    let opened = |more: &[&str], stdin: &str| run(&[&OPEN[..], more].concat(), stdin);
+    let opened = |more: &[&str], stdin: &str| run(&[OPEN.as_slice(), more].concat(), stdin);
 
     let ran = opened(&subject, &format!("{name}\n{good}\n"));
     assert_eq!(ran.code, 69, "sound, and there is no node: {}", ran.err);
