@@ -156,9 +156,10 @@ fn detail(
         }
     }
     // A draft is only approved: it never left, so there is nothing to take back.
-    let allowed = match row.progress {
-        ReferralProgress::Drafted => Vec::new(),
-        progress => progress.allowed(row.own_side()),
+    let allowed = if row.progress == ReferralProgress::Drafted {
+        Vec::new()
+    } else {
+        row.progress.allowed(row.own_side())
     };
     let fields = fields.ok_or(DeskError::Erased(record))?;
     Ok(ReferralDetail {
