@@ -15,6 +15,8 @@ mod misuse;
 mod persons;
 #[path = "common/processes.rs"]
 mod processes;
+#[path = "privacy/referrals.rs"]
+mod referrals;
 #[path = "privacy/secrets.rs"]
 mod secrets;
 
@@ -95,9 +97,14 @@ impl Seen {
 
 /// Runs a command as somebody of the node's jurisdiction.
 fn run(home: &Home, who: &str, args: &[&str], stdin: &str) -> Output {
+    run_for(home, who, "screening", args, stdin)
+}
+
+/// The same for another purpose.
+fn run_for(home: &Home, who: &str, purpose: &str, args: &[&str], stdin: &str) -> Output {
     let mut command = home.command(LOUD);
     let mut child = command
-        .args(["--as", who, "--purpose", "screening", "--basis"])
+        .args(["--as", who, "--purpose", purpose, "--basis"])
         .arg(format!("campaign:{}-2026-01", home.code))
         .args(args)
         .stdin(Stdio::piped())
@@ -329,6 +336,7 @@ async fn nothing_about_a_person_leaves_a_node_but_to_who_opens_a_record() {
         values.extend(persons::secrets(lead, &format!("lead {n}")));
     }
     values.insert("note".into(), CAMPAIGN_NOTE.into());
+    values.extend(referrals::secrets());
     let secrets = Secrets::new(&values);
 
     let mut seen = Seen::default();
@@ -338,6 +346,8 @@ async fn nothing_about_a_person_leaves_a_node_but_to_who_opens_a_record() {
     push_sheets(&nodes, &leads, dir.path(), &mut seen);
     nodes.settle().await;
     let opened = answer(&nodes, &leads, &mut seen).await;
+    let referred = referrals::exchange(&nodes, &mut seen).await;
+    referrals::put_wrongly(&nodes, &mut seen).await;
     misuse::type_wrongly(&nodes, &leads[2], &mut seen);
     misuse::call_wrongly(&nodes, &leads[2], &mut seen).await;
     audit(&nodes, dir.path(), &mut seen).await;
@@ -356,6 +366,13 @@ async fn nothing_about_a_person_leaves_a_node_but_to_who_opens_a_record() {
         let found = secrets.leaks(&opened[&lead.number]);
         let label = persons::secrets(lead, "");
         assert!(found.len() >= label.len(), "{found:?}");
+    }
+    let found = secrets.leaks(&referred);
+    for label in referrals::shown() {
+        assert!(
+            found.iter().any(|leak| leak.what == label),
+            "{label} was not shown"
+        );
     }
     let bytes: usize = seen.0.iter().map(|(_, bytes)| bytes.len()).sum();
     println!(
