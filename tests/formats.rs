@@ -22,7 +22,7 @@ use yichuan::{
     access::{Basis, Grounds, Principal, Purpose, Role},
     domain::{
         AssessmentOutcome, DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId,
-        Timestamp, Urgency, sign_within_seconds,
+        Timestamp, Urgency, referral::ReferralFields, sign_within_seconds,
     },
     log::MAX_PROPOSAL,
     merkle::{
@@ -32,7 +32,7 @@ use yichuan::{
     note::{LogSigner, MAX_NOTE_BYTES, MAX_SIGNATURE_LINES, SignedCheckpoint},
     record::{
         CONSULTED_LIMIT, Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry,
-        Kind, LEAF_LIMIT, LeadAnswer, Plaintext, Terms,
+        Kind, LEAF_LIMIT, LeadAnswer, Note, Plaintext, Terms,
     },
     seal::{self, CIPHERTEXT_LIMIT, Keyring, PayloadKey, PurgeMonth},
     store::{MAX_VALUE, long},
@@ -352,6 +352,63 @@ fn notes(examples: &mut Examples) {
     );
 }
 
+fn content(content: &Content) -> Vec<u8> {
+    // Behind the random key, and the tags and lengths of both fields.
+    let plain = Plaintext::new(content).unwrap().to_bytes();
+    let header = if plain.len() - 36 < 128 { 36 } else { 37 };
+    plain[header..].to_vec()
+}
+
+/// What is on the wire and in the log of referrals only.
+fn referrals(examples: &mut Examples) {
+    let referral = Content::Referral(Box::new(ReferralFields {
+        title: "协查".to_owned(),
+        matter: "核实住址".to_owned(),
+        subject_name: "钱癸子".to_owned(),
+        place_code: "440304".to_owned(),
+        lead_ids: vec![record().to_string()],
+        ..ReferralFields::default()
+    }));
+    examples.insert("referral-content", content(&referral));
+    let note = Content::ReferralNote(Note("属实".to_owned()));
+    examples.insert("referral-note-content", content(&note));
+
+    let approved = Entry {
+        time: NOW,
+        id: EntryId::from(id(5)),
+        cause: Cause {
+            principal: Principal::person(code("530102"), Role::Supervisor, "A-7").unwrap(),
+            grounds: Some(Grounds {
+                purpose: Purpose::Case,
+                basis: Basis::Case("A5301020000002026030001".to_owned()),
+            }),
+        },
+        kind: Kind::ReferralApproved {
+            record: record(),
+            draft: Hash::from([0xaa; 32]),
+        },
+    };
+    let leaf = approved.encode();
+    assert_eq!(Entry::decode(&leaf), Ok(approved));
+    examples.insert("leaf-referral-approved", leaf);
+
+    let ring = Keyring::from_bytes(&examples["key-file"]).unwrap();
+    let bucket = ring.bucket(month()).unwrap();
+    let tags = [
+        ("number", "522225190010142478"),
+        ("name", "钱癸子"),
+        ("place", "440304"),
+        ("substance", "海洛因"),
+    ];
+    let tags = tags.map(|(kind, value)| (hex::encode(bucket.tag(kind, value)), kind, value));
+    let named: Vec<_> = tags
+        .iter()
+        .map(|(tag, kind, value)| (tag.clone(), format!("{kind} {value}")))
+        .collect();
+    let named = named.iter().map(|(tag, what)| (tag.clone(), what.as_str()));
+    examples.insert("subject-tags", lines(named));
+}
+
 async fn examples() -> Examples {
     let mut examples = Examples::new();
     words(&mut examples);
@@ -359,6 +416,7 @@ async fn examples() -> Examples {
     let sent = payload(&mut examples);
     entries(&mut examples, sent);
     node_keys(&mut examples);
+    referrals(&mut examples);
     proofs(&mut examples);
     notes(&mut examples);
     storage::export(&mut examples);

@@ -81,7 +81,7 @@ pub(crate) async fn rows(examples: &mut Examples) {
 
 pub(crate) fn row_keys(examples: &mut Examples) {
     let to = code("520624");
-    let keys: [(&[u8], _); 18] = [
+    let keys: [(&[u8], _); 21] = [
         (&keys::frame(258), "frame whose first leaf is 258"),
         (&keys::continuation(258, 1), "leaf 258, first continuation"),
         (&keys::tile_half(1, 2), "tile level 1, half 2"),
@@ -112,11 +112,11 @@ pub(crate) fn row_keys(examples: &mut Examples) {
         ),
         (
             &tables::record_event(record(), 258),
-            "action on the lead, entry 258",
+            "action on the lead or referral, entry 258",
         ),
         (
             &tables::subject(203_103, &[0xbb; 16], 258),
-            "lead of entry 258 by its subject's tag bb…",
+            "record of entry 258 by its subject's tag bb…",
         ),
         (
             &tables::lead_number(&[0xcc; 32]),
@@ -124,6 +124,15 @@ pub(crate) fn row_keys(examples: &mut Examples) {
         ),
         (&tables::partner(to, true), "proposed card of 520624"),
         (&tables::POLICY, "newest policy"),
+        (&tables::referral(record()), "referral"),
+        (
+            &tables::referral_by_state(1, 5, 258),
+            "referral of entry 258, received (1), in state 5",
+        ),
+        (
+            &tables::referral_change(258),
+            "entry 258 changed a referral",
+        ),
     ];
     examples.insert(
         "keys",
