@@ -473,7 +473,16 @@ fn export(dir: &Path, in_order: bool) -> (PathBuf, String) {
     let time = Timestamp::from_millis(1_772_640_000_000);
     let mut tiles = TileWriter::create(dir).unwrap();
     let mut log = LogVerifier::new();
-    for (who, kind) in [(own, started), (whose, Kind::PolicyChanged { auditors })] {
+    for (who, kind) in [
+        (own, started),
+        (
+            whose,
+            Kind::PolicyChanged {
+                auditors,
+                units: Default::default(),
+            },
+        ),
+    ] {
         let entry = Entry {
             time,
             id: EntryId::new(time),

@@ -85,7 +85,10 @@ fn log_lies() -> Vec<Lie> {
         },
     );
     let mut no_start = HandLog::empty(COUNTY);
-    let policy = Kind::PolicyChanged { auditors: vec![] };
+    let policy = Kind::PolicyChanged {
+        auditors: vec![],
+        units: Default::default(),
+    };
     no_start.append(node(COUNTY), policy);
     vec![
         ("started with another key", other_key, D::Start),
@@ -355,6 +358,7 @@ fn defects_are_all_counted_and_the_first_listed() {
         let kind = Kind::Consulted {
             how,
             records: vec![],
+            overridden: false,
         };
         log.append(without_grounds(officer()), kind);
     }
