@@ -218,9 +218,10 @@ mod tests {
         };
         let principal: Principal = who.parse().unwrap();
         let grounds = Grounds {
-            purpose: match principal.role() {
-                Role::Auditor => Purpose::Audit,
-                _ => Purpose::Case,
+            purpose: if principal.role() == Role::Auditor {
+                Purpose::Audit
+            } else {
+                Purpose::Case
             },
             basis: "campaign:520624-2026-01".parse().unwrap(),
         };
