@@ -9,8 +9,8 @@ use super::{
 use crate::{
     access::{Assignee, Clearance, Parties, Permit, ReadReferral, Scope},
     domain::{
-        RecordId, ReferralStep, ReturnReason, Standing, Timestamp, referral::ReferralFields,
-        resolve,
+        RecordId, ReferralProgress, ReferralStep, ReturnReason, Standing, Timestamp,
+        referral::ReferralFields, resolve,
     },
     exchange::{Payload, Rows, Vault, VaultError},
     log::{Durable, Reader},
@@ -148,7 +148,12 @@ fn detail(
             fields = Some(*says);
         }
     }
-    let allowed = row.progress.allowed(row.own_side());
+    // A draft is only approved: it never left, so there is nothing to take back.
+    let allowed = if row.progress == ReferralProgress::Drafted {
+        Vec::new()
+    } else {
+        row.progress.allowed(row.own_side())
+    };
     let fields = fields.ok_or(DeskError::Erased(record))?;
     Ok(ReferralDetail {
         row,
