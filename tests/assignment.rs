@@ -153,6 +153,24 @@ impl World {
         signed.map(|answer| answer.into_inner().log_index)
     }
 
+    /// A command of somebody of the province: its exit code, what it printed, what it complained of.
+    fn command(&self, who: &str, args: &[&str]) -> (i32, String, String) {
+        let config = self.cluster.member(PROVINCE).dir.join("node.toml");
+        let run = || {
+            std::process::Command::new(env!("CARGO_BIN_EXE_yichuan"))
+                .arg("--config")
+                .arg(&config)
+                .args(["--as", who, "--purpose", "case", "--lang", "en"])
+                .args(["--basis", "case:A5206240000002026110001"])
+                .args(args)
+                .output()
+        };
+        let output = tokio::task::block_in_place(run).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    }
+
     fn size(&self) -> u64 {
         let log = self.cluster.member(PROVINCE).node.log();
         log.checkpoint().size()
@@ -166,12 +184,14 @@ impl World {
 
     /// How the entry says that one record was consulted, by whose override.
     async fn consulted(&self, index: u64) -> (Consultation, bool) {
-        match self.entry(index).await.kind {
-            Kind::Consulted {
-                how, overridden, ..
-            } => (how, overridden),
-            other => panic!("{}", other.as_str()),
-        }
+        let entry = self.entry(index).await;
+        let Kind::Consulted {
+            how, overridden, ..
+        } = entry.kind
+        else {
+            panic!("{}", entry.kind.as_str());
+        };
+        (how, overridden)
     }
 
     async fn inspect(&self) -> Inspection {
@@ -337,5 +357,41 @@ async fn only_a_supervisor_assigns_and_only_what_is_there_to_whom_there_is() {
         assert_eq!(code(assigned), refusal, "{assignee}");
     }
     assert_eq!(world.size(), before);
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_assign_list_refuse_and_override() {
+    let world = World::start().await;
+    let (lead, referral) = (world.lead.as_str(), world.referral.as_str());
+    for (kind, id) in [("lead", lead), ("referral", referral)] {
+        let assign = |who, to| world.command(who, &[kind, "assign", id, "--to", to]);
+        let (code, _, said) = assign("officer-001", "officer/001");
+        assert_eq!(code, 77, "{said}");
+        let (code, said, _) = assign("supervisor-001", "officer/001");
+        assert_eq!(code, 0);
+        let begins = format!("{id}: assigned to officer/001, entry ");
+        assert!(said.starts_with(&begins), "{said}");
+
+        let (code, list, _) =
+            world.command("officer-002", &[kind, "list", "--direction", "received"]);
+        assert_eq!(code, 0);
+        assert!(
+            list.contains("assigned to") && list.contains("officer/001"),
+            "{list}"
+        );
+        for args in [&[kind, "show", id][..], &[kind, "sign", id]] {
+            let (code, _, said) = world.command("officer-002", args);
+            assert_eq!(code, 77, "{args:?}");
+            assert!(said.contains("assigned to officer/001"), "{said}");
+            let overriding = [args, &["--override"]].concat();
+            let (code, _, said) = world.command("supervisor-001", &overriding);
+            assert_eq!(code, 0, "{said}");
+        }
+        let (code, said, _) = assign("supervisor-001", "nobody");
+        assert_eq!(code, 0);
+        assert!(said.contains("assigned to nobody"), "{said}");
+        assert_eq!(world.command("officer-002", &[kind, "show", id]).0, 0);
+    }
     world.cluster.stop().await;
 }
