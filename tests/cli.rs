@@ -152,6 +152,14 @@ fn a_command_line_that_cannot_be_read_is_64_and_says_what_to_do() {
         &["lead", "list", "--since", "yesterday"],
         &["lead", "list", "--limit", "0"],
         &["lead", "return", "0198c6de-7f3a-7cc0-b0f3-0123456789ab"],
+        &["lead", "assign", "0198c6de-7f3a-7cc0-b0f3-0123456789ab"],
+        &[
+            "lead",
+            "assign",
+            "0198c6de-7f3a-7cc0-b0f3-0123456789ab",
+            "--to",
+            "supervisor/001",
+        ],
         &["partner", "approve", "440000"],
         &["partner", "approve", "440000", "--fingerprint", "12"],
         &["certs", "ca", "99"],
@@ -193,7 +201,7 @@ fn help_and_version_are_data_in_both_languages() {
     let help = yichuan.run(&["lead", "--help"]);
     assert_eq!((help.code, help.err.as_str()), (0, ""));
     for command in [
-        "check", "push", "list", "inbox", "show", "sign", "assess", "return",
+        "check", "push", "list", "inbox", "show", "sign", "assess", "return", "assign",
     ] {
         assert!(help.out.contains(command), "{command}: {}", help.out);
     }
@@ -650,7 +658,16 @@ fn export(dir: &Path, in_order: bool) -> (PathBuf, String) {
     let time = Timestamp::from_millis(1_772_640_000_000);
     let mut tiles = TileWriter::create(dir).unwrap();
     let mut log = LogVerifier::new();
-    for (who, kind) in [(own, started), (whose, Kind::PolicyChanged { auditors })] {
+    for (who, kind) in [
+        (own, started),
+        (
+            whose,
+            Kind::PolicyChanged {
+                auditors,
+                units: Default::default(),
+            },
+        ),
+    ] {
         let entry = Entry {
             time,
             id: EntryId::new(time),

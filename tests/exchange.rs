@@ -146,6 +146,7 @@ async fn a_sheet_goes_out_and_is_answered() {
         .show_lead(pb::ShowLeadRequest {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             lead_id: lead_id.clone(),
+            override_assignment: false,
         })
         .await
         .unwrap()

@@ -77,6 +77,7 @@ impl World {
                 title: "再次协查".into(),
                 ..referral()
             }),
+            override_assignment: false,
         };
         let mut client = self.client(node, node, "officer-001");
         let state = client.act_on_referral(request).await?.into_inner().state();
@@ -96,6 +97,7 @@ impl World {
         let request = pb::ShowReferralRequest {
             grounds: Some(grounds(node, Purpose::Case)),
             referral_id: id.to_owned(),
+            override_assignment: false,
         };
         let mut client = self.client(node, node, "officer-001");
         client

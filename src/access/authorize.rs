@@ -1,6 +1,6 @@
 //! `authorize(principal, grounds, action, subject)`: a [`Permit`] that is handed on, or a [`Denial`].
 
-use super::{Grounds, Principal, Purpose, Role};
+use super::{Assignee, Grounds, Officer, Principal, Purpose, Role, UnitName, Units};
 use crate::domain::Jurisdiction;
 use std::{collections::BTreeSet, fmt};
 
@@ -68,6 +68,9 @@ acts! {
     /// See who the partners are; pushing needs to know.
     ListPartners = "list partners": [Admin, Officer, Supervisor, Auditor], partners: false,
         for [Screening, Case, Assistance, Supervision, Audit];
+    /// Assign a record to an officer or a unit of the node.
+    AssignRecord = "assign a record": [Supervisor], partners: false,
+        for [Screening, Case, Assistance, Supervision];
     /// Read the log.
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
 }
@@ -110,6 +113,9 @@ pub struct Permit<A> {
     principal: Principal,
     grounds: Grounds,
     scope: Scope,
+    /// Units of the node that its holder belongs to.
+    units: BTreeSet<UnitName>,
+    overrides: bool,
     _act: A,
 }
 
@@ -127,6 +133,20 @@ impl<A> Permit<A> {
     /// On which records.
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    pub(super) const fn units(&self) -> &BTreeSet<UnitName> {
+        &self.units
+    }
+
+    pub(super) const fn overrides(&self) -> bool {
+        self.overrides
+    }
+
+    /// The same permit, with which a supervisor overrides assignments, or not.
+    #[must_use]
+    pub fn overriding(self, overrides: bool) -> Self {
+        Self { overrides, ..self }
     }
 }
 
@@ -160,6 +180,14 @@ pub enum Denial {
     /// The auditor is not on the policy's list.
     #[error("this auditor is not listed in the node's policy")]
     UnlistedAuditor,
+    /// The record is somebody else's to open and to act on.
+    #[error(
+        "this record is assigned to {0}; a supervisor can assign it to you, or override the assignment, which is logged"
+    )]
+    Assigned(Assignee),
+    /// Somebody who is no supervisor asked to override.
+    #[error("this record is assigned to {0}; only a supervisor of this node overrides that")]
+    Override(Assignee),
     /// Not a node of another jurisdiction.
     #[error("only a partner's node relays dispatches")]
     NotAPartnerNode,
@@ -173,6 +201,8 @@ impl Denial {
             Self::Foreign { .. } => "foreign",
             Self::Purpose { .. } => "purpose",
             Self::UnlistedAuditor => "unlisted_auditor",
+            Self::Assigned(_) => "assigned",
+            Self::Override(_) => "override",
             Self::NotAPartnerNode => "not_a_partner_node",
         }
     }
@@ -185,6 +215,8 @@ pub struct Policy {
     pub own: Jurisdiction,
     /// Auditors who may read this log.
     pub auditors: BTreeSet<String>,
+    /// The node's units, and the officers in each.
+    pub units: Units,
 }
 
 impl Policy {
@@ -233,8 +265,19 @@ impl Policy {
             principal: principal.clone(),
             grounds,
             scope,
+            units: self.units_of(principal),
+            overrides: false,
             _act: act,
         })
+    }
+
+    fn units_of(&self, principal: &Principal) -> BTreeSet<UnitName> {
+        let is_in = |members: &BTreeSet<Officer>| members.iter().any(|o| o.is(principal));
+        self.units
+            .iter()
+            .filter(|(_, members)| principal.jurisdiction() == self.own && is_in(members))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The partner whose node this is.
@@ -259,6 +302,7 @@ mod tests {
         Policy {
             own: "520624".parse().unwrap(),
             auditors: ["spiffe://520624.yichuan/auditor/001".to_owned()].into(),
+            units: Units::new(),
         }
     }
 

@@ -1,13 +1,15 @@
 //! Who calls, why, and what they may do. Deny by default.
 
+mod assignment;
 mod authorize;
 mod grounds;
 mod principal;
 
+pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
-    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, Denial, ListLeads,
-    ListPartners, ListReferrals, OpenLead, OpenReferral, Parties, Permit, Policy, ProposePartner,
-    PushLeads, ReadLog, ReadReferral, Relay, Scope,
+    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
+    ListLeads, ListPartners, ListReferrals, OpenLead, OpenReferral, Parties, Permit, Policy,
+    ProposePartner, PushLeads, ReadLog, ReadReferral, Relay, Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

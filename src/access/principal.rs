@@ -101,15 +101,20 @@ impl Principal {
         if role == Role::Node {
             return Err(MalformedPrincipal::Role);
         }
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if !(1..=MAX_NUMBER).contains(&number.len()) || !number.bytes().all(legal) {
-            return Err(MalformedPrincipal::Number);
-        }
+        Self::check_number(number)?;
         Ok(Self {
             jurisdiction,
             role,
             number: number.to_owned(),
         })
+    }
+
+    pub(super) fn check_number(number: &str) -> Result<(), MalformedPrincipal> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if !(1..=MAX_NUMBER).contains(&number.len()) || !number.bytes().all(legal) {
+            return Err(MalformedPrincipal::Number);
+        }
+        Ok(())
     }
 
     /// The jurisdiction that vouches for it.

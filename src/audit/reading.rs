@@ -91,7 +91,8 @@ pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
         | Kind::Consulted { .. }
         | Kind::EvidenceKept { .. }
         | Kind::ReferralDrafted(_)
-        | Kind::ReferralApproved { .. } => return None,
+        | Kind::ReferralApproved { .. }
+        | Kind::RecordAssigned { .. } => return None,
     };
     Some(PartnerEntry {
         time: entry.time,

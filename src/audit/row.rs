@@ -8,10 +8,10 @@ use crate::{
     seal,
 };
 use serde::Serialize;
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Every kind of entry, as [`Kind::as_str`] writes it.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "log_started",
     "policy_changed",
     "partner_proposed",
@@ -25,6 +25,7 @@ const KINDS: [&str; 13] = [
     "evidence_kept",
     "referral_drafted",
     "referral_approved",
+    "record_assigned",
 ];
 
 /// The name of a kind of entry.
@@ -118,7 +119,7 @@ impl<'a> Subject<'a> {
                 consulted: records,
                 ..Self::default()
             },
-            Kind::ReferralApproved { record, .. } => Self {
+            Kind::ReferralApproved { record, .. } | Kind::RecordAssigned { record, .. } => Self {
                 record: Some(*record),
                 ..Self::default()
             },
@@ -210,8 +211,14 @@ row! {
         how: &'static str,
         /// Which.
         records: Vec<String>,
+        /// True where a supervisor overrode an assignment to do so.
+        overridden: bool,
+        /// To whom the record is assigned from here on; empty for nobody.
+        assignee: String,
         /// Auditors under the policy from here on.
         auditors: Vec<String>,
+        /// Units under that policy, and the officers in each.
+        units: BTreeMap<String, Vec<String>>,
         /// The node's own jurisdiction at its start, otherwise the partner approved or accused.
         jurisdiction: String,
         /// SHA-256 of a node card, hexadecimal.
@@ -290,7 +297,14 @@ impl ReplayRow {
                 self.verifier_key = Some(verifier_key.clone());
                 self.jurisdiction = Some(jurisdiction.to_string());
             }
-            Kind::PolicyChanged { auditors } => self.auditors = Some(auditors.clone()),
+            Kind::PolicyChanged { auditors, units } => {
+                let units = units.iter().map(|(name, members)| {
+                    let members = members.iter().map(ToString::to_string).collect();
+                    (name.to_string(), members)
+                });
+                self.auditors = Some(auditors.clone());
+                self.units = Some(units.collect());
+            }
             Kind::PartnerProposed { card } => {
                 self.card_sha256 = Some(hex::encode(seal::sha256(card)));
             }
@@ -327,13 +341,23 @@ impl ReplayRow {
                 proof,
                 Some(*reason),
             ),
-            Kind::Consulted { how, records } => {
+            Kind::Consulted {
+                how,
+                records,
+                overridden,
+            } => {
+                self.overridden = overridden.then_some(true);
                 self.how = Some(how.as_str());
                 self.records = Some(records.iter().map(ToString::to_string).collect());
             }
             Kind::ReferralApproved { record, draft } => {
                 self.record = Some(record.to_string());
                 self.draft = Some(draft.to_string());
+            }
+            Kind::RecordAssigned { record, assignee } => {
+                let to_whom = assignee.as_ref().map(ToString::to_string);
+                self.record = Some(record.to_string());
+                self.assignee = Some(to_whom.unwrap_or_default());
             }
             Kind::EvidenceKept {
                 jurisdiction,

@@ -15,7 +15,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::{fs, io::Write};
+use std::{collections::BTreeMap, fs, io::Write};
 
 /// 配置 / The configuration.
 #[derive(Args, Debug)]
@@ -76,6 +76,7 @@ struct Tls {
 #[derive(Serialize)]
 struct Access {
     auditors: Vec<String>,
+    units: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +130,14 @@ impl<'a> From<&'a Config> for Shown<'a> {
             },
             access: Access {
                 auditors: texts(&mut access.auditors.iter().map(ToString::to_string)),
+                units: access
+                    .units
+                    .iter()
+                    .map(|(name, members)| {
+                        let members = texts(&mut members.iter().map(ToString::to_string));
+                        (name.to_string(), members)
+                    })
+                    .collect(),
             },
             client: Client {
                 node: client.node.to_string(),

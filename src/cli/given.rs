@@ -33,6 +33,14 @@ pub(super) struct NoteArgs {
     pub(super) note: String,
 }
 
+/// Over an assignment to somebody else.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct OverrideArgs {
+    /// 越权办理 / Override an assignment to somebody else. For supervisors; is logged.
+    #[arg(long = "override")]
+    pub(super) assignment: bool,
+}
+
 /// What was typed; with `@`, what stands in the file of that name; with `-`, what stands on stdin: command lines are
 /// public on a machine, and stay in histories.
 pub(super) fn text(typed: &str) -> Result<String, Failure> {

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout; errors, progress and logs to stderr.
 
+mod assign;
 mod audit;
 pub mod certs;
 mod client;

@@ -7,7 +7,7 @@ use super::{
     written::{self, Written},
 };
 use crate::{
-    access::{Principal, Role},
+    access::{Principal, Role, Units},
     domain::Jurisdiction,
     tls::{EndpointUrl, GateLimits},
 };
@@ -73,6 +73,8 @@ pub struct TlsFiles {
 pub struct Access {
     /// Who may audit.
     pub auditors: Vec<Principal>,
+    /// Units that records can be assigned to, and the officers in each.
+    pub units: Units,
 }
 
 /// `[client]`.
@@ -195,8 +197,8 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
         return Err(rule("name", "is empty; write the node's name"));
     }
     let listen = listen(written.listen, rule)?;
-    let access = written.access.auditors;
-    if access.iter().any(|p| p.role() != Role::Auditor) {
+    let written::Access { auditors, units } = written.access;
+    if auditors.iter().any(|p| p.role() != Role::Auditor) {
         return Err(rule(
             "access.auditors",
             "names somebody who is no auditor; write spiffe://<code>.yichuan/auditor/<number>",
@@ -220,7 +222,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             ca: place(written.tls.ca, "certs/ca.pem"),
             crl: place(written.tls.crl, "certs/ca.crl"),
         },
-        access: Access { auditors: access },
+        access: Access { auditors, units },
         check: Check {
             partners: written.check.partners,
         },

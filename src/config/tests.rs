@@ -113,6 +113,14 @@ fn keys_that_do_not_fit_together_are_refused() {
     assert!(error(&far, &[]).contains("listen.admin"));
     let officer = SAMPLE.replace("auditor/001", "officer/001");
     assert!(error(&officer, &[]).contains("access.auditors"));
+    for (units, said) in [
+        ("{ narcotics = [] }", "has no officers"),
+        ("{ narcotics = ['supervisor/001'] }", "not an officer"),
+        ("{ Narcotics = ['officer/001'] }", "not a unit"),
+    ] {
+        let text = format!("jurisdiction = '520624'\nname = 'x'\naccess.units = {units}");
+        assert!(error(&text, &[]).contains(said), "{units}");
+    }
     let nowhere = "jurisdiction = '520624'\nname = 'x'\nlisten.address = '0.0.0.0:7443'";
     assert!(error(nowhere, &[]).contains("listen.endpoint"));
 }

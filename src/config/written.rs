@@ -1,8 +1,13 @@
 //! The configuration as written.
 
-use crate::{access::Principal, domain::Jurisdiction, tls::EndpointUrl};
+use crate::{
+    access::{Principal, Units},
+    domain::Jurisdiction,
+    tls::EndpointUrl,
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
@@ -54,6 +59,8 @@ pub(super) struct Tls {
 pub(super) struct Access {
     #[serde(default, deserialize_with = "each")]
     pub(super) auditors: Vec<Principal>,
+    #[serde(default, deserialize_with = "units")]
+    pub(super) units: Units,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +102,20 @@ where
     T: FromStr<Err: Display>,
 {
     parsed(deserializer).map(Some)
+}
+
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Units, D::Error> {
+    let written = BTreeMap::<String, Vec<String>>::deserialize(deserializer)?;
+    let unit = |(name, members): (String, Vec<String>)| {
+        if members.is_empty() {
+            let empty = format!("unit {name} has no officers; name them, or leave the unit out");
+            return Err(D::Error::custom(empty));
+        }
+        let name = name.parse().map_err(D::Error::custom)?;
+        let members = members.iter().map(|m| m.parse().map_err(D::Error::custom));
+        Ok((name, members.collect::<Result<_, _>>()?))
+    };
+    written.into_iter().map(unit).collect()
 }
 
 fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>

@@ -3,6 +3,7 @@
 use super::{
     Desk, DeskError, Direction,
     admission::NOTE_LIMIT,
+    assignment::clear_to_act,
     lead_rows::{LeadRow, lead, step_names},
     leads::visible,
     rows::{EVENTS_PER_RECORD, RowsError, actions, events},
@@ -146,7 +147,7 @@ impl Desk {
         let scope = permit.scope();
         let row = self
             .log
-            .read(move |reader| visible(reader, scope, record))
+            .read(move |mut reader| visible(&mut reader, scope, record))
             .await
             .map_err(DeskError::from)??;
         if row.direction == Direction::Sent {
@@ -182,7 +183,8 @@ impl Desk {
             sealed,
         };
         let outbox = Arc::clone(&self.outbox);
-        let proposal = Proposal::new(move |txn| decide(txn, &outbox, record, step, draft));
+        let permit = permit.clone();
+        let proposal = Proposal::new(move |txn| decide(txn, &outbox, &permit, record, step, draft));
         let answered = match self.log.propose(proposal).await {
             Ok(answered) => answered.into_inner(),
             Err(ProposeError::Rejected(Failure::Refused(refused))) => return Err(*refused),
@@ -192,15 +194,18 @@ impl Desk {
     }
 }
 
-/// Looks again with everything before it in view: two officers may answer at once.
+/// Looks again with everything before it in view: two officers may answer at once. What it appends is dropped where it
+/// refuses.
 fn decide(
     txn: &mut Txn<'_>,
     outbox: &crate::exchange::Outbox,
+    permit: &Permit<AnswerLead>,
     record: RecordId,
     step: LeadStep,
     mut draft: Draft,
 ) -> Result<Answered, Failure> {
     let row: LeadRow = lead(txn, record)?.ok_or(DeskError::NotFound(record))?;
+    clear_to_act(txn, permit, record)?;
     let events = events(txn, record)?;
     if events.len() >= EVENTS_PER_RECORD {
         return Err(AnswerRefused::Full(record).into());

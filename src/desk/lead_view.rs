@@ -86,7 +86,8 @@ impl LeadView {
             | Kind::Consulted { .. }
             | Kind::EvidenceKept { .. }
             | Kind::ReferralDrafted(_)
-            | Kind::ReferralApproved { .. } => Ok(()),
+            | Kind::ReferralApproved { .. }
+            | Kind::RecordAssigned { .. } => Ok(()),
         }
     }
 

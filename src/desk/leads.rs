@@ -2,16 +2,17 @@
 
 use super::{
     Direction, LeadRow,
+    assignment::{Listed, listed},
     lead_rows::lead,
     rows::{ReceiptRow, RowsError, actions, events},
 };
 use crate::{
-    access::{Grounds, OpenLead, Parties, Permit, Principal, Scope},
+    access::{Assignee, Clearance, Denial, Grounds, OpenLead, Parties, Permit, Principal, Scope},
     domain::{
         Clock, EntryId, Jurisdiction, LeadFields, LeadStep, RecordId, ReturnReason, Standing,
         Timestamp, resolve,
     },
-    exchange::{Directory, Outbox, Payload, Vault, VaultError},
+    exchange::{Directory, Outbox, Payload, Rows, Vault, VaultError},
     log::{Durable, Log, Proposal, ProposeError, ReadError, Reader, TxnError},
     record::{Cause, Consultation, Content, DispatchAction, Entry, Kind, LeadAnswer},
 };
@@ -42,6 +43,9 @@ pub enum DeskError {
     /// There is no such lead, or not for this caller: which of the two is not said.
     #[error("no record {0} is here for you; list those that are")]
     NotFound(RecordId),
+    /// It is assigned to somebody else.
+    #[error(transparent)]
+    Denied(#[from] Denial),
     /// The view or the log failed to read.
     #[error(transparent)]
     Rows(#[from] RowsError),
@@ -64,6 +68,8 @@ pub enum DeskError {
 pub struct LeadDetail {
     /// Where it stands.
     pub row: LeadRow,
+    /// To whom it is assigned, as far as that concerns who asks.
+    pub assigned: Option<Assignee>,
     /// What it says.
     pub lead: LeadFields,
     /// What happened, in the order of this log.
@@ -141,30 +147,19 @@ impl Desk {
     /// Opens one lead. The consultation is durable before anything is returned.
     ///
     /// # Errors
-    /// It is not there for the caller, it is erased, or the log failed.
+    /// It is not there for the caller, or assigned to somebody else; it is erased, or the log failed.
     pub async fn open(
         &self,
         permit: &Permit<OpenLead>,
         record: RecordId,
     ) -> Result<Durable<(LeadDetail, u64)>, DeskError> {
-        let scope = permit.scope();
-        self.log
-            .read(move |reader| visible(reader, scope, record))
-            .await??;
-        let consulted = self
-            .consulted(
-                permit.principal(),
-                permit.grounds(),
-                Consultation::Open,
-                vec![record],
-            )
-            .await?;
-        let vault = Arc::clone(&self.vault);
+        let cleared = self.clear_to_open(permit, record).await?;
+        let (vault, clearance) = (Arc::clone(&self.vault), cleared.0.clone());
         let detail = self
             .log
-            .read(move |reader| detail(reader, &vault, scope, record))
+            .read(move |reader| detail(reader, &vault, &clearance))
             .await??;
-        Ok(consulted.map(|index| (detail, index)))
+        Ok(cleared.map(|(_, index)| (detail, index)))
     }
 
     /// Appends a `Consulted` entry, and gives its index.
@@ -184,7 +179,11 @@ impl Desk {
                 time: txn.now(),
                 id: EntryId::new(txn.now()),
                 cause,
-                kind: Kind::Consulted { how, records },
+                kind: Kind::Consulted {
+                    how,
+                    records,
+                    overridden: false,
+                },
             };
             txn.append(entry.encode())
         });
@@ -201,11 +200,11 @@ pub(super) fn log_error<E: fmt::Display>(error: ProposeError<E>) -> DeskError {
 
 /// A lead's row, if it is in scope.
 pub(super) fn visible(
-    mut reader: &Reader,
+    rows: &mut dyn Rows,
     scope: Scope,
     record: RecordId,
 ) -> Result<LeadRow, DeskError> {
-    lead(&mut reader, record)?
+    lead(rows, record)?
         .filter(|row| {
             scope.covers(Parties {
                 from: row.from,
@@ -218,10 +217,11 @@ pub(super) fn visible(
 fn detail(
     mut reader: &Reader,
     vault: &Vault,
-    scope: Scope,
-    record: RecordId,
+    clearance: &Clearance,
 ) -> Result<LeadDetail, DeskError> {
-    let row = visible(reader, scope, record)?;
+    let (scope, record) = (clearance.scope(), clearance.record());
+    let row = visible(&mut reader, scope, record)?;
+    let Listed { row, assigned } = listed(&mut reader, scope, record, row)?;
     let rows = events(&mut reader, record)?;
     let actions =
         actions(&rows, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
@@ -261,6 +261,7 @@ fn detail(
     let lead = fields.ok_or(DeskError::Erased(record))?;
     Ok(LeadDetail {
         row,
+        assigned,
         lead,
         events: happened,
     })

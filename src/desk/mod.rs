@@ -3,6 +3,7 @@
 
 mod admission;
 mod answer;
+mod assignment;
 mod lead_rows;
 mod lead_view;
 mod leads;
@@ -21,6 +22,7 @@ mod rows;
 
 pub use admission::DeskAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
+pub use assignment::{AssignRefused, AssignmentView, Listed};
 pub use lead_rows::{Direction, LeadRow};
 pub use lead_view::LeadView;
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};

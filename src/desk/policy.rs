@@ -1,14 +1,46 @@
 //! The first entries of a log: what log it is, and who may read it.
 
-use super::rows::RowDamaged;
+use super::rows::{RowDamaged, RowsError, decode, encode};
 use crate::{
-    access::{Policy, Principal},
+    access::{Policy, Principal, UnitName, Units},
     domain::{EntryId, Jurisdiction},
+    exchange::Rows,
     log::{Log, Proposal, ProposeError, Txn, TxnError, View, ViewError},
     merkle::Hash,
     record::{Cause, Entry, Kind},
     store::tables,
 };
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The newest policy.
+#[derive(Debug, Serialize, Deserialize)]
+struct PolicyRow {
+    auditors: Vec<String>,
+    units: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl PolicyRow {
+    fn bytes(auditors: &[String], units: &Units) -> Result<Vec<u8>, RowDamaged> {
+        let units = units.iter().map(|(name, members)| {
+            let members = members.iter().map(ToString::to_string).collect();
+            (name.to_string(), members)
+        });
+        encode(&Self {
+            auditors: auditors.to_vec(),
+            units: units.collect(),
+        })
+    }
+}
+
+/// True where the newest policy names the unit.
+pub(super) fn knows_unit(rows: &mut dyn Rows, unit: &UnitName) -> Result<bool, RowsError> {
+    let Some(bytes) = rows.row(&tables::POLICY)? else {
+        return Ok(false);
+    };
+    let row: PolicyRow = decode(&bytes)?;
+    Ok(row.units.contains_key(&unit.to_string()))
+}
 
 /// Keeps the newest policy.
 #[derive(Debug)]
@@ -27,15 +59,12 @@ impl View for PolicyView {
         _leaf_hash: &Hash,
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        if let Kind::PolicyChanged { auditors } = entry.kind {
-            txn.put(tables::POLICY, encode(&auditors).map_err(ViewError::entry)?)?;
+        if let Kind::PolicyChanged { auditors, units } = entry.kind {
+            let row = PolicyRow::bytes(&auditors, &units).map_err(ViewError::entry)?;
+            txn.put(tables::POLICY, row)?;
         }
         Ok(())
     }
-}
-
-fn encode(auditors: &[String]) -> Result<Vec<u8>, RowDamaged> {
-    serde_json::to_vec(auditors).map_err(|_| RowDamaged)
 }
 
 fn append(txn: &mut Txn<'_>, own: Jurisdiction, kind: Kind) -> Result<u64, TxnError> {
@@ -79,10 +108,11 @@ pub async fn start_log(log: &Log, own: Jurisdiction) -> Result<(), ProposeError<
 pub async fn ensure_policy(log: &Log, policy: &Policy) -> Result<(), ProposeError<TxnError>> {
     let own = policy.own;
     let auditors: Vec<String> = policy.auditors.iter().cloned().collect();
+    let units = policy.units.clone();
     log.propose(Proposal::new(move |txn| {
         let newest = txn.get(&tables::POLICY)?;
-        if newest != encode(&auditors).ok() {
-            append(txn, own, Kind::PolicyChanged { auditors })?;
+        if newest != PolicyRow::bytes(&auditors, &units).ok() {
+            append(txn, own, Kind::PolicyChanged { auditors, units })?;
         }
         Ok(())
     }))

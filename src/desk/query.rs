@@ -1,7 +1,8 @@
 //! Listing leads: filters, and pages by log index that neither skip nor repeat while the log grows.
 
 use super::{
-    Desk, DeskError, Direction, LeadRow,
+    Desk, DeskError, Direction, LeadRow, Listed,
+    assignment::listed,
     lead_rows::{lead, state_key},
     leads::went,
     pages::{Source, collect, first_at},
@@ -45,7 +46,7 @@ pub struct LeadQuery {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the order of this log.
-    pub leads: Vec<(RecordId, LeadRow)>,
+    pub leads: Vec<(RecordId, Listed<LeadRow>)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
 }
@@ -96,7 +97,12 @@ fn page(
         &sources(vault, query),
         from..end,
         query.limit,
-        |mut reader, record| Ok(lead(&mut reader, record)?.filter(|row| matches(row, query, scope))),
+        |mut reader, record| {
+            lead(&mut reader, record)?
+                .filter(|row| matches(row, query, scope))
+                .map(|row| listed(&mut reader, scope, record, row))
+                .transpose()
+        },
     )?;
     Ok(Page { leads, next_after })
 }

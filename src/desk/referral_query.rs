@@ -1,7 +1,8 @@
 //! Listing and following referrals.
 
 use super::{
-    Desk, DeskError, Direction,
+    Desk, DeskError, Direction, Listed,
+    assignment::listed,
     pages::{Source, collect, first_at},
     referral_rows::{ReferralRow, ReferralState, referral},
     rows::{RowDamaged, RowsError},
@@ -58,7 +59,7 @@ impl std::fmt::Debug for ReferralQuery {
 #[derive(Clone, Debug, Default)]
 pub struct ReferralPage {
     /// In the order of this log.
-    pub referrals: Vec<(RecordId, ReferralRow)>,
+    pub referrals: Vec<(RecordId, Listed<ReferralRow>)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
 }
@@ -71,7 +72,7 @@ pub struct ReferralChange {
     /// Which.
     pub record: RecordId,
     /// As it stands now.
-    pub row: ReferralRow,
+    pub referral: Listed<ReferralRow>,
 }
 
 impl Desk {
@@ -146,7 +147,12 @@ fn changes(
         let index = tables::last_index(&key).ok_or_else(damaged)?;
         let record = RecordId::from_slice(&value).map_err(|_| damaged())?;
         if let Some(row) = referral(&mut reader, record)?.filter(|row| in_scope(scope, row)) {
-            changes.push(ReferralChange { index, record, row });
+            let referral = listed(&mut reader, scope, record, row)?;
+            changes.push(ReferralChange {
+                index,
+                record,
+                referral,
+            });
         }
     }
     Ok(changes)
@@ -175,7 +181,9 @@ fn page(
             let row = referral(&mut reader, record)?;
             let row = row.filter(|row| in_scope(scope, row) && matches(row, query));
             match row {
-                Some(row) if about_all(reader, vault, query, &row, record)? => Ok(Some(row)),
+                Some(row) if about_all(reader, vault, query, &row, record)? => {
+                    listed(&mut reader, scope, record, row).map(Some)
+                }
                 Some(_) | None => Ok(None),
             }
         },

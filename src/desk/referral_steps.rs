@@ -2,6 +2,7 @@
 
 use super::{
     Desk, DeskError,
+    assignment::clear_to_act,
     referral_admission::{carries_theirs, may_carry},
     referral_rows::{ReferralRow, ReferralState, referral},
     rows::{EVENTS_PER_RECORD, RowsError, actions, events},
@@ -300,10 +301,11 @@ impl Desk {
             sealed,
             commitment,
         };
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, permit) = (Arc::clone(&self.outbox), permit.clone());
         self.step(move |txn| {
             // Looks again with everything before it in view: two officers may act at once.
             let row = referral(txn, record)?.ok_or(DeskError::NotFound(record))?;
+            clear_to_act(txn, &permit, record)?;
             if let Some(fields) = &stepping.fields
                 && !carries_theirs(txn, fields, [row.from, row.to])?
             {

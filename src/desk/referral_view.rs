@@ -101,7 +101,8 @@ impl ReferralView {
             | Kind::DispatchRefused { .. }
             | Kind::Consulted { .. }
             | Kind::EvidenceKept { .. }
-            | Kind::ReferralApproved { .. } => Ok(()),
+            | Kind::ReferralApproved { .. }
+            | Kind::RecordAssigned { .. } => Ok(()),
         }
     }
 

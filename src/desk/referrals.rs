@@ -1,19 +1,20 @@
 //! Opening one referral to read it.
 
 use super::{
-    Desk, DeskError, ReceiptSummary,
+    Desk, DeskError, Listed, ReceiptSummary,
+    assignment::listed,
     referral_rows::{ReferralRow, referral},
     rows::{RowsError, actions, events},
 };
 use crate::{
-    access::{Parties, Permit, ReadReferral, Scope},
+    access::{Assignee, Clearance, Parties, Permit, ReadReferral, Scope},
     domain::{
         RecordId, ReferralProgress, ReferralStep, ReturnReason, Standing, Timestamp,
         referral::ReferralFields, resolve,
     },
-    exchange::{Payload, Vault, VaultError},
+    exchange::{Payload, Rows, Vault, VaultError},
     log::{Durable, Reader},
-    record::{Consultation, Content, DispatchAction, Entry, Kind, Note},
+    record::{Content, DispatchAction, Entry, Kind, Note},
     seal::PurgeMonth,
 };
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 pub struct ReferralDetail {
     /// Where it stands.
     pub row: ReferralRow,
+    /// To whom it is assigned, as far as that concerns who asks.
+    pub assigned: Option<Assignee>,
     /// What it says now, after corrections and resubmissions.
     pub fields: ReferralFields,
     /// What happened, in the order of this log.
@@ -56,40 +59,29 @@ impl Desk {
     /// Opens one referral. The consultation is durable before anything is returned.
     ///
     /// # Errors
-    /// It is not there for the caller, it is erased, or the log failed.
+    /// It is not there for the caller, or assigned to somebody else; it is erased, or the log failed.
     pub async fn read_referral(
         &self,
         permit: &Permit<ReadReferral>,
         record: RecordId,
     ) -> Result<Durable<(ReferralDetail, u64)>, DeskError> {
-        let scope = permit.scope();
-        self.log
-            .read(move |reader| visible(reader, scope, record))
-            .await??;
-        let consulted = self
-            .consulted(
-                permit.principal(),
-                permit.grounds(),
-                Consultation::Open,
-                vec![record],
-            )
-            .await?;
-        let vault = Arc::clone(&self.vault);
+        let cleared = self.clear_to_open(permit, record).await?;
+        let (vault, clearance) = (Arc::clone(&self.vault), cleared.0.clone());
         let detail = self
             .log
-            .read(move |reader| detail(reader, &vault, scope, record))
+            .read(move |reader| detail(reader, &vault, &clearance))
             .await??;
-        Ok(consulted.map(|index| (detail, index)))
+        Ok(cleared.map(|(_, index)| (detail, index)))
     }
 }
 
 /// A referral's row, if it is in scope.
 pub(super) fn visible(
-    mut reader: &Reader,
+    rows: &mut dyn Rows,
     scope: Scope,
     record: RecordId,
 ) -> Result<ReferralRow, DeskError> {
-    referral(&mut reader, record)?
+    referral(rows, record)?
         .filter(|row| {
             scope.covers(Parties {
                 from: row.from,
@@ -104,10 +96,11 @@ pub(super) fn visible(
 fn detail(
     mut reader: &Reader,
     vault: &Vault,
-    scope: Scope,
-    record: RecordId,
+    clearance: &Clearance,
 ) -> Result<ReferralDetail, DeskError> {
-    let row = visible(reader, scope, record)?;
+    let (scope, record) = (clearance.scope(), clearance.record());
+    let row = visible(&mut reader, scope, record)?;
+    let Listed { row, assigned } = listed(&mut reader, scope, record, row)?;
     let rows = events(&mut reader, record)?;
     let actions =
         actions(&rows, row.direction, DispatchAction::referral_step).map_err(RowsError::from)?;
@@ -164,6 +157,7 @@ fn detail(
     let fields = fields.ok_or(DeskError::Erased(record))?;
     Ok(ReferralDetail {
         row,
+        assigned,
         fields,
         events: happened,
         allowed,

@@ -14,8 +14,8 @@ use crate::{
     access::Policy,
     config::Config,
     desk::{
-        Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView, PolicyView,
-        ReferralView, ensure_policy, start_log,
+        AssignmentView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView,
+        PolicyView, ReferralView, ensure_policy, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -145,6 +145,7 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
         Box::new(PartnerView::new(Arc::new(Cards))),
         Box::new(LeadView::new(own, Arc::clone(vault))),
         Box::new(ReferralView::new(own, Arc::clone(vault))),
+        Box::new(AssignmentView),
     ]
 }
 
@@ -452,5 +453,6 @@ fn policy_of(config: &Config) -> Policy {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        units: config.access.units.clone(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{DispatchSent, EntryDefect, Refusal, checkpoint, pb, wire};
 use crate::{
-    access::{Basis, Grounds, Principal},
+    access::{Assignee, Basis, Grounds, Principal, Units},
     domain::{DispatchId, EntryId, Jurisdiction, RecordId, Timestamp},
     merkle::{self, Hash},
     note::Checkpoint,
@@ -56,6 +56,8 @@ pub enum Kind {
     PolicyChanged {
         /// Auditors, sorted.
         auditors: Vec<String>,
+        /// The node's units, and the officers in each.
+        units: Units,
     },
     /// A partner was drafted.
     PartnerProposed {
@@ -110,6 +112,8 @@ pub enum Kind {
         how: Consultation,
         /// Which.
         records: Vec<RecordId>,
+        /// True where a supervisor overrode an assignment to somebody else.
+        overridden: bool,
     },
     /// Two statements of a partner that cannot both be honest.
     EvidenceKept {
@@ -130,6 +134,13 @@ pub enum Kind {
         record: RecordId,
         /// Leaf hash of the draft.
         draft: Hash,
+    },
+    /// A supervisor assigned a record.
+    RecordAssigned {
+        /// The lead or referral.
+        record: RecordId,
+        /// To whom; nothing opens it to all of the node's officers.
+        assignee: Option<Assignee>,
     },
 }
 
@@ -188,6 +199,8 @@ pub enum Consultation {
     Open,
     /// A search by resident number.
     Number,
+    /// None was opened: a supervisor overrode an assignment to act; the next entry is the act.
+    Act,
 }
 
 impl Consultation {
@@ -197,6 +210,7 @@ impl Consultation {
             Self::List => "list",
             Self::Open => "open",
             Self::Number => "number",
+            Self::Act => "act",
         }
     }
 }
@@ -218,6 +232,7 @@ impl Kind {
             Self::EvidenceKept { .. } => "evidence_kept",
             Self::ReferralDrafted(_) => "referral_drafted",
             Self::ReferralApproved { .. } => "referral_approved",
+            Self::RecordAssigned { .. } => "record_assigned",
         }
     }
 
@@ -233,8 +248,9 @@ impl Kind {
                 verifier_key: verifier_key.clone(),
                 jurisdiction: jurisdiction.to_string(),
             }),
-            Self::PolicyChanged { auditors } => W::PolicyChanged(pb::PolicyChanged {
+            Self::PolicyChanged { auditors, units } => W::PolicyChanged(pb::PolicyChanged {
                 auditors: auditors.clone(),
+                units: wire::units_to_wire(units),
             }),
             Self::PartnerProposed { card } => W::PartnerProposed(pb::PartnerProposed {
                 card: card.clone().into(),
@@ -284,12 +300,18 @@ impl Kind {
                 reason: reason.to_wire(),
                 proof: Some(proof.to_wire()),
             }),
-            Self::Consulted { how, records } => W::Consulted(pb::Consulted {
+            Self::Consulted {
+                how,
+                records,
+                overridden,
+            } => W::Consulted(pb::Consulted {
                 how: match how {
                     Consultation::List => pb::Consultation::List,
                     Consultation::Open => pb::Consultation::Open,
                     Consultation::Number => pb::Consultation::Number,
+                    Consultation::Act => pb::Consultation::Act,
                 } as i32,
+                overridden: *overridden,
                 record_ids: records
                     .iter()
                     .map(|id| id.as_bytes().to_vec().into())
@@ -313,6 +335,13 @@ impl Kind {
                 record_id: record.as_bytes().to_vec().into(),
                 draft: draft.as_bytes().to_vec().into(),
             }),
+            Self::RecordAssigned { record, assignee } => W::RecordAssigned(pb::RecordAssigned {
+                record_id: record.as_bytes().to_vec().into(),
+                assignee: assignee
+                    .as_ref()
+                    .map(Assignee::to_string)
+                    .unwrap_or_default(),
+            }),
         }
     }
 
@@ -330,6 +359,7 @@ impl Kind {
             },
             W::PolicyChanged(policy) => Self::PolicyChanged {
                 auditors: policy.auditors,
+                units: wire::units_from_wire(&policy.units)?,
             },
             W::PartnerProposed(proposed) => Self::PartnerProposed {
                 card: proposed.card.to_vec(),
@@ -376,6 +406,7 @@ impl Kind {
                         Ok(pb::Consultation::List) => Consultation::List,
                         Ok(pb::Consultation::Open) => Consultation::Open,
                         Ok(pb::Consultation::Number) => Consultation::Number,
+                        Ok(pb::Consultation::Act) => Consultation::Act,
                         Ok(pb::Consultation::Unspecified) | Err(_) => {
                             return Err(EntryDefect::Missing("how"));
                         }
@@ -385,6 +416,7 @@ impl Kind {
                         .iter()
                         .map(|id| RecordId::from_slice(id).map_err(|_| malformed("record_ids")))
                         .collect::<Result<_, _>>()?,
+                    overridden: consulted.overridden,
                 }
             }
             W::ReferralDrafted(drafted) => Self::ReferralDrafted(DispatchSent::from_wire(
@@ -394,6 +426,14 @@ impl Kind {
                 record: RecordId::from_slice(&approved.record_id)
                     .map_err(|_| malformed("record_id"))?,
                 draft: wire::hash(&approved.draft, "draft")?,
+            },
+            W::RecordAssigned(assigned) => Self::RecordAssigned {
+                record: RecordId::from_slice(&assigned.record_id)
+                    .map_err(|_| malformed("record_id"))?,
+                assignee: match assigned.assignee.as_str() {
+                    "" => None,
+                    assignee => Some(wire::parse(assignee, "assignee")?),
+                },
             },
             W::EvidenceKept(evidence) => Self::EvidenceKept {
                 jurisdiction: wire::parse(&evidence.jurisdiction, "jurisdiction")?,

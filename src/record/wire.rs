@@ -1,12 +1,12 @@
 //! Fields as they come off the wire, each with an error that names it.
 
 use crate::{
-    access::Purpose,
+    access::{Officer, Purpose, UnitName, Units},
     domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
     merkle::Hash,
     record::pb,
 };
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 /// Bytes that are not what they claim to be. Names the field, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,26 @@ pub(super) fn hash(bytes: &[u8], field: &'static str) -> Result<Hash, EntryDefec
 
 pub(super) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, EntryDefect> {
     value.ok_or(EntryDefect::Missing(field))
+}
+
+pub(super) fn units_to_wire(units: &Units) -> Vec<pb::Unit> {
+    let unit = |(name, members): (&UnitName, &BTreeSet<Officer>)| pb::Unit {
+        name: name.to_string(),
+        members: members.iter().map(Officer::to_string).collect(),
+    };
+    units.iter().map(unit).collect()
+}
+
+/// Units in another order, or named twice, are not canonical, as their entry's encoding shows.
+pub(super) fn units_from_wire(units: &[pb::Unit]) -> Result<Units, EntryDefect> {
+    let unit = |unit: &pb::Unit| {
+        let members = unit.members.iter().map(|member| parse(member, "members"));
+        Ok((
+            parse(&unit.name, "name")?,
+            members.collect::<Result<_, _>>()?,
+        ))
+    };
+    units.iter().map(unit).collect()
 }
 
 /// Two-way mapping between a domain list and its protobuf enum, where 0 is 'not stated'.

@@ -2,7 +2,7 @@
 
 use super::pb;
 use crate::{
-    access::{Grounds, GroundsDefect},
+    access::{Assignee, Grounds, GroundsDefect},
     desk::{
         Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT, ReceiptSummary,
     },
@@ -305,7 +305,11 @@ pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDef
     })
 }
 
-pub(super) fn summary(record: RecordId, row: &LeadRow) -> pb::LeadSummary {
+pub(super) fn summary(
+    record: RecordId,
+    row: &LeadRow,
+    assigned: Option<&Assignee>,
+) -> pb::LeadSummary {
     pb::LeadSummary {
         lead_id: record.to_string(),
         log_index: row.index,
@@ -319,7 +323,13 @@ pub(super) fn summary(record: RecordId, row: &LeadRow) -> pb::LeadSummary {
         urgency: record::urgency_to_wire(row.urgency),
         handling: record::handling_to_wire(row.handling),
         sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
+        assigned_to: assigned_to(assigned),
     }
+}
+
+/// Nothing where it is nobody's.
+pub(super) fn assigned_to(assigned: Option<&Assignee>) -> String {
+    assigned.map(Assignee::to_string).unwrap_or_default()
 }
 
 const fn step_to_wire(step: LeadStep) -> pb::Action {
@@ -368,7 +378,7 @@ pub(super) fn detail(
     consulted_index: u64,
 ) -> pb::ShowLeadResponse {
     pb::ShowLeadResponse {
-        summary: Some(summary(record, &detail.row)),
+        summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
         lead: Some(record::lead_to_wire(&detail.lead)),
         events: detail.events.into_iter().map(event).collect(),
         consulted_index,

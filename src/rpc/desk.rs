@@ -1,6 +1,6 @@
 //! The `Desk` service.
 
-use super::{caller::Door, convert, pb, status};
+use super::{WireDefect, caller::Door, convert, pb, status};
 use crate::{
     access::{self, Permit},
     desk::{Desk, PushRefused, PushTicket},
@@ -95,7 +95,7 @@ impl pb::desk_server::Desk for DeskService {
             leads: page
                 .leads
                 .iter()
-                .map(|(id, row)| convert::summary(*id, row))
+                .map(|(id, lead)| convert::summary(*id, &lead.row, lead.assigned.as_ref()))
                 .collect(),
             next_after: page.next_after,
             consulted_index,
@@ -109,7 +109,8 @@ impl pb::desk_server::Desk for DeskService {
         let (_, extensions, request) = request.into_parts();
         let permit = self
             .door
-            .permit(&extensions, request.grounds, access::OpenLead)?;
+            .permit(&extensions, request.grounds, access::OpenLead)?
+            .overriding(request.override_assignment);
         let record = convert::record_id(&request.lead_id)?;
         let opened = self
             .desk
@@ -131,7 +132,8 @@ impl pb::desk_server::Desk for DeskService {
         let (_, extensions, request) = request.into_parts();
         let permit = self
             .door
-            .permit(&extensions, request.grounds.clone(), access::AnswerLead)?;
+            .permit(&extensions, request.grounds.clone(), access::AnswerLead)?
+            .overriding(request.override_assignment);
         let record = convert::record_id(&request.lead_id)?;
         let answer = convert::new_answer(&request)?;
         let answered = self
@@ -143,6 +145,26 @@ impl pb::desk_server::Desk for DeskService {
             log_index: answered.index,
             state: convert::state_to_wire(answered.state),
         }))
+    }
+
+    async fn assign_record(
+        &self,
+        request: Request<pb::AssignRecordRequest>,
+    ) -> Result<Response<pb::AssignRecordResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::AssignRecord)?;
+        let malformed = WireDefect::Malformed;
+        let record = request.record_id.parse();
+        let record = record.map_err(|_| malformed("record_id"))?;
+        let assignee = match request.assignee.as_str() {
+            "" => None,
+            assignee => Some(assignee.parse().map_err(|_| malformed("assignee"))?),
+        };
+        let assigned = self.desk.assign(&permit, record, assignee).await;
+        let log_index = assigned.map_err(|refused| status::assign(&refused))?;
+        Ok(Response::new(pb::AssignRecordResponse { log_index }))
     }
 }
 
@@ -159,7 +181,7 @@ async fn push_one(
     permit: &Permit<access::PushLeads>,
     request: pb::PushLeadsRequest,
 ) -> Result<Row, Status> {
-    let lead = request.lead.ok_or(super::WireDefect::Missing("lead"))?;
+    let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
     let fields: LeadFields = record::lead_from_wire(lead);
     Ok((request.row, desk.push(permit, fields).await))
 }

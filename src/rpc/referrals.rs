@@ -2,7 +2,7 @@
 
 use super::{WireDefect, caller::Door, convert, pb, status};
 use crate::{
-    access::{self, Scope},
+    access::{self, Assignee, Scope},
     desk::{
         Desk, Direction, NewReferral, ReferralChange, ReferralDetail, ReferralQuery, ReferralRow,
         ReferralState, ReferralStepTaken, Stepping,
@@ -44,7 +44,11 @@ impl Watching {
             if let Some(change) = self.ready.pop_front() {
                 let message = pb::WatchReferralsResponse {
                     log_index: change.index,
-                    referral: Some(summary(change.record, &change.row)),
+                    referral: Some(summary(
+                        change.record,
+                        &change.referral.row,
+                        change.referral.assigned.as_ref(),
+                    )),
                 };
                 return Ok(Some((message, self)));
             }
@@ -118,9 +122,10 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::ActOnReferralRequest>,
     ) -> Result<Response<pb::ReferralAnswer>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.door
-                .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?;
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?
+            .overriding(request.override_assignment);
         let record = referral_id(&request.referral_id)?;
         let Some(DispatchAction::Referral(act)) = DispatchAction::from_wire(request.action) else {
             return Err(WireDefect::Malformed("action").into());
@@ -157,7 +162,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
             referrals: page
                 .referrals
                 .iter()
-                .map(|(id, row)| summary(*id, row))
+                .map(|(id, listed)| summary(*id, &listed.row, listed.assigned.as_ref()))
                 .collect(),
             next_after: page.next_after,
             consulted_index,
@@ -171,7 +176,8 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let (_, extensions, request) = request.into_parts();
         let permit = self
             .door
-            .permit(&extensions, request.grounds, access::ReadReferral)?;
+            .permit(&extensions, request.grounds, access::ReadReferral)?
+            .overriding(request.override_assignment);
         let record = referral_id(&request.referral_id)?;
         let read = self.desk.read_referral(&permit, record).await;
         let (detail, consulted_index) = read.map_err(|e| status::desk(&e))?.into_inner();
@@ -308,7 +314,11 @@ fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, WireDefect>
     })
 }
 
-fn summary(record: RecordId, row: &ReferralRow) -> pb::ReferralSummary {
+fn summary(
+    record: RecordId,
+    row: &ReferralRow,
+    assigned: Option<&Assignee>,
+) -> pb::ReferralSummary {
     let due = row.due();
     pb::ReferralSummary {
         referral_id: record.to_string(),
@@ -326,6 +336,7 @@ fn summary(record: RecordId, row: &ReferralRow) -> pb::ReferralSummary {
         obliged: due
             .map(|(_, side): (_, Side)| row.party(side).to_string())
             .unwrap_or_default(),
+        assigned_to: convert::assigned_to(assigned),
     }
 }
 
@@ -347,7 +358,7 @@ fn shown(
     });
     let allowed = detail.allowed.into_iter().filter_map(ReferralAct::of);
     pb::ShowReferralResponse {
-        summary: Some(summary(record, &detail.row)),
+        summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
         referral: Some(record::referral_to_wire(&detail.fields)),
         events: events.collect(),
         allowed: allowed

@@ -4,7 +4,7 @@
 use super::WireDefect;
 use crate::{
     access::{Denial, GroundsDefect},
-    desk::{AnswerRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
+    desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
 };
 use tonic::{Code, Status};
@@ -40,7 +40,9 @@ where
     status
 }
 
+/// Counts the denial too.
 pub(super) fn denial(denial: &Denial) -> Status {
+    super::caller::refused(denial.code());
     with_source(Status::permission_denied(denial.to_string()), denial)
 }
 
@@ -57,9 +59,17 @@ pub(super) fn read(error: &ReadError) -> Status {
 pub(super) fn desk(error: &DeskError) -> Status {
     match error {
         DeskError::NotFound(_) | DeskError::Erased(_) => Status::not_found(error.to_string()),
+        DeskError::Denied(denied) => denial(denied),
         DeskError::Read(error) => read(error),
         DeskError::Log(_) => closed(error),
         DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
+    }
+}
+
+pub(super) fn assign(refused: &AssignRefused) -> Status {
+    match refused {
+        AssignRefused::Desk(error) => desk(error),
+        AssignRefused::NoUnit(_) => Status::invalid_argument(refused.to_string()),
     }
 }
 

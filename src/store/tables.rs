@@ -19,6 +19,7 @@
 //! | `0x47` | referral | record id (16) | where the referral stands |
 //! | `0x48` | referral by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x49` | referral change | log index `u64` | record id |
+//! | `0x53` | assignment | record id (16) | to whom the record is assigned, by whom, log index |
 
 use crate::domain::{DispatchId, Jurisdiction, RecordId};
 
@@ -38,6 +39,7 @@ const PARTNER: u8 = 0x45;
 const REFERRAL: u8 = 0x47;
 const REFERRAL_BY_STATE: u8 = 0x48;
 const REFERRAL_CHANGE: u8 = 0x49;
+const ASSIGNMENT: u8 = 0x53;
 
 /// The key of the newest policy.
 pub const POLICY: [u8; 1] = [0x46];
@@ -150,6 +152,11 @@ pub fn referral_change(index: u64) -> [u8; 9] {
     key(REFERRAL_CHANGE, &[&index.to_be_bytes()])
 }
 
+/// The key of a record's assignment.
+pub fn assignment(record: RecordId) -> [u8; 17] {
+    key(ASSIGNMENT, &[record.as_bytes()])
+}
+
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
 
@@ -195,6 +202,10 @@ mod tests {
             (
                 hex::encode(record_event(RecordId::from(id), 9)),
                 "42070707070707070707070707070707070000000000000009",
+            ),
+            (
+                hex::encode(assignment(RecordId::from(id))),
+                "5307070707070707070707070707070707",
             ),
         ];
         for (made, written) in golden {

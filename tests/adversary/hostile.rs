@@ -65,6 +65,7 @@ impl Forger {
         };
         let kind = Kind::PolicyChanged {
             auditors: Vec::new(),
+            units: Default::default(),
         };
         forger.leaves.push(forger.own_entry(kind).encode());
         forger
@@ -163,6 +164,7 @@ impl Forger {
         let basis = format!("campaign:{}-2026-01", self.of);
         let mut entry = self.own_entry(Kind::PolicyChanged {
             auditors: Vec::new(),
+            units: Default::default(),
         });
         entry.cause = Cause {
             principal: officer.parse().unwrap(),

@@ -177,6 +177,7 @@ pub(crate) async fn show(
         .show_lead(pb::ShowLeadRequest {
             grounds: Some(grounds(node, Purpose::Screening)),
             lead_id: lead_id.to_owned(),
+            override_assignment: false,
         })
         .await
         .unwrap()

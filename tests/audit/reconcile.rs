@@ -157,7 +157,13 @@ fn a_recipient_that_drops_what_it_receipted_is_found() {
     let sent = county.send(PROVINCE, 1);
     let received = province.receive(&county, sent);
     let answered = county.log_answer(&province, sent, received);
-    dropped.append(node(PROVINCE), Kind::PolicyChanged { auditors: vec![] });
+    dropped.append(
+        node(PROVINCE),
+        Kind::PolicyChanged {
+            auditors: vec![],
+            units: Default::default(),
+        },
+    );
     // Its signature on the tree that had the dispatch convicts it.
     let report = reconcile(&county, &dropped);
     let expected = vec![(D::TwoVersions, answered), (D::NotKept, sent)];
@@ -170,7 +176,13 @@ fn a_sender_that_denies_what_it_sent_is_found() {
     let (mut denying, _) = partners();
     let sent = county.send(PROVINCE, 1);
     let received = province.receive(&county, sent);
-    denying.append(node(COUNTY), Kind::PolicyChanged { auditors: vec![] });
+    denying.append(
+        node(COUNTY),
+        Kind::PolicyChanged {
+            auditors: vec![],
+            units: Default::default(),
+        },
+    );
     let report = reconcile(&denying, &province);
     let expected = vec![(D::TwoVersions, received), (D::NeverSent, sent)];
     assert_eq!(codes(&report), (vec![], expected));

@@ -2,12 +2,14 @@
 
 use crate::{
     inspect::honest,
-    two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, record},
+    two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, person, record},
 };
 use std::convert::Infallible;
 use yichuan::{
+    access::Role,
     audit::{KindName, PrincipalFilter, ReplayCounts, ReplayFilter, ReplayRow, replay},
     domain::Timestamp,
+    record::{Consultation, Kind},
 };
 
 fn rows(log: &HandLog, filter: ReplayFilter) -> (Vec<ReplayRow>, ReplayCounts) {
@@ -39,7 +41,7 @@ fn every_entry_is_a_row_and_every_kind_has_its_name() {
             assert_eq!(indexes(log, only), [row.index]);
         }
     }
-    assert_eq!(KindName::all().count(), 13);
+    assert_eq!(KindName::all().count(), 14);
     assert!("dispatch".parse::<KindName>().is_err());
 }
 
@@ -84,6 +86,33 @@ fn a_row_says_what_the_entry_says_under_names_that_stay() {
     let consulted = json(10);
     assert_eq!(consulted["how"], "open");
     assert_eq!(consulted["records"][0], record(4).to_string());
+}
+
+#[test]
+fn assignments_and_overrides_are_in_the_rows() {
+    let (mut county, _) = honest();
+    let supervisor = || person(COUNTY, Role::Supervisor, "001");
+    let assigned = Kind::RecordAssigned {
+        record: record(1),
+        assignee: Some("unit/narcotics".parse().unwrap()),
+    };
+    let overridden = Kind::Consulted {
+        how: Consultation::Open,
+        records: vec![record(1)],
+        overridden: true,
+    };
+    let first = county.append(supervisor(), assigned);
+    county.append(supervisor(), overridden);
+    let filter = ReplayFilter {
+        from: first,
+        record: Some(record(1)),
+        ..ReplayFilter::default()
+    };
+    let (rows, _) = rows(&county, filter);
+    assert_eq!(rows[0].assignee.as_deref(), Some("unit/narcotics"));
+    assert_eq!(rows[0].overridden, None);
+    assert_eq!(rows[1].overridden, Some(true));
+    assert!(county.inspect().is_clean());
 }
 
 #[test]

@@ -75,6 +75,16 @@ pub(crate) fn officer() -> Cause {
 
 fn log_lies() -> Vec<Lie> {
     let consult = |cause: Cause| county(|log| log.consult(cause, vec![record(1)]));
+    let overrides = |cause: Cause, overridden| {
+        county(|log| {
+            let kind = Kind::Consulted {
+                how: Consultation::Act,
+                records: vec![record(1)],
+                overridden,
+            };
+            log.append(cause, kind);
+        })
+    };
     let mut other_key = HandLog::empty(COUNTY);
     other_key.append(
         node(COUNTY),
@@ -85,7 +95,10 @@ fn log_lies() -> Vec<Lie> {
         },
     );
     let mut no_start = HandLog::empty(COUNTY);
-    let policy = Kind::PolicyChanged { auditors: vec![] };
+    let policy = Kind::PolicyChanged {
+        auditors: vec![],
+        units: Default::default(),
+    };
     no_start.append(node(COUNTY), policy);
     vec![
         ("started with another key", other_key, D::Start),
@@ -121,6 +134,27 @@ fn log_lies() -> Vec<Lie> {
         (
             "a read by an officer of no partner",
             consult(person("330000", Role::Officer, "1")),
+            D::WrongActor,
+        ),
+        (
+            "an assignment by an officer",
+            county(|log| {
+                let kind = Kind::RecordAssigned {
+                    record: record(1),
+                    assignee: None,
+                };
+                log.append(officer(), kind);
+            }),
+            D::WrongActor,
+        ),
+        (
+            "an override by an officer",
+            overrides(officer(), true),
+            D::WrongActor,
+        ),
+        (
+            "an act by override that overrides nothing",
+            overrides(person(COUNTY, Role::Supervisor, "1"), false),
             D::WrongActor,
         ),
         (
@@ -355,6 +389,7 @@ fn defects_are_all_counted_and_the_first_listed() {
         let kind = Kind::Consulted {
             how,
             records: vec![],
+            overridden: false,
         };
         log.append(without_grounds(officer()), kind);
     }

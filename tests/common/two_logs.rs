@@ -129,6 +129,7 @@ impl HandLog {
             node(of),
             Kind::PolicyChanged {
                 auditors: vec![format!("spiffe://{of}.yichuan/auditor/1")],
+                units: Default::default(),
             },
         );
         log
@@ -296,7 +297,13 @@ impl HandLog {
 
     pub(crate) fn consult(&mut self, cause: Cause, records: Vec<RecordId>) -> u64 {
         let how = Consultation::Open;
-        self.append(cause, Kind::Consulted { how, records })
+        let overridden = false;
+        let kind = Kind::Consulted {
+            how,
+            records,
+            overridden,
+        };
+        self.append(cause, kind)
     }
 
     pub(crate) fn inspect(&self) -> Inspection {

@@ -282,6 +282,7 @@ async fn call_wrongly(nodes: &Nodes, secret: &str, seen: &mut Seen) {
     let show = pb::ShowReferralRequest {
         grounds: grounds(),
         referral_id: secret.to_owned(),
+        override_assignment: false,
     };
     seen.refusal("a referral", client.show_referral(show).await);
     let act = pb::ActOnReferralRequest {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access::Role,
     domain::Jurisdiction,
-    record::{Cause, Kind},
+    record::{Cause, Consultation, Kind},
 };
 
 /// The rules of admission, once more, against what was in fact logged.
@@ -35,6 +35,15 @@ pub(super) fn check(
         Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {
             home && matches!(role, Role::Officer | Role::Supervisor)
         }
+        // Only a supervisor of the node assigns, and overrides what is assigned.
+        Kind::RecordAssigned { .. }
+        | Kind::Consulted {
+            overridden: true, ..
+        } => home && role == Role::Supervisor,
+        Kind::Consulted {
+            how: Consultation::Act,
+            ..
+        } => false,
         Kind::Consulted { .. } => match role {
             Role::Officer | Role::Supervisor => {
                 home || partners.is_partner(principal.jurisdiction())

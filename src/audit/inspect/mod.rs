@@ -184,7 +184,7 @@ impl<'a> Inspector<'a> {
 
     fn kind(&mut self, index: u64, leaf: &[u8], time: Timestamp, cause: &Cause, kind: Kind) {
         match kind {
-            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } => {}
+            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } | Kind::RecordAssigned { .. } => {}
             Kind::PartnerProposed { card } => {
                 let read = self.partners.propose(&card, &cause.principal);
                 self.report(index, read);
@@ -234,7 +234,9 @@ impl<'a> Inspector<'a> {
                 reason,
                 proof,
             } => self.answered(index, (to, dispatch_id, sent_index), Some(reason), &proof),
-            Kind::Consulted { how, records } => self.tally.consulted(cause, how, records.len()),
+            Kind::Consulted { how, records, .. } => {
+                self.tally.consulted(cause, how, records.len());
+            }
             Kind::EvidenceKept {
                 jurisdiction,
                 first,
@@ -323,7 +325,8 @@ fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
         | Kind::PartnerApproved { .. }
         | Kind::Consulted { .. }
         | Kind::EvidenceKept { .. }
-        | Kind::ReferralApproved { .. } => return Ok(()),
+        | Kind::ReferralApproved { .. }
+        | Kind::RecordAssigned { .. } => return Ok(()),
     };
     if leaf.len() > limit {
         return Err(DefectCode::TooLong.with(format_args!("{} bytes", leaf.len())));

@@ -176,7 +176,8 @@ impl<'a> Reconciler<'a> {
             | Kind::Consulted { .. }
             | Kind::EvidenceKept { .. }
             | Kind::ReferralDrafted(_)
-            | Kind::ReferralApproved { .. } => {}
+            | Kind::ReferralApproved { .. }
+            | Kind::RecordAssigned { .. } => {}
         }
         Ok(())
     }

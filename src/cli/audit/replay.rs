@@ -179,8 +179,13 @@ fn what(row: &ReplayRow) -> String {
     [
         row.action.map(str::to_owned),
         row.how.map(str::to_owned),
+        row.overridden.map(|_| "overridden".to_owned()),
         route,
         row.record.clone(),
+        row.assignee.as_ref().map(|who| match who.as_str() {
+            "" => "→ nobody".to_owned(),
+            who => format!("→ {who}"),
+        }),
         records,
         row.return_reason.map(str::to_owned),
         row.refusal.map(str::to_owned),

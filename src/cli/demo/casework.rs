@@ -170,6 +170,7 @@ async fn show(
     let request = pb::ShowReferralRequest {
         grounds: about(of, id),
         referral_id: id.to_owned(),
+        override_assignment: false,
     };
     let mut client = referrals(cluster, node, of, "officer-001")?;
     let shown = client.show_referral(request).await;

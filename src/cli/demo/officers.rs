@@ -148,6 +148,7 @@ pub(super) async fn read_and_answer(cluster: &Cluster) -> anyhow::Result<Read> {
             desk.show_lead(pb::ShowLeadRequest {
                 grounds: Some(grounds.clone()),
                 lead_id: lead.clone(),
+                override_assignment: false,
             })
             .await?;
             desk.answer_lead(pb::AnswerLeadRequest {
@@ -186,6 +187,7 @@ pub(super) async fn seen_by_county(cluster: &Cluster, read: &Read) -> anyhow::Re
         let request = pb::ShowLeadRequest {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             lead_id: lead_id.clone(),
+            override_assignment: false,
         };
         let shown = desk.show_lead(request).await?.into_inner();
         let summary = shown.summary.context("a summary")?;
@@ -246,6 +248,7 @@ pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<V
         } else {
             read.returned.clone()
         },
+        override_assignment: false,
     };
     let mut all = Vec::new();
     let mut own = desk(cluster, COUNTY, COUNTY, "officer-001")?;

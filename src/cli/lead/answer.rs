@@ -5,7 +5,7 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{self, NoteArgs},
+        given::{self, NoteArgs, OverrideArgs},
         print::{self, Format},
         words::{state_from_wire, state_label},
     },
@@ -41,6 +41,7 @@ impl Answer {
             outcome,
             return_reason: reason,
             note: note.to_owned(),
+            override_assignment: false,
         }
     }
 }
@@ -57,6 +58,7 @@ pub(super) fn run(
     leads: &[RecordId],
     answer: &Answer,
     note: &NoteArgs,
+    over: OverrideArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -67,7 +69,10 @@ pub(super) fn run(
         let node = context.connect()?;
         let mut desk = node.desk();
         for lead in leads {
-            let request = answer.request(&node, *lead, &note);
+            let request = pb::AnswerLeadRequest {
+                override_assignment: over.assignment,
+                ..answer.request(&node, *lead, &note)
+            };
             let answered = node
                 .call(desk.answer_lead(request))
                 .await

@@ -118,6 +118,7 @@ pub(super) struct Row<'a> {
     urgency: Option<&'static str>,
     handling: Option<&'static str>,
     sign_by: Option<String>,
+    assigned_to: Option<&'a str>,
 }
 
 impl<'a> From<&'a pb::LeadSummary> for Row<'a> {
@@ -136,6 +137,7 @@ impl<'a> From<&'a pb::LeadSummary> for Row<'a> {
             urgency: record::urgency_from_wire(lead.urgency).map(Urgency::as_str),
             handling: record::handling_from_wire(lead.handling).map(Handling::as_str),
             sign_by: rfc3339(lead.sign_by_ms),
+            assigned_to: Some(lead.assigned_to.as_str()).filter(|text| !text.is_empty()),
         }
     }
 }
@@ -152,9 +154,18 @@ fn listing(context: &Context<'_>) -> Listing {
             "紧急程度",
             "处理限制",
             "签收期限",
+            "指派",
         ],
         [
-            "lead id", "time", "from", "to", "state", "urgency", "handling", "sign by",
+            "lead id",
+            "time",
+            "from",
+            "to",
+            "state",
+            "urgency",
+            "handling",
+            "sign by",
+            "assigned to",
         ],
     )
 }
@@ -176,6 +187,7 @@ fn print_lead(
             urgency.map_or("", |u| urgency_label(u, lang)).to_owned(),
             handling.map_or("", Handling::as_str).to_owned(),
             print::time(lead.sign_by_ms),
+            plain(&lead.assigned_to),
         ]
     };
     listing.row(&Row::from(lead), cells, out)

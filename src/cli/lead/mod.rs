@@ -6,9 +6,10 @@ mod push;
 mod show;
 
 use super::{
+    assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{Direction, NoteArgs},
+    given::{Direction, NoteArgs, OverrideArgs},
     lead_check::{self, CheckError, Summary},
 };
 use crate::{
@@ -67,6 +68,8 @@ enum LeadCommand {
     Show {
         /// 线索标识 / The lead's id.
         lead: RecordId,
+        #[command(flatten)]
+        over: OverrideArgs,
     },
     /// 签收 / Sign for leads that came to this node.
     Sign {
@@ -75,6 +78,8 @@ enum LeadCommand {
         leads: Vec<RecordId>,
         #[command(flatten)]
         note: NoteArgs,
+        #[command(flatten)]
+        over: OverrideArgs,
     },
     /// 核查 / Say what the assessment of a lead found.
     Assess {
@@ -85,6 +90,8 @@ enum LeadCommand {
         outcome: AssessmentOutcome,
         #[command(flatten)]
         note: NoteArgs,
+        #[command(flatten)]
+        over: OverrideArgs,
     },
     /// 退回 / Return a lead.
     Return {
@@ -95,7 +102,11 @@ enum LeadCommand {
         reason: ReturnReason,
         #[command(flatten)]
         note: NoteArgs,
+        #[command(flatten)]
+        over: OverrideArgs,
     },
+    /// 指派 / Assign a lead to an officer or a unit: the others see that it exists, not what it says. For supervisors.
+    Assign(AssignArgs),
 }
 
 pub(super) fn run(
@@ -112,16 +123,37 @@ pub(super) fn run(
         LeadCommand::Push { file } => push::run(file, context, out),
         LeadCommand::List { list, direction } => list::run(list, *direction, context, out),
         LeadCommand::Inbox { list } => list::run(list, Direction::Received, context, out),
-        LeadCommand::Show { lead } => show::run(*lead, context, out),
-        LeadCommand::Sign { leads, note } => answer::run(leads, &Answer::Sign, note, context, out),
+        LeadCommand::Show { lead, over } => show::run(*lead, *over, context, out),
+        LeadCommand::Sign { leads, note, over } => {
+            answer::run(leads, &Answer::Sign, note, *over, context, out)
+        }
         LeadCommand::Assess {
             lead,
             outcome,
             note,
-        } => answer::run(&[*lead], &Answer::Assess(*outcome), note, context, out),
-        LeadCommand::Return { lead, reason, note } => {
-            answer::run(&[*lead], &Answer::Return(*reason), note, context, out)
-        }
+            over,
+        } => answer::run(
+            &[*lead],
+            &Answer::Assess(*outcome),
+            note,
+            *over,
+            context,
+            out,
+        ),
+        LeadCommand::Return {
+            lead,
+            reason,
+            note,
+            over,
+        } => answer::run(
+            &[*lead],
+            &Answer::Return(*reason),
+            note,
+            *over,
+            context,
+            out,
+        ),
+        LeadCommand::Assign(args) => assign::run(args, context, out),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
+        given::OverrideArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, plain, rfc3339},
         words::{action, outcome_label, reason_label, standing},
@@ -18,6 +19,7 @@ use std::io::Write;
 
 pub(super) fn run(
     lead: RecordId,
+    over: OverrideArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -27,6 +29,7 @@ pub(super) fn run(
         let request = pb::ShowLeadRequest {
             grounds: node.grounds(),
             lead_id: lead.to_string(),
+            override_assignment: over.assignment,
         };
         let shown = node.call(desk.show_lead(request)).await?;
         match (shown.summary, shown.lead) {

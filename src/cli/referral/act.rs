@@ -92,6 +92,7 @@ pub(super) fn note(
     let request = pb::ActOnReferralRequest {
         return_reason: reason.map_or(0, record::return_reason_to_wire),
         note: given::text(&step.note.note)?,
+        override_assignment: step.over.assignment,
         ..request(act, step.referral)
     };
     take(request, step.referral, context, out)
@@ -107,6 +108,7 @@ pub(super) fn restate(
     context.grounds()?;
     let request = pb::ActOnReferralRequest {
         referral: Some(step.said.read(context.lang())?),
+        override_assignment: step.over.assignment,
         ..request(act, step.referral)
     };
     take(request, step.referral, context, out)

@@ -130,6 +130,7 @@ fn listing(context: &Context<'_>) -> Listing {
             "紧急程度",
             "处理限制",
             "期限",
+            "指派",
         ],
         [
             "referral id",
@@ -141,6 +142,7 @@ fn listing(context: &Context<'_>) -> Listing {
             "urgency",
             "handling",
             "due",
+            "assigned to",
         ],
     )
 }
@@ -163,6 +165,7 @@ fn print_one(
             urgency.map_or("", |u| urgency_label(u, lang)).to_owned(),
             handling.map_or("", Handling::as_str).to_owned(),
             due(referral),
+            plain(&referral.assigned_to),
         ]
     };
     listing.row(&Row::from(referral), cells, out)

@@ -8,9 +8,10 @@ mod standing;
 mod watch;
 
 use super::{
+    assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::NoteArgs,
+    given::{NoteArgs, OverrideArgs},
 };
 use crate::{
     domain::{RecordId, ReturnReason},
@@ -38,6 +39,8 @@ struct NoteStep {
     referral: RecordId,
     #[command(flatten)]
     note: NoteArgs,
+    #[command(flatten)]
+    over: OverrideArgs,
 }
 
 /// A step that says the whole referral anew.
@@ -47,6 +50,8 @@ struct Restatement {
     referral: RecordId,
     #[command(flatten)]
     said: SaidArgs,
+    #[command(flatten)]
+    over: OverrideArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,9 +101,13 @@ enum ReferralCommand {
     Show {
         /// 协查标识 / The referral's id.
         referral: RecordId,
+        #[command(flatten)]
+        over: OverrideArgs,
     },
     /// 关注 / Follow referrals as they change, until interrupted. Ids and states only.
     Watch(WatchArgs),
+    /// 指派 / Assign a referral to an officer or a unit: the others see that it exists, not what it says. For supervisors.
+    Assign(AssignArgs),
 }
 
 pub(super) fn run(
@@ -127,7 +136,8 @@ pub(super) fn run(
         C::Open(args) => act::open(args, context, out),
         C::Approve { referral } => act::approve(*referral, context, out),
         C::List(args) => list::run(args, context, out),
-        C::Show { referral } => show::run(*referral, context, out),
+        C::Show { referral, over } => show::run(*referral, *over, context, out),
         C::Watch(args) => watch::run(args, context, out),
+        C::Assign(args) => assign::run(args, context, out),
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
+        given::OverrideArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, plain, rfc3339},
         words::{action, reason_label, urgency_label},
@@ -17,6 +18,7 @@ use std::io::Write;
 
 pub(super) fn run(
     referral: RecordId,
+    over: OverrideArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -25,6 +27,7 @@ pub(super) fn run(
         let request = pb::ShowReferralRequest {
             grounds: node.grounds(),
             referral_id: referral.to_string(),
+            override_assignment: over.assignment,
         };
         let shown = node.call(node.referrals().show_referral(request)).await?;
         match (shown.summary, shown.referral) {

@@ -143,6 +143,7 @@ pub(super) struct Row<'a> {
     handling: Option<&'static str>,
     due: Option<String>,
     obliged: Option<&'a str>,
+    assigned_to: Option<&'a str>,
 }
 
 impl<'a> From<&'a pb::ReferralSummary> for Row<'a> {
@@ -163,6 +164,7 @@ impl<'a> From<&'a pb::ReferralSummary> for Row<'a> {
             handling: record::handling_from_wire(referral.handling).map(Handling::as_str),
             due: rfc3339(referral.due_ms),
             obliged: stated(&referral.obliged),
+            assigned_to: stated(&referral.assigned_to),
         }
     }
 }

@@ -1,0 +1,91 @@
+//! `lead assign` and `referral assign`: to whom a record is, from here on.
+
+use super::{
+    context::{Context, block_on},
+    exit::{Exit, Failure},
+    print::{self, Format},
+};
+use crate::{
+    access::{Assignee, MalformedAssignee},
+    domain::{Lang, RecordId},
+    record::pb,
+};
+use clap::Args;
+use serde::Serialize;
+use std::{io::Write, str::FromStr};
+
+/// An assignment.
+#[derive(Args, Debug)]
+pub(super) struct AssignArgs {
+    /// 标识 / The record's id.
+    record: RecordId,
+    /// 指派给 / officer/001, unit/narcotics (one of `access.units` at the node), or nobody: open to all officers again.
+    #[arg(long, value_name = "officer/NO|unit/NAME|nobody")]
+    to: To,
+}
+
+/// To whom.
+#[derive(Clone, Debug)]
+struct To(Option<Assignee>);
+
+impl FromStr for To {
+    type Err = MalformedAssignee;
+
+    fn from_str(text: &str) -> Result<Self, MalformedAssignee> {
+        match text {
+            "nobody" => Ok(Self(None)),
+            assignee => assignee.parse().map(|assignee| Self(Some(assignee))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Assigned<'a> {
+    record_id: String,
+    assigned_to: Option<&'a str>,
+    log_index: u64,
+}
+
+pub(super) fn run(
+    args: &AssignArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let record = args.record;
+    let assignee = args.to.0.as_ref().map(ToString::to_string);
+    let assigned = block_on(async {
+        let node = context.connect()?;
+        let request = pb::AssignRecordRequest {
+            grounds: node.grounds(),
+            record_id: record.to_string(),
+            assignee: assignee.clone().unwrap_or_default(),
+        };
+        node.call(node.desk().assign_record(request)).await
+    })
+    .map_err(|failure| failure.at(record))?;
+    let index = assigned.log_index;
+    match context.format() {
+        Format::Json => print::json(
+            out,
+            &Assigned {
+                record_id: record.to_string(),
+                assigned_to: assignee.as_deref(),
+                log_index: index,
+            },
+        )?,
+        Format::Table => match (context.lang(), assignee) {
+            (Lang::Zh, Some(who)) => writeln!(out, "{record}：已指派给 {who}，日志第 {index} 条")?,
+            (Lang::Zh, None) => writeln!(out, "{record}：已取消指派，日志第 {index} 条")?,
+            (Lang::En, Some(who)) => {
+                writeln!(out, "{record}: assigned to {who}, entry {index} of the log")?;
+            }
+            (Lang::En, None) => {
+                writeln!(
+                    out,
+                    "{record}: assigned to nobody, entry {index} of the log"
+                )?;
+            }
+        },
+    }
+    Ok(Exit::Done)
+}
