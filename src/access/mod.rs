@@ -5,9 +5,9 @@ mod grounds;
 mod principal;
 
 pub use authorize::{
-    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, Denial, ListLeads,
-    ListPartners, ListReferrals, OpenLead, OpenReferral, Parties, Permit, Policy, ProposePartner,
-    PushLeads, ReadLog, ReadReferral, Relay, Scope,
+    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, Denial, ListCaught, ListLeads,
+    ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral, Parties, Permit, Policy,
+    ProposePartner, PushCaught, PushLeads, ReadLog, ReadReferral, Relay, Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

@@ -3,6 +3,12 @@
 
 mod admission;
 mod answer;
+mod caught;
+mod caught_admission;
+mod caught_push;
+mod caught_query;
+mod caught_rows;
+mod caught_view;
 mod lead_rows;
 mod lead_view;
 mod leads;
@@ -21,6 +27,11 @@ mod rows;
 
 pub use admission::DeskAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
+pub use caught::CaughtDetail;
+pub use caught_push::{CaughtRefused, CaughtTicket, PushedCaught};
+pub use caught_query::{CaughtPage, CaughtQuery};
+pub use caught_rows::CaughtRow;
+pub use caught_view::CaughtView;
 pub use lead_rows::{Direction, LeadRow};
 pub use lead_view::LeadView;
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};

@@ -12,8 +12,8 @@ use crate::{
     access::Policy,
     config::Config,
     desk::{
-        Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView, PolicyView,
-        ReferralView, ensure_policy, start_log,
+        CaughtView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView,
+        PolicyView, ReferralView, ensure_policy, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -152,6 +152,7 @@ fn open_log(
         Box::new(PartnerView::new(Arc::new(Cards))),
         Box::new(LeadView::new(own, Arc::clone(&vault))),
         Box::new(ReferralView::new(own, Arc::clone(&vault))),
+        Box::new(CaughtView::new(own, Arc::clone(&vault))),
     ];
     Ok((Log::open(Arc::new(store), options)?, vault))
 }

@@ -19,6 +19,9 @@
 //! | `0x47` | referral | record id (16) | where the referral stands |
 //! | `0x48` | referral by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x49` | referral change | log index `u64` | record id |
+//! | `0x50` | caught notice | record id (16) | where the notice stands |
+//! | `0x51` | caught notice by state | direction `u8`, state `u8`, log index `u64` | record id |
+//! | `0x52` | caught notice's number | keyed tag of sender and number (32) | record id, keyed tag of the content, log index |
 
 use crate::domain::{DispatchId, Jurisdiction, RecordId};
 
@@ -38,6 +41,9 @@ const PARTNER: u8 = 0x45;
 const REFERRAL: u8 = 0x47;
 const REFERRAL_BY_STATE: u8 = 0x48;
 const REFERRAL_CHANGE: u8 = 0x49;
+const CAUGHT: u8 = 0x50;
+const CAUGHT_BY_STATE: u8 = 0x51;
+const CAUGHT_NUMBER: u8 = 0x52;
 
 /// The key of the newest policy.
 pub const POLICY: [u8; 1] = [0x46];
@@ -150,6 +156,24 @@ pub fn referral_change(index: u64) -> [u8; 9] {
     key(REFERRAL_CHANGE, &[&index.to_be_bytes()])
 }
 
+/// The key of a caught notice.
+pub fn caught(record: RecordId) -> [u8; 17] {
+    key(CAUGHT, &[record.as_bytes()])
+}
+
+/// The key of a caught notice among those of its direction and state.
+pub fn caught_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
+    key(
+        CAUGHT_BY_STATE,
+        &[&[direction], &[state], &index.to_be_bytes()],
+    )
+}
+
+/// The key of a caught notice under the keyed tag of its sender and number.
+pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
+    key(CAUGHT_NUMBER, &[tag])
+}
+
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
 
@@ -175,6 +199,10 @@ mod tests {
                 "4101020000000000000003",
             ),
             (hex::encode(partner(to, true)), "4534343030303001"),
+            (
+                hex::encode(caught_by_state(0, 1, 3)),
+                "5100010000000000000003",
+            ),
             (
                 hex::encode(record_event(RecordId::from(id), 9)),
                 "42070707070707070707070707070707070000000000000009",
