@@ -229,7 +229,7 @@ async fn audited(world: &World, code: &str) {
             let leaves: Vec<Vec<u8>> = (0..reader.size())
                 .map(|index| reader.entry(index).unwrap().unwrap())
                 .collect();
-            (leaves, reader.checkpoint().clone())
+            (leaves, reader.checkpoint())
         })
         .await
         .unwrap();
@@ -242,7 +242,7 @@ async fn audited(world: &World, code: &str) {
         inspector.push(leaf).unwrap();
     }
     let inspection = inspector.finish(&head).unwrap();
-    assert!(inspection.defects.is_empty(), "{:?}", inspection.defects);
+    assert!(inspection.is_clean(), "{inspection:?}");
     let leaves = leaves.into_iter().map(Ok::<_, std::convert::Infallible>);
     let rows = replay(ReplayFilter::default(), 0, leaves).map(|row| {
         let row = serde_json::to_string(&row.unwrap()).unwrap();

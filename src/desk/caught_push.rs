@@ -14,7 +14,7 @@ use crate::{
     access::{Permit, PushCaught},
     domain::{
         CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, DispatchId, Finding, FindingCode,
-        RecordId, sign_within_seconds,
+        ParsedNotice, RecordId, Timestamp, sign_within_seconds,
     },
     exchange::{Draft, StageError, VaultError},
     log::{Pending, Proposal, ProposeError, Txn, TxnError},
@@ -95,12 +95,9 @@ impl Desk {
         fields: CaughtFields,
     ) -> Result<CaughtTicket, CaughtRefused> {
         let now = self.clock.now();
-        let rules = CaughtRules {
-            own: self.own,
-            partners: self.directory.as_ref(),
-            today: now.shanghai_date(),
-        };
-        let parsed = CaughtNotice::parse(&fields, &rules).map_err(CaughtRefused::Rejected)?;
+        let parsed = self
+            .parse_caught(&fields, now)
+            .map_err(CaughtRefused::Rejected)?;
         let (notice, own, to) = (parsed.notice, self.own, parsed.route);
         let month = PurgeMonth::years_after(now, RETENTION_YEARS);
         if !self.vault.has_bucket(month) {
@@ -174,6 +171,19 @@ impl Desk {
             record,
             warnings: parsed.warnings,
         })
+    }
+
+    fn parse_caught(
+        &self,
+        fields: &CaughtFields,
+        now: Timestamp,
+    ) -> Result<ParsedNotice, Vec<Finding<CaughtColumn>>> {
+        let rules = CaughtRules {
+            own: self.own,
+            partners: self.directory.as_ref(),
+            today: now.shanghai_date(),
+        };
+        CaughtNotice::parse(fields, &rules)
     }
 }
 
