@@ -61,9 +61,6 @@ const IMPURE: [&[&str]; 8] = [
 /// Where generated protobuf may be named. The commands are a client and speak nothing else; nothing stands above them.
 const KNOW_PROTOBUF: [&str; 3] = ["record", "rpc", "cli"];
 
-/// Files that name it all the same, for now.
-const PROTOBUF_DEBTS: [&str; 1] = ["exchange/witness.rs"];
-
 fn rank(part: &str) -> Option<usize> {
     FLOORS.iter().position(|parts| parts.contains(&part))
 }
@@ -112,7 +109,7 @@ fn faults(file: &str, source: &str) -> Vec<String> {
             _ => {}
         }
         let protobuf = path.contains(&"pb") && !KNOW_PROTOBUF.contains(&part);
-        if protobuf && !PROTOBUF_DEBTS.contains(&file) {
+        if protobuf {
             fault(
                 "generated protobuf stops at record and rpc, and is a client's language".to_owned(),
             );
@@ -193,23 +190,6 @@ fn no_part_knows_what_lies_above_it() {
                     .any(|named| named.path.starts_with(&["crate".into(), below.into()]))
             });
         assert!(knows, "{part} was not seen to know {below}");
-    }
-}
-
-#[test]
-fn debts_are_struck_off_when_paid() {
-    for (file, source) in sources()
-        .iter()
-        .filter(|(file, _)| PROTOBUF_DEBTS.contains(&&**file))
-    {
-        let names = names::read(source, &place(file).1).names;
-        let owed = names
-            .iter()
-            .any(|named| named.path.iter().any(|name| name == "pb"));
-        assert!(
-            owed,
-            "{file} names no protobuf any more: take it out of PROTOBUF_DEBTS"
-        );
     }
 }
 

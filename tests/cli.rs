@@ -110,6 +110,35 @@ impl Yichuan {
     }
 }
 
+const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+
+/// Opens a referral, with all that must be stated.
+const OPEN: [&str; 14] = [
+    "referral",
+    "open",
+    "--kind",
+    "assistance",
+    "--to",
+    "440000",
+    "--urgency",
+    "normal",
+    "--handling",
+    "H0",
+    "--title",
+    "协查住址",
+    "--matter",
+    "请核实住址",
+];
+
+/// The same, but for one option and its value.
+fn without(option: &str) -> Vec<&'static str> {
+    let (command, options) = OPEN.split_at(2);
+    let kept = options
+        .chunks(2)
+        .filter(|pair| pair.first() != Some(&option));
+    command.iter().chain(kept.flatten()).copied().collect()
+}
+
 #[test]
 fn a_command_line_that_cannot_be_read_is_64_and_says_what_to_do() {
     let yichuan = Yichuan::new();
@@ -129,6 +158,23 @@ fn a_command_line_that_cannot_be_read_is_64_and_says_what_to_do() {
         &["--lang", "fr", "config", "show"],
         &["--format", "xml", "config", "show"],
         &["--node", "http://127.0.0.1:1", "lead", "inbox"],
+        &["referral", "return", ID],
+        &["referral", "sign", ID, "--reason", "not_competent"],
+        &["referral", "sign", "not-an-id"],
+        &["referral", "progress", ID, "--title", "协查"],
+        &["referral", "list", "--state", "lost"],
+        &["referral", "list", "--kind", "favour"],
+        &["referral", "list", "--place", "4401"],
+        &["referral", "watch", "--after", "-1"],
+        // Each without one thing that must be stated.
+        &["referral", "open"],
+        &without("--kind"),
+        &without("--to"),
+        &without("--urgency"),
+        &without("--handling"),
+        &without("--title"),
+        &without("--matter"),
+        &["referral", "resubmit", ID, "--title", "协查"],
     ] {
         let ran = yichuan.run(args);
         assert_eq!(ran.code, 64, "{args:?}: {}", ran.err);
@@ -153,6 +199,38 @@ fn help_and_version_are_data_in_both_languages() {
     }
     assert!(help.out.contains("签收 / Sign"), "{}", help.out);
     assert_eq!(yichuan.run(&["--version"]).code, 0);
+}
+
+#[test]
+fn every_step_of_a_referral_is_a_command() {
+    let yichuan = Yichuan::new();
+    let help = yichuan.run(&["referral", "--help"]).out;
+    for command in [
+        "open 发起",
+        "approve 审批",
+        "sign 签收",
+        "accept 受理",
+        "supplement 要求补充",
+        "supply 补充材料",
+        "return 退回",
+        "resubmit 重新提交",
+        "progress 阶段反馈",
+        "feedback 结果反馈",
+        "confirm 确认",
+        "dispute 异议",
+        "correct 更正",
+        "close 办结",
+        "recall 撤回",
+        "list 列出",
+        "show 查看",
+        "watch 关注",
+    ] {
+        let (command, zh) = command.split_once(' ').unwrap();
+        let line = help
+            .lines()
+            .find(|line| line.trim().starts_with(&format!("{command} ")));
+        assert!(line.unwrap().contains(zh), "{command}: {help}");
+    }
 }
 
 #[test]
@@ -452,6 +530,105 @@ fn a_number_to_search_for_comes_on_stdin_and_is_never_said() {
     let ran = yichuan.run_with(&args, &format!("{good}\n"));
     assert_eq!(ran.code, 69, "sound, and there is no node: {}", ran.err);
     assert!(!ran.everything().contains(good), "{}", ran.err);
+}
+
+/// A node's officer, who asks nobody: port 1 of this machine listens to nobody.
+fn officer(yichuan: &Yichuan) -> impl Fn(&[&str], &str) -> Ran + '_ {
+    let config = yichuan.node();
+    move |args, stdin| {
+        let who = [
+            "--config",
+            &config,
+            "--as",
+            "officer-001",
+            "--purpose",
+            "case",
+            "--basis",
+            "campaign:520624-2026-01",
+        ];
+        yichuan.run_with(&[&who[..], args].concat(), stdin)
+    }
+}
+
+#[test]
+fn a_referral_is_checked_before_anybody_is_asked_and_says_nothing_of_a_person() {
+    let yichuan = Yichuan::new();
+    let run = officer(&yichuan);
+    let (name, bad, good) = ("钱癸子", "522225190010142479", "522225190010142478");
+    let subject = ["--subject-name", "-", "--subject-number", "-"];
+    let opened = |more: &[&str], stdin: &str| run(&[OPEN.as_slice(), more].concat(), stdin);
+
+    let ran = opened(&subject, &format!("{name}\n{good}\n"));
+    assert_eq!(ran.code, 69, "sound, and there is no node: {}", ran.err);
+    assert!(!ran.everything().contains(name), "{}", ran.err);
+    assert!(!ran.everything().contains(good), "{}", ran.err);
+    let ran = opened(&subject, &format!("{name}\n{bad}\n"));
+    assert_eq!(ran.code, 65, "{}", ran.err);
+    assert!(ran.err.contains("--subject-number"), "{}", ran.err);
+    assert!(!ran.everything().contains(bad), "{}", ran.err);
+    let ran = opened(&subject, &format!("{name}\n"));
+    assert_eq!(ran.code, 66, "a line is missing: {}", ran.err);
+
+    let ran = opened(&["--subject-name", name], "");
+    assert!(ran.err.contains("--subject-name -"), "{}", ran.err);
+    assert!(!ran.everything().contains(name), "{}", ran.err);
+
+    for (more, field) in [
+        (["--case", "A1"], "case_number"),
+        (["--substance", &"冰".repeat(101)], "substance"),
+    ] {
+        let ran = opened(&more, "");
+        assert_eq!(ran.code, 65, "{}", ran.err);
+        assert!(ran.err.contains(field), "{}", ran.err);
+    }
+}
+
+#[test]
+fn what_is_long_comes_from_a_file_or_from_stdin() {
+    let yichuan = Yichuan::new();
+    let run = officer(&yichuan);
+    let file = yichuan.path("matter.txt");
+    let at_file = format!("@{file}");
+    let correct = |matter: &str, stdin: &str| {
+        let args = [
+            "referral", "correct", ID, "--title", "协查", "--matter", matter,
+        ];
+        run(&args, stdin)
+    };
+    assert_eq!(correct(&at_file, "").code, 66, "there is no such file");
+    std::fs::write(&file, [0xff]).unwrap();
+    assert_eq!(correct(&at_file, "").code, 65, "no text");
+    std::fs::write(&file, "\n").unwrap();
+    let ran = correct(&at_file, "");
+    assert_eq!(ran.code, 65, "{}", ran.err);
+    assert!(ran.err.contains("matter is missing"), "{}", ran.err);
+    std::fs::write(&file, "请核实住址\n").unwrap();
+    assert_eq!(correct(&at_file, "").code, 69, "sound");
+
+    assert_eq!(correct("-", "").code, 65);
+    assert_eq!(correct("-", &"长".repeat(4_001)).code, 65);
+    assert_eq!(correct("-", "请核实\n住址\n").code, 69);
+    assert_eq!(
+        run(&["referral", "feedback", ID, "--note", &at_file], "").code,
+        69
+    );
+    let ran = run(&["lead", "sign", ID, "--note", "@/nowhere"], "");
+    assert_eq!(ran.code, 66, "{}", ran.err);
+}
+
+#[test]
+fn a_name_and_a_number_to_search_for_take_a_line_each() {
+    let yichuan = Yichuan::new();
+    let run = officer(&yichuan);
+    let (name, number) = ("钱癸子", "522225190010142478");
+    let both = ["referral", "list", "--name", "-", "--number", "-"];
+    let ran = run(&both, &format!("{number}\n{name}\n"));
+    assert_eq!(ran.code, 69, "{}", ran.err);
+    assert!(!ran.everything().contains(name), "{}", ran.err);
+    assert!(!ran.everything().contains(number), "{}", ran.err);
+    assert_eq!(run(&both, &format!("{name}\n{number}\n")).code, 65);
+    // Nothing to search for is not everything.
+    assert_eq!(run(&["referral", "list", "--name", "-"], "\n").code, 66);
 }
 
 /// An export of a young log, and the log's verifier key. The last entry is the node's own, or one that it may not write.

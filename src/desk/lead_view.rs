@@ -184,13 +184,10 @@ impl LeadView {
         proof: &PartnerProof,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        let Some(answered) = receipted(txn, index, dispatch, proof)? else {
+        let Some((before, answered)) = receipted(txn, index, dispatch, proof, lead)? else {
             return Ok(());
         };
         let (record, time) = (answered.record, answered.time);
-        let Some(before) = lead(txn, record)? else {
-            return Ok(());
-        };
         if before.index != answered.sent_index {
             // The answer to an answer changes nothing about where the lead stands.
             return Ok(());

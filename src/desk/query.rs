@@ -37,7 +37,7 @@ pub struct LeadQuery {
     pub resident_number: Option<ResidentNumber>,
     /// After this index in this log.
     pub after_index: Option<u64>,
-    /// At most so many; 1 to [`PAGE_LIMIT`].
+    /// At most so many; 1 to [`PAGE_LIMIT`](super::PAGE_LIMIT).
     pub limit: usize,
 }
 

@@ -235,10 +235,7 @@ fn answered(
     proof: &PartnerProof,
     refusal: Option<Refusal>,
 ) -> Result<(), Failure> {
-    let Some(answered) = receipted(txn, index, dispatch, proof)? else {
-        return Ok(());
-    };
-    let Some(before) = referral(txn, answered.record)? else {
+    let Some((before, answered)) = receipted(txn, index, dispatch, proof, referral)? else {
         return Ok(());
     };
     let mut row = before.clone();

@@ -8,8 +8,8 @@ use super::{
 use crate::{
     access::{Parties, Permit, ReadReferral, Scope},
     domain::{
-        RecordId, ReferralStep, ReturnReason, Standing, Timestamp, referral::ReferralFields,
-        resolve,
+        RecordId, ReferralProgress, ReferralStep, ReturnReason, Standing, Timestamp,
+        referral::ReferralFields, resolve,
     },
     exchange::{Payload, Vault, VaultError},
     log::{Durable, Reader},
@@ -161,7 +161,12 @@ fn detail(
             fields = Some(*says);
         }
     }
-    let allowed = row.progress.allowed(row.own_side());
+    // A draft is only approved: it never left, so there is nothing to take back.
+    let allowed = if row.progress == ReferralProgress::Drafted {
+        Vec::new()
+    } else {
+        row.progress.allowed(row.own_side())
+    };
     let fields = fields.ok_or(DeskError::Erased(record))?;
     Ok(ReferralDetail {
         row,

@@ -252,13 +252,14 @@ pub(super) struct Receipted {
     pub(super) time: Timestamp,
 }
 
-/// Notes a partner's proof beside the action that it proves, if this view has that action.
-pub(super) fn receipted(
+/// Notes a partner's proof beside the action that it proves, if the record is one of this view's: `mine` finds its row.
+pub(super) fn receipted<T>(
     txn: &mut Txn<'_>,
     index: u64,
     dispatch: &[u8],
     proof: &PartnerProof,
-) -> Result<Option<Receipted>, RowsError> {
+    mine: fn(&mut dyn Rows, RecordId) -> Result<Option<T>, RowsError>,
+) -> Result<Option<(T, Receipted)>, RowsError> {
     let row = txn.row(dispatch)?;
     let Some(DispatchRow {
         index: sent_index,
@@ -266,6 +267,9 @@ pub(super) fn receipted(
         ..
     }) = row.and_then(|row| DispatchRow::from_bytes(&row))
     else {
+        return Ok(None);
+    };
+    let Some(mine) = mine(txn, record)? else {
         return Ok(None);
     };
     let entry = Entry::decode(&proof.partner_entry).map_err(|_| RowDamaged)?;
@@ -281,9 +285,10 @@ pub(super) fn receipted(
         time_ms: entry.time.millis(),
     });
     put_event(txn, record, sent_index, &event)?;
-    Ok(Some(Receipted {
+    let receipted = Receipted {
         record,
         sent_index,
         time: entry.time,
-    }))
+    };
+    Ok(Some((mine, receipted)))
 }

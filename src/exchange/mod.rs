@@ -1,6 +1,7 @@
 //! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
 
 mod courier;
+mod gather;
 mod inbox;
 mod messages;
 mod outbox;

@@ -1,8 +1,9 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Delivery, Greeting,
-    PROTOCOL, Partner, RowError, Tree, TreeFault, Vault, VaultError, Witness,
+    Answers, Delivery, Greeting, PROTOCOL, Partner, RowError, Tree, TreeFault, Vault, VaultError,
+    Witness,
+    gather::gather,
     settle::{Settled, Settling, log_answers},
     verify::verify_tree,
 };
@@ -319,7 +320,7 @@ impl Outbox {
         let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
         let Some((checkpoint, consistency, dispatches)) = self
             .log
-            .read(move |reader| gather(reader, &vault, own, to, cursor, &sent))
+            .read(move |reader| gather(reader, &vault, (own, to), cursor, &sent))
             .await??
         else {
             return Ok(None);
@@ -484,72 +485,6 @@ pub(super) fn own_tree(
         size,
         root,
     })
-}
-
-type Gathered = (Arc<SignedCheckpoint>, Vec<Hash>, Vec<DeliveredDispatch>);
-
-fn gather(
-    reader: &Reader,
-    vault: &Vault,
-    own: Jurisdiction,
-    to: Jurisdiction,
-    cursor: u64,
-    sent: &Tree,
-) -> Result<Option<Gathered>, OutboxError> {
-    let rows = reader.range(
-        &tables::outbox(to, cursor),
-        &tables::outbox(to, u64::MAX),
-        crate::store::Order::Ascending,
-        DISPATCHES_PER_DELIVERY,
-    )?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    // A row is seen only once it is published, so the checkpoint read after it covers it.
-    let checkpoint = reader.checkpoint();
-    let size = checkpoint.size();
-    let proofs = reader.proofs();
-    let mut dispatches = Vec::with_capacity(rows.len());
-    let mut bytes = 0;
-    for (key, _) in rows {
-        let index = tables::outbox_index(&key).ok_or(OutboxError::Answer("outbox key"))?;
-        if index >= size {
-            break;
-        }
-        let leaf = reader
-            .entry(index)?
-            .ok_or(ReadError::NoSuchEntry { index, size })?;
-        let damaged = |what| VaultError::Damaged { index, what };
-        let sent = match Entry::decode(&leaf).map(|entry| entry.kind) {
-            Ok(Kind::DispatchSent(sent)) if sent.from == own && sent.to == to => sent,
-            Ok(_) | Err(_) => {
-                return Err(damaged("its entry is no dispatch to this partner").into());
-            }
-        };
-        let mut rows = reader;
-        let Some((ciphertext, key)) =
-            vault.sealed(&mut rows, index, sent.terms.purge_month, sent.dispatch_id)?
-        else {
-            // Purged before it was delivered: there is nothing left to deliver.
-            continue;
-        };
-        bytes += ciphertext.len();
-        if bytes > BYTES_PER_DELIVERY && !dispatches.is_empty() {
-            break;
-        }
-        dispatches.push(DeliveredDispatch {
-            index,
-            entry: leaf,
-            inclusion: proofs.inclusion(index, size)?,
-            ciphertext,
-            key: Some(key),
-        });
-    }
-    if dispatches.is_empty() {
-        return Ok(None);
-    }
-    let consistency = proofs.consistency(sent.size, size)?;
-    Ok(Some((checkpoint, consistency, dispatches)))
 }
 
 pub(super) fn log_error<E: std::fmt::Display>(error: ProposeError<E>) -> OutboxError {

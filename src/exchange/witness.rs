@@ -6,10 +6,9 @@ use crate::{
     log::{Txn, TxnError},
     merkle,
     note::{Checkpoint, SignedCheckpoint},
-    record::{Cause, EntryDefect, Kind, checkpoint_of, checkpoint_parts, pb},
+    record::{Cause, EntryDefect, Kind, checkpoint_from_bytes, checkpoint_to_bytes},
     store::tables,
 };
-use prost::Message as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -56,9 +55,7 @@ impl Witness {
         let mut newest = BTreeMap::new();
         for partner in partners {
             if let Some(bytes) = rows.row(&tables::witness(partner))? {
-                let row = pb::Checkpoint::decode(bytes.as_slice())
-                    .map_err(|_| EntryDefect::Encoding("Checkpoint"))
-                    .and_then(|wire| checkpoint_parts(wire, "witness"))
+                let row = checkpoint_from_bytes(&bytes)
                     .map_err(|defect| WitnessError::Damaged { partner, defect })?;
                 newest.insert(partner, row);
             }
@@ -126,10 +123,7 @@ impl Witness {
             known.origin != checkpoint.origin || known.size < checkpoint.size
         });
         if newer {
-            txn.put(
-                tables::witness(partner),
-                checkpoint_of(signed).encode_to_vec(),
-            )?;
+            txn.put(tables::witness(partner), checkpoint_to_bytes(signed))?;
             newest.insert(partner, (checkpoint.clone(), *signed.signature()));
         }
         Ok(())

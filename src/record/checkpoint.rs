@@ -2,9 +2,10 @@
 
 use super::{EntryDefect, pb, wire};
 use crate::note::{Checkpoint, SignedCheckpoint};
+use prost::Message as _;
 
-/// A checkpoint's parts, to be put in an entry.
-pub fn checkpoint_of(signed: &SignedCheckpoint) -> pb::Checkpoint {
+/// A signed checkpoint's parts as bytes, for a row of its own.
+pub fn checkpoint_to_bytes(signed: &SignedCheckpoint) -> Vec<u8> {
     let checkpoint = signed.checkpoint();
     pb::Checkpoint {
         origin: checkpoint.origin.clone(),
@@ -12,13 +13,23 @@ pub fn checkpoint_of(signed: &SignedCheckpoint) -> pb::Checkpoint {
         root: checkpoint.root.as_bytes().to_vec().into(),
         signature: signed.signature().to_vec().into(),
     }
+    .encode_to_vec()
+}
+
+/// Reads what [`checkpoint_to_bytes`] wrote. The signature is not verified here.
+///
+/// # Errors
+/// A part is missing or malformed.
+pub fn checkpoint_from_bytes(bytes: &[u8]) -> Result<(Checkpoint, [u8; 64]), EntryDefect> {
+    let wire = pb::Checkpoint::decode(bytes).map_err(|_| EntryDefect::Encoding("Checkpoint"))?;
+    parts(wire, "checkpoint")
 }
 
 /// A checkpoint and its signature out of its parts. `field` names it in errors.
 ///
 /// # Errors
 /// A part is missing or malformed.
-pub fn parts(
+pub(super) fn parts(
     wire: pb::Checkpoint,
     field: &'static str,
 ) -> Result<(Checkpoint, [u8; 64]), EntryDefect> {

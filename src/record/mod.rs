@@ -10,7 +10,7 @@ mod payload;
 pub mod pb;
 mod wire;
 
-pub use checkpoint::{checkpoint_of, parts as checkpoint_parts};
+pub use checkpoint::{checkpoint_from_bytes, checkpoint_to_bytes};
 pub use dispatch::{
     Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, ReferralAct, Refusal, Terms,
 };

@@ -403,7 +403,7 @@ pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, W
             Err(WireDefect::Malformed("return_reason"))
         }
         (pb::Action::Unspecified, ..) => Err(WireDefect::Missing("action")),
-        (_, ..) => Err(WireDefect::Malformed("action")),
+        (..) => Err(WireDefect::Malformed("action")),
     }
 }
 

@@ -1,7 +1,8 @@
-//! `yichuan demo`: a county's leads arrive at two provinces, are signed for and read there, and are proved by an
-//! auditor who trusts no node.
+//! `yichuan demo`: a county's leads arrive at two provinces, are signed for and read there; with one that held the county
+//! asks for assistance and hands a case over; and an auditor who trusts no node proves it all.
 
 mod auditor;
+mod casework;
 pub mod cluster;
 mod officers;
 mod story;
@@ -23,6 +24,8 @@ const SHEET: &[u8] = include_bytes!("../../../tests/data/screening-sample.xlsx")
 const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";
 const ZHEJIANG: &str = "330000";
+/// The county's own case.
+const CASE: &str = "A5206240000002026110001";
 
 /// How the demo runs.
 #[derive(Clone, Debug)]
@@ -90,14 +93,29 @@ async fn tell(story: &mut Story<'_>, cluster: &Cluster, dir: &Path) -> anyhow::R
     let refused = officers::refusals(cluster, &read).await?;
     story.refused(&refused)?;
 
-    let mut verdicts = Vec::new();
+    let case = casework::assist(cluster, &read.verified).await?;
+    story.assisted(&case)?;
+    let draft = casework::draft(cluster, &read.verified).await?;
+    story.drafted(&draft)?;
+    let seen = casework::seen_by_partners(cluster, &case).await?;
+    story.seen_by_partners(&seen)?;
+    let transferred = casework::transfer(cluster, draft).await?;
+    story.transferred(&transferred)?;
+
+    let mut logs = Vec::new();
     for member in cluster.members() {
-        verdicts.push(auditor::audit(cluster, member, &member.dir).await?);
+        logs.push(auditor::export(cluster, member, &member.dir).await?);
     }
-    story.audited(&verdicts)?;
+    let verdicts = logs
+        .iter()
+        .map(auditor::Exported::inspect)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let compared = auditor::reconcile_all(&logs)?;
+    story.audited(&verdicts, &compared)?;
     anyhow::ensure!(
-        verdicts.iter().all(auditor::Verdict::is_clean),
-        "a log does not verify"
+        verdicts.iter().all(auditor::Verdict::is_clean)
+            && compared.iter().all(auditor::Compared::is_clean),
+        "the logs are not in order"
     );
     story.end()
 }

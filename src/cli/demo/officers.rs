@@ -18,9 +18,9 @@ use std::{
 };
 use tonic::{Code, Status};
 
-type Desk = pb::desk_client::DeskClient<tonic::transport::Channel>;
+pub(super) type Desk = pb::desk_client::DeskClient<tonic::transport::Channel>;
 
-fn desk(cluster: &Cluster, node: &str, of: &str, who: &str) -> anyhow::Result<Desk> {
+pub(super) fn desk(cluster: &Cluster, node: &str, of: &str, who: &str) -> anyhow::Result<Desk> {
     Ok(Desk::new(cluster.channel(node, of, who)?))
 }
 
@@ -212,7 +212,8 @@ pub(super) struct Refused {
     pub(super) said: String,
 }
 
-fn refused(
+/// What was tried was refused, and as it should be.
+pub(super) fn refused(
     zh: &'static str,
     en: &'static str,
     tried: Result<(), Status>,

@@ -2,7 +2,7 @@
 
 use super::{
     COUNTY, GUANGDONG,
-    auditor::Verdict,
+    auditor::{Compared, Verdict},
     cluster::Cluster,
     officers::{Pushed, Read, Refused, Seen},
 };
@@ -24,6 +24,8 @@ macro_rules! say {
         }
     };
 }
+
+mod referrals;
 
 impl<'a> Story<'a> {
     pub(super) fn new(out: &'a mut dyn Write, lang: Lang) -> Self {
@@ -205,36 +207,77 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    pub(super) fn audited(&mut self, verdicts: &[Verdict]) -> anyhow::Result<()> {
+    pub(super) fn audited(
+        &mut self,
+        verdicts: &[Verdict],
+        compared: &[Compared],
+    ) -> anyhow::Result<()> {
         self.chapter(
-            "审计：不信任何节点，在自己的机器上重算每一条",
-            "The audit: trusting no node, every entry is recomputed on the auditor's machine",
+            "审计：不信任何节点，在自己的机器上重算每一条，核验其含义，再两两对账",
+            "The audit: trusting no node, every entry is recomputed and read on the auditor's machine, every two logs compared",
         )?;
         for verdict in verdicts {
+            let log = &verdict.inspection;
             say!(
                 self,
                 "   {} {}：{} 条，根 {:.16}…，{}",
                 "   {} {}: {} entries, root {:.16}…, {}",
                 verdict.name,
-                verdict.origin,
-                verdict.size,
-                verdict.root,
+                log.origin,
+                log.entries,
+                log.root,
                 match (self.lang, verdict.is_clean()) {
-                    (Lang::Zh, true) => "验证通过",
+                    (Lang::Zh, true) => "核验通过",
                     (Lang::Zh, false) => "有问题",
-                    (Lang::En, true) => "verified",
+                    (Lang::En, true) => "verified and inspected",
                     (Lang::En, false) => "DEFECTS",
                 }
             )?;
-            let kinds: Vec<String> = verdict
-                .kinds
+            let kinds: Vec<String> = log
+                .by_kind
                 .iter()
                 .map(|(kind, count)| format!("{kind} {count}"))
                 .collect();
             writeln!(self.out, "     {}", kinds.join(", "))?;
-            for defect in &verdict.defects {
-                writeln!(self.out, "     {defect}")?;
+            for defect in &log.defects.first {
+                writeln!(self.out, "     {}: {}", defect.index, defect.what)?;
             }
+            for remark in &log.remarks.first {
+                writeln!(self.out, "     {}: {}", remark.index, remark.what)?;
+            }
+        }
+        for pair in compared {
+            self.compared(pair)?;
+        }
+        Ok(())
+    }
+
+    fn compared(&mut self, pair: &Compared) -> anyhow::Result<()> {
+        let told = &pair.told;
+        say!(
+            self,
+            "   {} ⇄ {}：发出 {} 与 {} 件，送达并有双方证据 {} 与 {} 件，{}",
+            "   {} ⇄ {}: {} and {} sent, {} and {} received and proved in both logs, {}",
+            pair.names[0],
+            pair.names[1],
+            told.a_to_b.sent,
+            told.b_to_a.sent,
+            told.a_to_b.received,
+            told.b_to_a.received,
+            match (self.lang, pair.is_clean()) {
+                (Lang::Zh, true) => "对账一致",
+                (Lang::Zh, false) => "对账不符",
+                (Lang::En, true) => "reconciled",
+                (Lang::En, false) => "NOT RECONCILED",
+            }
+        )?;
+        let found = told.pending.first.iter().chain(&told.differences.first);
+        for difference in found {
+            writeln!(
+                self.out,
+                "     {} {}: {}",
+                difference.from, difference.index, difference.what
+            )?;
         }
         Ok(())
     }
@@ -242,8 +285,9 @@ impl<'a> Story<'a> {
     pub(super) fn end(&mut self) -> anyhow::Result<()> {
         say!(
             self,
-            "\n审计结论：三个日志全部验证通过。谁发了什么、谁收了什么、谁看了什么，都有对方签名的证据，谁也改不了、赖不掉。",
-            "\nThe auditor's verdict: all three logs verify. Who sent, received and read what is proved by the other side's signature; nobody can alter or deny it."
+            "\n审计结论：三个日志全部核验通过，两两对账一致。谁发了什么、谁收了什么、谁看了什么，都有对方签名的证据，谁也改不了、赖不掉。",
+            "\nThe auditor's verdict: all three logs are inspected and in order, and every two reconciled. Who sent, received and \
+             read what is proved by the other side's signature; nobody can alter or deny it."
         )?;
         Ok(())
     }
@@ -268,6 +312,7 @@ impl<'a> Story<'a> {
         )?;
         for command in [
             "--as officer-001 --purpose screening --basis campaign:520624-2026-01 lead list",
+            "--as officer-001 --purpose case --basis case:A5206240000002026110001 referral list",
             "--as auditor-001 --purpose audit --basis campaign:520624-2026-01 audit replay --kind consulted",
             "--as auditor-001 --purpose audit --basis campaign:520624-2026-01 audit verify",
         ] {

@@ -20,6 +20,7 @@ use act::OpenArgs;
 use clap::{Args, Subcommand};
 use list::ListArgs;
 use said::SaidArgs;
+pub(super) use standing::state;
 use std::io::Write;
 use watch::WatchArgs;
 

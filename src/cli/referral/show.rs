@@ -153,6 +153,16 @@ impl Shown {
             ]);
         }
         writeln!(out, "{events}")?;
+        if self.summary.state() == pb::ReferralState::Drafted {
+            writeln!(
+                out,
+                "{}",
+                lang.pick(
+                    "拟稿尚未发出：须由起草人以外的主管审批（referral approve）",
+                    "a draft, not sent: a supervisor who did not draft it approves it (referral approve)",
+                )
+            )?;
+        }
         let steps: Vec<_> = self
             .allowed
             .iter()

@@ -5,6 +5,7 @@ use crate::{
         print::{self, plain, rfc3339},
         words::reason_label,
     },
+    desk::ReferralState,
     domain::{
         Handling, Lang, ReturnReason, Urgency,
         referral::{ReferralKind, ReferralProgress},
@@ -15,14 +16,27 @@ use serde::Serialize;
 use std::str::FromStr;
 
 /// Key and label of a state.
-pub(super) fn state(value: i32) -> (&'static str, &'static str) {
+pub(in crate::cli) fn state(value: i32) -> (&'static str, &'static str) {
+    let Some(state) = state_from_wire(value) else {
+        return ("unknown", "未知");
+    };
+    let zh = match state {
+        ReferralState::Sent => "已发",
+        ReferralState::Refused => "对方节点拒收",
+        ReferralState::At(ReferralProgress::Sent) => "已送达",
+        ReferralState::At(progress) => progress.chinese(),
+    };
+    (state.as_str(), zh)
+}
+
+fn state_from_wire(value: i32) -> Option<ReferralState> {
     use pb::ReferralState as S;
-    let progress = match S::try_from(value).unwrap_or_default() {
-        S::Unspecified => return ("unknown", "未知"),
-        S::Delivered => return ("delivered", "已送达"),
-        S::Refused => return ("refused", "对方节点拒收"),
+    let progress = match S::try_from(value).ok()? {
+        S::Unspecified => return None,
+        S::Sent => return Some(ReferralState::Sent),
+        S::Refused => return Some(ReferralState::Refused),
+        S::Delivered => ReferralProgress::Sent,
         S::Drafted => ReferralProgress::Drafted,
-        S::Sent => ReferralProgress::Sent,
         S::SignedFor => ReferralProgress::SignedFor,
         S::SupplementRequested => ReferralProgress::SupplementRequested,
         S::Returned => ReferralProgress::Returned,
@@ -35,7 +49,7 @@ pub(super) fn state(value: i32) -> (&'static str, &'static str) {
         S::Recalled => ReferralProgress::Recalled,
         S::Forwarded => ReferralProgress::Forwarded,
     };
-    (progress.as_str(), progress.chinese())
+    Some(ReferralState::At(progress))
 }
 
 /// A state to look for.
@@ -49,8 +63,9 @@ impl StateArg {
 
     /// All of them.
     fn all() -> impl Iterator<Item = Self> {
-        let known = |value: &i32| pb::ReferralState::try_from(*value).is_ok();
-        (1..).take_while(known).map(Self)
+        (1..)
+            .take_while(|value| state_from_wire(*value).is_some())
+            .map(Self)
     }
 }
 
@@ -80,8 +95,8 @@ pub(super) const fn kind_to_wire(kind: ReferralKind) -> pb::ReferralKind {
 }
 
 fn kind_from_wire(value: i32) -> Option<ReferralKind> {
-    let kinds = ReferralKind::ALL.iter().copied();
-    kinds.into_iter().find(|k| kind_to_wire(*k) as i32 == value)
+    let mut kinds = ReferralKind::ALL.iter().copied();
+    kinds.find(|kind| i32::from(kind_to_wire(*kind)) == value)
 }
 
 pub(super) fn kind_label(value: i32, lang: Lang) -> &'static str {
