@@ -4,7 +4,7 @@
 //! Messages and services are generated apart: `record/` owns the messages and knows no transport, `rpc/` the services.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "yichuan/v1/common.proto",
     "yichuan/v1/record.proto",
     "yichuan/v1/payload.proto",
@@ -13,6 +13,7 @@ const PROTOS: [&str; 8] = [
     "yichuan/v1/partners.proto",
     "yichuan/v1/audit.proto",
     "yichuan/v1/referrals.proto",
+    "yichuan/v1/caught.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -60,6 +60,15 @@ acts! {
     /// Read what a referral says.
     ReadReferral = "read a referral": [Officer, Supervisor, Auditor], partners: true,
         for [Screening, Case, Assistance, Supervision, Audit];
+    /// Push caught notices to origins.
+    PushCaught = "push caught notices": [Officer, Supervisor], partners: false,
+        for [Screening, Case, Assistance];
+    /// List caught notices without payloads.
+    ListCaught = "list caught notices": [Officer, Supervisor], partners: true,
+        for [Screening, Case, Assistance, Supervision];
+    /// Open a caught notice's payload.
+    OpenCaught = "open a caught notice": [Officer, Supervisor, Auditor], partners: true,
+        for [Screening, Case, Assistance, Supervision, Audit];
     /// Draft a partner.
     ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
         for [Supervision];

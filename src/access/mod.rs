@@ -8,8 +8,9 @@ mod principal;
 pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
     Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
-    ListLeads, ListPartners, ListReferrals, OpenLead, OpenReferral, Parties, Permit, Policy,
-    ProposePartner, PushLeads, ReadLog, ReadReferral, Relay, Scope,
+    ListCaught, ListLeads, ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral,
+    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadLog, ReadReferral, Relay,
+    Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

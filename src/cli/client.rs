@@ -11,8 +11,8 @@ use crate::{
     rpc::{
         MAX_MESSAGE,
         pb::{
-            audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
-            referrals_client::ReferralsClient,
+            audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
+            partners_client::PartnersClient, referrals_client::ReferralsClient,
         },
     },
     tls::{Dialer, EndpointUrl},
@@ -72,6 +72,10 @@ impl Connection {
 
     pub(super) fn referrals(&self) -> ReferralsClient<Channel> {
         ReferralsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) fn caught(&self) -> CaughtClient<Channel> {
+        CaughtClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(super) fn partners(&self) -> PartnersClient<Channel> {

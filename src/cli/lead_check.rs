@@ -4,10 +4,11 @@ pub use super::print::Format;
 
 use super::print;
 use crate::{
-    domain::{Finding, Lang, LeadRules},
-    intake::{JsonReason, RowVerdict, Sheet, SheetError, Verdict, check},
+    domain::{Finding, Lang, LeadRules, SheetColumn},
+    intake::{JsonReason, JsonRow, RowVerdict, Sheet, SheetError, Verdict, check},
 };
 use comfy_table::Table;
+use serde::Serialize;
 use std::{
     io::{self, Write},
     path::Path,
@@ -44,7 +45,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts one more row.
-    pub fn count(&mut self, verdict: &RowVerdict) {
+    pub fn count<C, P>(&mut self, verdict: &RowVerdict<C, P>) {
         match verdict.verdict {
             Verdict::Accept => {
                 self.accepted += 1;
@@ -99,7 +100,7 @@ pub fn run(
     let other_sheets = sheet.other_sheets();
     let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, lang, "核对", "checking");
-    let mut report = Report::new(format, lang, false, out);
+    let mut report = Report::new(format, lang, Ids::None, out);
     for verdict in check(sheet, rules) {
         bar.inc(1);
         report.row(&verdict, Added::default())?;
@@ -111,40 +112,82 @@ pub fn run(
 /// What a node adds to the verdict on a row.
 #[derive(Debug, Default)]
 pub(super) struct Added {
-    /// The lead's id.
+    /// The record's id.
     pub(super) lead_id: Option<String>,
     /// Reasons in words of the node, where it is newer than this program.
     pub(super) reasons: Vec<JsonReason>,
+}
+
+/// What the ids are of that a node gives with its verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// There is no node.
+    None,
+    /// Leads.
+    Leads,
+    /// Caught notices.
+    Caught,
+}
+
+/// A row's verdict on a caught notice as one JSON object; that on a lead is a [`JsonRow`].
+#[derive(Serialize)]
+struct JsonCaughtRow {
+    row: u32,
+    verdict: String,
+    reasons: Vec<JsonReason>,
+    caught_id: Option<String>,
+}
+
+impl From<JsonRow> for JsonCaughtRow {
+    fn from(row: JsonRow) -> Self {
+        Self {
+            row: row.row,
+            verdict: row.verdict,
+            reasons: row.reasons,
+            caught_id: row.lead_id,
+        }
+    }
 }
 
 /// Prints verdicts: JSON at once, a table at the end.
 pub(super) struct Report<'a> {
     format: Format,
     lang: Lang,
+    ids: Ids,
     rows: Rows,
     summary: Summary,
     out: &'a mut dyn Write,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(format: Format, lang: Lang, with_ids: bool, out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(format: Format, lang: Lang, ids: Ids, out: &'a mut dyn Write) -> Self {
         Self {
             format,
             lang,
-            rows: Rows::new(lang, with_ids),
+            ids,
+            rows: Rows::new(lang, ids),
             summary: Summary::default(),
             out,
         }
     }
 
     /// The next row.
-    pub(super) fn row(&mut self, verdict: &RowVerdict, added: Added) -> Result<(), CheckError> {
+    pub(super) fn row<C: SheetColumn, P>(
+        &mut self,
+        verdict: &RowVerdict<C, P>,
+        added: Added,
+    ) -> Result<(), CheckError> {
         self.summary.count(verdict);
         match self.format {
             Format::Json => {
                 let mut row = verdict.to_json(self.lang, added.lead_id);
                 row.reasons.extend(added.reasons);
-                serde_json::to_writer(&mut *self.out, &row)?;
+                match self.ids {
+                    Ids::None | Ids::Leads => serde_json::to_writer(&mut *self.out, &row)?,
+                    Ids::Caught => {
+                        serde_json::to_writer(&mut *self.out, &JsonCaughtRow::from(row))?;
+                    }
+                }
                 writeln!(self.out)?;
             }
             Format::Table => self.rows.add(verdict, &added),
@@ -181,24 +224,26 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(lang: Lang, with_ids: bool) -> Self {
+    fn new(lang: Lang, ids: Ids) -> Self {
         let mut header = match lang {
             Lang::Zh => vec!["行", "结果", "列", "代码", "说明"],
             Lang::En => vec!["row", "verdict", "column", "code", "message"],
         };
-        if with_ids {
-            header.push(lang.pick("线索标识", "lead id"));
+        match ids {
+            Ids::None => {}
+            Ids::Leads => header.push(lang.pick("线索标识", "lead id")),
+            Ids::Caught => header.push(lang.pick("通报标识", "caught id")),
         }
         let mut table = print::unheaded();
         table.set_header(header);
         Self {
             table,
             lang,
-            with_ids,
+            with_ids: ids != Ids::None,
         }
     }
 
-    fn add(&mut self, verdict: &RowVerdict, added: &Added) {
+    fn add<C: SheetColumn, P>(&mut self, verdict: &RowVerdict<C, P>, added: &Added) {
         let findings = verdict.findings.iter().map(|finding| {
             [
                 self.column(finding).to_owned(),
@@ -232,7 +277,7 @@ impl Rows {
         }
     }
 
-    fn column(&self, finding: &Finding) -> &'static str {
+    fn column<C: SheetColumn>(&self, finding: &Finding<C>) -> &'static str {
         match (finding.column, self.lang) {
             (Some(column), Lang::Zh) => column.header_zh(),
             (Some(column), Lang::En) => column.as_str(),

@@ -4,6 +4,7 @@
 
 mod assign;
 mod audit;
+mod caught;
 pub mod certs;
 mod client;
 mod config;
@@ -81,6 +82,7 @@ fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Res
         Command::Partner(args) => partner::run(args, context, out),
         Command::Lead(args) => lead::run(args, context, out),
         Command::Referral(args) => referral::run(args, context, out),
+        Command::Caught(args) => caught::run(args, context, out),
         Command::Audit(args) => audit::run(args, context, out),
     }
 }

@@ -1,8 +1,8 @@
 //! The command line as it is typed. What it comes to, [`super::context`] resolves.
 
 use super::{
-    audit::AuditArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs, lead::LeadArgs,
-    partner::PartnerArgs, print::Format, referral::ReferralArgs, serve::ServeArgs,
+    audit::AuditArgs, caught::CaughtArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs,
+    lead::LeadArgs, partner::PartnerArgs, print::Format, referral::ReferralArgs, serve::ServeArgs,
 };
 use crate::{
     domain::{Jurisdiction, Lang},
@@ -98,6 +98,8 @@ pub(super) enum Command {
     Lead(LeadArgs),
     /// 协查、移送 / Referrals: matters that ask a partner to act.
     Referral(ReferralArgs),
+    /// 抓获通报 / Caught notices: tell an origin that one of its residents was caught.
+    Caught(CaughtArgs),
     /// 审计 / The log: replay it, verify it, write it out.
     Audit(AuditArgs),
 }

@@ -68,6 +68,7 @@ pub(super) fn action(value: i32) -> (&'static str, &'static str) {
         Ok(pb::Action::ReferralClose) => ("referral_close", "办结"),
         Ok(pb::Action::ReferralCorrect) => ("referral_correct", "更正"),
         Ok(pb::Action::ReferralRecall) => ("referral_recall", "撤回"),
+        Ok(pb::Action::Caught) => ("caught", "抓获通报"),
         Ok(pb::Action::Unspecified) | Err(_) => ("unknown", "未知"),
     }
 }

@@ -1,9 +1,10 @@
 //! Which verified dispatches are admitted. The rules of leads; those of referrals are beside them.
 
 use super::{
+    caught_admission::judge_caught,
     lead_rows::{Direction, NumberRow, lead},
     lead_view::{content_tag, number_tag},
-    referral_admission::{judge_act, judge_open},
+    referral_admission::{is_taken, judge_act, judge_open},
     rows::{EVENTS_PER_RECORD, RowsError, events},
 };
 use crate::{
@@ -42,6 +43,9 @@ impl DeskAdmission {
             DispatchAction::Open(kind) => return judge_open(txn, sent, kind, content),
             DispatchAction::Referral(act) => {
                 return judge_act(txn, self.own, sent, act, content);
+            }
+            DispatchAction::Caught => {
+                return judge_caught(txn, &self.vault.ring(), self.own, sent, content);
             }
         };
         match (step, content) {
@@ -87,7 +91,7 @@ impl DeskAdmission {
                 Refusal::ChangedContent
             }));
         }
-        if lead(txn, sent.record)?.is_some() {
+        if is_taken(txn, sent.record)? {
             return Ok(Err(Refusal::Conflict));
         }
         Ok(Ok(()))

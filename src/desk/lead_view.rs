@@ -105,7 +105,13 @@ impl LeadView {
         };
         let outcome = match &content {
             Some(Content::LeadAnswer(answer)) => answer.outcome,
-            Some(Content::Lead(_) | Content::Referral(_) | Content::ReferralNote(_)) | None => None,
+            Some(
+                Content::Lead(_)
+                | Content::Referral(_)
+                | Content::ReferralNote(_)
+                | Content::Caught(_),
+            )
+            | None => None,
         };
         let mut event = seen.row();
         event.outcome = outcome;

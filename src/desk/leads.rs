@@ -241,7 +241,7 @@ fn detail(
             match plaintext.content().map_err(|_| damaged)? {
                 Content::Lead(lead) => fields = Some(*lead),
                 Content::LeadAnswer(said) => answer = Some(said),
-                Content::Referral(_) | Content::ReferralNote(_) => {}
+                Content::Referral(_) | Content::ReferralNote(_) | Content::Caught(_) => {}
             }
         }
         happened.push(LeadEvent {

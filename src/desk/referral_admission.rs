@@ -2,13 +2,14 @@
 
 use super::{
     Direction,
+    caught_rows::caught,
     lead_rows::lead,
     referral_rows::referral,
     rows::{EVENTS_PER_RECORD, RowsError, events},
 };
 use crate::{
     domain::{
-        Handling, Jurisdiction, ReferralKind,
+        Handling, Jurisdiction, RecordId, ReferralKind,
         referral::{NOTE_CHARS, ReferralFields},
     },
     exchange::Rows,
@@ -35,12 +36,16 @@ pub(super) fn judge_open(
     if !fits {
         return Ok(Err(Refusal::InvalidContent));
     }
-    let taken = referral(txn, sent.record)?.is_some() || lead(txn, sent.record)?.is_some();
-    Ok(if taken {
+    Ok(if is_taken(txn, sent.record)? {
         Err(Refusal::Conflict)
     } else {
         Ok(())
     })
+}
+
+/// True where a record of any kind has this id.
+pub(super) fn is_taken(rows: &mut dyn Rows, id: RecordId) -> Result<bool, RowsError> {
+    Ok(lead(rows, id)?.is_some() || referral(rows, id)?.is_some() || caught(rows, id)?.is_some())
 }
 
 /// A partner takes a step on a referral. Whether the step counts, the table decides on both nodes alike.
@@ -59,7 +64,8 @@ pub(super) fn judge_act(
         Content::Referral(_)
         | Content::ReferralNote(_)
         | Content::Lead(_)
-        | Content::LeadAnswer(_) => false,
+        | Content::LeadAnswer(_)
+        | Content::Caught(_) => false,
     };
     if !says {
         return Ok(Err(Refusal::InvalidContent));
@@ -90,11 +96,18 @@ pub(super) fn carries_theirs(
         return Ok(false);
     };
     for id in leads {
-        let between = lead(rows, id)?
-            .is_some_and(|row| parties.contains(&row.from) && parties.contains(&row.to));
-        if !between {
+        if !is_between(rows, id, parties)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// True for a lead between these two, whichever way it went.
+pub(super) fn is_between(
+    rows: &mut dyn Rows,
+    id: RecordId,
+    parties: [Jurisdiction; 2],
+) -> Result<bool, RowsError> {
+    Ok(lead(rows, id)?.is_some_and(|row| parties.contains(&row.from) && parties.contains(&row.to)))
 }

@@ -351,7 +351,7 @@ impl Desk {
     }
 }
 
-fn review_day(now: crate::domain::Timestamp) -> u32 {
+pub(super) fn review_day(now: crate::domain::Timestamp) -> u32 {
     u32::try_from(now.seconds() / 86_400 + 365).unwrap_or(u32::MAX)
 }
 

@@ -124,7 +124,7 @@ impl ReferralView {
         let record = seen.sent.record;
         let before = referral(txn, record)?;
         let row = match seen.sent.action {
-            DispatchAction::Lead(_) => return Ok(()),
+            DispatchAction::Lead(_) | DispatchAction::Caught => return Ok(()),
             DispatchAction::Open(kind) => {
                 put_event(txn, record, seen.index, &seen.row())?;
                 self.index_subject(txn, seen)?;
@@ -294,7 +294,10 @@ fn settle(
             }
             // Interim feedback moves no deadline: it still runs from acceptance.
             DispatchAction::Referral(ReferralAct::Progress) => {}
-            DispatchAction::Open(_) | DispatchAction::Lead(_) | DispatchAction::Referral(_) => {
+            DispatchAction::Open(_)
+            | DispatchAction::Lead(_)
+            | DispatchAction::Referral(_)
+            | DispatchAction::Caught => {
                 row.since_ms = event.acted_ms;
             }
         }

@@ -113,7 +113,13 @@ fn detail(
         match content(reader, vault, index, month, event.dispatch)? {
             Some(Content::Referral(says)) if index == row.says_index => fields = Some(*says),
             Some(Content::ReferralNote(said)) => note = said,
-            Some(Content::Referral(_) | Content::Lead(_) | Content::LeadAnswer(_)) | None => {}
+            Some(
+                Content::Referral(_)
+                | Content::Lead(_)
+                | Content::LeadAnswer(_)
+                | Content::Caught(_),
+            )
+            | None => {}
         }
         happened.push(ReferralEvent {
             index,

@@ -1,14 +1,19 @@
-//! The columns of a lead, and their raw text before anything was checked.
+//! The columns of a lead, and their raw text before anything was checked. Other sheets have their columns declared alike.
 
+use super::{Lang, SheetColumn};
 use std::fmt;
 
 macro_rules! columns {
-    ($($(#[$doc:meta])* $variant:ident $field:ident $header:literal $need:ident $limit:literal,)+) => {
-        /// A column of a screening sheet, which is a field of a lead.
+    (
+        $(#[$cdoc:meta])* $column:ident,
+        $(#[$fdoc:meta])* $fields:ident:
+        $($(#[$doc:meta])* $variant:ident $field:ident $header:literal $need:ident $limit:literal,)+
+    ) => {
+        $(#[$cdoc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Column { $($(#[$doc])* $variant,)+ }
+        pub enum $column { $($(#[$doc])* $variant,)+ }
 
-        impl Column {
+        impl $column {
             /// All of them, in the order of the sheet and of the wire message.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
@@ -33,20 +38,64 @@ macro_rules! columns {
             }
         }
 
-        /// The raw text of a lead, field by field; empty means absent. Nothing in it has been checked: a
-        /// [`Lead`](super::Lead) is what has been.
+        $(#[$fdoc])*
         #[derive(Clone, Default, PartialEq, Eq)]
-        pub struct LeadFields { $($(#[$doc])* pub $field: String,)+ }
+        pub struct $fields { $($(#[$doc])* pub $field: String,)+ }
 
-        impl LeadFields {
+        impl $fields {
             /// The text of a column.
-            pub fn get(&self, column: Column) -> &str {
-                match column { $(Column::$variant => &self.$field,)+ }
+            pub fn get(&self, column: $column) -> &str {
+                match column { $($column::$variant => &self.$field,)+ }
             }
 
             /// The text of a column, to be set.
-            pub fn get_mut(&mut self, column: Column) -> &mut String {
-                match column { $(Column::$variant => &mut self.$field,)+ }
+            pub fn get_mut(&mut self, column: $column) -> &mut String {
+                match column { $($column::$variant => &mut self.$field,)+ }
+            }
+        }
+
+        impl fmt::Display for $column {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        /// Which columns are filled, never with what.
+        impl fmt::Debug for $fields {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let filled = $column::ALL.iter().filter(|c| !self.get(**c).is_empty());
+                write!(f, "{} ", stringify!($fields))?;
+                f.debug_set().entries(filled.map(|c| c.as_str())).finish()
+            }
+        }
+
+        impl SheetColumn for $column {
+            type Fields = $fields;
+
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn as_str(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn header_zh(self) -> &'static str {
+                self.header_zh()
+            }
+
+            fn is_required(self) -> bool {
+                self.is_required()
+            }
+
+            fn max_chars(self) -> usize {
+                self.max_chars()
+            }
+
+            fn form(self, lang: Lang) -> Option<&'static str> {
+                self.form(lang)
+            }
+
+            fn text_mut(self, fields: &mut $fields) -> &mut String {
+                fields.get_mut(self)
             }
         }
     };
@@ -54,7 +103,14 @@ macro_rules! columns {
     (@optional) => { false };
 }
 
+pub(super) use columns;
+
 columns! {
+    /// A column of a screening sheet, which is a field of a lead.
+    Column,
+    /// The raw text of a lead, field by field; empty means absent. Nothing in it has been checked: a
+    /// [`Lead`](super::Lead) is what has been.
+    LeadFields:
     /// 线索编号: unique within the originating jurisdiction.
     Number number "线索编号" required 64,
     /// 姓名.
@@ -99,18 +155,34 @@ columns! {
     Remarks remarks "备注" optional 500,
 }
 
-impl fmt::Display for Column {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Which columns are filled, never with what.
-impl fmt::Debug for LeadFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let filled = Column::ALL.iter().filter(|c| !self.get(**c).is_empty());
-        f.write_str("LeadFields ")?;
-        f.debug_set().entries(filled.map(|c| c.as_str())).finish()
+impl Column {
+    /// How it wants its value written, where that is not plain text.
+    fn form(self, lang: Lang) -> Option<&'static str> {
+        let (zh, en) = match self {
+            Self::Sex => ("写 男 或 女", "write 男 (M) or 女 (F)"),
+            Self::RegisteredCode | Self::DestinationCode => {
+                ("写6、9或12位数字代码", "write a code of 6, 9 or 12 digits")
+            }
+            Self::CollectedOn => ("写成 2026-06-01", "write it as 2026-06-01"),
+            Self::SourceGrade => ("写 A–F", "write A–F"),
+            Self::InformationGrade => ("写 1–6", "write 1–6"),
+            Self::Urgency => ("写 普通、紧急 或 特急", "write normal, urgent or critical"),
+            Self::Handling => ("写 H0–H3", "write H0–H3"),
+            Self::Number
+            | Self::Name
+            | Self::ResidentNumber
+            | Self::RegisteredPlace
+            | Self::DestinationPlace
+            | Self::Substance
+            | Self::Conduct
+            | Self::Facts
+            | Self::CollectionMethod
+            | Self::GradeScheme
+            | Self::Phone
+            | Self::Plate
+            | Self::Remarks => return None,
+        };
+        Some(lang.pick(zh, en))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a lead, in stable codes and in words that never hold a value.
 
-use super::{Column, Lang};
+use super::{Column, Lang, SheetColumn};
 use std::fmt;
 
 macro_rules! findings {
@@ -42,14 +42,14 @@ findings! {
     BlankRow "blank_row" error
         "空行，已跳过"
         "blank row, skipped",
-    /// The same lead stands further up.
+    /// The same stands further up.
     DuplicateInFile "duplicate_in_file" error
-        "与表中前面一行是同一条线索，不重复发送"
-        "the same lead stands further up in the file: it is not sent twice",
-    /// The lead number stands for other content already.
+        "与表中前面一行内容相同，不重复发送"
+        "the same stands further up in the file: it is not sent twice",
+    /// The number stands for other content already.
     ChangedContent "changed_content" error
-        "线索编号已用于内容不同的线索，请改用新编号，或对原线索作更正"
-        "this lead number already stands for other content: use a new number, or correct the first lead",
+        "编号已用于内容不同的记录，请改用新编号，或对原记录作更正"
+        "this number already stands for other content: use a new number, or correct the first record",
     /// The citizen number is a number cell, which has lost digits.
     NumericId "numeric_id" error
         "公民身份号码存成了数值，末位已失真：请把单元格设为文本格式，按证件重新录入"
@@ -113,6 +113,27 @@ findings! {
     TooLong "too_long" error
         "内容过长，请压缩，细节另附材料"
         "too long: shorten it, and keep details for the file",
+    /// The person caught is registered in the own jurisdiction.
+    OwnResident "own_resident" error
+        "户籍地在本辖区内，不需通报"
+        "registered in your own jurisdiction: there is nobody to notify",
+    /// No node answers for the registered residence.
+    NoOriginPartner "no_origin_partner" error
+        "户籍地的县、市、省均无已登记的节点名片，请先与对方交换名片，或按原渠道通报"
+        "no partner with a card covers the registered county, prefecture or province: exchange cards first, or use the \
+         old channel",
+    /// Caught after today.
+    FutureCatch "future_catch" error
+        "抓获时间晚于今天，请更正"
+        "caught after today: correct the date",
+    /// Not a case number.
+    BadCaseNumber "bad_case_number" error
+        "案件编号应为 A 加22位数字"
+        "a case number is A and 22 digits",
+    /// No lead of that id between the two jurisdictions.
+    UnknownLead "unknown_lead" error
+        "与对方之间没有此标识的线索；无在先线索的，请留空"
+        "no lead of this id is between you and the recipient: leave it empty where there was none",
     /// Was tidied: spaces, full-width digits, lower case.
     Normalised "normalised" warning
         "已规范书写（空格、全角字符、大小写或日期格式）"
@@ -131,16 +152,16 @@ impl fmt::Display for FindingCode {
 
 /// One finding on a row: the code, and the column that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Finding {
+pub struct Finding<C = Column> {
     /// The column; none where it is about the row.
-    pub column: Option<Column>,
+    pub column: Option<C>,
     /// What it is.
     pub code: FindingCode,
 }
 
-impl Finding {
+impl<C: SheetColumn> Finding<C> {
     /// A finding on a column.
-    pub const fn new(column: Column, code: FindingCode) -> Self {
+    pub const fn new(column: C, code: FindingCode) -> Self {
         Self {
             column: Some(column),
             code,
@@ -168,7 +189,7 @@ impl Finding {
                     Lang::En => format!("{said} (at most {limit} characters)"),
                 }
             }
-            (FindingCode::MissingValue, Some(column)) => match form(column, lang) {
+            (FindingCode::MissingValue, Some(column)) => match column.form(lang) {
                 Some(form) => format!("{said}{}{form}", lang.pick("：", ": ")),
                 None => said.to_owned(),
             },
@@ -180,35 +201,6 @@ impl Finding {
     pub fn sort(findings: &mut [Self]) {
         findings.sort_by_key(|finding| (finding.code, finding.column));
     }
-}
-
-/// How a column wants its value written, where that is not plain text.
-fn form(column: Column, lang: Lang) -> Option<&'static str> {
-    let (zh, en) = match column {
-        Column::Sex => ("写 男 或 女", "write 男 (M) or 女 (F)"),
-        Column::RegisteredCode | Column::DestinationCode => {
-            ("写6、9或12位数字代码", "write a code of 6, 9 or 12 digits")
-        }
-        Column::CollectedOn => ("写成 2026-06-01", "write it as 2026-06-01"),
-        Column::SourceGrade => ("写 A–F", "write A–F"),
-        Column::InformationGrade => ("写 1–6", "write 1–6"),
-        Column::Urgency => ("写 普通、紧急 或 特急", "write normal, urgent or critical"),
-        Column::Handling => ("写 H0–H3", "write H0–H3"),
-        Column::Number
-        | Column::Name
-        | Column::ResidentNumber
-        | Column::RegisteredPlace
-        | Column::DestinationPlace
-        | Column::Substance
-        | Column::Conduct
-        | Column::Facts
-        | Column::CollectionMethod
-        | Column::GradeScheme
-        | Column::Phone
-        | Column::Plate
-        | Column::Remarks => return None,
-    };
-    Some(lang.pick(zh, en))
 }
 
 #[cfg(test)]

@@ -39,18 +39,26 @@ impl LeadRules<'_> {
     /// # Errors
     /// The destination is the originator's own, or no partner covers it.
     fn route(&self, destination: Jurisdiction) -> Result<Jurisdiction, FindingCode> {
-        // A province's node is not the destination of its counties' leads where the county has a node of its own: the more
-        // specific of the two, own or partner, decides.
-        let partner = self.partners.route(destination);
-        let first = destination
-            .ancestry()
-            .find(|code| *code == self.own || Some(*code) == partner);
-        match first {
+        match competent(self.own, self.partners, destination) {
             Some(code) if code == self.own => Err(FindingCode::OwnCountyDestination),
             Some(code) => Ok(code),
             None => Err(FindingCode::NoPartnerCard),
         }
     }
+}
+
+/// Whose node answers for a place: one's own or a partner's.
+pub(super) fn competent(
+    own: Jurisdiction,
+    partners: &dyn PartnerLookup,
+    place: Jurisdiction,
+) -> Option<Jurisdiction> {
+    // A province's node does not answer for its counties where the county has a node of its own: the more specific of the
+    // two, own or partner, decides.
+    let partner = partners.route(place);
+    place
+        .ancestry()
+        .find(|code| *code == own || Some(*code) == partner)
 }
 
 impl fmt::Debug for LeadRules<'_> {

@@ -1,6 +1,8 @@
 //! The words of the field, the state machines of leads and referrals, the deadlines, and the rules that hold for them
 //! everywhere. Pure: no runtime, no storage, no clock reads.
 
+mod case_number;
+pub mod caught;
 mod codes;
 mod deadline;
 mod divisions;
@@ -16,9 +18,13 @@ mod lead_steps;
 mod reading;
 pub mod referral;
 mod resident;
+mod sheet_column;
 mod tidy;
 mod time;
 
+pub use caught::{
+    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, ParsedNotice,
+};
 pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
 pub use deadline::{
     CheckReach, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds,
@@ -38,4 +44,5 @@ pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
 pub use referral::{ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed};
 pub use resident::{ResidentNumber, Sex};
+pub use sheet_column::SheetColumn;
 pub use time::{Clock, Timestamp};

@@ -241,7 +241,7 @@ impl Lead {
 
 /// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, with or without a time after
 /// it, which is dropped.
-fn read_date(text: &str) -> Option<Date> {
+pub(super) fn read_date(text: &str) -> Option<Date> {
     let text: String = text.chars().map(tidy::narrow).collect();
     let day = text.split([' ', 'T']).next()?;
     let parts: Vec<&str> = if day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit()) {

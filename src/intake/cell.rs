@@ -1,6 +1,6 @@
 //! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
 
-use crate::domain::{Column, FindingCode};
+use crate::domain::{FindingCode, SheetColumn};
 use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType};
 use std::borrow::Cow;
 
@@ -72,21 +72,22 @@ impl Cell {
     }
 
     /// The text for a column, and what was found on the way to it.
-    pub(super) fn into_text(self, column: Column) -> (String, Option<FindingCode>) {
-        match (self, column) {
+    pub(super) fn into_text(self, column: impl SheetColumn) -> (String, Option<FindingCode>) {
+        let is_citizen_number = column.is_citizen_number();
+        match self {
             // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
-            (Self::Number(..) | Self::Date(_), Column::ResidentNumber) => {
+            Self::Number(..) | Self::Date(_) if is_citizen_number => {
                 (String::new(), Some(FindingCode::NumericId))
             }
-            (Self::Text(text), Column::ResidentNumber) if is_scientific(&text) => {
+            Self::Text(text) if is_citizen_number && is_scientific(&text) => {
                 (String::new(), Some(FindingCode::NumericId))
             }
-            (Self::Text(text), _) => (text, None),
-            (Self::Date(when), _) => (iso_date(when), None),
-            (Self::Number(n, when), Column::CollectedOn) if SERIALS.contains(&n) => {
+            Self::Text(text) => (text, None),
+            Self::Date(when) => (iso_date(when), None),
+            Self::Number(n, when) if column.is_day() && SERIALS.contains(&n) => {
                 (iso_date(when), Some(FindingCode::Normalised))
             }
-            (Self::Number(n, _), _) => (number_text(n).into_owned(), None),
+            Self::Number(n, _) => (number_text(n).into_owned(), None),
         }
     }
 }
@@ -114,6 +115,7 @@ fn number_text(n: f64) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Column;
 
     fn cell(data: DataRef<'_>, column: Column) -> (String, Option<FindingCode>) {
         Cell::new(&data, false).unwrap().into_text(column)

@@ -1,7 +1,7 @@
 //! Why a file is no sheet of leads.
 
 use super::{MAX_FILE_BYTES, MAX_ROWS, MAX_UNPACKED_BYTES};
-use crate::domain::{Column, Lang};
+use crate::domain::Lang;
 use std::io;
 
 const MIB: u64 = 1024 * 1024;
@@ -36,8 +36,10 @@ pub enum SheetError {
     NoHeader,
     /// Two columns have the same header.
     DuplicateColumn {
-        /// The column.
-        column: Column,
+        /// The column's key.
+        key: &'static str,
+        /// Its Chinese header.
+        header_zh: &'static str,
         /// Letters of both in the sheet.
         letters: [String; 2],
     },
@@ -68,15 +70,18 @@ impl SheetError {
                     Lang::En => format!("more than {MAX_ROWS} rows: split the file"),
                 };
             }
-            Self::DuplicateColumn { column, letters } => {
+            Self::DuplicateColumn {
+                key,
+                header_zh,
+                letters,
+            } => {
                 let [first, second] = letters;
                 return match lang {
-                    Lang::Zh => format!(
-                        "{first} 列和 {second} 列的表头都是“{}”，请只保留一列",
-                        column.header_zh()
-                    ),
+                    Lang::Zh => {
+                        format!("{first} 列和 {second} 列的表头都是“{header_zh}”，请只保留一列")
+                    }
                     Lang::En => {
-                        format!("columns {first} and {second} are both {column}: keep one of them")
+                        format!("columns {first} and {second} are both {key}: keep one of them")
                     }
                 };
             }

@@ -1,27 +1,21 @@
-//! Which column of a sheet is which field of a lead: by Chinese header or by key, in any order.
+//! Which column of a sheet is which field of its rows: by Chinese header or by key, in any order.
 
 use super::SheetError;
-use crate::domain::Column;
+use crate::domain::SheetColumn;
 
-/// Headers that sheets in use have beside the official ones.
-const ALIASES: [(&str, Column); 3] = [
-    ("身份证号", Column::ResidentNumber),
-    ("身份证号码", Column::ResidentNumber),
-    ("公民身份证号码", Column::ResidentNumber),
-];
+/// Headers of the citizen number that sheets in use have beside the official ones.
+const CITIZEN_NUMBER: [&str; 3] = ["身份证号", "身份证号码", "公民身份证号码"];
 
-/// The column of a lead that a header cell names.
-pub(super) fn column(header: &str) -> Option<Column> {
+/// The column that a header cell names.
+pub fn column<C: SheetColumn>(header: &str) -> Option<C> {
     let name = plain(header);
-    Column::ALL
+    C::ALL
         .iter()
         .copied()
         .find(|column| name == column.header_zh() || name.eq_ignore_ascii_case(column.as_str()))
         .or_else(|| {
-            ALIASES
-                .iter()
-                .find(|(alias, _)| name == *alias)
-                .map(|(_, column)| *column)
+            let mut columns = C::ALL.iter().copied();
+            columns.find(|c| c.is_citizen_number() && CITIZEN_NUMBER.contains(&name.as_str()))
         })
 }
 
@@ -39,20 +33,23 @@ fn plain(header: &str) -> String {
 
 /// The columns of a sheet: which field stands where.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(super) struct Header<C> {
     /// Field and zero-based position.
-    columns: Vec<(Column, u32)>,
+    columns: Vec<(C, u32)>,
 }
 
-impl Header {
+impl<C: SheetColumn> Header<C> {
     /// From the cells of a header row, each with its zero-based position.
     pub(super) fn new<'a>(cells: impl Iterator<Item = (u32, &'a str)>) -> Result<Self, SheetError> {
-        let mut columns: Vec<(Column, u32)> = Vec::new();
+        let mut columns: Vec<(C, u32)> = Vec::new();
         for (at, text) in cells {
-            let Some(column) = column(text) else { continue };
+            let Some(column) = column::<C>(text) else {
+                continue;
+            };
             if let Some((_, first)) = columns.iter().find(|(other, _)| *other == column) {
                 return Err(SheetError::DuplicateColumn {
-                    column,
+                    key: column.as_str(),
+                    header_zh: column.header_zh(),
                     letters: [letters(*first), letters(at)],
                 });
             }
@@ -62,7 +59,7 @@ impl Header {
     }
 
     /// The field at a zero-based position.
-    pub(super) fn at(&self, position: u32) -> Option<Column> {
+    pub(super) fn at(&self, position: u32) -> Option<C> {
         self.columns
             .iter()
             .find(|(_, at)| *at == position)
@@ -70,8 +67,8 @@ impl Header {
     }
 
     /// The required columns that the sheet lacks.
-    pub(super) fn missing(&self) -> Vec<Column> {
-        Column::ALL
+    pub(super) fn missing(&self) -> Vec<C> {
+        C::ALL
             .iter()
             .copied()
             .filter(|c| c.is_required() && self.columns.iter().all(|(other, _)| other != c))
@@ -95,6 +92,7 @@ pub(super) fn letters(mut at: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Column;
 
     #[test]
     fn headers_are_known_with_what_people_add() {
@@ -108,7 +106,7 @@ mod tests {
             assert_eq!(column(header), Some(known), "{header}");
         }
         for other in ["", "序号", "民族", "(姓名)", "姓名拼音"] {
-            assert_eq!(column(other), None, "{other}");
+            assert_eq!(column::<Column>(other), None, "{other}");
         }
     }
 

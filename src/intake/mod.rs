@@ -12,5 +12,6 @@ mod verdict;
 
 pub use error::SheetError;
 pub use guard::{MAX_FILE_BYTES, MAX_UNPACKED_BYTES};
+pub use header::column as column_named;
 pub use sheet::{Content, MAX_ROWS, Row, Rows, Sheet};
-pub use verdict::{JsonReason, JsonRow, RowVerdict, Verdict, check};
+pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};

@@ -1,7 +1,7 @@
 //! A workbook's sheet, row by row.
 
 use super::{SheetError, cell::Cell, guard, header::Header};
-use crate::domain::{Finding, FindingCode, LeadFields};
+use crate::domain::{Column, Finding, FindingCode, SheetColumn};
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::{io::Cursor, path::Path, vec};
 
@@ -16,33 +16,33 @@ const MAX_TEXT_BYTES: usize = 256 * 1024 * 1024;
 
 /// A row below the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct Row<C: SheetColumn = Column> {
     /// The sheet's own number, from 1.
     pub row: u32,
     /// What is in it.
-    pub content: Content,
+    pub content: Content<C>,
 }
 
 /// What is in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Nothing in any column of a lead.
+pub enum Content<C: SheetColumn = Column> {
+    /// Nothing in any column that the sheet is read for.
     Blank,
     /// Something.
     Filled {
         /// The text of each column.
-        fields: Box<LeadFields>,
+        fields: Box<C::Fields>,
         /// What the cells themselves had wrong: columns that the sheet lacks, numbers that have lost digits.
-        findings: Vec<Finding>,
+        findings: Vec<Finding<C>>,
     },
 }
 
-/// A sheet of leads, read to its end: opening it finds everything that can be wrong with the file.
+/// A sheet of leads, or of what else has columns, read to its end: opening it finds everything that can be wrong with the file.
 #[derive(Debug)]
-pub struct Sheet {
+pub struct Sheet<C: SheetColumn = Column> {
     name: String,
     other_sheets: usize,
-    header: Header,
+    header: Header<C>,
     rows: Vec<RawRow>,
 }
 
@@ -54,11 +54,21 @@ struct RawRow {
 }
 
 impl Sheet {
+    /// Reads a sheet of leads, as [`Sheet::of`].
+    ///
+    /// # Errors
+    /// As [`Sheet::of`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SheetError> {
+        Self::of(path)
+    }
+}
+
+impl<C: SheetColumn> Sheet<C> {
     /// Reads the first visible worksheet of an .xlsx workbook. The file is read once, into memory.
     ///
     /// # Errors
     /// The file cannot be read, is not an .xlsx workbook, is not fit to be parsed, or has no header.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, SheetError> {
+    pub fn of(path: impl AsRef<Path>) -> Result<Self, SheetError> {
         let bytes = guard::read(path.as_ref())?;
         let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
         let mut visible = workbook
@@ -69,7 +79,7 @@ impl Sheet {
         let name = visible.next().ok_or(SheetError::Empty)?;
         let other_sheets = visible.count();
         let mut rows = read_rows(&mut workbook, &name)?;
-        let header_at = find_header(&rows)?;
+        let header_at = find_header::<C>(&rows)?;
         let mut data = rows.split_off(header_at + 1);
         let below = rows.pop().ok_or(SheetError::NoHeader)?;
         let header = Header::new(below.cells.iter().map(|(at, cell)| (*at, cell.as_header())))?;
@@ -105,7 +115,7 @@ impl Sheet {
     }
 
     /// Its rows below the header, to the last that is not blank.
-    pub fn rows(self) -> Rows {
+    pub fn rows(self) -> Rows<C> {
         Rows {
             missing: self
                 .header
@@ -121,28 +131,28 @@ impl Sheet {
 
 /// The rows of a sheet; from [`Sheet::rows`].
 #[derive(Debug)]
-pub struct Rows {
-    header: Header,
-    missing: Vec<Finding>,
+pub struct Rows<C: SheetColumn = Column> {
+    header: Header<C>,
+    missing: Vec<Finding<C>>,
     rows: vec::IntoIter<RawRow>,
 }
 
-impl Iterator for Rows {
-    type Item = Row;
+impl<C: SheetColumn> Iterator for Rows<C> {
+    type Item = Row<C>;
 
-    fn next(&mut self) -> Option<Row> {
+    fn next(&mut self) -> Option<Row<C>> {
         let raw = self.rows.next()?;
-        let mut fields = Box::new(LeadFields::default());
+        let mut fields = Box::<C::Fields>::default();
         let mut findings = self.missing.clone();
         let mut blank = true;
         for (at, cell) in raw.cells {
-            // A column of no lead: a serial number, or what no lead may say.
+            // A column that it is not read for: a serial number, or what no lead may say.
             let Some(column) = self.header.at(at) else {
                 continue;
             };
             blank = false;
             let (text, found) = cell.into_text(column);
-            *fields.get_mut(column) = text;
+            *column.text_mut(&mut fields) = text;
             findings.extend(found.map(|code| Finding::new(column, code)));
         }
         let content = if blank {
@@ -161,7 +171,7 @@ impl Iterator for Rows {
     }
 }
 
-impl ExactSizeIterator for Rows {}
+impl<C: SheetColumn> ExactSizeIterator for Rows<C> {}
 
 /// All rows that have anything in them.
 fn read_rows(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<RawRow>, SheetError> {
@@ -203,11 +213,11 @@ fn read_rows(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<Raw
 }
 
 /// Where the header stands: the first row that names three columns, else the first that names any.
-fn find_header(rows: &[RawRow]) -> Result<usize, SheetError> {
+fn find_header<C: SheetColumn>(rows: &[RawRow]) -> Result<usize, SheetError> {
     let named = |raw: &RawRow| {
         raw.cells
             .iter()
-            .filter(|(_, cell)| super::header::column(cell.as_header()).is_some())
+            .filter(|(_, cell)| super::header::column::<C>(cell.as_header()).is_some())
             .count()
     };
     let candidates = rows.get(..HEADER_WITHIN).unwrap_or(rows);

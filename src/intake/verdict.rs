@@ -1,7 +1,10 @@
 //! One verdict a row.
 
 use super::{Content, Row, Sheet};
-use crate::domain::{Column, Finding, FindingCode, Lang, Lead, LeadFields, LeadRules, Parsed};
+use crate::domain::{
+    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
+    Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn,
+};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,9 +15,9 @@ use std::{
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// A lead that may be sent.
+    /// Fit to be sent.
     Accept,
-    /// The same lead stands further up.
+    /// The same stands further up.
     Duplicate,
     /// Not sent, for the reasons given.
     Reject,
@@ -56,24 +59,88 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What the rows of a sheet are read as.
+pub trait Reads: Copy {
+    /// The columns of the sheet.
+    type Column: SheetColumn;
+    /// What a row that can be sent comes to.
+    type Parsed: Clone + fmt::Debug + PartialEq + Eq;
+
+    /// The column that tells records apart.
+    const NUMBER: Self::Column;
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// All findings, warnings too, the most important first.
+    fn parse(self, fields: FieldsOf<Self>) -> Result<Self::Parsed, Vec<FindingOf<Self>>>;
+
+    /// What was tidied or is not known, without harm; to be added to.
+    fn warnings(parsed: &mut Self::Parsed) -> &mut Vec<FindingOf<Self>>;
+
+    /// The number, and all that the row says as unambiguous bytes.
+    fn identity(parsed: &Self::Parsed) -> (&str, Vec<u8>);
+}
+
+type FieldsOf<R> = <<R as Reads>::Column as SheetColumn>::Fields;
+type FindingOf<R> = Finding<<R as Reads>::Column>;
+
+impl Reads for &LeadRules<'_> {
+    type Column = Column;
+    type Parsed = Parsed;
+
+    const NUMBER: Column = Column::Number;
+
+    fn parse(self, fields: LeadFields) -> Result<Parsed, Vec<Finding>> {
+        Lead::parse(fields, self)
+    }
+
+    fn warnings(parsed: &mut Parsed) -> &mut Vec<Finding> {
+        &mut parsed.warnings
+    }
+
+    fn identity(parsed: &Parsed) -> (&str, Vec<u8>) {
+        (parsed.lead.number(), parsed.lead.canonical_content())
+    }
+}
+
+impl Reads for &CaughtRules<'_> {
+    type Column = CaughtColumn;
+    type Parsed = ParsedNotice;
+
+    const NUMBER: CaughtColumn = CaughtColumn::Number;
+
+    fn parse(self, fields: CaughtFields) -> Result<ParsedNotice, Vec<Finding<CaughtColumn>>> {
+        CaughtNotice::parse(&fields, self)
+    }
+
+    fn warnings(parsed: &mut ParsedNotice) -> &mut Vec<Finding<CaughtColumn>> {
+        &mut parsed.warnings
+    }
+
+    fn identity(parsed: &ParsedNotice) -> (&str, Vec<u8>) {
+        (parsed.notice.number(), parsed.notice.canonical_content())
+    }
+}
+
 /// The verdict on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowVerdict {
+pub struct RowVerdict<C = Column, P = Parsed> {
     /// The sheet's own number, from 1.
     pub row: u32,
     /// What becomes of it.
     pub verdict: Verdict,
     /// Why, the most important first; on an accepted row only warnings.
-    pub findings: Vec<Finding>,
-    /// The lead, on an accepted row.
-    pub lead: Option<Parsed>,
-    /// The row of the same lead number further up, on a duplicate or a changed one.
+    pub findings: Vec<Finding<C>>,
+    /// What was read, on an accepted row.
+    pub parsed: Option<P>,
+    /// The row of the same number further up, on a duplicate or a changed one.
     pub first_row: Option<u32>,
 }
 
-impl RowVerdict {
+impl<C: SheetColumn, P> RowVerdict<C, P> {
     /// What a finding of this row says, with the row that it refers to.
-    pub fn message(&self, finding: &Finding, lang: Lang) -> String {
+    pub fn message(&self, finding: &Finding<C>, lang: Lang) -> String {
         let said = finding.message(lang);
         match (finding.code, self.first_row, lang) {
             (FindingCode::DuplicateInFile | FindingCode::ChangedContent, Some(row), Lang::Zh) => {
@@ -88,7 +155,7 @@ impl RowVerdict {
 
     /// As the JSON line; `lead_id` where the node has given one.
     pub fn to_json(&self, lang: Lang, lead_id: Option<String>) -> JsonRow {
-        let reason = |finding: &Finding| JsonReason {
+        let reason = |finding: &Finding<C>| JsonReason {
             column: finding.column.map(|column| column.as_str().to_owned()),
             code: finding.code.as_str().to_owned(),
             message: self.message(finding, lang),
@@ -127,45 +194,58 @@ pub struct JsonReason {
 }
 
 /// Gives each row of a sheet its verdict, in the sheet's order.
-pub fn check<'a>(
-    sheet: Sheet,
-    rules: &'a LeadRules<'a>,
-) -> impl ExactSizeIterator<Item = RowVerdict> + 'a {
+pub fn check<'a, R: Reads + 'a>(
+    sheet: Sheet<R::Column>,
+    rules: R,
+) -> impl ExactSizeIterator<Item = RowVerdict<R::Column, R::Parsed>> + 'a {
     let mut seen = Seen::default();
     sheet.rows().map(move |row| judge(row, rules, &mut seen))
 }
 
-fn judge(row: Row, rules: &LeadRules<'_>, seen: &mut Seen) -> RowVerdict {
+/// The verdict on a single form, as on the one row of a sheet.
+pub fn check_form<R: Reads>(fields: FieldsOf<R>, rules: R) -> RowVerdict<R::Column, R::Parsed> {
+    let content = Content::Filled {
+        fields: Box::new(fields),
+        findings: Vec::new(),
+    };
+    judge(Row { row: 1, content }, rules, &mut Seen::default())
+}
+
+fn judge<R: Reads>(
+    row: Row<R::Column>,
+    rules: R,
+    seen: &mut Seen,
+) -> RowVerdict<R::Column, R::Parsed> {
     let Row { row, content } = row;
     let verdict = |verdict, findings| RowVerdict {
         row,
         verdict,
         findings,
-        lead: None,
+        parsed: None,
         first_row: None,
     };
     match content {
         Content::Blank => verdict(Verdict::Skip, vec![Finding::on_row(FindingCode::BlankRow)]),
         Content::Filled { fields, findings } => match parse(*fields, findings, rules) {
             Err(findings) => verdict(Verdict::Reject, findings),
-            Ok(parsed) => match seen.note(&parsed.lead, row) {
+            Ok(mut parsed) => match seen.note(R::identity(&parsed), row) {
                 Before::Not => RowVerdict {
-                    findings: parsed.warnings.clone(),
-                    lead: Some(parsed),
+                    findings: R::warnings(&mut parsed).clone(),
+                    parsed: Some(parsed),
                     ..verdict(Verdict::Accept, Vec::new())
                 },
                 Before::Same(first) => RowVerdict {
                     first_row: Some(first),
                     ..verdict(
                         Verdict::Duplicate,
-                        vec![Finding::new(Column::Number, FindingCode::DuplicateInFile)],
+                        vec![Finding::new(R::NUMBER, FindingCode::DuplicateInFile)],
                     )
                 },
                 Before::Other(first) => RowVerdict {
                     first_row: Some(first),
                     ..verdict(
                         Verdict::Reject,
-                        vec![Finding::new(Column::Number, FindingCode::ChangedContent)],
+                        vec![Finding::new(R::NUMBER, FindingCode::ChangedContent)],
                     )
                 },
             },
@@ -173,21 +253,21 @@ fn judge(row: Row, rules: &LeadRules<'_>, seen: &mut Seen) -> RowVerdict {
     }
 }
 
-/// Reads a lead from a row whose cells may have had findings of their own.
-fn parse(
-    fields: LeadFields,
-    mut findings: Vec<Finding>,
-    rules: &LeadRules<'_>,
-) -> Result<Parsed, Vec<Finding>> {
+/// Reads a row whose cells may have had findings of their own.
+fn parse<R: Reads>(
+    fields: FieldsOf<R>,
+    mut findings: Vec<FindingOf<R>>,
+    rules: R,
+) -> Result<R::Parsed, Vec<FindingOf<R>>> {
     // A cell that could not be taken leaves its column empty: that it is empty is then no news.
     let taken: Vec<_> = findings
         .iter()
         .filter(|finding| !finding.is_warning())
         .map(|finding| finding.column)
         .collect();
-    let parsed = Lead::parse(fields, rules);
-    let said = match &parsed {
-        Ok(parsed) => &parsed.warnings,
+    let mut parsed = rules.parse(fields);
+    let said: &[FindingOf<R>] = match &mut parsed {
+        Ok(parsed) => R::warnings(parsed),
         Err(findings) => findings,
     };
     for finding in said {
@@ -197,19 +277,19 @@ fn parse(
     }
     Finding::sort(&mut findings);
     match parsed {
-        Ok(parsed) if findings.iter().all(Finding::is_warning) => Ok(Parsed {
-            warnings: findings,
-            ..parsed
-        }),
+        Ok(mut parsed) if findings.iter().all(Finding::is_warning) => {
+            *R::warnings(&mut parsed) = findings;
+            Ok(parsed)
+        }
         Ok(_) | Err(_) => Err(findings),
     }
 }
 
-/// The leads accepted so far, by digests: a lead number, its content, and where it stood. 68 bytes a row, whatever is in it.
+/// The rows accepted so far, by digests: a number, its content, and where it stood. 68 bytes a row, whatever is in it.
 #[derive(Default)]
 struct Seen(HashMap<[u8; 32], ([u8; 32], u32)>);
 
-/// Whether a lead number was there before.
+/// Whether a number was there before.
 enum Before {
     Not,
     Same(u32),
@@ -217,9 +297,9 @@ enum Before {
 }
 
 impl Seen {
-    fn note(&mut self, lead: &Lead, row: u32) -> Before {
-        let content = sha256(&lead.canonical_content());
-        match self.0.entry(sha256(lead.number().as_bytes())) {
+    fn note(&mut self, (number, content): (&str, Vec<u8>), row: u32) -> Before {
+        let content = sha256(&content);
+        match self.0.entry(sha256(number.as_bytes())) {
             Entry::Vacant(entry) => {
                 entry.insert((content, row));
                 Before::Not

@@ -14,8 +14,8 @@ use crate::{
     access::Policy,
     config::Config,
     desk::{
-        AssignmentView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused, PartnerView,
-        PolicyView, ReferralView, ensure_policy, start_log,
+        AssignmentView, CaughtView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused,
+        PartnerView, PolicyView, ReferralView, ensure_policy, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -146,6 +146,7 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
         Box::new(LeadView::new(own, Arc::clone(vault))),
         Box::new(ReferralView::new(own, Arc::clone(vault))),
         Box::new(AssignmentView),
+        Box::new(CaughtView::new(own, Arc::clone(vault))),
     ]
 }
 

@@ -25,6 +25,8 @@ pub enum DispatchAction {
     Open(ReferralKind),
     /// A later step in the life of a referral.
     Referral(ReferralAct),
+    /// The destination tells the origin whom it caught; nothing follows.
+    Caught,
 }
 
 macro_rules! acts {
@@ -126,6 +128,7 @@ impl DispatchAction {
             Self::Referral(ReferralAct::Close) => pb::Action::ReferralClose,
             Self::Referral(ReferralAct::Correct) => pb::Action::ReferralCorrect,
             Self::Referral(ReferralAct::Recall) => pb::Action::ReferralRecall,
+            Self::Caught => pb::Action::Caught,
         };
         action as i32
     }
@@ -139,7 +142,7 @@ impl DispatchAction {
         let leads = LeadStep::ALL.into_iter().map(Self::Lead);
         let opens = ReferralKind::ALL.iter().copied().map(Self::Open);
         let acts = ReferralAct::ALL.iter().copied().map(Self::Referral);
-        leads.chain(opens).chain(acts)
+        leads.chain(opens).chain(acts).chain([Self::Caught])
     }
 
     /// The stable key, as in JSON: `lead`, `lead_sign`, `referral_accept`.
@@ -152,6 +155,7 @@ impl DispatchAction {
             Self::Open(ReferralKind::Assistance) => "referral_assistance",
             Self::Open(ReferralKind::Transfer) => "referral_transfer",
             Self::Referral(act) => act.key(),
+            Self::Caught => "caught",
         }
     }
 
@@ -159,14 +163,14 @@ impl DispatchAction {
     pub const fn lead_step(self) -> Option<LeadStep> {
         match self {
             Self::Lead(step) => Some(step),
-            Self::Open(_) | Self::Referral(_) => None,
+            Self::Open(_) | Self::Referral(_) | Self::Caught => None,
         }
     }
 
     /// The step on a referral that this is.
     pub fn referral_step(self) -> Option<ReferralStep> {
         match self {
-            Self::Lead(_) => None,
+            Self::Lead(_) | Self::Caught => None,
             Self::Open(_) => Some(ReferralStep::Open),
             Self::Referral(act) => Some(act.into()),
         }

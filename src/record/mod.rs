@@ -20,7 +20,10 @@ pub use entry::{
 pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;
 pub(crate) use {
-    payload::{lead_from_wire, lead_to_wire, referral_from_wire, referral_to_wire},
+    payload::{
+        caught_from_wire, caught_to_wire, lead_from_wire, lead_to_wire, referral_from_wire,
+        referral_to_wire,
+    },
     wire::{
         handling_from_wire, handling_to_wire, outcome_from_wire, outcome_to_wire,
         purpose_from_wire, purpose_to_wire, return_reason_from_wire, return_reason_to_wire,

@@ -2,7 +2,7 @@
 
 use super::{EntryDefect, pb, wire};
 use crate::{
-    domain::{AssessmentOutcome, LeadFields, referral::ReferralFields},
+    domain::{AssessmentOutcome, CaughtFields, LeadFields, referral::ReferralFields},
     seal::{self, Commitment},
 };
 use prost::Message as _;
@@ -38,6 +38,8 @@ pub enum Content {
     Referral(Box<ReferralFields>),
     /// With every other step of a referral.
     ReferralNote(Note),
+    /// With `caught`.
+    Caught(Box<CaughtFields>),
 }
 
 /// Free text: somebody's name may stand in it.
@@ -124,6 +126,7 @@ impl Content {
             Self::ReferralNote(note) => Kind::ReferralNote(pb::ReferralNote {
                 note: note.0.clone(),
             }),
+            Self::Caught(fields) => Kind::Caught(caught_to_wire(fields)),
         };
         pb::PayloadContent { kind: Some(kind) }
     }
@@ -134,6 +137,7 @@ impl Content {
             Kind::Lead(lead) => Self::Lead(Box::new(lead_from_wire(lead))),
             Kind::Referral(referral) => Self::Referral(Box::new(referral_from_wire(referral))),
             Kind::ReferralNote(note) => Self::ReferralNote(Note(note.note)),
+            Kind::Caught(notice) => Self::Caught(Box::new(caught_from_wire(notice))),
             Kind::LeadAnswer(answer) => Self::LeadAnswer(LeadAnswer {
                 outcome: match answer.outcome {
                     0 => None,
@@ -199,4 +203,22 @@ same_fields!(ReferralFields, pb::Referral, referral_to_wire, referral_from_wire:
     place_code,
     substance,
     lead_ids,
+);
+
+same_fields!(CaughtFields, pb::CaughtNotice, caught_to_wire, caught_from_wire:
+    number,
+    name,
+    sex,
+    resident_number,
+    registered_code,
+    registered_place,
+    caught_on,
+    caught_code,
+    caught_place,
+    substance,
+    conduct,
+    measure,
+    case_number,
+    lead_id,
+    remarks,
 );

@@ -7,8 +7,8 @@ use crate::{
         Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT, ReceiptSummary,
     },
     domain::{
-        Finding, Jurisdiction, Lang, LeadState, LeadStep, RecordId, ResidentNumber, Standing,
-        Timestamp,
+        Finding, Jurisdiction, Lang, LeadState, LeadStep, RecordId, ResidentNumber, SheetColumn,
+        Standing, Timestamp,
     },
     exchange::{
         AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, Tree,
@@ -417,7 +417,7 @@ pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, W
     }
 }
 
-pub(super) fn reasons(findings: &[Finding]) -> Vec<pb::Reason> {
+pub(super) fn reasons<C: SheetColumn>(findings: &[Finding<C>]) -> Vec<pb::Reason> {
     findings
         .iter()
         .map(|finding| pb::Reason {

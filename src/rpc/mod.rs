@@ -3,6 +3,7 @@
 mod audit;
 mod caller;
 mod carrier;
+mod caught;
 mod convert;
 mod desk;
 mod partners;

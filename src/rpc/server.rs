@@ -5,6 +5,7 @@ use super::{
     audit::AuditService,
     caller::Door,
     carrier::RevocationLists,
+    caught::CaughtService,
     desk::DeskService,
     partners::{PartnersChanged, PartnersService},
     pb,
@@ -79,6 +80,10 @@ pub async fn router(
         desk: services.desk.clone(),
         stop: services.stop,
     };
+    let caught = CaughtService {
+        door: door.clone(),
+        desk: services.desk.clone(),
+    };
     let desk = DeskService {
         door: door.clone(),
         desk: services.desk,
@@ -146,6 +151,11 @@ pub async fn router(
         )
         .add_service(
             pb::referrals_server::ReferralsServer::new(referrals)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            pb::caught_server::CaughtServer::new(caught)
                 .max_decoding_message_size(MAX_REQUEST)
                 .max_encoding_message_size(MAX_MESSAGE),
         )

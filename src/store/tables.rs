@@ -19,6 +19,9 @@
 //! | `0x47` | referral | record id (16) | where the referral stands |
 //! | `0x48` | referral by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x49` | referral change | log index `u64` | record id |
+//! | `0x50` | caught notice | record id (16) | where the notice stands |
+//! | `0x51` | caught notice by state | direction `u8`, state `u8`, log index `u64` | record id |
+//! | `0x52` | caught notice's number | keyed tag of sender and number (32) | record id, keyed tag of the content, log index |
 //! | `0x53` | assignment | record id (16) | to whom the record is assigned, by whom, log index |
 
 use crate::domain::{DispatchId, Jurisdiction, RecordId};
@@ -39,6 +42,9 @@ const PARTNER: u8 = 0x45;
 const REFERRAL: u8 = 0x47;
 const REFERRAL_BY_STATE: u8 = 0x48;
 const REFERRAL_CHANGE: u8 = 0x49;
+const CAUGHT: u8 = 0x50;
+const CAUGHT_BY_STATE: u8 = 0x51;
+const CAUGHT_NUMBER: u8 = 0x52;
 const ASSIGNMENT: u8 = 0x53;
 
 /// The key of the newest policy.
@@ -157,6 +163,24 @@ pub fn assignment(record: RecordId) -> [u8; 17] {
     key(ASSIGNMENT, &[record.as_bytes()])
 }
 
+/// The key of a caught notice.
+pub fn caught(record: RecordId) -> [u8; 17] {
+    key(CAUGHT, &[record.as_bytes()])
+}
+
+/// The key of a caught notice among those of its direction and state.
+pub fn caught_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
+    key(
+        CAUGHT_BY_STATE,
+        &[&[direction], &[state], &index.to_be_bytes()],
+    )
+}
+
+/// The key of a caught notice under the keyed tag of its sender and number.
+pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
+    key(CAUGHT_NUMBER, &[tag])
+}
+
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
 
@@ -173,6 +197,10 @@ pub fn view_name(prefix: u8) -> &'static str {
         REFERRAL => "referral",
         REFERRAL_BY_STATE => "referral by state",
         REFERRAL_CHANGE => "referral change",
+        CAUGHT => "caught notice",
+        CAUGHT_BY_STATE => "caught notice by state",
+        CAUGHT_NUMBER => "caught notice's number",
+        ASSIGNMENT => "assignment",
         _ => "unknown",
     }
 }
@@ -199,6 +227,10 @@ mod tests {
                 "4101020000000000000003",
             ),
             (hex::encode(partner(to, true)), "4534343030303001"),
+            (
+                hex::encode(caught_by_state(0, 1, 3)),
+                "5100010000000000000003",
+            ),
             (
                 hex::encode(record_event(RecordId::from(id), 9)),
                 "42070707070707070707070707070707070000000000000009",

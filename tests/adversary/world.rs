@@ -66,7 +66,7 @@ pub(crate) fn leads_to(province: &str) -> Vec<LeadFields> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/screening-sample.xlsx");
     let sheet = yichuan::intake::Sheet::open(&path).unwrap();
     yichuan::intake::check(sheet, &rules)
-        .filter_map(|row| row.lead)
+        .filter_map(|row| row.parsed)
         .filter(|parsed| parsed.route == code(province))
         .map(|parsed| parsed.lead.to_fields())
         .collect()

@@ -201,7 +201,7 @@ fn the_sample_gets_what_its_key_says() {
     );
     let to: BTreeSet<_> = verdicts
         .iter()
-        .filter_map(|v| Some(v.lead.as_ref()?.route))
+        .filter_map(|v| Some(v.parsed.as_ref()?.route))
         .collect();
     assert_eq!(to, partners());
 }
@@ -231,6 +231,11 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "unknown_urgency",
             "missing_value",
             "too_long",
+            "own_resident",
+            "no_origin_partner",
+            "future_catch",
+            "bad_case_number",
+            "unknown_lead",
             "normalised",
             "unknown_division",
         ]

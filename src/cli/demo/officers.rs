@@ -52,7 +52,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
     let mut requests = Vec::new();
     for row in intake::check(intake::Sheet::open(sheet)?, &rules) {
         pushed.rows += 1;
-        match (row.verdict, row.lead) {
+        match (row.verdict, row.parsed) {
             (Verdict::Accept, Some(parsed)) => {
                 *pushed.to.entry(parsed.route.to_string()).or_default() += 1;
                 requests.push(pb::PushLeadsRequest {

@@ -17,6 +17,8 @@ use crate::{
     intake::SheetError,
 };
 
+pub(super) use push::{approved, foreign, known};
+
 use answer::Answer;
 use clap::{Args, Subcommand};
 use list::ListArgs;
@@ -191,7 +193,7 @@ fn check(
     Ok(exit_of(&summary))
 }
 
-const fn exit_of(summary: &Summary) -> Exit {
+pub(super) const fn exit_of(summary: &Summary) -> Exit {
     if summary.rejected > 0 {
         Exit::SomeRejected
     } else {
@@ -199,7 +201,7 @@ const fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-fn check_failure(error: CheckError, file: &Path) -> Failure {
+pub(super) fn check_failure(error: CheckError, file: &Path) -> Failure {
     match error {
         CheckError::Sheet(error) => sheet_failure(&error, file),
         CheckError::Output(error) => error.into(),
@@ -207,7 +209,7 @@ fn check_failure(error: CheckError, file: &Path) -> Failure {
     }
 }
 
-fn sheet_failure(error: &SheetError, file: &Path) -> Failure {
+pub(super) fn sheet_failure(error: &SheetError, file: &Path) -> Failure {
     use crate::domain::Lang;
     #[expect(
         clippy::wildcard_enum_match_arm,

@@ -6,11 +6,11 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        lead_check::{Added, Report},
+        lead_check::{Added, Ids, Report},
         partner::partners,
         print::{self, plain},
     },
-    domain::{Column, Finding, FindingCode, Jurisdiction, LeadRules, RecordId},
+    domain::{Finding, FindingCode, Jurisdiction, LeadRules, RecordId, SheetColumn},
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
     record::{self, pb},
 };
@@ -43,7 +43,7 @@ pub(super) fn run(
             today: context.clock().now().shanghai_date(),
         };
         let rows: Vec<_> = check(sheet, &rules).collect();
-        let mut report = Report::new(context.format(), context.lang(), true, out);
+        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out);
         let pushed = push(&node, &rows, &mut report, context).await;
         // The verdicts that came are the officer's, whatever became of the rest.
         let summary = report
@@ -59,7 +59,7 @@ pub(super) fn run(
     })
 }
 
-fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
+pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
     let approved = partners.iter().filter(|partner| partner.approved);
     approved
         .filter_map(|partner| partner.jurisdiction.parse().ok())
@@ -80,7 +80,7 @@ async fn push(
         lead_ids: HashMap::new(),
         bar: &bar,
     };
-    if rows.iter().all(|row| row.lead.is_none()) {
+    if rows.iter().all(|row| row.parsed.is_none()) {
         return rows.iter().try_for_each(|row| told.here(row));
     }
     let (requests, queued) = mpsc::channel(WINDOW);
@@ -91,7 +91,7 @@ async fn push(
             .call(desk.push_leads(ReceiverStream::new(queued)))
             .await?;
         for row in rows {
-            if row.lead.is_none() {
+            if row.parsed.is_none() {
                 told.here(row)?;
                 continue;
             }
@@ -123,7 +123,7 @@ async fn send(
 ) {
     let mut grounds = node.grounds();
     for row in rows {
-        let Some(parsed) = &row.lead else { continue };
+        let Some(parsed) = &row.parsed else { continue };
         let Ok(permit) = window.acquire().await else {
             return;
         };
@@ -193,7 +193,7 @@ impl Told<'_, '_> {
         }
         let mut merged = RowVerdict {
             verdict,
-            lead: None,
+            parsed: None,
             ..row.clone()
         };
         let mut reasons = Vec::new();
@@ -218,20 +218,20 @@ impl Told<'_, '_> {
 }
 
 /// A reason that this program can say in both languages.
-fn known(reason: &pb::Reason) -> Option<Finding> {
+pub(in crate::cli) fn known<C: SheetColumn>(reason: &pb::Reason) -> Option<Finding<C>> {
     let code = FindingCode::ALL
         .iter()
         .find(|code| code.as_str() == reason.code)?;
     if reason.column.is_empty() {
         return Some(Finding::on_row(*code));
     }
-    let column = Column::ALL
+    let column = C::ALL
         .iter()
         .find(|column| column.as_str() == reason.column)?;
     Some(Finding::new(*column, *code))
 }
 
-fn foreign(reason: &pb::Reason) -> JsonReason {
+pub(in crate::cli) fn foreign(reason: &pb::Reason) -> JsonReason {
     JsonReason {
         column: Some(plain(&reason.column)).filter(|column| !column.is_empty()),
         code: plain(&reason.code),
@@ -242,7 +242,11 @@ fn foreign(reason: &pb::Reason) -> JsonReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::print::Format, domain::Lang, intake::JsonRow};
+    use crate::{
+        cli::print::Format,
+        domain::{Column, Lang},
+        intake::JsonRow,
+    };
 
     const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
 
@@ -251,7 +255,7 @@ mod tests {
             row,
             verdict,
             findings: Vec::new(),
-            lead: None,
+            parsed: None,
             first_row,
         }
     }
@@ -280,7 +284,7 @@ mod tests {
 
     fn told(tell: impl FnOnce(&mut Told<'_, '_>)) -> Vec<JsonRow> {
         let mut out = Vec::new();
-        let mut report = Report::new(Format::Json, Lang::En, true, &mut out);
+        let mut report = Report::new(Format::Json, Lang::En, Ids::Leads, &mut out);
         let bar = indicatif::ProgressBar::hidden();
         tell(&mut Told {
             report: &mut report,

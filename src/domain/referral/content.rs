@@ -1,6 +1,6 @@
 //! What a referral says.
 
-use crate::domain::{Locality, RecordId, ResidentNumber};
+use crate::domain::{Locality, RecordId, ResidentNumber, case_number::is_case_number};
 use std::fmt;
 
 /// A referral carries at most so many leads.
@@ -89,9 +89,7 @@ impl ReferralFields {
                 return Err(ContentDefect::Missing(field));
             }
         }
-        let case = self.case_number.strip_prefix('A').unwrap_or_default();
-        let digits = case.len() == 22 && case.bytes().all(|b| b.is_ascii_digit());
-        if !self.case_number.is_empty() && !digits {
+        if !self.case_number.is_empty() && !is_case_number(&self.case_number) {
             return Err(ContentDefect::Malformed("case_number"));
         }
         if !self.subject_number.is_empty() && ResidentNumber::parse(&self.subject_number).is_err() {

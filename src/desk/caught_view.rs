@@ -1,0 +1,207 @@
+//! The view that answers what became of each caught notice. A function of entries and openable payloads (I8).
+
+use super::{
+    Direction,
+    caught_rows::{CaughtRow, caught, put_caught},
+    lead_rows::NumberRow,
+    rows::{RowsError, Seen, put_event, receipted},
+};
+use crate::{
+    domain::{CaughtNotice, DispatchId, Jurisdiction},
+    exchange::{Payload, Vault, VaultError},
+    log::{Txn, View, ViewError},
+    merkle::Hash,
+    record::{Content, DispatchAction, Entry, EntryDefect, Kind, PartnerProof, Refusal},
+    seal::Keyring,
+    store::tables,
+};
+use std::sync::Arc;
+
+/// Keeps the rows of caught notices.
+#[derive(Debug)]
+pub struct CaughtView {
+    own: Jurisdiction,
+    vault: Arc<Vault>,
+}
+
+/// Why the view could not take an entry.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("an entry that was checked before cannot be read: {0}")]
+    Entry(EntryDefect),
+}
+
+impl CaughtView {
+    /// The view of the node of this jurisdiction.
+    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
+        Self { own, vault }
+    }
+
+    fn entry(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        entry: &Entry,
+        hash: &Hash,
+    ) -> Result<(), Failure> {
+        match &entry.kind {
+            Kind::DispatchSent(sent) => {
+                let seen = Seen {
+                    direction: Direction::Sent,
+                    index,
+                    time: entry.time,
+                    hash: *hash,
+                    entry,
+                    sent,
+                };
+                self.notice(txn, &seen)
+            }
+            Kind::DispatchReceived(received) => {
+                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
+                let Kind::DispatchSent(sent) = &theirs.kind else {
+                    return Ok(());
+                };
+                let seen = Seen {
+                    direction: Direction::Received,
+                    index,
+                    time: entry.time,
+                    hash: received.leaf_hash(),
+                    entry: &theirs,
+                    sent,
+                };
+                self.notice(txn, &seen)
+            }
+            Kind::ReceiptLogged {
+                dispatch_id, proof, ..
+            } => self.answered(txn, index, *dispatch_id, proof, None),
+            Kind::RefusalLogged {
+                dispatch_id,
+                proof,
+                reason,
+                ..
+            } => self.answered(txn, index, *dispatch_id, proof, Some(*reason)),
+            Kind::LogStarted { .. }
+            | Kind::PolicyChanged { .. }
+            | Kind::PartnerProposed { .. }
+            | Kind::PartnerApproved { .. }
+            | Kind::DispatchRefused { .. }
+            | Kind::Consulted { .. }
+            | Kind::EvidenceKept { .. }
+            | Kind::ReferralDrafted(_)
+            | Kind::ReferralApproved { .. }
+            | Kind::RecordAssigned { .. } => Ok(()),
+        }
+    }
+
+    fn notice(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        if seen.sent.action != DispatchAction::Caught {
+            return Ok(());
+        }
+        let sent = seen.sent;
+        put_event(txn, sent.record, seen.index, &seen.row())?;
+        let row = CaughtRow {
+            direction: seen.direction,
+            from: sent.from,
+            to: sent.to,
+            index: seen.index,
+            time_ms: seen.time.millis(),
+            purge_month: sent.terms.purge_month.number(),
+            received_ms: seen.received_ms(),
+            refusal: None,
+        };
+        put_caught(txn, sent.record, None, &row)?;
+        self.index(txn, seen)
+    }
+
+    /// Puts what the payload says about whom, and under which number, into the keyed indexes.
+    fn index(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        let (sent, month) = (seen.sent, seen.sent.terms.purge_month);
+        let payload = self
+            .vault
+            .open_payload(txn, seen.index, month, sent.dispatch_id)?;
+        let Payload::Open(plaintext) = payload else {
+            return Ok(());
+        };
+        let Content::Caught(fields) = plaintext.content().map_err(Failure::Entry)? else {
+            return Ok(());
+        };
+        let Ok(notice) = CaughtNotice::reread(&fields) else {
+            return Ok(());
+        };
+        let ring = self.vault.ring();
+        let Some(bucket) = ring.bucket(month) else {
+            return Ok(());
+        };
+        for tag in [
+            bucket.number_tag(notice.resident_number().as_str()),
+            bucket.tag("name", notice.name()),
+        ] {
+            txn.put(
+                tables::subject(month.number(), &tag, seen.index),
+                sent.record.as_bytes().to_vec(),
+            )
+            .map_err(RowsError::from)?;
+        }
+        let row = NumberRow {
+            record: sent.record,
+            content: content_tag(&ring, &notice),
+            index: seen.index,
+        };
+        let key = tables::caught_number(&number_tag(&ring, sent.from, notice.number()));
+        txn.put(key, row.to_bytes()).map_err(RowsError::from)?;
+        Ok(())
+    }
+
+    /// A partner answered a dispatch of ours.
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: DispatchId,
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Failure> {
+        let dispatch = tables::dispatch(self.own, dispatch);
+        let Some((before, answered)) = receipted(txn, index, &dispatch, proof, caught)? else {
+            return Ok(());
+        };
+        let mut row = before.clone();
+        match refusal {
+            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+            None => row.received_ms = Some(answered.time.millis()),
+        }
+        Ok(put_caught(txn, answered.record, Some(&before), &row)?)
+    }
+}
+
+/// The lookup tag of a notice's number within the jurisdiction that notifies.
+pub(super) fn number_tag(ring: &Keyring, sender: Jurisdiction, number: &str) -> [u8; 32] {
+    ring.lookup_tag("caught number", &[sender.as_bytes(), number.as_bytes()])
+}
+
+/// The tag that tells whether content is the same.
+pub(super) fn content_tag(ring: &Keyring, notice: &CaughtNotice) -> [u8; 32] {
+    ring.lookup_tag("caught content", &[&notice.canonical_content()])
+}
+
+impl View for CaughtView {
+    fn name(&self) -> &'static str {
+        "caught"
+    }
+
+    fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        leaf: &[u8],
+        leaf_hash: &Hash,
+    ) -> Result<(), ViewError> {
+        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+        self.entry(txn, index, &entry, leaf_hash)
+            .map_err(ViewError::entry)
+    }
+}
