@@ -29,7 +29,7 @@ fn sample() -> Vec<(u64, pb::Lead)> {
         yichuan::intake::Sheet::open(Path::new("tests/data/screening-sample.xlsx")).unwrap();
     yichuan::intake::check(sheet, &rules)
         .filter_map(|row| {
-            let Parsed { lead, .. } = row.lead?;
+            let Parsed { lead, .. } = row.parsed?;
             Some((
                 u64::from(row.row),
                 yichuan::rpc::lead_message(&lead.to_fields()),

@@ -165,10 +165,8 @@ impl CaughtView {
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
         let dispatch = tables::dispatch(self.own, dispatch);
-        let Some(answered) = receipted(txn, index, &dispatch, proof)? else {
-            return Ok(());
-        };
-        let Some(before) = caught(txn, answered.record)? else {
+        let answered = receipted(txn, index, &dispatch, proof, caught)?;
+        let Some((before, answered)) = answered else {
             return Ok(());
         };
         let mut row = before.clone();

@@ -33,7 +33,7 @@ fn leads(most: usize) -> Vec<pb::Lead> {
     let sheet = Path::new("tests/data/screening-sample.xlsx");
     yichuan::intake::check(yichuan::intake::Sheet::open(sheet).unwrap(), &rules)
         .filter_map(|row| {
-            let Parsed { lead, .. } = row.lead?;
+            let Parsed { lead, .. } = row.parsed?;
             Some(yichuan::rpc::lead_message(&lead.to_fields()))
         })
         .take(most)
