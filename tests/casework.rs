@@ -23,6 +23,23 @@ const GUANGDONG: &str = "440000";
 const ZHEJIANG: &str = "330000";
 const CASE: &str = "case:A5206240000002026110001";
 
+/// Guangdong caught one of the county's residents.
+const CAUGHT: [&str; 13] = [
+    "caught",
+    "push",
+    "--form",
+    "number=GD202600001",
+    "name=钱癸子",
+    "sex=男",
+    "resident_number=522225190010142478",
+    "registered_code=520624",
+    "caught_on=2026-05-06",
+    "caught_code=440304",
+    "conduct=贩卖毒品",
+    "measure=刑事拘留",
+    "case_number=A4403040000002026050001",
+];
+
 /// What happens to a referral, one after the other.
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -363,12 +380,24 @@ async fn an_assistance_case_and_a_transfer_are_played_to_the_end_and_proved() {
     // The first case did not move meanwhile.
     world.whole(&assistance, "referral_assistance");
 
+    // A caught notice travels back, and is there once the county is up again.
+    world.kill(COUNTY);
+    let notice = world.run(GUANGDONG, "officer-001", CASE, &CAUGHT).rows();
+    assert_eq!(notice[0]["verdict"], "accept");
+    world.restart(COUNTY);
+    world.settled().await;
+    let arrived = world
+        .run(COUNTY, "officer-001", CASE, &["caught", "list"])
+        .rows();
+    assert_eq!(arrived[0]["caught_id"], notice[0]["caught_id"]);
+    assert_eq!(arrived[0]["state"], "delivered");
+
     let [county, guangdong, zhejiang] = world.audited().await;
     for log in [&county, &guangdong, &zhejiang] {
         log.is_in_order();
     }
-    // Of the 15 actions on each case the county took 6 and Guangdong 9.
-    county.tells_the_same_as(&guangdong, [2 * 6, 2 * 9]);
+    // Of the 15 actions on each case the county took 6 and Guangdong 9, and Guangdong sent the notice.
+    county.tells_the_same_as(&guangdong, [2 * 6, 2 * 9 + 1]);
     county.tells_the_same_as(&zhejiang, [1, 0]);
     guangdong.tells_the_same_as(&zhejiang, [0, 0]);
 }

@@ -5,7 +5,9 @@ use super::{
     cluster::Cluster,
     officers::{Refused, desk, refused},
 };
-use crate::rpc::pb::{self, Action, ReferralState, referrals_client::ReferralsClient};
+use crate::rpc::pb::{
+    self, Action, ReferralState, caught_client::CaughtClient, referrals_client::ReferralsClient,
+};
 use anyhow::{Context as _, ensure};
 use tonic::transport::Channel;
 
@@ -376,4 +378,70 @@ pub(super) async fn transfer(cluster: &Cluster, draft: Draft) -> anyhow::Result<
         taken.push(step(cluster, &id, told).await?);
     }
     agreed(cluster, id, taken, ReferralState::Accepted).await
+}
+
+/// A caught notice, as the county has it.
+#[derive(Debug)]
+pub(super) struct Caught {
+    pub(super) id: String,
+    /// Its entry in the log of whoever sent it.
+    pub(super) index: u64,
+    /// The look at it, in the county's log.
+    pub(super) consulted: u64,
+}
+
+/// Guangdong caught the person of the lead that held, and tells the county, which reads it.
+pub(super) async fn caught(cluster: &Cluster, lead_id: &str) -> anyhow::Result<Caught> {
+    let mut guangdong = CaughtClient::new(cluster.channel(GUANGDONG, GUANGDONG, "officer-001")?);
+    let shown = desk(cluster, GUANGDONG, GUANGDONG, "officer-001")?
+        .show_lead(pb::ShowLeadRequest {
+            grounds: grounds(GUANGDONG, format!("case:{CASE}")),
+            lead_id: lead_id.to_owned(),
+            override_assignment: false,
+        })
+        .await?
+        .into_inner();
+    let lead = shown.lead.context("the lead")?;
+    let request = pb::PushCaughtRequest {
+        grounds: grounds(GUANGDONG, format!("case:{CASE}")),
+        row: 1,
+        notice: Some(pb::CaughtNotice {
+            number: "GD202600001".into(),
+            name: lead.name,
+            sex: lead.sex,
+            resident_number: lead.resident_number,
+            registered_code: COUNTY.into(),
+            caught_on: lead.collected_on,
+            caught_code: "440304".into(),
+            conduct: lead.conduct,
+            measure: "刑事拘留".into(),
+            case_number: "A4403040000002026050001".into(),
+            lead_id: lead_id.to_owned(),
+            ..Default::default()
+        }),
+    };
+    let mut verdicts = guangdong
+        .push_caught(tokio_stream::iter([request]))
+        .await?
+        .into_inner();
+    let verdict = verdicts.message().await?.context("a verdict")?;
+    ensure!(
+        verdict.verdict() == pb::Verdict::Accept,
+        "the notice is not accepted"
+    );
+    cluster.settled().await?;
+
+    let mut county = CaughtClient::new(cluster.channel(COUNTY, COUNTY, "officer-001")?);
+    let shown = county
+        .show_caught(pb::ShowCaughtRequest {
+            grounds: grounds(COUNTY, format!("case:{CASE}")),
+            caught_id: verdict.caught_id.clone(),
+        })
+        .await?
+        .into_inner();
+    Ok(Caught {
+        id: verdict.caught_id,
+        index: verdict.log_index,
+        consulted: shown.consulted_index,
+    })
 }

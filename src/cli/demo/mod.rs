@@ -101,6 +101,8 @@ async fn tell(story: &mut Story<'_>, cluster: &Cluster, dir: &Path) -> anyhow::R
     story.seen_by_partners(&seen)?;
     let transferred = casework::transfer(cluster, draft).await?;
     story.transferred(&transferred)?;
+    let caught = casework::caught(cluster, &read.verified).await?;
+    story.caught(&caught)?;
 
     let mut logs = Vec::new();
     for member in cluster.members() {

@@ -1,7 +1,7 @@
 //! The chapters on referrals.
 
 use super::{
-    super::casework::{Case, Draft, SeenByPartners, Taken},
+    super::casework::{Case, Caught, Draft, SeenByPartners, Taken},
     COUNTY, Refused, Story,
 };
 use crate::{
@@ -64,6 +64,22 @@ impl Story<'_> {
         // The draft was told before.
         self.steps(case.taken.get(1..).unwrap_or_default())?;
         self.held(case)
+    }
+
+    pub(in crate::cli::demo) fn caught(&mut self, caught: &Caught) -> anyhow::Result<()> {
+        self.chapter(
+            "抓获通报：广东抓获线索所指人员，告知户籍地思南",
+            "A caught notice: Guangdong caught the lead's subject, and tells Sinan",
+        )?;
+        say!(
+            self,
+            "   {}：广东日志第 {} 条，已送达；思南查看，先记入日志第 {} 条",
+            "   {}: entry {} of Guangdong's log, delivered; Sinan's look at it was first logged as entry {}",
+            caught.id,
+            caught.index,
+            caught.consulted
+        )?;
+        Ok(())
     }
 
     fn steps(&mut self, taken: &[Taken]) -> anyhow::Result<()> {
