@@ -82,6 +82,12 @@ fn demo_in(lang: &str, marks: &[&str]) {
         let text = said(&verified);
         assert_eq!(verified.status.code(), Some(0), "{node}: {text}");
         assert!(text.contains(&format!("{node}.yichuan/log/1")), "{text}");
+
+        // I8: whatever the story did, the views are what the log and the payloads make them.
+        let config = keep.join(node).join("node.toml");
+        let config = config.to_str().unwrap();
+        let rebuilt = yichuan(&["--config", config, "audit", "replay", "--rebuild"]);
+        assert_eq!(rebuilt.status.code(), Some(0), "{node}: {}", said(&rebuilt));
     }
     // A key of another node's log: the export is not its.
     let export = keep.join(NODES[0]).join("export");

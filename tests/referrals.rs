@@ -365,6 +365,118 @@ async fn partners_find_what_concerns_them_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_grows() {
+    let world = World::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(
+            world
+                .open(pb::ReferralKind::Assistance)
+                .await
+                .unwrap()
+                .referral_id,
+        );
+    }
+    world.settled().await;
+    let county = || world.client(COUNTY, COUNTY, "officer-001");
+    let list = |request: pb::ListReferralsRequest| {
+        let request = pb::ListReferralsRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            ..request
+        };
+        let mut client = county();
+        async move { client.list_referrals(request).await.unwrap().into_inner() }
+    };
+
+    // While the pages are turned, referrals change state and new ones come.
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = pb::ListReferralsRequest {
+            limit: 2,
+            after_index: after,
+            ..Default::default()
+        };
+        let page = list(page).await;
+        seen.extend(page.referrals.into_iter().map(|r| r.referral_id));
+        after = page.next_after;
+        if after.is_none() {
+            break;
+        }
+        if seen.len() == 2 {
+            world
+                .step(GUANGDONG, &ids[0], Action::ReferralSign)
+                .await
+                .unwrap();
+            world
+                .step(GUANGDONG, &ids[3], Action::ReferralSign)
+                .await
+                .unwrap();
+            ids.push(
+                world
+                    .open(pb::ReferralKind::Assistance)
+                    .await
+                    .unwrap()
+                    .referral_id,
+            );
+        }
+    }
+    assert_eq!(seen, ids);
+
+    world.settled().await;
+    let count = async |request| list(request).await.referrals.len();
+    let any = pb::ListReferralsRequest::default;
+    let signed = vec![S::SignedFor.into()];
+    assert_eq!(
+        count(pb::ListReferralsRequest {
+            states: signed.clone(),
+            ..any()
+        })
+        .await,
+        2
+    );
+    let fits = pb::ListReferralsRequest {
+        states: signed,
+        direction: pb::Direction::Sent.into(),
+        kind: pb::ReferralKind::Assistance.into(),
+        counterpart: GUANGDONG.into(),
+        urgency: pb::Urgency::Urgent.into(),
+        since_ms: 1,
+        before_ms: u64::MAX,
+        ..any()
+    };
+    assert_eq!(count(fits.clone()).await, 2);
+    for wrong in [
+        pb::ListReferralsRequest {
+            direction: pb::Direction::Received.into(),
+            ..fits.clone()
+        },
+        pb::ListReferralsRequest {
+            kind: pb::ReferralKind::Transfer.into(),
+            ..fits.clone()
+        },
+        pb::ListReferralsRequest {
+            counterpart: ZHEJIANG.into(),
+            ..fits.clone()
+        },
+        pb::ListReferralsRequest {
+            urgency: pb::Urgency::Normal.into(),
+            ..fits.clone()
+        },
+        pb::ListReferralsRequest {
+            before_ms: 2,
+            ..fits.clone()
+        },
+        pb::ListReferralsRequest {
+            since_ms: u64::MAX,
+            ..fits
+        },
+    ] {
+        assert_eq!(count(wrong).await, 0);
+    }
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_follows_misses_nothing_and_resumes() {
     let world = World::start().await;
     let id = world
