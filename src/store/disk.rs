@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use super::{
@@ -27,6 +28,32 @@ pub struct SledStore {
     failed: AtomicBool,
     // Last, so that it is let go after sled has closed its file.
     _lock: DirectoryLock,
+}
+
+/// How often sled's own lock is tried, and how long to wait in between.
+const LOCK_TRIES: u32 = 500;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+
+/// Opens sled. The directory's lock is held, so whoever still holds sled's own is a thread of a store that this process
+/// just closed: sled lets go of its file a moment after its last handle is dropped.
+fn open_sled(root: &Path) -> Result<sled::Db, String> {
+    let mut tries = 0;
+    loop {
+        let config = sled::Config::new().path(root).cache_capacity(CACHE);
+        // sled panics on some damage instead of reporting it.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|panic| panic_text(panic.as_ref()))?;
+        match opened {
+            Err(sled::Error::Io(error))
+                if tries < LOCK_TRIES && error.to_string().contains("could not acquire lock") =>
+            {
+                tries += 1;
+                std::thread::sleep(LOCK_WAIT);
+            }
+            Err(error) => return Err(error.to_string()),
+            Ok(db) => return Ok(db),
+        }
+    }
 }
 
 /// Why a store could not be opened.
@@ -84,15 +111,10 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        let config = sled::Config::new().path(&root).cache_capacity(CACHE);
-        let engine = |said| OpenStoreError::Engine {
+        let db = open_sled(&root).map_err(|said| OpenStoreError::Engine {
             path: root.clone(),
             said,
-        };
-        // sled panics on some damage instead of reporting it.
-        let db = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|panic| engine(panic_text(panic.as_ref())))?
-            .map_err(|error| engine(error.to_string()))?;
+        })?;
 
         // sled writes its configuration and creates its file without syncing either; a power cut then leaves a
         // database that it takes for new.
@@ -252,6 +274,24 @@ mod tests {
                 .prop_map(|(from, to, down, limit)| Op::Range(from, to, down, limit)),
             1 => Just(Op::Reopen),
         ]
+    }
+
+    /// sled lets go of its file a moment after its last handle is dropped: a node that was stopped and started at once
+    /// found it held.
+    #[test]
+    fn regression_a_store_opens_as_soon_as_sled_has_let_go_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        let held = File::open(dir.path().join("sled/db")).unwrap();
+        rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let (start, started) = std::sync::mpsc::channel();
+        let holder = std::thread::spawn(move || {
+            started.recv().unwrap();
+            drop(held);
+        });
+        start.send(()).unwrap();
+        SledStore::open(dir.path()).unwrap();
+        holder.join().unwrap();
     }
 
     proptest! {
