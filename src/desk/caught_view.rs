@@ -1,17 +1,16 @@
 //! The view that answers what became of each caught notice. A function of entries and openable payloads (I8).
 
 use super::{
-    Direction,
     caught_rows::{CaughtRow, caught, put_caught},
     lead_rows::NumberRow,
-    rows::{RowsError, Seen, put_event, receipted},
+    rows::{RecordView, RowsError, Seen, put_event, receipted, show},
 };
 use crate::{
-    domain::{CaughtNotice, DispatchId, Jurisdiction},
+    domain::{CaughtNotice, Jurisdiction},
     exchange::{Payload, Vault, VaultError},
     log::{Txn, View, ViewError},
     merkle::Hash,
-    record::{Content, DispatchAction, Entry, EntryDefect, Kind, PartnerProof, Refusal},
+    record::{Content, DispatchAction, Entry, EntryDefect, PartnerProof, Refusal},
     seal::Keyring,
     store::tables,
 };
@@ -26,7 +25,7 @@ pub struct CaughtView {
 
 /// Why the view could not take an entry.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
@@ -39,62 +38,6 @@ impl CaughtView {
     /// The view of the node of this jurisdiction.
     pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
         Self { own, vault }
-    }
-
-    fn entry(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        entry: &Entry,
-        hash: &Hash,
-    ) -> Result<(), Failure> {
-        match &entry.kind {
-            Kind::DispatchSent(sent) => {
-                let seen = Seen {
-                    direction: Direction::Sent,
-                    index,
-                    time: entry.time,
-                    hash: *hash,
-                    entry,
-                    sent,
-                };
-                self.notice(txn, &seen)
-            }
-            Kind::DispatchReceived(received) => {
-                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
-                let Kind::DispatchSent(sent) = &theirs.kind else {
-                    return Ok(());
-                };
-                let seen = Seen {
-                    direction: Direction::Received,
-                    index,
-                    time: entry.time,
-                    hash: received.leaf_hash(),
-                    entry: &theirs,
-                    sent,
-                };
-                self.notice(txn, &seen)
-            }
-            Kind::ReceiptLogged {
-                dispatch_id, proof, ..
-            } => self.answered(txn, index, *dispatch_id, proof, None),
-            Kind::RefusalLogged {
-                dispatch_id,
-                proof,
-                reason,
-                ..
-            } => self.answered(txn, index, *dispatch_id, proof, Some(*reason)),
-            Kind::LogStarted { .. }
-            | Kind::PolicyChanged { .. }
-            | Kind::PartnerProposed { .. }
-            | Kind::PartnerApproved { .. }
-            | Kind::DispatchRefused { .. }
-            | Kind::Consulted { .. }
-            | Kind::EvidenceKept { .. }
-            | Kind::ReferralDrafted(_)
-            | Kind::ReferralApproved { .. }
-            | Kind::RecordAssigned { .. } => Ok(()),
-        }
     }
 
     fn notice(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
@@ -157,16 +100,15 @@ impl CaughtView {
     }
 
     /// A partner answered a dispatch of ours.
-    fn answered(
+    fn note_answer(
         &self,
         txn: &mut Txn<'_>,
         index: u64,
-        dispatch: DispatchId,
+        dispatch: &[u8],
         proof: &PartnerProof,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        let dispatch = tables::dispatch(self.own, dispatch);
-        let Some((before, answered)) = receipted(txn, index, &dispatch, proof, caught)? else {
+        let Some((before, answered)) = receipted(txn, index, dispatch, proof, caught)? else {
             return Ok(());
         };
         let mut row = before.clone();
@@ -188,6 +130,25 @@ pub(super) fn content_tag(ring: &Keyring, notice: &CaughtNotice) -> [u8; 32] {
     ring.lookup_tag("caught content", &[&notice.canonical_content()])
 }
 
+impl RecordView for CaughtView {
+    type Failure = Failure;
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        self.notice(txn, seen)
+    }
+
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: &[u8],
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Failure> {
+        self.note_answer(txn, index, dispatch, proof, refusal)
+    }
+}
+
 impl View for CaughtView {
     fn name(&self) -> &'static str {
         "caught"
@@ -201,7 +162,6 @@ impl View for CaughtView {
         leaf_hash: &Hash,
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        self.entry(txn, index, &entry, leaf_hash)
-            .map_err(ViewError::entry)
+        show(self, self.own, txn, index, &entry, leaf_hash)
     }
 }

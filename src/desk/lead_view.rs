@@ -1,16 +1,15 @@
 //! The view that answers what became of each lead. A function of entries and openable payloads (I8).
 
 use super::{
-    Direction,
     lead_rows::{LeadRow, NumberRow, lead, put_lead},
-    rows::{RowsError, Seen, actions, events, put_event, receipted},
+    rows::{RecordView, RowsError, Seen, actions, events, put_event, receipted, show},
 };
 use crate::{
     domain::{Jurisdiction, Lead, LeadFields, LeadState, LeadStep, RecordId, Standing, resolve},
     exchange::{Payload, RowError, Vault},
     log::{Txn, View, ViewError},
     merkle::Hash,
-    record::{Content, DispatchAction, Entry, Kind, PartnerProof, Refusal},
+    record::{Content, DispatchAction, Entry, PartnerProof, Refusal},
     seal::Keyring,
     store::tables,
 };
@@ -29,69 +28,7 @@ impl LeadView {
         Self { own, vault }
     }
 
-    fn entry(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        entry: &Entry,
-        hash: &Hash,
-    ) -> Result<(), Failure> {
-        match &entry.kind {
-            Kind::DispatchSent(sent) => {
-                let seen = Seen {
-                    direction: Direction::Sent,
-                    index,
-                    time: entry.time,
-                    hash: *hash,
-                    entry,
-                    sent,
-                };
-                self.action(txn, &seen)
-            }
-            Kind::DispatchReceived(received) => {
-                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
-                let Kind::DispatchSent(sent) = &theirs.kind else {
-                    return Ok(());
-                };
-                let seen = Seen {
-                    direction: Direction::Received,
-                    index,
-                    time: entry.time,
-                    hash: received.leaf_hash(),
-                    entry: &theirs,
-                    sent,
-                };
-                self.action(txn, &seen)
-            }
-            Kind::ReceiptLogged {
-                dispatch_id, proof, ..
-            } => {
-                let dispatch = tables::dispatch(self.own, *dispatch_id);
-                self.answered(txn, index, &dispatch, proof, None)
-            }
-            Kind::RefusalLogged {
-                dispatch_id,
-                proof,
-                reason,
-                ..
-            } => {
-                let dispatch = tables::dispatch(self.own, *dispatch_id);
-                self.answered(txn, index, &dispatch, proof, Some(*reason))
-            }
-            Kind::LogStarted { .. }
-            | Kind::PolicyChanged { .. }
-            | Kind::PartnerProposed { .. }
-            | Kind::PartnerApproved { .. }
-            | Kind::DispatchRefused { .. }
-            | Kind::Consulted { .. }
-            | Kind::EvidenceKept { .. }
-            | Kind::ReferralDrafted(_)
-            | Kind::ReferralApproved { .. }
-            | Kind::RecordAssigned { .. } => Ok(()),
-        }
-    }
-
-    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+    fn take(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let DispatchAction::Lead(step) = seen.sent.action else {
             return Ok(());
         };
@@ -177,7 +114,7 @@ impl LeadView {
     }
 
     /// A partner answered a dispatch of ours.
-    fn answered(
+    fn note_answer(
         &self,
         txn: &mut Txn<'_>,
         index: u64,
@@ -237,7 +174,7 @@ pub(super) fn content_tag(ring: &Keyring, lead: &Lead) -> [u8; 32] {
 
 /// Why the view could not take an entry.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
@@ -249,6 +186,25 @@ enum Failure {
 impl From<RowError> for Failure {
     fn from(error: RowError) -> Self {
         Self::Rows(error.into())
+    }
+}
+
+impl RecordView for LeadView {
+    type Failure = Failure;
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        self.take(txn, seen)
+    }
+
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: &[u8],
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Failure> {
+        self.note_answer(txn, index, dispatch, proof, refusal)
     }
 }
 
@@ -265,7 +221,6 @@ impl View for LeadView {
         leaf_hash: &Hash,
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        self.entry(txn, index, &entry, leaf_hash)
-            .map_err(ViewError::entry)
+        show(self, self.own, txn, index, &entry, leaf_hash)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Direction,
     referral_rows::{DraftRow, ReferralRow, put_referral, referral},
-    rows::{RowsError, Seen, actions, events, put_event, receipted},
+    rows::{RecordView, RowsError, Seen, actions, events, put_event, receipted, show},
 };
 use crate::{
     domain::{
@@ -30,7 +30,7 @@ pub struct ReferralView {
 
 /// Why the view could not take an entry.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
@@ -51,61 +51,6 @@ impl ReferralView {
         Self { own, vault }
     }
 
-    fn entry(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        entry: &Entry,
-        hash: &Hash,
-    ) -> Result<(), Failure> {
-        match &entry.kind {
-            Kind::ReferralDrafted(sent) => {
-                let seen = own_seen(index, entry, hash, sent);
-                self.drafted(txn, &seen)
-            }
-            Kind::DispatchSent(sent) => self.action(txn, &own_seen(index, entry, hash, sent)),
-            Kind::DispatchReceived(received) => {
-                let theirs = Entry::decode(&received.sender_entry).map_err(Failure::Entry)?;
-                let Kind::DispatchSent(sent) = &theirs.kind else {
-                    return Ok(());
-                };
-                let seen = Seen {
-                    direction: Direction::Received,
-                    index,
-                    time: entry.time,
-                    hash: received.leaf_hash(),
-                    entry: &theirs,
-                    sent,
-                };
-                self.action(txn, &seen)
-            }
-            Kind::ReceiptLogged {
-                dispatch_id, proof, ..
-            } => {
-                let dispatch = tables::dispatch(self.own, *dispatch_id);
-                answered(txn, index, &dispatch, proof, None)
-            }
-            Kind::RefusalLogged {
-                dispatch_id,
-                proof,
-                reason,
-                ..
-            } => {
-                let dispatch = tables::dispatch(self.own, *dispatch_id);
-                answered(txn, index, &dispatch, proof, Some(*reason))
-            }
-            Kind::LogStarted { .. }
-            | Kind::PolicyChanged { .. }
-            | Kind::PartnerProposed { .. }
-            | Kind::PartnerApproved { .. }
-            | Kind::DispatchRefused { .. }
-            | Kind::Consulted { .. }
-            | Kind::EvidenceKept { .. }
-            | Kind::ReferralApproved { .. }
-            | Kind::RecordAssigned { .. } => Ok(()),
-        }
-    }
-
     fn drafted(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let DispatchAction::Open(kind) = seen.sent.action else {
             return Ok(());
@@ -120,7 +65,7 @@ impl ReferralView {
         Ok(put_referral(txn, seen.sent.record, None, &row, seen.index)?)
     }
 
-    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+    fn take(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let record = seen.sent.record;
         let before = referral(txn, record)?;
         let row = match seen.sent.action {
@@ -229,7 +174,7 @@ fn new_row(seen: &Seen<'_>, kind: ReferralKind) -> ReferralRow {
 }
 
 /// A partner answered a dispatch of ours.
-fn answered(
+fn note_answer(
     txn: &mut Txn<'_>,
     index: u64,
     dispatch: &[u8],
@@ -305,6 +250,25 @@ fn settle(
     Ok(put_referral(txn, record, before, &row, change)?)
 }
 
+impl RecordView for ReferralView {
+    type Failure = Failure;
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+        self.take(txn, seen)
+    }
+
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: &[u8],
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Failure> {
+        note_answer(txn, index, dispatch, proof, refusal)
+    }
+}
+
 impl View for ReferralView {
     fn name(&self) -> &'static str {
         "referrals"
@@ -318,7 +282,10 @@ impl View for ReferralView {
         leaf_hash: &Hash,
     ) -> Result<(), ViewError> {
         let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        self.entry(txn, index, &entry, leaf_hash)
-            .map_err(ViewError::entry)
+        if let Kind::ReferralDrafted(sent) = &entry.kind {
+            let seen = own_seen(index, &entry, leaf_hash, sent);
+            return self.drafted(txn, &seen).map_err(ViewError::entry);
+        }
+        show(self, self.own, txn, index, &entry, leaf_hash)
     }
 }

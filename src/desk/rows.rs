@@ -3,12 +3,13 @@
 use super::Direction;
 use crate::{
     domain::{
-        Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
+        Action, ActionHash, AssessmentOutcome, DispatchId, Jurisdiction, RecordId, ReturnReason,
+        Side, Timestamp,
     },
     exchange::{DispatchRow, RowError, Rows},
-    log::{Txn, TxnError},
+    log::{Txn, TxnError, ViewError},
     merkle::Hash,
-    record::{DispatchAction, DispatchSent, Entry, PartnerProof},
+    record::{DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Refusal},
     seal::PurgeMonth,
     store::tables,
 };
@@ -291,4 +292,83 @@ pub(super) fn receipted<T>(
         time: entry.time,
     };
     Ok(Some((mine, receipted)))
+}
+
+/// A view of one kind of record: what its actions and the partners' answers to them come to.
+pub(super) trait RecordView {
+    /// Why it could not take one.
+    type Failure: std::error::Error + Send + Sync + 'static;
+
+    /// An action, of this node's or a partner's; of any kind of record.
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Self::Failure>;
+
+    /// A partner answered the dispatch under this key.
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: &[u8],
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Self::Failure>;
+}
+
+/// Shows an entry to a view of records: one place reads entries for all of them.
+pub(super) fn show<V: RecordView>(
+    view: &V,
+    own: Jurisdiction,
+    txn: &mut Txn<'_>,
+    index: u64,
+    entry: &Entry,
+    hash: &Hash,
+) -> Result<(), ViewError> {
+    let seen = |direction, hash| (direction, index, entry.time, hash);
+    let theirs;
+    let (facts, made) = match &entry.kind {
+        Kind::DispatchSent(_) => (seen(Direction::Sent, *hash), entry),
+        Kind::DispatchReceived(received) => {
+            theirs = Entry::decode(&received.sender_entry).map_err(ViewError::entry)?;
+            (seen(Direction::Received, received.leaf_hash()), &theirs)
+        }
+        Kind::ReceiptLogged {
+            dispatch_id, proof, ..
+        } => {
+            let dispatch = tables::dispatch(own, *dispatch_id);
+            let answered = view.answered(txn, index, &dispatch, proof, None);
+            return answered.map_err(ViewError::entry);
+        }
+        Kind::RefusalLogged {
+            dispatch_id,
+            proof,
+            reason,
+            ..
+        } => {
+            let dispatch = tables::dispatch(own, *dispatch_id);
+            let answered = view.answered(txn, index, &dispatch, proof, Some(*reason));
+            return answered.map_err(ViewError::entry);
+        }
+        Kind::LogStarted { .. }
+        | Kind::PolicyChanged { .. }
+        | Kind::PartnerProposed { .. }
+        | Kind::PartnerApproved { .. }
+        | Kind::DispatchRefused { .. }
+        | Kind::Consulted { .. }
+        | Kind::EvidenceKept { .. }
+        | Kind::ReferralDrafted(_)
+        | Kind::ReferralApproved { .. }
+        | Kind::RecordAssigned { .. } => return Ok(()),
+    };
+    let Kind::DispatchSent(sent) = &made.kind else {
+        return Ok(());
+    };
+    let (direction, index, time, hash) = facts;
+    let seen = Seen {
+        direction,
+        index,
+        time,
+        hash,
+        entry: made,
+        sent,
+    };
+    view.action(txn, &seen).map_err(ViewError::entry)
 }
