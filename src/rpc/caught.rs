@@ -3,7 +3,10 @@
 use super::{WireDefect, caller::Door, convert, pb, status};
 use crate::{
     access,
-    desk::{CaughtDetail, CaughtPage, CaughtQuery, CaughtRefused, CaughtRow, Desk, Direction},
+    desk::{
+        CaughtDetail, CaughtPage, CaughtQuery, CaughtRefused, CaughtRow, CaughtTicket, Desk,
+        Direction,
+    },
     domain::{CaughtState, RecordId, ResidentNumber, Timestamp},
     record,
 };
@@ -49,7 +52,8 @@ impl pb::caught_server::Caught for CaughtService {
         let desk = self.desk.clone();
         let verdicts = stream::iter([Ok::<_, Status>(first)])
             .chain(rest)
-            .map(move |request| {
+            // One after the other into the log's queue, so that they enter the log in order; then many on their way.
+            .then(move |request| {
                 let (desk, permit, grounds) = (desk.clone(), permit.clone(), grounds.clone());
                 async move {
                     let request: pb::PushCaughtRequest = request?;
@@ -60,6 +64,7 @@ impl pb::caught_server::Caught for CaughtService {
                     push_one(&desk, &permit, request).await
                 }
             })
+            .map(|row| async { verdict(row?).await })
             .buffered(PUSH_WINDOW);
         Ok(Response::new(Box::pin(verdicts)))
     }
@@ -125,18 +130,24 @@ async fn next(
         })?
 }
 
+/// A row on its way: refused at once, or in the log's queue.
+type Row = (u64, Result<CaughtTicket, CaughtRefused>);
+
 async fn push_one(
     desk: &Desk,
     permit: &Permit,
     request: pb::PushCaughtRequest,
-) -> Result<pb::PushCaughtResponse, Status> {
+) -> Result<Row, Status> {
     let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
     let fields = record::caught_from_wire(notice);
-    let pushed = match desk.push_caught(permit, fields).await {
+    Ok((request.row, desk.push_caught(permit, fields).await))
+}
+
+async fn verdict((row, ticket): Row) -> Result<pb::PushCaughtResponse, Status> {
+    let pushed = match ticket {
         Ok(ticket) => ticket.finish().await,
         Err(refused) => Err(refused),
     };
-    let row = request.row;
     match pushed {
         Ok(pushed) => Ok(pb::PushCaughtResponse {
             row,
