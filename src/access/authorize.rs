@@ -1,6 +1,6 @@
 //! `authorize(principal, grounds, action, subject)`: a [`Permit`] that is handed on, or a [`Denial`].
 
-use super::{Assignee, Grounds, Officer, Principal, Purpose, Role, UnitName, Units};
+use super::{Assignee, Grounds, Officer, Principal, Purpose, Quota, Role, UnitName, Units};
 use crate::domain::Jurisdiction;
 use std::{collections::BTreeSet, fmt};
 
@@ -14,10 +14,13 @@ pub trait Act: Copy + fmt::Debug {
     const PARTNERS_MAY: bool;
     /// Purposes for which it may be taken.
     const PURPOSES: &'static [Purpose];
+    /// What each time spends beside [`Quota::Calls`].
+    const SPENDS: Option<Quota>;
 }
 
 macro_rules! acts {
-    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*];)+) => {
+    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*]
+        $(, spends $quota:ident)?;)+) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,7 @@ macro_rules! acts {
                 const ROLES: &'static [Role] = &[$(Role::$role),*];
                 const PARTNERS_MAY: bool = $partners;
                 const PURPOSES: &'static [Purpose] = &[$(Purpose::$purpose),*];
+                const SPENDS: Option<Quota> = [$(Quota::$quota)?].first().copied();
             }
         )+
     };
@@ -41,7 +45,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Open a lead's payload. Auditors do so only with a basis, like everybody.
     OpenLead = "open a lead": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Answer a lead that came to this node.
     AnswerLead = "answer a lead": [Officer, Supervisor], partners: false,
         for [Screening, Case, Assistance];
@@ -59,7 +63,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Read what a referral says.
     ReadReferral = "read a referral": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Push caught notices to origins.
     PushCaught = "push caught notices": [Officer, Supervisor], partners: false,
         for [Screening, Case, Assistance];
@@ -68,7 +72,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Open a caught notice's payload.
     OpenCaught = "open a caught notice": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Draft a partner.
     ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
         for [Supervision];

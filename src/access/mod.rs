@@ -4,6 +4,7 @@ mod assignment;
 mod authorize;
 mod grounds;
 mod principal;
+mod quota;
 
 pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
@@ -14,3 +15,6 @@ pub use authorize::{
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};
+pub use quota::{
+    Counted, Enumeration, Exceeded, Ledger, Quota, QuotaReport, Quotas, Rate, Reach, Search,
+};

@@ -6,7 +6,7 @@ use super::{
     print::{self, Format},
 };
 use crate::{
-    access::Principal,
+    access::{Principal, Quota},
     config::Config,
     domain::{Clock, Lang},
     node::files::Files,
@@ -56,6 +56,7 @@ struct Shown<'a> {
     client: Client,
     check: Check,
     limits: Limits,
+    quotas: BTreeMap<&'static str, u32>,
 }
 
 #[derive(Serialize)]
@@ -111,6 +112,7 @@ impl<'a> From<&'a Config> for Shown<'a> {
             client,
             check,
             limits,
+            quotas,
         } = config;
         let texts = |items: &mut dyn Iterator<Item = String>| items.collect();
         Self {
@@ -152,6 +154,11 @@ impl<'a> From<&'a Config> for Shown<'a> {
                 handshake_timeout_s: limits.handshake_timeout.as_secs(),
                 drain_s: limits.drain.as_secs(),
             },
+            quotas: Quota::ALL
+                .iter()
+                .map(|quota| (quota.as_str(), quotas.limit(*quota)))
+                .chain([("streams", quotas.streams)])
+                .collect(),
         }
     }
 }

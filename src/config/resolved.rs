@@ -7,7 +7,7 @@ use super::{
     written::{self, Written},
 };
 use crate::{
-    access::{Principal, Role, Units},
+    access::{Principal, Quotas, Role, Units},
     domain::Jurisdiction,
     tls::{EndpointUrl, GateLimits},
 };
@@ -42,6 +42,8 @@ pub struct Config {
     pub check: Check,
     /// What it gives away at most.
     pub limits: Limits,
+    /// What each principal may ask for.
+    pub quotas: Quotas,
 }
 
 /// `[listen]`.
@@ -227,6 +229,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             partners: written.check.partners,
         },
         limits: limits(&written.limits),
+        quotas: quotas(&written.quotas),
         path: path.to_owned(),
     })
 }
@@ -272,5 +275,24 @@ fn limits(written: &written::Limits) -> Limits {
             .map_or(64, NonZeroUsize::get),
         handshake_timeout: seconds(written.handshake_timeout_s.map(NonZeroU32::get), 10),
         drain: seconds(written.drain_s, 30),
+    }
+}
+
+fn quotas(written: &written::Quotas) -> Quotas {
+    let (or, default) = (
+        |n: Option<NonZeroU32>, default: u32| n.map_or(default, NonZeroU32::get),
+        Quotas::default(),
+    );
+    Quotas {
+        calls_per_minute: or(written.calls_per_minute, default.calls_per_minute),
+        pushed_per_minute: or(written.pushed_per_minute, default.pushed_per_minute),
+        pushed_per_day: or(written.pushed_per_day, default.pushed_per_day),
+        opened_per_hour: or(written.opened_per_hour, default.opened_per_hour),
+        searches_per_hour: or(written.searches_per_hour, default.searches_per_hour),
+        misses_per_hour: or(written.misses_per_hour, default.misses_per_hour),
+        conflicts_per_hour: or(written.conflicts_per_hour, default.conflicts_per_hour),
+        dispatches_per_minute: or(written.dispatches_per_minute, default.dispatches_per_minute),
+        dispatches_per_day: or(written.dispatches_per_day, default.dispatches_per_day),
+        streams: or(written.streams, default.streams),
     }
 }
