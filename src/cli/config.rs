@@ -94,6 +94,9 @@ struct Check {
 #[derive(Serialize)]
 struct Limits {
     connections: usize,
+    connections_per_address: usize,
+    connections_per_principal: usize,
+    handshakes: usize,
     requests_per_connection: usize,
     handshake_timeout_s: u64,
     drain_s: u64,
@@ -150,6 +153,9 @@ impl<'a> From<&'a Config> for Shown<'a> {
             },
             limits: Limits {
                 connections: limits.connections,
+                connections_per_address: limits.connections_per_address,
+                connections_per_principal: limits.connections_per_principal,
+                handshakes: limits.handshakes,
                 requests_per_connection: limits.requests_per_connection,
                 handshake_timeout_s: limits.handshake_timeout.as_secs(),
                 drain_s: limits.drain.as_secs(),

@@ -84,6 +84,9 @@ pub(super) struct Check {
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) connections: Option<NonZeroUsize>,
+    pub(super) connections_per_address: Option<NonZeroUsize>,
+    pub(super) connections_per_principal: Option<NonZeroUsize>,
+    pub(super) handshakes: Option<NonZeroUsize>,
     pub(super) requests_per_connection: Option<NonZeroUsize>,
     pub(super) handshake_timeout_s: Option<NonZeroU32>,
     pub(super) drain_s: Option<u32>,
