@@ -1,7 +1,7 @@
 //! What partners' nodes say of dispatches: deliveries, and the answers to ours.
 
 use super::{
-    input::{Input, discreet, edit},
+    input::{Input, edit, nameless},
     payloads::content_is_read,
     world::{
         COUNTY, KEY, PROVINCE, Tree, code, entry, lead_sent, node, officer, partner, plaintext,
@@ -81,7 +81,7 @@ pub(crate) fn delivery(bytes: &[u8]) {
             assert!(
                 changed.checkpoint != truth.checkpoint || changed.consistency != truth.consistency
             );
-            return discreet(bytes, &fault.to_string());
+            return nameless(bytes, &fault.to_string());
         }
     };
     assert_eq!(
@@ -123,7 +123,7 @@ fn judge(bytes: &[u8], head: &SignedCheckpoint, dispatch: DeliveredDispatch) -> 
             false
         }
         Err(fault) => {
-            discreet(bytes, &fault.to_string());
+            nameless(bytes, &fault.to_string());
             false
         }
     }
@@ -334,6 +334,6 @@ pub(crate) fn answers(bytes: &[u8]) {
             assert_eq!(root, honest.tree.root(size), "a tree that we signed");
             kept(kind);
         }
-        Err(error) => discreet(bytes, &error.to_string()),
+        Err(error) => nameless(bytes, &error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! Exports: directories that somebody hands to an auditor. Whatever verifies is what was exported, byte for byte.
 
 use super::{
-    input::{Input, discreet, edit},
+    input::{Input, edit, nameless},
     world::{COUNTY, Tree, entry, node, signer},
 };
 use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
@@ -111,7 +111,7 @@ pub(crate) fn export(bytes: &[u8]) {
         }
         Err(defect) => {
             assert!(!changed.is_empty(), "an honest export is refused: {defect}");
-            discreet(bytes, &defect.to_string());
+            nameless(bytes, &defect.to_string());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Entries and whole logs: a partner's, and those that an auditor reads.
 
 use super::{
-    input::{Input, discreet},
+    input::{Input, nameless},
     world::{COUNTY, Tree, signer, started},
 };
 use std::{collections::BTreeMap, convert::Infallible};
@@ -20,7 +20,7 @@ pub(crate) fn entry(bytes: &[u8]) {
             assert!(bytes.len() <= LEAF_LIMIT);
             embedded(&entry.kind);
         }
-        Err(error) => discreet(bytes, &error.to_string()),
+        Err(error) => nameless(bytes, &error.to_string()),
     }
 }
 

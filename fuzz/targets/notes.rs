@@ -1,7 +1,7 @@
 //! Signed notes, as partners and exports bring them.
 
 use super::{
-    input::{Input, discreet},
+    input::{Input, nameless},
     world::{COUNTY, signer},
 };
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -24,7 +24,7 @@ pub(crate) fn note(bytes: &[u8]) {
             let parts = parts.expect("the parts of what was verified");
             assert_eq!(parts.checkpoint(), signed.checkpoint());
         }
-        Err(error) => discreet(bytes, &error.to_string()),
+        Err(error) => nameless(bytes, &error.to_string()),
     }
     match checkpoint_from_bytes(bytes) {
         Ok((checkpoint, signature)) => {
@@ -32,7 +32,7 @@ pub(crate) fn note(bytes: &[u8]) {
                 believed_by_others(signed.note().as_bytes(), &key);
             }
         }
-        Err(error) => discreet(bytes, &error.to_string()),
+        Err(error) => nameless(bytes, &error.to_string()),
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn checkpoint(bytes: &[u8]) {
                     .is_err()
             );
         }
-        Err(error) => discreet(bytes, &error.to_string()),
+        Err(error) => nameless(bytes, &error.to_string()),
     }
 }
 
