@@ -50,11 +50,13 @@ macro_rules! id {
             type Err = MalformedId;
 
             fn from_str(text: &str) -> Result<Self, MalformedId> {
-                // The hyphenated form only: one id, one spelling.
-                if text.len() != 36 {
+                // The hyphenated form in small letters only: one id, one spelling.
+                let id = Uuid::try_parse(text).map_err(|_| MalformedId)?;
+                let mut spelled = Uuid::encode_buffer();
+                if *id.as_hyphenated().encode_lower(&mut spelled) != *text {
                     return Err(MalformedId);
                 }
-                Uuid::try_parse(text).map(Self).map_err(|_| MalformedId)
+                Ok(Self(id))
             }
         }
 
@@ -84,3 +86,26 @@ id!(
     /// A log entry.
     EntryId
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: capitals were taken too.
+    #[test]
+    fn one_id_has_one_spelling() {
+        let text = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+        let id: RecordId = text.parse().unwrap();
+        assert_eq!(id.to_string(), text);
+        let capitals = text.to_uppercase();
+        let simple = text.replace('-', "");
+        for other in [
+            capitals,
+            simple,
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+        ] {
+            assert_eq!(other.parse::<RecordId>(), Err(MalformedId), "{other}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub(crate) use outbox::DispatchRow;
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
 pub use partner::{Directory, Partner, Partners};
 pub use rows::{RowError, Rows};
+pub use settle::Settling;
 pub use vault::{Payload, Vault, VaultError};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
 pub use witness::{Witness, WitnessError, Witnessed};

@@ -21,22 +21,26 @@ pub(super) struct Settled {
 }
 
 /// What the answers to one delivery are verified against.
-pub(super) struct Settling<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Settling<'a> {
     /// Our key.
-    pub(super) own: &'a VerifierKey,
+    pub own: &'a VerifierKey,
     /// Our checkpoint that the delivery showed.
-    pub(super) shown: &'a SignedCheckpoint,
+    pub shown: &'a SignedCheckpoint,
     /// Who answers.
-    pub(super) partner: &'a Partner,
+    pub partner: &'a Partner,
     /// Its checkpoint, verified.
-    pub(super) theirs: &'a SignedCheckpoint,
+    pub theirs: &'a SignedCheckpoint,
     /// Its cosignature on `shown`, verified.
-    pub(super) cosignature: &'a Cosignature,
+    pub cosignature: &'a Cosignature,
 }
 
 impl Settling<'_> {
-    /// Verifies the answer to one dispatch, and makes the entry that keeps it.
-    pub(super) fn one(
+    /// Verifies the answer to one dispatch, and makes the entry that keeps it. Pure.
+    ///
+    /// # Errors
+    /// The answer proves nothing about this dispatch: the stream is to be given up.
+    pub fn one(
         &self,
         answer: AnswerProof,
         sent_index: u64,

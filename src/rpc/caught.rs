@@ -185,7 +185,7 @@ fn state_from_wire(value: i32) -> Result<CaughtState, WireDefect> {
         .ok_or(WireDefect::Malformed("states"))
 }
 
-fn query(request: pb::ListCaughtRequest) -> Result<CaughtQuery, WireDefect> {
+pub(super) fn query(request: pb::ListCaughtRequest) -> Result<CaughtQuery, WireDefect> {
     let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
     if request.states.len() > CaughtState::ALL.len() {
         return Err(WireDefect::TooLong("states"));

@@ -5,6 +5,8 @@ mod caller;
 mod carrier;
 mod caught;
 mod convert;
+#[doc(hidden)]
+pub mod decoding;
 mod desk;
 mod meter;
 mod partners;

@@ -85,18 +85,10 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let permit =
             self.door
                 .permit(&extensions, request.grounds.clone(), access::OpenReferral)?;
-        let new = NewReferral {
-            kind: kind_from_wire(request.kind)?.ok_or(WireDefect::Missing("kind"))?,
-            to: convert::jurisdiction(&request.to, "to")?,
-            fields: record::referral_from_wire(
-                request.referral.ok_or(WireDefect::Missing("referral"))?,
-            ),
-            urgency: record::urgency_from_wire(request.urgency)
-                .ok_or(WireDefect::Missing("urgency"))?,
-            handling: record::handling_from_wire(request.handling)
-                .ok_or(WireDefect::Missing("handling"))?,
-        };
-        let taken = self.desk.open_referral(&permit, new).await;
+        let taken = self
+            .desk
+            .open_referral(&permit, new_referral(request)?)
+            .await;
         taken
             .map(answer)
             .map_err(|refused| status::referral(&refused))
@@ -127,22 +119,10 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?
             .overriding(request.override_assignment);
         let record = referral_id(&request.referral_id)?;
-        let Some(DispatchAction::Referral(act)) = DispatchAction::from_wire(request.action) else {
-            return Err(WireDefect::Malformed("action").into());
-        };
-        let stepping = Stepping {
-            act,
-            return_reason: match request.return_reason {
-                0 => None,
-                stated => Some(
-                    record::return_reason_from_wire(stated)
-                        .ok_or(WireDefect::Malformed("return_reason"))?,
-                ),
-            },
-            note: request.note,
-            fields: request.referral.map(record::referral_from_wire),
-        };
-        let taken = self.desk.act_on_referral(&permit, record, stepping).await;
+        let taken = self
+            .desk
+            .act_on_referral(&permit, record, stepping(request)?)
+            .await;
         taken
             .map(answer)
             .map_err(|refused| status::referral(&refused))
@@ -214,7 +194,39 @@ impl pb::referrals_server::Referrals for ReferralsService {
     }
 }
 
-fn referral_id(text: &str) -> Result<RecordId, WireDefect> {
+pub(super) fn new_referral(request: pb::OpenReferralRequest) -> Result<NewReferral, WireDefect> {
+    Ok(NewReferral {
+        kind: kind_from_wire(request.kind)?.ok_or(WireDefect::Missing("kind"))?,
+        to: convert::jurisdiction(&request.to, "to")?,
+        fields: record::referral_from_wire(
+            request.referral.ok_or(WireDefect::Missing("referral"))?,
+        ),
+        urgency: record::urgency_from_wire(request.urgency)
+            .ok_or(WireDefect::Missing("urgency"))?,
+        handling: record::handling_from_wire(request.handling)
+            .ok_or(WireDefect::Missing("handling"))?,
+    })
+}
+
+pub(super) fn stepping(request: pb::ActOnReferralRequest) -> Result<Stepping, WireDefect> {
+    let Some(DispatchAction::Referral(act)) = DispatchAction::from_wire(request.action) else {
+        return Err(WireDefect::Malformed("action"));
+    };
+    Ok(Stepping {
+        act,
+        return_reason: match request.return_reason {
+            0 => None,
+            stated => Some(
+                record::return_reason_from_wire(stated)
+                    .ok_or(WireDefect::Malformed("return_reason"))?,
+            ),
+        },
+        note: request.note,
+        fields: request.referral.map(record::referral_from_wire),
+    })
+}
+
+pub(super) fn referral_id(text: &str) -> Result<RecordId, WireDefect> {
     text.parse()
         .map_err(|_| WireDefect::Malformed("referral_id"))
 }
@@ -273,7 +285,7 @@ fn state_from_wire(value: i32) -> Result<ReferralState, WireDefect> {
         .ok_or(WireDefect::Malformed("states"))
 }
 
-fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, WireDefect> {
+pub(super) fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, WireDefect> {
     let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
     let about = [
         ("number", request.subject_number),

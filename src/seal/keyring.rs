@@ -124,6 +124,13 @@ impl Keyring {
                 .split_first_chunk::<32>()
                 .ok_or(KeyringDefect::Format)?;
             let index = index.try_into().map_err(|_| KeyringDefect::Format)?;
+            // As they are written: of a month that stood there twice, one key would be lost unseen.
+            if buckets
+                .last_key_value()
+                .is_some_and(|(last, _)| *last >= month)
+            {
+                return Err(KeyringDefect::Format);
+            }
             buckets.insert(month, BucketKeys { wrap: *wrap, index });
         }
         Ok(Self {
@@ -171,6 +178,28 @@ mod tests {
         }
         for length in 0..bytes.len() {
             assert!(Keyring::from_bytes(&bytes[..length]).is_err());
+        }
+    }
+
+    /// Found by fuzzing: the later of two keys of one month won, and nobody was told.
+    #[test]
+    fn months_twice_or_out_of_order_are_no_key_file() {
+        let mut ring = Keyring::generate().unwrap();
+        for month in [203_101, 203_102] {
+            ring.add_bucket(PurgeMonth::new(month).unwrap()).unwrap();
+        }
+        let bytes = ring.to_bytes();
+        let (head, rows) = bytes[..bytes.len() - 32].split_at(MAGIC.len() + 32);
+        let (first, second) = rows.split_at(ROW);
+        let file = |rows: [&[u8]; 2]| {
+            let body = [head, rows[0], rows[1]].concat();
+            let checksum = sha256(&body);
+            [body, checksum.to_vec()].concat()
+        };
+        assert!(Keyring::from_bytes(&file([first, second])).is_ok());
+        for rows in [[second, first], [first, first]] {
+            let read = Keyring::from_bytes(&file(rows));
+            assert_eq!(read.map(drop), Err(KeyringDefect::Format));
         }
     }
 

@@ -1,0 +1,244 @@
+//! Messages of strangers, each read as its handler reads it, without a node behind it: for fuzzing, and for the tests that
+//! keep what fuzzing found.
+
+use super::{WireDefect, caught, convert, pb, referrals};
+use crate::{
+    access::{Assignee, GroundsDefect},
+    domain::{CaughtFields, LeadFields, RecordId, referral::ReferralFields},
+    exchange::{Answers, Delivery, Greeting},
+    record,
+    tls::Fingerprint,
+};
+use prost::Message;
+
+/// Why a message is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not protobuf of this type.
+    #[error("the message cannot be read")]
+    Encoding,
+    /// No purpose and basis.
+    #[error(transparent)]
+    Grounds(#[from] GroundsDefect),
+    /// A field.
+    #[error(transparent)]
+    Field(#[from] WireDefect),
+}
+
+/// What a request carries that goes on into the domain.
+#[derive(Debug)]
+pub enum Carried {
+    /// Selectors and ids, all read.
+    Nothing,
+    /// A lead's fields.
+    Lead(LeadFields),
+    /// A notice's fields.
+    Caught(CaughtFields),
+    /// A referral's fields.
+    Referral(ReferralFields),
+    /// A node card.
+    Card(Vec<u8>),
+}
+
+/// Reads the bytes of one request.
+pub type Reader = fn(&[u8]) -> Result<Carried, Refused>;
+
+/// Requests of officers, supervisors, auditors and administrators, by the name of their message.
+pub const REQUESTS: &[(&str, Reader)] = &[
+    ("PushLeadsRequest", |bytes| {
+        let request: pb::PushLeadsRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
+        Ok(Carried::Lead(record::lead_from_wire(lead)))
+    }),
+    ("ListLeadsRequest", |bytes| {
+        let request: pb::ListLeadsRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        convert::query(&request)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ShowLeadRequest", |bytes| {
+        let request: pb::ShowLeadRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        convert::record_id(&request.lead_id)?;
+        Ok(Carried::Nothing)
+    }),
+    ("AnswerLeadRequest", |bytes| {
+        let request: pb::AnswerLeadRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        convert::record_id(&request.lead_id)?;
+        convert::new_answer(&request)?;
+        Ok(Carried::Nothing)
+    }),
+    ("AssignRecordRequest", |bytes| {
+        let request: pb::AssignRecordRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        let _: RecordId = parsed(&request.record_id, "record_id")?;
+        if !request.assignee.is_empty() {
+            let _: Assignee = parsed(&request.assignee, "assignee")?;
+        }
+        Ok(Carried::Nothing)
+    }),
+    ("OpenReferralRequest", |bytes| {
+        let request: pb::OpenReferralRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        Ok(Carried::Referral(referrals::new_referral(request)?.fields))
+    }),
+    ("ApproveReferralRequest", |bytes| {
+        let request: pb::ApproveReferralRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        referrals::referral_id(&request.referral_id)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ActOnReferralRequest", |bytes| {
+        let request: pb::ActOnReferralRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        referrals::referral_id(&request.referral_id)?;
+        let stepping = referrals::stepping(request)?;
+        Ok(stepping.fields.map_or(Carried::Nothing, Carried::Referral))
+    }),
+    ("ListReferralsRequest", |bytes| {
+        let request: pb::ListReferralsRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        referrals::query(request)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ShowReferralRequest", |bytes| {
+        let request: pb::ShowReferralRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        referrals::referral_id(&request.referral_id)?;
+        Ok(Carried::Nothing)
+    }),
+    ("WatchReferralsRequest", |bytes| {
+        let request: pb::WatchReferralsRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("PushCaughtRequest", |bytes| {
+        let request: pb::PushCaughtRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
+        Ok(Carried::Caught(record::caught_from_wire(notice)))
+    }),
+    ("ListCaughtRequest", |bytes| {
+        let request: pb::ListCaughtRequest = decode(bytes)?;
+        convert::grounds(request.grounds.clone())?;
+        caught::query(request)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ShowCaughtRequest", |bytes| {
+        let request: pb::ShowCaughtRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        let _: RecordId = parsed(&request.caught_id, "caught_id")?;
+        Ok(Carried::Nothing)
+    }),
+    ("ProposePartnerRequest", |bytes| {
+        let request: pb::ProposePartnerRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Card(request.card.to_vec()))
+    }),
+    ("ApprovePartnerRequest", |bytes| {
+        let request: pb::ApprovePartnerRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        let _: Fingerprint = parsed(&request.fingerprint, "fingerprint")?;
+        Ok(Carried::Nothing)
+    }),
+    ("ListPartnersRequest", |bytes| {
+        let request: pb::ListPartnersRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("GetCheckpointRequest", |bytes| {
+        let request: pb::GetCheckpointRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ReplayRequest", |bytes| {
+        let request: pb::ReplayRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ProveInclusionRequest", |bytes| {
+        let request: pb::ProveInclusionRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ProveConsistencyRequest", |bytes| {
+        let request: pb::ProveConsistencyRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+];
+
+/// A partner's message on a relay stream, either way.
+#[derive(Debug)]
+pub enum Relayed {
+    /// Its first message to this node.
+    Hello(Greeting),
+    /// Its first message back.
+    Welcome(Greeting),
+    /// Dispatches.
+    Delivery(Delivery),
+    /// Proofs of what became of dispatches.
+    Answers(Answers),
+}
+
+/// Reads what a partner's node sends on a stream that it opened.
+///
+/// # Errors
+/// Not a message, or a field of it is wrong.
+pub fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
+    use pb::relay_request::Message as M;
+    let request: pb::RelayRequest = decode(bytes)?;
+    Ok(
+        match request.message.ok_or(WireDefect::Missing("message"))? {
+            M::Hello(hello) => Relayed::Hello(convert::hello_from_wire(&hello)?),
+            M::Delivery(delivery) => Relayed::Delivery(convert::delivery_from_wire(delivery)?),
+        },
+    )
+}
+
+/// Reads what a partner's node sends on a stream that this node opened.
+///
+/// # Errors
+/// Not a message, or a field of it is wrong.
+pub fn relay_response(bytes: &[u8]) -> Result<Relayed, Refused> {
+    use pb::relay_response::Message as M;
+    let response: pb::RelayResponse = decode(bytes)?;
+    Ok(
+        match response.message.ok_or(WireDefect::Missing("message"))? {
+            M::Welcome(welcome) => Relayed::Welcome(convert::welcome_from_wire(&welcome)?),
+            M::Answers(answers) => Relayed::Answers(convert::answers_from_wire(answers)?),
+        },
+    )
+}
+
+impl Relayed {
+    /// The message, as this node would send it.
+    pub fn encode(self) -> Vec<u8> {
+        use pb::{relay_request::Message as Q, relay_response::Message as R};
+        let request = |message| {
+            let message = Some(message);
+            pb::RelayRequest { message }.encode_to_vec()
+        };
+        let response = |message| {
+            let message = Some(message);
+            pb::RelayResponse { message }.encode_to_vec()
+        };
+        match self {
+            Self::Hello(greeting) => request(Q::Hello(convert::hello_to_wire(greeting))),
+            Self::Delivery(delivery) => request(Q::Delivery(convert::delivery_to_wire(delivery))),
+            Self::Welcome(greeting) => response(R::Welcome(convert::welcome_to_wire(greeting))),
+            Self::Answers(answers) => response(R::Answers(convert::answers_to_wire(answers))),
+        }
+    }
+}
+
+fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, Refused> {
+    M::decode(bytes).map_err(|_| Refused::Encoding)
+}
+
+fn parsed<T: std::str::FromStr>(text: &str, field: &'static str) -> Result<T, WireDefect> {
+    text.parse().map_err(|_| WireDefect::Malformed(field))
+}
