@@ -7,11 +7,14 @@ mod cell;
 mod error;
 mod guard;
 mod header;
+mod page;
 mod sheet;
+mod template;
 mod verdict;
 
 pub use error::SheetError;
 pub use guard::{MAX_FILE_BYTES, MAX_UNPACKED_BYTES};
 pub use header::column as column_named;
 pub use sheet::{Content, MAX_ROWS, Row, Rows, Sheet};
+pub use template::template;
 pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};

@@ -6,6 +6,7 @@
 
 mod files;
 mod sheets;
+mod template;
 
 use jiff::civil::{Date, date};
 use rust_xlsxwriter::{Workbook, Worksheet};

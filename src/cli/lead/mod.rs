@@ -4,6 +4,7 @@ mod answer;
 mod list;
 mod push;
 mod show;
+mod template;
 
 use super::{
     assign::{self, AssignArgs},
@@ -27,6 +28,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+use template::TemplateArgs;
 
 /// 线索 / Leads.
 #[derive(Args, Debug)]
@@ -37,6 +39,8 @@ pub(super) struct LeadArgs {
 
 #[derive(Debug, Subcommand)]
 enum LeadCommand {
+    /// 空表模板 / Write an empty sheet to fill, with drop-downs and a page that explains each column.
+    Template(TemplateArgs),
     /// 核对表格 / Check a sheet, row by row. Nothing leaves this machine.
     Check {
         /// 表格 / The .xlsx workbook.
@@ -117,6 +121,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     match &args.command {
+        LeadCommand::Template(args) => template::run(args, context, out),
         LeadCommand::Check {
             file,
             jurisdiction,
