@@ -8,10 +8,12 @@ mod error;
 mod guard;
 mod header;
 mod sheet;
+mod table;
 mod verdict;
 
 pub use error::SheetError;
 pub use guard::{MAX_FILE_BYTES, MAX_UNPACKED_BYTES};
 pub use header::column as column_named;
 pub use sheet::{Content, MAX_ROWS, Row, Rows, Sheet};
+pub use table::{Place, RawCells, Table};
 pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};
