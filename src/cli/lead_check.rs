@@ -132,6 +132,8 @@ pub(super) enum Ids {
 /// A row's verdict on a caught notice as one JSON object; that on a lead is a [`JsonRow`].
 #[derive(Serialize)]
 struct JsonCaughtRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sheet: Option<String>,
     row: u32,
     verdict: String,
     reasons: Vec<JsonReason>,
@@ -141,6 +143,7 @@ struct JsonCaughtRow {
 impl From<JsonRow> for JsonCaughtRow {
     fn from(row: JsonRow) -> Self {
         Self {
+            sheet: row.sheet,
             row: row.row,
             verdict: row.verdict,
             reasons: row.reasons,
@@ -264,7 +267,11 @@ impl Rows {
             let (row, label, lead_id) = if nth == 0 {
                 let lead_id = added.lead_id.as_deref().map(print::plain);
                 let label = verdict.verdict.label(self.lang);
-                (verdict.row.to_string(), label, lead_id.unwrap_or_default())
+                (
+                    verdict.row().to_string(),
+                    label,
+                    lead_id.unwrap_or_default(),
+                )
             } else {
                 (String::new(), "", String::new())
             };

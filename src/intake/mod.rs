@@ -9,6 +9,7 @@ mod guard;
 mod header;
 mod page;
 mod sheet;
+mod table;
 mod template;
 mod verdict;
 
@@ -16,5 +17,6 @@ pub use error::SheetError;
 pub use guard::{MAX_FILE_BYTES, MAX_UNPACKED_BYTES};
 pub use header::column as column_named;
 pub use sheet::{Content, MAX_ROWS, Row, Rows, Sheet};
+pub use table::{Place, RawCells, Table};
 pub use template::template;
 pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};

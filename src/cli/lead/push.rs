@@ -131,7 +131,7 @@ async fn send(
         permit.forget();
         let request = pb::PushLeadsRequest {
             grounds: grounds.take(),
-            row: row.row.into(),
+            row: row.place.nth.into(),
             lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
         };
         if requests.send(request).await.is_err() {
@@ -146,7 +146,7 @@ async fn next(
     row: &RowVerdict,
 ) -> Result<pb::PushLeadsResponse, Failure> {
     match node.next(verdicts).await? {
-        Some(verdict) if verdict.row == u64::from(row.row) => Ok(verdict),
+        Some(verdict) if verdict.row == u64::from(row.place.nth) => Ok(verdict),
         Some(_) => Err(node.nonsense("verdicts out of order")),
         None => Err(node.nonsense("fewer verdicts than leads")),
     }
@@ -155,7 +155,7 @@ async fn next(
 /// Brings the verdicts of both sides together.
 struct Told<'a, 'out> {
     report: &'a mut Report<'out>,
-    /// By row, for the rows further down that repeat it.
+    /// By the row's number in the file, for the rows further down that repeat it.
     lead_ids: HashMap<u32, String>,
     bar: &'a indicatif::ProgressBar,
 }
@@ -163,9 +163,12 @@ struct Told<'a, 'out> {
 impl Told<'_, '_> {
     /// A row that was decided here.
     fn here(&mut self, row: &RowVerdict) -> Result<(), Failure> {
-        let first = row.first_row.filter(|_| row.verdict == Verdict::Duplicate);
+        let first = row
+            .first
+            .as_ref()
+            .filter(|_| row.verdict == Verdict::Duplicate);
         let added = Added {
-            lead_id: first.and_then(|first| self.lead_ids.get(&first).cloned()),
+            lead_id: first.and_then(|first| self.lead_ids.get(&first.nth).cloned()),
             reasons: Vec::new(),
         };
         self.row(row, added)
@@ -189,7 +192,7 @@ impl Told<'_, '_> {
         }
         let lead_id = lead_id.map(|id| id.to_string());
         if let Some(id) = &lead_id {
-            self.lead_ids.insert(row.row, id.clone());
+            self.lead_ids.insert(row.place.nth, id.clone());
         }
         let mut merged = RowVerdict {
             verdict,
@@ -245,18 +248,28 @@ mod tests {
     use crate::{
         cli::print::Format,
         domain::{Column, Lang},
-        intake::JsonRow,
+        intake::{JsonRow, Place, RawCells},
     };
+    use std::sync::Arc;
 
     const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
 
+    fn place(row: u32) -> Place {
+        Place {
+            table: Arc::default(),
+            row,
+            nth: row,
+        }
+    }
+
     fn row(row: u32, verdict: Verdict, first_row: Option<u32>) -> RowVerdict {
         RowVerdict {
-            row,
+            place: place(row),
             verdict,
             findings: Vec::new(),
             parsed: None,
-            first_row,
+            first: first_row.map(place),
+            cells: RawCells::default(),
         }
     }
 
