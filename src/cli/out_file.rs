@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
@@ -44,6 +44,16 @@ impl OutFile {
         })
     }
 
+    /// Where it will stand.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory in which it will stand, where parts of it may be kept meanwhile.
+    pub(super) fn directory(&self) -> &Path {
+        directory(&self.path)
+    }
+
     /// Writes it, and puts it under its name when all of it is on disk.
     pub(super) fn keep<E: std::error::Error>(
         self,
@@ -78,6 +88,19 @@ impl OutFile {
             .and_then(|directory| directory.sync_all())
             .map_err(|error| unwritable(&path, &error))
     }
+
+    /// Nothing to write: what stood under its name, which it was to replace, is removed too, for it says what is no longer
+    /// so. True where there was something.
+    pub(super) fn discard(self) -> Result<bool, Failure> {
+        if !self.over {
+            return Ok(false);
+        }
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(unwritable(&self.path, &error)),
+        }
+    }
 }
 
 fn directory(path: &Path) -> &Path {
@@ -85,6 +108,11 @@ fn directory(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     }
+}
+
+/// True where both name one file that is there.
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn exists(path: &Path) -> Failure {
@@ -108,7 +136,7 @@ fn unwritable(path: &Path, error: &dyn std::error::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn write(file: OutFile, bytes: &[u8]) -> Result<(), Failure> {
         file.keep(|out| out.write_all(bytes))
@@ -153,6 +181,9 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         write(OutFile::begin(&path, true).unwrap(), b"ours").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"ours");
+        assert!(OutFile::begin(&path, true).unwrap().discard().unwrap());
+        assert!(names(dir.path()).is_empty());
+        assert!(!OutFile::begin(&path, true).unwrap().discard().unwrap());
         assert!(OutFile::begin(dir.path(), true).is_err());
         assert!(OutFile::begin(&dir.path().join("none/out.xlsx"), false).is_err());
     }

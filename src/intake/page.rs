@@ -11,6 +11,7 @@ const MAX_LINES: u32 = 27;
 
 const INK: Color = Color::RGB(0x001F_3864);
 const PALE: Color = Color::RGB(0x00D9_E2F3);
+const ROSE: Color = Color::RGB(0x00F8_CBAD);
 const LINE: Color = Color::RGB(0x00A6_A6A6);
 
 /// A page's title.
@@ -30,6 +31,11 @@ pub(super) fn cell() -> Format {
         .set_align(FormatAlign::Top)
         .set_border(FormatBorder::Thin)
         .set_border_color(LINE)
+}
+
+/// A cell in which something is wrong.
+pub(super) fn bad_cell() -> Format {
+    cell().set_background_color(ROSE)
 }
 
 /// A header that matters.

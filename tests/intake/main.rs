@@ -5,6 +5,7 @@
 )]
 
 mod files;
+mod refused;
 mod sheets;
 mod template;
 
