@@ -84,6 +84,9 @@ acts! {
     /// Assign a record to an officer or a unit of the node.
     AssignRecord = "assign a record": [Supervisor], partners: false,
         for [Screening, Case, Assistance, Supervision];
+    /// See the newest checkpoint: how long the log is, and its root. Partners are shown it anyway.
+    ReadCheckpoint = "read the checkpoint": [Admin, Officer, Supervisor, Auditor], partners: false,
+        for [Screening, Case, Assistance, Supervision, Audit];
     /// Read the log.
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
 }
@@ -417,6 +420,29 @@ mod tests {
             ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(),
             "purpose"
         );
+    }
+
+    #[test]
+    fn the_checkpoint_is_for_everybody_of_the_node_and_nobody_else() {
+        for (who, purpose) in [
+            ("officer/001", Purpose::Screening),
+            ("supervisor/001", Purpose::Supervision),
+            ("auditor/001", Purpose::Audit),
+            ("admin/001", Purpose::Supervision),
+        ] {
+            let own = ask(
+                &format!("spiffe://520624.yichuan/{who}"),
+                purpose,
+                ReadCheckpoint,
+            );
+            assert_eq!(own, Ok(Scope::Node), "{who}");
+            let other = ask(
+                &format!("spiffe://440000.yichuan/{who}"),
+                purpose,
+                ReadCheckpoint,
+            );
+            assert_eq!(other.unwrap_err().code(), "foreign", "{who}");
+        }
     }
 
     #[test]

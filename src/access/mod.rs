@@ -10,8 +10,8 @@ pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, 
 pub use authorize::{
     Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
     ListCaught, ListLeads, ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral,
-    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadLog, ReadReferral, Relay,
-    Scope,
+    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadCheckpoint, ReadLog,
+    ReadReferral, Relay, Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

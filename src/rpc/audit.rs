@@ -47,7 +47,7 @@ impl pb::audit_server::Audit for AuditService {
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         self.door
-            .permit(&extensions, request.grounds, access::ReadLog)?;
+            .permit(&extensions, request.grounds, access::ReadCheckpoint)?;
         Ok(Response::new(pb::GetCheckpointResponse {
             checkpoint: self.log.checkpoint().note().as_bytes().to_vec().into(),
             verifier_key: self.log.verifier_key().to_string(),
