@@ -2,6 +2,7 @@
 
 use crate::{
     child::{self, Child},
+    machine,
     measure::{Sample, Window, closed_loop},
 };
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
@@ -116,7 +117,7 @@ pub(crate) async fn serve() {
 
 pub(crate) struct EchoServer {
     channel: Channel,
-    _child: Child,
+    child: Child,
 }
 
 impl EchoServer {
@@ -128,8 +129,12 @@ impl EchoServer {
         let endpoint = format!("https://{address}").parse().unwrap();
         Self {
             channel: dialer.connect(&endpoint, CODE.parse().unwrap()),
-            _child: child,
+            child,
         }
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        machine::cpu(self.child.id())
     }
 
     pub(crate) async fn unary(&self, in_flight: usize, window: Window) -> Sample {

@@ -1,6 +1,6 @@
 //! The machine that the figures are of. Reads `/proc`; elsewhere it says less.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
 fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
@@ -60,4 +60,33 @@ pub(crate) fn size_mib(dir: &Path) -> u64 {
     let said = said("du", &["-sm", dir.to_str().unwrap_or_default()]);
     let size = said.split_whitespace().next().unwrap_or_default();
     size.parse().unwrap_or_default()
+}
+
+/// Processor time that a process has taken so far, and its children with it, as far as they are alive.
+pub(crate) fn cpu(process: u32) -> Duration {
+    let children = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let children = children.filter_map(|item| item.file_name().to_str()?.parse().ok());
+    let family = children
+        .filter_map(times)
+        .filter(|times| times.id == process || times.parent == process);
+    // Ticks are hundredths of a second on every Linux there is.
+    Duration::from_millis(family.map(|times| times.ticks).sum::<u64>() * 10)
+}
+
+struct Times {
+    id: u32,
+    parent: u32,
+    ticks: u64,
+}
+
+/// `/proc/<id>/stat`: see proc(5). The name, in brackets, may contain anything.
+fn times(id: u32) -> Option<Times> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let at = |n: usize| fields.get(n)?.parse::<u64>().ok();
+    Some(Times {
+        id,
+        parent: at(1)?.try_into().ok()?,
+        ticks: at(11)? + at(12)?,
+    })
 }

@@ -115,6 +115,17 @@ struct Contenders {
 }
 
 impl Contenders {
+    /// Processor time that the servers of a row have taken so far.
+    async fn cpu(&self, row: Row) -> Duration {
+        match row {
+            Row::Raw => Duration::ZERO,
+            Row::EchoUnary | Row::EchoStream => self.echo.cpu(),
+            Row::Postgres => self.postgres.as_ref().map_or(Duration::ZERO, Postgres::cpu),
+            Row::OwnStream | Row::OwnOfficers => self.own.cpu().await,
+            Row::EndToEnd => self.pair.cpu().await,
+        }
+    }
+
     async fn run(&self, row: Row, in_flight: usize, window: Window) -> Option<Sample> {
         Some(match row {
             Row::Raw => self.raw.run(in_flight, window).await,
@@ -195,12 +206,17 @@ async fn compare(args: &Args) {
         for in_flight in &args.in_flight {
             for row in Row::ALL.into_iter().filter(chosen) {
                 let window = Window::starting_now(warm, measured);
+                let cpu = contenders.cpu(row).await;
                 if let Some(sample) = contenders.run(row, *in_flight, window).await {
-                    all.entry((*in_flight, row)).or_default().add(sample);
+                    let cpu = contenders.cpu(row).await.saturating_sub(cpu);
+                    all.entry((*in_flight, row)).or_default().add(sample, cpu);
                 }
             }
         }
     }
+    println!(
+        "CPU µs: processor time of the servers for each operation, all their threads together\n"
+    );
     print(&args.in_flight, &mut all, chosen);
     if let Some(leads) = args.grown {
         grown(
@@ -242,6 +258,7 @@ fn print(
             "slowest … fastest round",
             "p50 ms",
             "p99 ms",
+            "CPU µs",
             "× PostgreSQL",
         ]);
         for column in table.column_iter_mut().skip(1) {
@@ -255,6 +272,7 @@ fn print(
                     format!("{:.0} … {:.0}", figure.between.0, figure.between.1),
                     format!("{:.2}", figure.p50),
                     format!("{:.2}", figure.p99),
+                    format!("{:.0}", figure.cpu),
                     postgres.map_or_else(String::new, |postgres| {
                         format!("{:.2}", figure.per_second / postgres)
                     }),
@@ -282,7 +300,7 @@ async fn grown(
     println!(
         "grown by {leads} leads in {took:.0} s, {:.0} a second; the node's memory is {} MiB, its data {} MiB",
         leads as f64 / took,
-        machine::memory_mib(own.sender_id().await),
+        own.memory_mib().await,
         machine::size_mib(&own.data()),
     );
     let fresh = Nodes::sender_alone(dir).await;
@@ -295,13 +313,17 @@ async fn grown(
         "ratio",
         "p50 ms",
         "p50 ms, grown",
+        "CPU µs",
+        "CPU µs, grown",
     ]);
     for in_flight in in_flight {
         let (mut at_fresh, mut at_grown) = (Rounds::default(), Rounds::default());
         for _ in 0..3 {
             for (nodes, rounds) in [(&fresh, &mut at_fresh), (own.as_ref(), &mut at_grown)] {
                 let window = Window::starting_now(measured.mul_f64(0.25), measured);
-                rounds.add(nodes.stream(*in_flight, window).await);
+                let cpu = nodes.cpu().await;
+                let sample = nodes.stream(*in_flight, window).await;
+                rounds.add(sample, nodes.cpu().await.saturating_sub(cpu));
             }
         }
         let (fresh, grown) = (at_fresh.figure().unwrap(), at_grown.figure().unwrap());
@@ -312,6 +334,8 @@ async fn grown(
             format!("{:.2}", grown.per_second / fresh.per_second),
             format!("{:.2}", fresh.p50),
             format!("{:.2}", grown.p50),
+            format!("{:.0}", fresh.cpu),
+            format!("{:.0}", grown.cpu),
         ]);
     }
     println!("{table}");

@@ -38,6 +38,8 @@ impl Window {
 #[derive(Debug)]
 pub(crate) struct Sample {
     window: Window,
+    /// Finished before, within and after it.
+    all: u64,
     micros: Vec<u32>,
 }
 
@@ -45,6 +47,7 @@ impl Sample {
     pub(crate) fn new(window: Window) -> Self {
         Self {
             window,
+            all: 0,
             micros: Vec::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Sample {
     /// Counts an operation that finishes now.
     pub(crate) fn finished(&mut self, started: Instant) {
         let now = Instant::now();
+        self.all += 1;
         if (self.window.from..self.window.to).contains(&now) {
             let micros = now.duration_since(started).as_micros();
             self.micros.push(micros.try_into().unwrap_or(u32::MAX));
@@ -59,6 +63,7 @@ impl Sample {
     }
 
     fn merge(&mut self, other: Self) {
+        self.all += other.all;
         self.micros.extend(other.micros);
     }
 
@@ -101,6 +106,8 @@ where
 pub(crate) struct Rounds {
     per_second: Vec<f64>,
     micros: Vec<u32>,
+    all: u64,
+    cpu: Duration,
 }
 
 /// What a row comes to.
@@ -113,10 +120,15 @@ pub(crate) struct Figure {
     /// Over all operations of all rounds, in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    /// Processor time that the servers took for each, in microseconds; on a busy machine too it tells what things cost.
+    pub(crate) cpu: f64,
 }
 
 impl Rounds {
-    pub(crate) fn add(&mut self, sample: Sample) {
+    /// A round, and the processor time that its servers took from its begin to its end.
+    pub(crate) fn add(&mut self, sample: Sample, cpu: Duration) {
+        self.all += sample.all;
+        self.cpu += cpu;
         self.per_second.push(sample.per_second());
         self.micros.extend(sample.micros);
     }
@@ -141,6 +153,7 @@ impl Rounds {
             between: (slowest, fastest),
             p50: at(0.50)?,
             p99: at(0.99)?,
+            cpu: self.cpu.as_secs_f64() * 1e6 / self.all as f64,
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     child::{self, Child},
     echo::pump,
-    leads,
+    leads, machine,
     measure::{Counter, Sample, Window, closed_loop},
     processes::Home,
 };
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -96,7 +96,7 @@ impl Served {
 /// A sender's node, and its partner's where there is one.
 pub(crate) struct Nodes {
     sender: Served,
-    _recipient: Option<Served>,
+    recipient: Option<Served>,
     numbers: Counter,
     officers: Mutex<Vec<DeskClient<Channel>>>,
 }
@@ -125,7 +125,7 @@ impl Nodes {
         };
         Self {
             sender,
-            _recipient: recipient,
+            recipient,
             numbers: Counter::default(),
             officers: Mutex::default(),
         }
@@ -238,9 +238,17 @@ impl Nodes {
         }
     }
 
-    /// Processes of these nodes, for a look at their memory.
-    pub(crate) async fn sender_id(&self) -> u32 {
-        self.sender.child.lock().await.id()
+    /// Processor time that the nodes have taken so far.
+    pub(crate) async fn cpu(&self) -> Duration {
+        let mut cpu = machine::cpu(self.sender.child.lock().await.id());
+        if let Some(recipient) = &self.recipient {
+            cpu += machine::cpu(recipient.child.lock().await.id());
+        }
+        cpu
+    }
+
+    pub(crate) async fn memory_mib(&self) -> u64 {
+        machine::memory_mib(self.sender.child.lock().await.id())
     }
 
     pub(crate) fn data(&self) -> PathBuf {

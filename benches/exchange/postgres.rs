@@ -1,6 +1,7 @@
 //! PostgreSQL: a durable insert over mutual TLS, with the settings that it comes with.
 
 use crate::{
+    machine,
     measure::{Sample, Window, closed_loop},
     raw::RECORD,
 };
@@ -190,6 +191,10 @@ impl Postgres {
             .await
             .unwrap();
         Some(server)
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        machine::cpu(self.process.id())
     }
 
     async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
