@@ -96,9 +96,11 @@ fn identity(name: &str) -> (Arc<Credentials>, Arc<TrustStore>) {
 /// The child's part: serves until it is killed.
 pub(crate) async fn serve() {
     let (credentials, trust) = identity("node");
+    // Hundreds of callers of one name and address are what is measured.
     let limits = GateLimits {
-        connections: 1024,
-        handshake_timeout: Duration::from_secs(10),
+        connections_per_address: 1024,
+        connections_per_principal: 1024,
+        ..GateLimits::default()
     };
     let gate = Gate::new(credentials, trust, limits, Arc::new(SystemClock)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -25,7 +25,7 @@ impl Window {
     }
 
     /// The same lengths again, from this moment on.
-    pub(crate) fn from_now(self) -> Self {
+    pub(crate) fn starting_now(self) -> Self {
         Self::starting_now(self.warm, self.to.duration_since(self.from))
     }
 

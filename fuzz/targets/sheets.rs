@@ -101,8 +101,8 @@ fn judged<C: SheetColumn, P>(
 ) -> usize {
     let (mut count, mut last) = (0, 0);
     for row in verdicts {
-        assert!(last < row.row && row.row <= MAX_ROWS);
-        (count, last) = (count + 1, row.row);
+        assert!(last < row.row() && row.row() <= MAX_ROWS);
+        (count, last) = (count + 1, row.row());
         assert_eq!(row.parsed.is_some(), row.verdict == Verdict::Accept);
         assert!(row.verdict != Verdict::Reject || !row.findings.is_empty());
         for finding in &row.findings {

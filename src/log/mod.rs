@@ -12,6 +12,7 @@ mod open;
 mod proposal;
 mod reader;
 mod rebuild;
+mod salvage;
 mod scrub;
 mod sequencer;
 mod shared;
@@ -23,6 +24,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -31,7 +33,7 @@ pub use open::OpenError;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use scrub::{CopyError, copy_verified};
+pub use salvage::{CopyError, LeafSource, Survey, copy_rows, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 
@@ -42,6 +44,7 @@ use crate::{
 };
 use keeper::Keeper;
 use proposal::Job;
+use scrub::Scrub;
 use sequencer::Sequencer;
 use shared::Shared;
 
@@ -205,31 +208,39 @@ impl Log {
     }
 
     /// Hashes everything published again (I3); damage, or a store that fails, closes the log. Linear in the log: once a
-    /// day is plenty. Answers with the number of entries that passed.
+    /// day is plenty. It goes in steps of some thousand entries with `pause` between them, so that neither commits nor
+    /// reads wait for it. Answers with the number of entries that passed.
     ///
     /// # Errors
     /// What is damaged, or that the store failed.
-    pub async fn scrub(&self) -> Result<u64, ReadError> {
-        let shared = Arc::clone(&self.inner.shared);
-        let scrubbed = self.read(move |reader| {
-            let checkpoint = reader.checkpoint();
-            scrub::scrub(shared.store.as_ref(), &checkpoint)
-                .map(|()| checkpoint.size())
-                .inspect_err(|error| match error {
-                    ReadError::Damaged(damage) => {
-                        shared.close(Closure::Damaged(*damage));
-                    }
-                    ReadError::Store(error) => {
-                        shared.close(Closure::Store(error.clone()));
-                    }
-                    ReadError::Unpublished { .. }
-                    | ReadError::NoSuchEntry { .. }
-                    | ReadError::Shrinks { .. }
-                    | ReadError::InDoubt
-                    | ReadError::CutOff => {}
-                })
-        });
-        scrubbed.await?
+    pub async fn scrub(&self, pause: Duration) -> Result<u64, ReadError> {
+        let scrubbed = self.scrub_in_steps(pause).await;
+        let damaged = matches!(scrubbed, Err(ReadError::Damaged(_)));
+        metrics::gauge!("yichuan_scrub_damaged").set(f64::from(u8::from(damaged)));
+        if scrubbed.is_ok() {
+            metrics::counter!("yichuan_scrubs_total").increment(1);
+        }
+        scrubbed
+    }
+
+    async fn scrub_in_steps(&self, pause: Duration) -> Result<u64, ReadError> {
+        let mut scrub = Scrub::of(self.checkpoint());
+        let done = metrics::gauge!("yichuan_scrub_entries");
+        loop {
+            let shared = Arc::clone(&self.inner.shared);
+            let step = move |_: &Reader| {
+                let stepped = scrub.step(shared.store.as_ref());
+                shared.noted(stepped).map(|ended| (scrub, ended))
+            };
+            let ended;
+            (scrub, ended) = self.read(step).await??;
+            // A metric: nobody counts so many entries one by one.
+            done.set(scrub.entries() as f64);
+            if ended {
+                return Ok(scrub.entries());
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The key that the log's checkpoints verify with.
@@ -240,6 +251,15 @@ impl Log {
     /// The log's name, unique among all logs.
     pub fn origin(&self) -> &str {
         self.inner.key.name()
+    }
+
+    /// Waits until the log takes no writes any more, and says why.
+    pub async fn until_closed(&self) -> Arc<Closure> {
+        let shared = &self.inner.shared;
+        shared.until_closed().await;
+        shared
+            .closed()
+            .unwrap_or_else(|| Arc::new(Closure::Stopped))
     }
 
     /// Whether the log takes writes.

@@ -7,6 +7,7 @@ use crate::{
     domain::Timestamp,
     merkle::{Frontier, Hash, NodeReader, leaf_hash, node_hash, root_at},
     note::{LogSigner, NoteError, SignedCheckpoint, VerifierKey},
+    record::Entry,
     store::{Batch, Store, StoreError, keys},
 };
 
@@ -45,7 +46,8 @@ pub enum OpenError {
     },
     /// What is stored is not what was written.
     #[error(
-        "the log is damaged: {0}. Keep the directory; copy the verified prefix into a fresh one, or begin a successor"
+        "the log is damaged: {0}. Keep the directory and run `yichuan doctor`: it says all that is damaged and how to \
+         repair it"
     )]
     Damaged(#[from] Damage),
     /// The store is older than what was published.
@@ -87,8 +89,8 @@ pub enum OpenError {
     /// A storage error closed the log when it was last open. What the kernel shows of the files now may be gone after
     /// the next power cut.
     #[error(
-        "a storage error closed this log before ({}): {said}. Copy the verified prefix into a fresh directory and open \
-         that",
+        "a storage error closed this log before ({}): {said}. Run `yichuan doctor`: it copies what is proved into a \
+         fresh directory to start from",
         path.display()
     )]
     FailedBefore {
@@ -218,7 +220,7 @@ pub(super) fn signed_head(
     Ok((head, checkpoint))
 }
 
-fn check_identity(stored: &[u8], given: &VerifierKey) -> Result<(), OpenError> {
+pub(super) fn check_identity(stored: &[u8], given: &VerifierKey) -> Result<(), OpenError> {
     let stored: VerifierKey = str::from_utf8(stored)
         .ok()
         .and_then(|text| text.parse().ok())
@@ -258,11 +260,16 @@ pub(super) fn check_tree(
     }
 
     let start = size.saturating_sub(LEAVES_CHECKED);
-    let mut leaves = Vec::new();
+    let (mut leaves, mut newest) = (Vec::new(), Vec::new());
     frames::visit(store, start, size, |_, leaf| {
         leaves.push(leaf_hash(&leaf));
+        newest = leaf;
         ControlFlow::Continue(())
     })?;
+    // Nothing else vouches for this time, and later entries would take it over.
+    if Entry::decode(&newest).is_ok_and(|entry| entry.time != head.last_time) {
+        return Err(Damage::Head.into());
+    }
     let newest = Rehashed {
         tiles: &tiles,
         start,

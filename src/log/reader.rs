@@ -128,10 +128,11 @@ impl Reader {
             return Ok(None);
         }
         let mut found = None;
-        frames::visit(self.store(), index, index + 1, |_, leaf| {
+        let visited = frames::visit(self.store(), index, index + 1, |_, leaf| {
             found = Some(leaf);
             ControlFlow::Break(())
-        })?;
+        });
+        self.shared.noted(visited)?;
         Ok(found)
     }
 
@@ -147,20 +148,22 @@ impl Reader {
         let end = self.size().min(from.saturating_add(count));
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut bytes = 0_usize;
-        frames::visit(self.store(), from, end, |index, leaf| {
+        let visited = frames::visit(self.store(), from, end, |index, leaf| {
             bytes = bytes.saturating_add(leaf.len());
             if bytes > max_bytes && !found.is_empty() {
                 return ControlFlow::Break(());
             }
             found.push((index, leaf));
             ControlFlow::Continue(())
-        })?;
+        });
+        self.shared.noted(visited)?;
         Ok(found)
     }
 
     /// Proofs over what is published now. Neighbouring proofs share their work.
     pub fn proofs(&self) -> Proofs<'_> {
         Proofs {
+            shared: &self.shared,
             tiles: TileReader::new(self.store()),
             published: self.size(),
         }
@@ -182,18 +185,22 @@ impl Reader {
         if gate.doubts(key) {
             return Err(ReadError::InDoubt);
         }
-        Ok(self.store().get(key)?)
+        let read = self.store().get(key).map_err(ReadError::from);
+        drop(gate);
+        self.shared.noted(read)
     }
 
     /// The long value under `key`; see [`long`].
     pub fn get_long(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let gate = self.shared.reading();
-        long::join(key, |part| {
+        let read = long::join(key, |part| {
             if gate.doubts(part) {
                 return Err(ReadError::InDoubt);
             }
             Ok(self.store().get(part)?)
-        })
+        });
+        drop(gate);
+        self.shared.noted(read)
     }
 
     /// Rows with `from <= key < to`, in `order`, at most `limit`. Waits out a commit that is on its way.
@@ -208,12 +215,15 @@ impl Reader {
         if gate.doubts_in(from, to) {
             return Err(ReadError::InDoubt);
         }
-        Ok(self.store().range(from, to, order, limit)?)
+        let read = self.store().range(from, to, order, limit);
+        drop(gate);
+        self.shared.noted(read.map_err(ReadError::from))
     }
 }
 
 /// Proofs over the log as it was published when this was made.
 pub struct Proofs<'a> {
+    shared: &'a Shared,
     tiles: TileReader<'a>,
     published: u64,
 }
@@ -227,25 +237,28 @@ impl Proofs<'_> {
     /// The root of the log of `size` entries.
     pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
         self.admit(size)?;
-        merkle::root_at(&self.tiles, size)
+        self.shared.noted(merkle::root_at(&self.tiles, size))
     }
 
     /// That entry `index` is in the log of `size` entries.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(size)?;
-        Ok(merkle::inclusion_proof(&self.tiles, index, size)?)
+        let proof = merkle::inclusion_proof(&self.tiles, index, size);
+        self.shared.noted(proof.map_err(ReadError::from))
     }
 
     /// That the log of `new` entries continues that of `old`.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(new)?;
-        Ok(merkle::consistency_proof(&self.tiles, old, new)?)
+        let proof = merkle::consistency_proof(&self.tiles, old, new);
+        self.shared.noted(proof.map_err(ReadError::from))
     }
 
     /// The stored hash of entry `index`.
     pub fn leaf_hash(&self, index: u64) -> Result<Hash, ReadError> {
         self.admit(index.saturating_add(1))?;
-        merkle::NodeReader::node(&self.tiles, 0, index)
+        let hash = merkle::NodeReader::node(&self.tiles, 0, index);
+        self.shared.noted(hash)
     }
 
     fn admit(&self, asked: u64) -> Result<(), ReadError> {

@@ -1,53 +1,66 @@
-//! Re-hashing everything that is stored (I3), and copying a log that passed (I2).
+//! Re-hashing everything that is stored (I3).
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
-use super::{Damage, OpenError, ReadError, frames, open, tiles::TileReader};
+use super::{Damage, ReadError, frames, tiles::TileReader};
 use crate::{
     merkle::{
         Frontier, Hash, NodeReader, TILE_HEIGHT, inclusion_proof, leaf_hash, verify_inclusion,
     },
-    note::{SignedCheckpoint, VerifierKey},
-    store::{Batch, Order, Store, StoreError, keys},
+    note::SignedCheckpoint,
+    store::Store,
 };
 
-/// How many rows a copy reads and commits at once.
-const ROWS_AT_ONCE: usize = 512;
+/// How many entries a step of the scrub hashes.
+const ENTRIES_A_STEP: u64 = 4096;
 
-/// Why a log was not copied.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// What is stored does not pass. Nothing was copied.
-    #[error(transparent)]
-    Source(#[from] OpenError),
-    /// The destination already holds something. Nothing was copied.
-    #[error("the destination is not empty; give a fresh directory")]
-    NotFresh,
-    /// Reading or writing failed on the way. Throw the destination away.
-    #[error("the copy is not complete: {0}. Throw it away and copy into another fresh directory")]
-    Unfinished(#[from] StoreError),
+/// A scrub on its way: every entry under a checkpoint is hashed again and compared with every stored tile, and in the end
+/// with the signed root. What it remembers between steps does not grow with the log.
+pub(super) struct Scrub {
+    checkpoint: Arc<SignedCheckpoint>,
+    frontier: Frontier,
 }
 
-/// Hashes every entry under `checkpoint` again and compares with every stored tile and the signed root.
-pub(super) fn scrub(store: &dyn Store, checkpoint: &SignedCheckpoint) -> Result<(), ReadError> {
-    let tiles = TileReader::new(store);
-    let mut frontier = Frontier::new();
-    let mut found = None;
-    frames::visit(store, 0, checkpoint.size(), |index, leaf| {
-        let hash = leaf_hash(&leaf);
-        found = compare(&tiles, checkpoint, &mut frontier, index, hash).err();
-        match found {
-            None => ControlFlow::Continue(()),
-            Some(_) => ControlFlow::Break(()),
+impl Scrub {
+    /// Of all entries under `checkpoint`; none is hashed yet.
+    pub(super) fn of(checkpoint: Arc<SignedCheckpoint>) -> Self {
+        Self {
+            checkpoint,
+            frontier: Frontier::new(),
         }
-    })?;
-    if let Some(error) = found {
-        return Err(error);
     }
-    if frontier.size() != checkpoint.size() || frontier.root() != *checkpoint.root() {
-        return Err(Damage::Frontier.into());
+
+    /// Entries that passed.
+    pub(super) const fn entries(&self) -> u64 {
+        self.frontier.size()
     }
-    Ok(())
+
+    /// Hashes some more entries. Whether that was all.
+    pub(super) fn step(&mut self, store: &dyn Store) -> Result<bool, ReadError> {
+        let Self {
+            checkpoint,
+            frontier,
+        } = self;
+        let (from, size) = (frontier.size(), checkpoint.size());
+        let end = size.min(from.saturating_add(ENTRIES_A_STEP));
+        let tiles = TileReader::new(store);
+        let mut found = None;
+        frames::visit(store, from, end, |index, leaf| {
+            let hash = leaf_hash(&leaf);
+            found = compare(&tiles, checkpoint, frontier, index, hash).err();
+            match found {
+                None => ControlFlow::Continue(()),
+                Some(_) => ControlFlow::Break(()),
+            }
+        })?;
+        if let Some(error) = found {
+            return Err(error);
+        }
+        if frontier.size() != end || (end == size && frontier.root() != *checkpoint.root()) {
+            return Err(Damage::Frontier.into());
+        }
+        Ok(end == size)
+    }
 }
 
 /// Appends a leaf to the tree and compares what it completes with what is stored.
@@ -80,43 +93,4 @@ fn compare(
         };
     });
     compared
-}
-
-/// Verifies all of the log in `from`, entry by entry, and copies it with every row beside it into the empty store `to`.
-/// This is how a log that a storage error closed goes on (I2). Blocks. Answers with the number of entries.
-///
-/// # Errors
-/// The log does not pass, or the copy could not be finished; the destination is then worth nothing.
-pub fn copy_verified(
-    from: &dyn Store,
-    to: &dyn Store,
-    key: &VerifierKey,
-) -> Result<u64, CopyError> {
-    if !to.range(&[0], &[u8::MAX], Order::Ascending, 1)?.is_empty() {
-        return Err(CopyError::NotFresh);
-    }
-    let (head, checkpoint) = open::signed_head(from, key)?;
-    open::check_tree(from, &head, &checkpoint)?;
-    scrub(from, &checkpoint).map_err(OpenError::from)?;
-
-    let mut next = vec![0];
-    loop {
-        let rows = from.range(&next, &[u8::MAX], Order::Ascending, ROWS_AT_ONCE)?;
-        let Some((last, _)) = rows.last() else {
-            break;
-        };
-        next = [last.as_slice(), &[0]].concat();
-        let mut batch = Batch::new();
-        for (key, value) in rows {
-            // Last of all: a copy without a head does not open.
-            if key != keys::HEAD {
-                batch.put(key, value);
-            }
-        }
-        to.commit(0, &batch)?;
-    }
-    let mut batch = Batch::new();
-    batch.put(keys::HEAD, head.to_bytes());
-    to.commit(0, &batch)?;
-    Ok(checkpoint.size())
 }

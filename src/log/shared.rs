@@ -9,8 +9,9 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::Damage;
+use super::{Damage, ReadError};
 use crate::{
     note::SignedCheckpoint,
     store::{Store, StoreError},
@@ -34,13 +35,14 @@ pub enum Closure {
     /// The store failed. What the disk holds of the last commit is unknown, and after a failed sync no later success
     /// means anything.
     #[error(
-        "the log is closed because its store failed: {0}. Stop the node, copy the verified prefix into a fresh directory \
-         and start from that"
+        "the log is closed because its store failed: {0}. Stop the node and run `yichuan doctor`: it says what is \
+         damaged, and copies what is proved into a fresh directory to start from"
     )]
     Store(StoreError),
     /// The checkpoint file could not be written.
     #[error(
-        "the log is closed because {} could not be written: {source}. Mend the disk, verify the log and start again",
+        "the log is closed because {} could not be written: {source}. Stop the node, mend the disk \
+         and run `yichuan doctor`: it copies what is proved into a fresh directory to start from",
         path.display()
     )]
     CheckpointFile {
@@ -51,8 +53,8 @@ pub enum Closure {
     },
     /// The scrub found damage.
     #[error(
-        "the log is closed because it is damaged: {0}. Keep the directory; copy the verified prefix into a fresh one, or \
-         begin a successor"
+        "the log is closed because it is damaged: {0}. Keep the directory, stop the node and run `yichuan doctor`: it \
+         says all that is damaged and how to repair it"
     )]
     Damaged(Damage),
     /// The sequencer panicked.
@@ -81,6 +83,8 @@ pub(super) struct Shared {
     /// disk.
     gate: RwLock<Gate>,
     closure: OnceLock<Arc<Closure>>,
+    /// Rings once, when there is a closure.
+    closing: CancellationToken,
     /// Where to leave word of a storage error.
     failure_file: PathBuf,
 }
@@ -114,11 +118,13 @@ impl Shared {
         checkpoint: Arc<SignedCheckpoint>,
         failure_file: PathBuf,
     ) -> Self {
+        metrics::gauge!("yichuan_log_closed").set(0.0);
         Self {
             store,
             published: watch::Sender::new(checkpoint),
             gate: RwLock::default(),
             closure: OnceLock::new(),
+            closing: CancellationToken::new(),
             failure_file,
         }
     }
@@ -148,15 +154,43 @@ impl Shared {
         let first = self.closure.get_or_init(|| {
             match why {
                 Closure::Stopped => {}
-                Closure::Defect => tracing::error!("{why}"),
+                Closure::Defect => {
+                    tracing::error!("{why}");
+                    metrics::gauge!("yichuan_log_closed").set(1.0);
+                }
                 Closure::Store(_) | Closure::CheckpointFile { .. } | Closure::Damaged(_) => {
                     tracing::error!("{why}");
+                    metrics::gauge!("yichuan_log_closed").set(1.0);
                     self.leave_word(&why);
                 }
             }
             Arc::new(why)
         });
+        self.closing.cancel();
         Arc::clone(first)
+    }
+
+    /// A read that met a failing store or damage closes the log too: whatever it would write rests on what it cannot
+    /// read.
+    pub(super) fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
+        read.inspect_err(|error| match error {
+            ReadError::Damaged(damage) => {
+                self.close(Closure::Damaged(*damage));
+            }
+            ReadError::Store(error) => {
+                self.close(Closure::Store(error.clone()));
+            }
+            ReadError::Unpublished { .. }
+            | ReadError::NoSuchEntry { .. }
+            | ReadError::Shrinks { .. }
+            | ReadError::InDoubt
+            | ReadError::CutOff => {}
+        })
+    }
+
+    /// Waits until the log takes no writes any more.
+    pub(super) async fn until_closed(&self) {
+        self.closing.cancelled().await;
     }
 
     /// So that the log does not open again on files that the kernel may have lied about (I2). The disk may refuse this

@@ -22,7 +22,7 @@ use crate::{
         Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
         VaultError, Witness, WitnessError,
     },
-    log::{Log, LogHealth, LogOptions, OpenError, View},
+    log::{Log, LogHealth, LogOptions, OpenError, ReadError, View},
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
     store::{KeyFile, OpenStoreError, SledStore, Store as _, StoreError, keys},
     telemetry::{Probe, Readiness},
@@ -44,6 +44,8 @@ use trust::Trust;
 /// The first scrub of a log comes so long after the start, when the couriers have settled.
 const SCRUB_AFTER: Duration = Duration::from_secs(600);
 const SCRUB_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// Between two steps of a scrub, each some thousand entries: most of the machine's time is left to who works with it.
+const SCRUB_PAUSE: Duration = Duration::from_millis(50);
 
 /// A node could not start, or not go on.
 #[derive(Debug, thiserror::Error)]
@@ -450,9 +452,13 @@ async fn scrub(log: &Log) {
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        match log.scrub().await {
+        match log.scrub(SCRUB_PAUSE).await {
             Ok(entries) => tracing::info!(entries, "the whole log was hashed again and is sound"),
-            Err(error) => tracing::error!(%error, "the log does not hash to what was signed"),
+            // What it found closed the log and was said; it does not get better by looking again.
+            Err(ReadError::Store(_) | ReadError::Damaged(_)) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the log could not be hashed; it is tried again in a day")
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::Router};
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::layer::util::{Identity, Stack};
 
 /// A unary call is answered within this, or not at all.
@@ -70,6 +71,7 @@ pub async fn router(
     services: Services,
 ) -> Result<Router<Stack<LogRefusals, Identity>>, tonic_reflection::server::Error> {
     let door = Door::new(services.policy, services.meter);
+    let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
     let exchange = ExchangeService {
         door: door.clone(),
         directory: services.directory,
@@ -103,7 +105,7 @@ pub async fn router(
     };
     let audit = AuditService {
         door,
-        log: services.log,
+        log: services.log.clone(),
     };
 
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -119,6 +121,16 @@ pub async fn router(
     reporter
         .set_serving::<pb::audit_server::AuditServer<AuditService>>()
         .await;
+    let (log, until) = (services.log, stop);
+    tasks.spawn(async move {
+        if until
+            .run_until_cancelled(log.until_closed())
+            .await
+            .is_some()
+        {
+            writes_no_more(&reporter).await;
+        }
+    });
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
@@ -166,4 +178,21 @@ pub async fn router(
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))
+}
+
+/// What the health service says of a node whose log is closed: all that it does ends in its log, but for showing that log
+/// to auditors, which goes on.
+async fn writes_no_more(reporter: &HealthReporter) {
+    reporter
+        .set_service_status("", ServingStatus::NotServing)
+        .await;
+    reporter
+        .set_not_serving::<pb::exchange_server::ExchangeServer<ExchangeService>>()
+        .await;
+    reporter
+        .set_not_serving::<pb::desk_server::DeskServer<DeskService>>()
+        .await;
+    reporter
+        .set_not_serving::<pb::partners_server::PartnersServer<PartnersService>>()
+        .await;
 }

@@ -1,6 +1,6 @@
 //! What damage and rollback cannot hide: I3, I4.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use crate::common::{Place, append, append_many, assert_holds, grown, leaf, leaves};
 use yichuan::{
@@ -120,7 +120,7 @@ async fn i3_the_scrub_finds_what_opening_does_not_look_for() {
     let place = Place::new();
     let store = grown(&place, 11_000).await;
     let log = place.open(&store).unwrap();
-    assert_eq!(log.scrub().await.unwrap(), 11_000);
+    assert_eq!(log.scrub(Duration::ZERO).await.unwrap(), 11_000);
     log.close().await;
     let last = |row: &mut Vec<u8>| *row.last_mut().unwrap() ^= 1;
     type Change<'a> = (&'a [u8], &'a dyn Fn(&mut Vec<u8>), Damage);
@@ -156,7 +156,7 @@ async fn i3_the_scrub_finds_what_opening_does_not_look_for() {
         let mut row = store.get(key).unwrap().unwrap();
         change(&mut row);
         store.tamper(key, Some(row));
-        match log.scrub().await {
+        match log.scrub(Duration::ZERO).await {
             Err(ReadError::Damaged(found)) => assert_eq!(found, damage),
             other => panic!("{other:?}"),
         }

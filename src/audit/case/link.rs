@@ -152,7 +152,8 @@ pub(super) fn check(
         | Kind::EvidenceKept { .. }
         | Kind::ReferralDrafted(_)
         | Kind::ReferralApproved { .. }
-        | Kind::RecordAssigned { .. } => Ok(None),
+        | Kind::RecordAssigned { .. }
+        | Kind::QuotaReached(_) => Ok(None),
     }
 }
 

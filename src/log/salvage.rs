@@ -1,0 +1,433 @@
+//! What of a stored log is proved and what is damaged (I3), and a fresh copy of it (I2, I4).
+//!
+//! Leaves, tiles and the signed head say the same thing three times. Where they contradict each other, the signed root
+//! tells which of them is right: whatever hashes are chosen must add up to it. A leaf that is damaged can come from
+//! elsewhere, and is taken when its hash is the one that was signed. Memory grows with the damage, not with the log.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    Damage, OpenError,
+    frames::{self, LooseLeaf},
+    head::Head,
+    open,
+    tiles::{TileEdges, TileReader},
+};
+use crate::{
+    domain::Timestamp,
+    merkle::{
+        Frontier, Hash, NodeReader, TILE_HEIGHT, inclusion_proof, leaf_hash, verify_inclusion,
+    },
+    note::{SignedCheckpoint, VerifierKey},
+    record::Entry,
+    store::{Batch, Order, Store, StoreError, keys},
+};
+
+/// How many rows a copy reads and commits at once.
+const ROWS_AT_ONCE: usize = 512;
+/// How many bytes of leaves a copy commits at once.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
+/// How many damages are named. All are counted.
+const MOST_NAMED: usize = 100;
+/// How many leaves may be wrong before a survey gives up: it remembers the hash of each.
+const MOST_WRONG: usize = 1 << 20;
+
+/// Why a log was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// What is stored does not pass. Nothing was copied.
+    #[error(transparent)]
+    Source(#[from] OpenError),
+    /// The destination already holds something. Nothing was copied.
+    #[error("the destination is not empty; give a fresh directory")]
+    NotFresh,
+    /// Reading or writing failed on the way. Throw the destination away.
+    #[error("the copy is not complete: {0}. Throw it away and copy into another fresh directory")]
+    Unfinished(#[from] StoreError),
+    /// What was read the second time is not what was read the first time.
+    #[error(
+        "the copy does not have the signed root, though the source had it: memory or disk of this machine is not to be \
+         trusted. Throw the copy away and repair on another machine"
+    )]
+    Unlike,
+}
+
+/// Leaves of the same log from elsewhere: an export, a copy. What they are worth is found by hashing them. Asked for
+/// ascending indexes.
+pub trait LeafSource {
+    /// The leaf at `index`, where this source has one.
+    fn leaf(&mut self, index: u64) -> Option<Vec<u8>>;
+}
+
+/// What a survey of a stored log found.
+#[derive(Debug)]
+pub struct Survey {
+    checkpoint: SignedCheckpoint,
+    last_time: Timestamp,
+    damages: Vec<Damage>,
+    damage_count: u64,
+    /// The signed hashes of leaves that the store does not have.
+    wrong: BTreeMap<u64, Hash>,
+    mended: u64,
+    lost: Vec<Range<u64>>,
+    forked: Option<u64>,
+    has_root: bool,
+}
+
+impl Survey {
+    /// Reads and hashes all of the log in `store`, begun with `key`, and looks in `sources` for what is damaged. `kept` is
+    /// the checkpoint in the file outside the store. `progress` gets the entries done and those there are. Blocks.
+    ///
+    /// # Errors
+    /// Nothing can be said: another log is stored, or there is no signature over what is stored.
+    pub fn of(
+        store: &dyn Store,
+        key: &VerifierKey,
+        kept: Option<&SignedCheckpoint>,
+        sources: &mut [Box<dyn LeafSource>],
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Self, OpenError> {
+        let (mut survey, head) = Self::begin(store, key, kept)?;
+        let size = survey.checkpoint.size();
+        let tiles = TileReader::new(store);
+        let (mut frontier, mut last_leaf) = (Frontier::new(), None);
+        for leaf in frames::loose(store, size) {
+            let LooseLeaf {
+                index,
+                bytes,
+                odd_frame,
+            } = leaf;
+            if odd_frame && bytes.is_some() {
+                survey.note(Damage::Frame { index });
+            }
+            let chosen = survey.choose(&tiles, index, bytes.as_deref(), sources)?;
+            survey.push(&tiles, &mut frontier, chosen);
+            if kept.is_some_and(|kept| kept.size() == index + 1 && *kept.root() != frontier.root())
+            {
+                survey.forked = Some(index + 1);
+            }
+            last_leaf = bytes;
+            progress(index + 1, size);
+        }
+        survey.has_root = frontier.root() == *survey.checkpoint.root();
+        let time = last_leaf.and_then(|leaf| Entry::decode(&leaf).ok());
+        let written = head.as_ref().map(|head| head.last_time);
+        survey.last_time = time.map(|entry| entry.time).or(written).unwrap_or_default();
+        match head {
+            Some(head) if head.frontier.root() != *survey.checkpoint.root() => {
+                survey.note(Damage::Frontier);
+            }
+            Some(head) if head.last_time != survey.last_time => survey.note(Damage::Head),
+            Some(_) | None => {}
+        }
+        if let Some(kept) = kept.filter(|kept| kept.size() > size) {
+            survey.lost.push(size..kept.size());
+        }
+        Ok(survey)
+    }
+
+    /// The newest signed head that can be had, and the row that it came from where that is whole.
+    fn begin(
+        store: &dyn Store,
+        key: &VerifierKey,
+        kept: Option<&SignedCheckpoint>,
+    ) -> Result<(Self, Option<Head>), OpenError> {
+        let row = store.get(&keys::HEAD)?.unwrap_or_default();
+        let whole = Head::from_bytes(&row).filter(|head| key.verify(&head.note).is_ok());
+        let signed = match &whole {
+            Some(head) => key.verify(&head.note).ok(),
+            None => note_in(&row, key),
+        };
+        let identity = store.get(&keys::IDENTITY)?.unwrap_or_default();
+        let identified = open::check_identity(&identity, key);
+        let (checkpoint, head_damage) = match (signed, kept) {
+            (Some(signed), _) => (signed, whole.is_none().then_some(Damage::Head)),
+            (None, Some(kept)) if ends_at(store, kept.size())? => {
+                (kept.clone(), Some(Damage::Signature))
+            }
+            // Whose log it is then matters more than that the head does not verify.
+            (None, _) => return Err(identified.err().unwrap_or(Damage::Signature.into())),
+        };
+        let mut survey = Self {
+            checkpoint,
+            last_time: Timestamp::default(),
+            damages: Vec::new(),
+            damage_count: 0,
+            wrong: BTreeMap::new(),
+            mended: 0,
+            lost: Vec::new(),
+            forked: None,
+            has_root: false,
+        };
+        if let Some(damage) = head_damage {
+            survey.note(damage);
+        }
+        let size_moved = whole
+            .as_ref()
+            .is_some_and(|head| head.size != survey.checkpoint.size());
+        if identified.is_err() || size_moved {
+            survey.note(Damage::Head);
+        }
+        Ok((survey, whole))
+    }
+
+    fn note(&mut self, damage: Damage) {
+        self.damage_count += 1;
+        if self.damages.len() < MOST_NAMED {
+            self.damages.push(damage);
+        }
+    }
+
+    /// The hash that was signed for this entry, as far as anybody can tell; the root will say whether that is right.
+    fn choose(
+        &mut self,
+        tiles: &TileReader<'_>,
+        index: u64,
+        own: Option<&[u8]>,
+        sources: &mut [Box<dyn LeafSource>],
+    ) -> Result<Hash, OpenError> {
+        let own = own.map(leaf_hash);
+        let stored = tiles.node(0, index).ok();
+        if let Some(hash) = own.filter(|own| Some(*own) == stored) {
+            return Ok(hash);
+        }
+        let found: Vec<Hash> = sources
+            .iter_mut()
+            .filter_map(|source| source.leaf(index))
+            .map(|leaf| leaf_hash(&leaf))
+            .collect();
+        // The proof does without the hash itself, so it tells which one was signed.
+        let size = self.checkpoint.size();
+        let proof = inclusion_proof(tiles, index, size).ok();
+        let root = *self.checkpoint.root();
+        let is_signed = |hash: &Hash| {
+            proof
+                .as_ref()
+                .is_some_and(|proof| verify_inclusion(hash, index, size, proof, &root).is_ok())
+        };
+        let all = || own.iter().chain(&found).chain(&stored);
+        let chosen = all()
+            .find(|hash| is_signed(hash))
+            .or(found.first())
+            .or(all().next())
+            .copied()
+            .unwrap_or(Hash::from([0; 32]));
+        if own == Some(chosen) {
+            self.note(Damage::Tile { level: 0, index });
+            return Ok(chosen);
+        }
+        self.note(match own {
+            Some(_) => Damage::Leaf { index },
+            None => Damage::Frame { index },
+        });
+        if self.wrong.len() >= MOST_WRONG {
+            return Err(Damage::Frame { index }.into());
+        }
+        self.wrong.insert(index, chosen);
+        if found.contains(&chosen) {
+            self.mended += 1;
+        } else {
+            match self.lost.last_mut() {
+                Some(range) if range.end == index => range.end += 1,
+                Some(_) | None => self.lost.push(index..index + 1),
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Appends a hash to the tree, and compares what it completes with the tiles.
+    fn push(&mut self, tiles: &TileReader<'_>, frontier: &mut Frontier, leaf: Hash) {
+        let mut damaged = Vec::new();
+        frontier.push_with(leaf, |level, index, hash| {
+            if level > 0 && level % TILE_HEIGHT == 0 && tiles.node(level, index).ok() != Some(*hash)
+            {
+                let level = level / TILE_HEIGHT;
+                damaged.push(Damage::Tile { level, index });
+            }
+        });
+        damaged.into_iter().for_each(|damage| self.note(damage));
+    }
+
+    /// The newest signed head that the store has.
+    pub const fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// What is damaged, in order of entries; at most a hundred of it.
+    pub fn damages(&self) -> &[Damage] {
+        &self.damages
+    }
+
+    /// How much is damaged.
+    pub const fn damage_count(&self) -> u64 {
+        self.damage_count
+    }
+
+    /// Damaged entries that a source has as they were signed.
+    pub const fn mended(&self) -> u64 {
+        self.mended
+    }
+
+    /// Entries that were signed and are nowhere to be had.
+    pub fn lost(&self) -> &[Range<u64>] {
+        &self.lost
+    }
+
+    /// The size at which the store has another history than the checkpoint that was published.
+    pub const fn forked(&self) -> Option<u64> {
+        self.forked
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.damage_count == 0 && self.can_go_on()
+    }
+
+    /// Whether every entry that was published can be had, so that a copy may go on as this log.
+    pub fn can_go_on(&self) -> bool {
+        self.has_root && self.lost.is_empty() && self.forked.is_none()
+    }
+
+    /// Copies the leaves into the empty store `to`, mended ones from `sources`, and computes the tiles anew. The store is
+    /// a log only after [`Survey::finish_copy`].
+    ///
+    /// # Errors
+    /// The destination is not empty, a store failed, or what is read now is not what was surveyed.
+    pub fn copy_leaves(
+        &self,
+        from: &dyn Store,
+        to: &dyn Store,
+        sources: &mut [Box<dyn LeafSource>],
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Frontier, CopyError> {
+        if !to.range(&[0], &[u8::MAX], Order::Ascending, 1)?.is_empty() {
+            return Err(CopyError::NotFresh);
+        }
+        let size = self.checkpoint.size();
+        let (mut frontier, mut edges) = (Frontier::new(), TileEdges::default());
+        let (mut leaves, mut bytes) = (Vec::new(), 0);
+        for loose in frames::loose(from, size) {
+            let (index, leaf) = (loose.index, loose.bytes);
+            let leaf = match self.wrong.get(&index) {
+                None => leaf,
+                Some(hash) => sources
+                    .iter_mut()
+                    .filter_map(|source| source.leaf(index))
+                    .find(|leaf| leaf_hash(leaf) == *hash),
+            };
+            let leaf = leaf.ok_or(CopyError::Unlike)?;
+            edges.append(&mut frontier, leaf_hash(&leaf));
+            bytes += leaf.len();
+            leaves.push(leaf.into());
+            if bytes >= BYTES_AT_ONCE || index + 1 == size {
+                let mut batch = Batch::new();
+                let first = index + 1 - u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+                frames::pack(first, leaves.iter(), &mut batch);
+                edges.write(&mut batch);
+                to.commit(0, &batch)?;
+                leaves.clear();
+                bytes = 0;
+            }
+            progress(index + 1, size);
+        }
+        if frontier.root() != *self.checkpoint.root() {
+            return Err(CopyError::Unlike);
+        }
+        Ok(frontier)
+    }
+
+    /// Writes identity and head, last of all: a copy without them does not open.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn finish_copy(
+        &self,
+        to: &dyn Store,
+        key: &VerifierKey,
+        frontier: Frontier,
+    ) -> Result<(), StoreError> {
+        let head = Head {
+            size: self.checkpoint.size(),
+            last_time: self.last_time,
+            frontier,
+            note: self.checkpoint.note().into(),
+        };
+        let mut batch = Batch::new();
+        batch.put(keys::IDENTITY, key.to_string());
+        batch.put(keys::HEAD, head.to_bytes());
+        to.commit(0, &batch)
+    }
+}
+
+/// The signed note somewhere in a head row that does not parse.
+fn note_in(row: &[u8], key: &VerifierKey) -> Option<SignedCheckpoint> {
+    let begin = format!("{}\n", key.name());
+    let at = row
+        .windows(begin.len())
+        .position(|window| window == begin.as_bytes())?;
+    key.verify(row.get(at..)?).ok()
+}
+
+/// Whether the stored leaves end where a log of `size` entries does.
+fn ends_at(store: &dyn Store, size: u64) -> Result<bool, StoreError> {
+    let end = [keys::FRAME + 1];
+    let beyond = store.range(&keys::frame(size), &end, Order::Ascending, 1)?;
+    Ok(beyond.is_empty()
+        && frames::loose(store, size.saturating_add(1)).all(|leaf| {
+            // Only the very last asked for may be missing.
+            leaf.index < size || leaf.bytes.is_none()
+        }))
+}
+
+/// Copies the rows of services from `from` on, in commits of bounded size, where `admit` says so. `size` is that of the
+/// log whose head `to` has; 0 where it has none yet.
+///
+/// # Errors
+/// A store failed.
+pub fn copy_rows(
+    from: &dyn Store,
+    to: &dyn Store,
+    size: u64,
+    mut admit: impl FnMut(&[u8]) -> bool,
+) -> Result<(), StoreError> {
+    let mut next = vec![keys::FIRST_SERVICE];
+    loop {
+        let rows = from.range(&next, &[u8::MAX], Order::Ascending, ROWS_AT_ONCE)?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(());
+        };
+        next = [last.as_slice(), &[0]].concat();
+        let mut batch = Batch::new();
+        for (key, value) in rows {
+            if admit(&key) {
+                batch.put(key, value);
+            }
+        }
+        if !batch.is_empty() {
+            to.commit(size, &batch)?;
+        }
+    }
+}
+
+/// Verifies all of the log in `from`, entry by entry, and copies it with every row beside it into the empty store `to`.
+/// This is how a log that a storage error closed goes on (I2). Blocks. Answers with the number of entries.
+///
+/// # Errors
+/// The log does not pass, or the copy could not be finished; the destination is then worth nothing.
+pub fn copy_verified(
+    from: &dyn Store,
+    to: &dyn Store,
+    key: &VerifierKey,
+) -> Result<u64, CopyError> {
+    let survey = Survey::of(from, key, None, &mut [], |_, _| {})?;
+    if let Some(damage) = survey.damages().first() {
+        return Err(OpenError::from(*damage).into());
+    }
+    if !survey.can_go_on() {
+        return Err(OpenError::from(Damage::Frontier).into());
+    }
+    let frontier = survey.copy_leaves(from, to, &mut [], |_, _| {})?;
+    copy_rows(from, to, 0, |_| true)?;
+    survey.finish_copy(to, key, frontier)?;
+    Ok(survey.checkpoint().size())
+}
