@@ -247,11 +247,11 @@ fn report(
         )?,
     }
     if written.is_some() {
-        let keys = proved.keys.join("\n");
-        print::remark(&match lang {
-            Lang::Zh => format!("公钥须向各辖区线下核对：\n{keys}"),
-            Lang::En => format!("compare these keys with each jurisdiction out of band:\n{keys}"),
-        });
+        let what = lang.pick(
+            "核验须用下列公钥，并向各辖区线下核对：",
+            "it is checked with these keys; compare each with its jurisdiction out of band:",
+        );
+        writeln!(out, "{what}\n{}", proved.keys.join("\n"))?;
     }
     Ok(())
 }
