@@ -10,6 +10,8 @@
 
 #[path = "formats/blocks.rs"]
 mod blocks;
+#[path = "formats/receipt.rs"]
+mod receipt;
 #[path = "formats/storage.rs"]
 mod storage;
 
@@ -419,6 +421,7 @@ async fn examples() -> Examples {
     referrals(&mut examples);
     proofs(&mut examples);
     notes(&mut examples);
+    receipt::receipt(&mut examples);
     storage::export(&mut examples);
     storage::rows(&mut examples).await;
     storage::row_keys(&mut examples);

@@ -14,11 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why an export was not written.
+/// Why an export, or a case file, was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The directory holds something.
-    #[error("{} is not empty: name a new directory for the export", dir.display())]
+    #[error("{} is not empty: name a new directory", dir.display())]
     NotEmpty {
         /// The directory.
         dir: PathBuf,
@@ -58,16 +58,7 @@ impl TileWriter {
     /// # Errors
     /// It holds something, or cannot be made.
     pub fn create(dir: &Path) -> Result<Self, ExportError> {
-        let failed = |source| ExportError::Io {
-            path: dir.to_owned(),
-            source,
-        };
-        fs::create_dir_all(dir).map_err(failed)?;
-        if fs::read_dir(dir).map_err(failed)?.next().is_some() {
-            return Err(ExportError::NotEmpty {
-                dir: dir.to_owned(),
-            });
-        }
+        create_empty(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             rows: TileRows::default(),
@@ -132,13 +123,28 @@ impl TileWriter {
     }
 }
 
+/// Makes a directory, with its parents; an empty one may be there.
+pub(super) fn create_empty(dir: &Path) -> Result<(), ExportError> {
+    let failed = |source| ExportError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    fs::create_dir_all(dir).map_err(failed)?;
+    if fs::read_dir(dir).map_err(failed)?.next().is_some() {
+        return Err(ExportError::NotEmpty {
+            dir: dir.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 fn write_tile(dir: &Path, file: TilePath, hashes: &[Hash]) -> Result<(), ExportError> {
     let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
     write_file(&dir.join(file.to_string()), &bytes)
 }
 
 /// Under a name of its own first, so that a file that is there is whole.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io {
         path: path.to_owned(),
         source,
@@ -172,7 +178,7 @@ fn sync_directories(dir: &Path) -> Result<(), ExportError> {
     Ok(())
 }
 
-fn sync(directory: &Path) -> Result<(), ExportError> {
+pub(super) fn sync(directory: &Path) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io {
         path: directory.to_owned(),
         source,

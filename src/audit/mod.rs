@@ -4,8 +4,9 @@
 //! log: [`LogVerifier`] for leaves that arrive one after the other, [`verify_export`] for a directory that
 //! [`TileWriter`] wrote. What the leaves mean is read on top of that: [`replay`] shows them, an [`Inspector`] checks that
 //! what one log claims holds together and is signed by whom it says, and a [`Reconciler`] that two logs tell of the same
-//! dispatches.
+//! dispatches. A [`CaseFile`] proves single entries to somebody who has no log at all.
 
+mod case;
 mod codes;
 mod export;
 mod inspect;
@@ -18,6 +19,10 @@ mod row;
 mod tiles;
 mod verify;
 
+pub use case::{
+    CaseDefect, CaseFile, Cosigned, Delivery, FolderDefect, Found, GatherError, LinkDefect,
+    MAX_PROOFS, Place, Proved, Search, Statement, Wanted, check_folder, read_proof, write_folder,
+};
 pub use export::{ExportError, TileWriter};
 pub use inspect::{
     ConsultationCount, Defect, DefectCode, Evidence, Inspection, Inspector, NotTheLog, Remark,

@@ -112,6 +112,22 @@ pub(super) fn rfc3339(time: Timestamp) -> String {
         .to_string()
 }
 
+/// RFC 3339 in JSON.
+pub(super) fn as_rfc3339<S: Serializer>(
+    time: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+/// RFC 3339 in JSON, or null.
+pub(super) fn as_optional_rfc3339<S: Serializer>(
+    time: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    as_optional_text(&time.map(rfc3339), serializer)
+}
+
 /// As text in JSON.
 pub(super) fn as_text<T: Display, S: Serializer>(
     value: &T,

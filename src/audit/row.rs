@@ -126,6 +126,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Whether it is of the dispatch with this id, or of one of the record with this id. Who read or was assigned a record
+    /// is not: that is of this node alone.
+    pub(super) fn is_of(&self, id: &[u8; 16]) -> bool {
+        self.sent
+            .as_ref()
+            .is_some_and(|s| s.dispatch_id.as_bytes() == id || s.record.as_bytes() == id)
+    }
+
     pub(super) fn is_about(&self, record: RecordId) -> bool {
         self.consulted.contains(&record)
             || self.record == Some(record)

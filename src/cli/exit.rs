@@ -1,7 +1,7 @@
 //! How a command ends: its exit code, and what it says where it failed.
 
 use crate::{
-    audit::{ExportDefect, ExportError},
+    audit::{CaseDefect, ExportDefect, ExportError, FolderDefect, GatherError},
     domain::Lang,
 };
 use std::{error::Error, fmt, io, process::ExitCode};
@@ -189,6 +189,15 @@ fails! {
         let absent = matches!(e, ExportDefect::Io { .. } | ExportDefect::NoCheckpoint { .. });
         if absent { Exit::NoInput } else { Exit::BadData }
     };
+    GatherError => |e| match e {
+        GatherError::Nothing => Exit::NoInput,
+        GatherError::TooMany | GatherError::NoKey { .. } | GatherError::Proofs => Exit::BadData,
+    };
+    FolderDefect => |e| {
+        let absent = matches!(e, FolderDefect::Read(ExportDefect::Io { .. }));
+        if absent { Exit::NoInput } else { Exit::BadData }
+    };
+    CaseDefect => |_e| Exit::BadData;
     ExportError => |e| match e {
         ExportError::NotEmpty { .. } => Exit::Refused,
         ExportError::Io { .. } => Exit::Internal,

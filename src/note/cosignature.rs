@@ -1,7 +1,7 @@
 //! What a partner says about a log's checkpoint (C2SP tlog-cosignature, version 1).
 
 use super::{
-    Checkpoint, InvalidName, NoteError, SIGNATURE_BYTES, VerifierKey,
+    Checkpoint, InvalidName, NoteError, SIGNATURE_BYTES, SignedCheckpoint, VerifierKey,
     line::{SignatureLine, SignatureType, check_name, key_id},
 };
 
@@ -26,6 +26,14 @@ pub(super) fn message(checkpoint: &Checkpoint, at_seconds: u64) -> String {
 }
 
 impl Cosignature {
+    fn from_line(line: &SignatureLine<'_>) -> Option<Self> {
+        let (at, signature) = line.signature.split_first_chunk()?;
+        Some(Self {
+            at_seconds: u64::from_be_bytes(*at),
+            signature: signature.try_into().ok()?,
+        })
+    }
+
     /// The signature line, with its newline, to append to the cosigned checkpoint's note.
     ///
     /// # Errors
@@ -62,6 +70,35 @@ impl VerifierKey {
         }
         let message = message(checkpoint, cosignature.at_seconds);
         self.verify_bytes(message.as_bytes(), &cosignature.signature)
+    }
+}
+
+impl SignedCheckpoint {
+    /// This cosigner's cosignature among the signature lines, verified; nothing where there is none.
+    ///
+    /// # Errors
+    /// A line under the cosigner's name and key id is not this key's cosignature of this checkpoint.
+    pub fn cosignature_of(
+        &self,
+        cosigner_name: &str,
+        key: &VerifierKey,
+    ) -> Result<Option<Cosignature>, NoteError> {
+        let id = key_id(
+            cosigner_name,
+            SignatureType::CosignatureV1,
+            key.public_key(),
+        );
+        let mut found = None;
+        // The text has no line that begins as signature lines do: it is a checkpoint's.
+        let lines = self.note().lines().filter_map(SignatureLine::parse);
+        for line in lines.filter(|line| line.name == cosigner_name && line.key_id == id) {
+            let cosignature = Cosignature::from_line(&line).ok_or(NoteError::BadSignature {
+                name: cosigner_name.to_owned(),
+            })?;
+            key.verify_cosignature(self.checkpoint(), &cosignature)?;
+            found = found.or(Some(cosignature));
+        }
+        Ok(found)
     }
 }
 
@@ -180,5 +217,36 @@ mod tests {
             cosignature.line("a b", &witness().verifier_key()),
             Err(InvalidName)
         );
+    }
+
+    #[test]
+    fn a_cosigner_is_found_among_the_lines_and_a_line_in_its_name_must_be_its_own() {
+        const NAME: &str = "530102.yichuan";
+        let log = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let signed = log.sign(7, leaf_hash(b"root"));
+        let key = witness().verifier_key();
+        assert_eq!(signed.cosignature_of(NAME, &key), Ok(None));
+        let read = |line: &str| {
+            let note = format!("{}{line}", signed.note());
+            let read = log.verifier_key().verify(note.as_bytes()).unwrap();
+            read.cosignature_of(NAME, &key)
+        };
+        let cosignature = witness().cosign(signed.checkpoint(), 1_700_000_000);
+        let line = cosignature.line(NAME, &key).unwrap();
+        assert_eq!(read(&line), Ok(Some(cosignature)));
+        let larger = log.sign(8, leaf_hash(b"root"));
+        let of_another = witness().cosign(larger.checkpoint(), 1_700_000_000);
+        let at_another_time = Cosignature {
+            at_seconds: 1_700_000_001,
+            ..cosignature
+        };
+        for wrong in [at_another_time, of_another] {
+            let refused = Err(NoteError::BadSignature {
+                name: key.name().to_owned(),
+            });
+            assert_eq!(read(&wrong.line(NAME, &key).unwrap()), refused);
+        }
+        let elsewhere = cosignature.line("530103.yichuan", &key).unwrap();
+        assert_eq!(read(&elsewhere), Ok(None), "a stranger's line is nothing");
     }
 }

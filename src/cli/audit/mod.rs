@@ -1,5 +1,6 @@
 //! `yichuan audit`: what auditors do, trusting no node.
 
+mod prove;
 mod rebuild;
 mod replay;
 mod report;
@@ -17,6 +18,7 @@ use crate::{
     record::pb,
 };
 use clap::{Args, Subcommand};
+use prove::ProveArgs;
 use replay::ReplayArgs;
 use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
@@ -44,6 +46,9 @@ enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         partner_card: Vec<PathBuf>,
     },
+    /// 存证 / Prove single entries to somebody who has no log: the dispatches of a record with their receipts, or one entry,
+    /// into a directory for a case file. With --check, verify such a directory; asks no node.
+    Prove(Box<ProveArgs>),
     /// 导出 / Write the log out as a C2SP tlog-tiles directory, which others can verify.
     Export {
         /// 新目录 / Directory to make; must not hold anything.
@@ -68,6 +73,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     match &args.command {
         AuditCommand::Replay(args) => replay::run(args, context, out),
+        AuditCommand::Prove(args) => prove::run(args, context, out),
         AuditCommand::Verify {
             key,
             export,

@@ -120,7 +120,10 @@ pub(super) fn write_out(
 }
 
 /// The node's newest checkpoint, once its signature is found to be the log's.
-async fn checkpoint(node: &Connection, key: &VerifierKey) -> Result<SignedCheckpoint, Failure> {
+pub(super) async fn checkpoint(
+    node: &Connection,
+    key: &VerifierKey,
+) -> Result<SignedCheckpoint, Failure> {
     let request = pb::GetCheckpointRequest {
         grounds: node.grounds(),
     };
@@ -136,7 +139,7 @@ async fn checkpoint(node: &Connection, key: &VerifierKey) -> Result<SignedCheckp
 }
 
 /// Hands over every leaf under a checkpoint.
-async fn each(
+pub(super) async fn each(
     node: &Connection,
     checkpoint: &SignedCheckpoint,
     lang: Lang,

@@ -1,0 +1,289 @@
+//! Picking the entries that a case file is to prove, and putting their proofs together.
+
+use super::{CaseFile, MAX_PROOFS};
+use crate::{
+    audit::{
+        reading::{owner_of, partner_entry},
+        row::Subject,
+    },
+    desk::CardReader,
+    merkle::Hash,
+    note::{Checkpoint, Cosignature, SignedCheckpoint, TlogProof, VerifierKey},
+    record::{Entry, Kind, PartnerProof, Received},
+};
+use std::collections::BTreeMap;
+
+/// What is to be proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The entry at this index, whatever it is.
+    Entry(u64),
+    /// The dispatch with this id, or all dispatches of the record with this id; with what became of each, and with the
+    /// draft and approval of a transfer.
+    Id([u8; 16]),
+}
+
+/// Why no case file was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatherError {
+    /// No entry is about it.
+    #[error("nothing in the log is about it: is it an id of this node's log?")]
+    Nothing,
+    /// More than [`MAX_PROOFS`].
+    #[error("the log has more than {MAX_PROOFS} entries about it: prove its dispatches one by one")]
+    TooMany,
+    /// The log never named a partner whose key made this signature.
+    #[error(
+        "no card in the log has the key that signed for {origin}: give that jurisdiction's card too"
+    )]
+    NoKey {
+        /// The partner's log.
+        origin: String,
+    },
+    /// Fewer or more proofs than were asked for.
+    #[error("the log gave proofs for other entries than were asked for")]
+    Proofs,
+}
+
+/// Looks through a log, leaf by leaf, for the entries wanted. Memory grows with these and with the partners.
+#[derive(Debug)]
+pub struct Search<'a> {
+    wanted: Wanted,
+    cards: &'a dyn CardReader,
+    own: VerifierKey,
+    /// Those that the auditor holds first, then those that the log names.
+    partners: Vec<VerifierKey>,
+    next: u64,
+    found: Vec<Own>,
+}
+
+/// An entry of the log that was searched.
+#[derive(Debug)]
+struct Own {
+    index: u64,
+    leaf: Vec<u8>,
+    /// Nothing where this program cannot read it.
+    kind: Option<Kind>,
+}
+
+impl<'a> Search<'a> {
+    /// In the log whose key this is; `partners` are keys that the auditor holds.
+    pub fn new(
+        wanted: Wanted,
+        own: VerifierKey,
+        partners: Vec<VerifierKey>,
+        cards: &'a dyn CardReader,
+    ) -> Self {
+        Self {
+            wanted,
+            cards,
+            own,
+            partners,
+            next: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// Takes the next leaf, from the first on.
+    ///
+    /// # Errors
+    /// Too much is wanted at once.
+    pub fn push(&mut self, leaf: &[u8]) -> Result<(), GatherError> {
+        let index = self.next;
+        self.next += 1;
+        let kind = Entry::decode(leaf).ok().map(|entry| entry.kind);
+        if let Some(Kind::PartnerProposed { card }) = &kind
+            && let Ok(partner) = self.cards.read(card)
+            && !self.partners.contains(&partner.key)
+        {
+            self.partners.push(partner.key);
+        }
+        let is_wanted = match self.wanted {
+            Wanted::Entry(wanted) => wanted == index,
+            Wanted::Id(id) => kind.as_ref().is_some_and(|kind| is_of(kind, &id)),
+        };
+        if !is_wanted {
+            return Ok(());
+        }
+        // Each may bring an entry of the partner's log along.
+        if self.found.len() >= MAX_PROOFS / 2 {
+            return Err(GatherError::TooMany);
+        }
+        self.found.push(Own {
+            index,
+            leaf: leaf.to_vec(),
+            kind,
+        });
+        Ok(())
+    }
+
+    /// What was found.
+    ///
+    /// # Errors
+    /// Nothing was.
+    pub fn finish(self) -> Result<Found, GatherError> {
+        if self.found.is_empty() {
+            return Err(GatherError::Nothing);
+        }
+        let mut witnessed = BTreeMap::new();
+        for own in &self.found {
+            let answer = match &own.kind {
+                Some(
+                    Kind::ReceiptLogged {
+                        sent_index, proof, ..
+                    }
+                    | Kind::RefusalLogged {
+                        sent_index, proof, ..
+                    },
+                ) => (*sent_index, proof),
+                Some(_) | None => continue,
+            };
+            if let Some(note) = witnessed_note(&self.own, &self.partners, answer.1) {
+                witnessed.insert(answer.0, note);
+            }
+        }
+        Ok(Found {
+            own: self.own,
+            partners: self.partners,
+            entries: self.found,
+            witnessed,
+        })
+    }
+}
+
+fn is_of(kind: &Kind, id: &[u8; 16]) -> bool {
+    // An approval names no dispatch; the entry behind it is of the same record.
+    if let Kind::ReferralApproved { record, .. } = kind {
+        return record.as_bytes() == id;
+    }
+    Subject::of(kind).is_of(id)
+}
+
+/// The checkpoint of ours that a partner cosigned with its answer, with both signatures: the best proof that there is of
+/// what stands under it. Nothing where our own signature on it is not at hand, or one of the two is wrong.
+fn witnessed_note(
+    own: &VerifierKey,
+    partners: &[VerifierKey],
+    proof: &PartnerProof,
+) -> Option<(u64, String)> {
+    let received = partner_entry(proof)?.received;
+    let cosigned = Checkpoint {
+        origin: own.name().to_owned(),
+        size: proof.cosigned_size,
+        root: proof.cosigned_root,
+    };
+    if received.checkpoint != cosigned {
+        return None;
+    }
+    let signed = own.verify_parts(&cosigned, &received.signature).ok()?;
+    let cosignature = Cosignature {
+        at_seconds: proof.cosigned_at_s,
+        signature: proof.cosignature,
+    };
+    let partner = partners.iter().find(|key| {
+        key.verify_cosignature(&cosigned, &cosignature).is_ok()
+            && owner_of(key.name()) == owner_of(&proof.checkpoint.origin)
+    })?;
+    let name = owner_of(partner.name())?.trust_domain();
+    let line = cosignature.line(&name, partner).ok()?;
+    Some((cosigned.size, format!("{}{line}", signed.note())))
+}
+
+/// Entries that were found, still to be proved.
+#[derive(Debug)]
+pub struct Found {
+    own: VerifierKey,
+    partners: Vec<VerifierKey>,
+    entries: Vec<Own>,
+    /// By the index of a dispatch: size and note of a tree with it that the recipient cosigned.
+    witnessed: BTreeMap<u64, (u64, String)>,
+}
+
+impl Found {
+    /// The inclusion proofs that are needed, each an index and a tree's size, under this newest checkpoint of the log.
+    pub fn needed(&self, head: &SignedCheckpoint) -> Vec<(u64, u64)> {
+        let size = |index| self.witnessed.get(index).map_or(head.size(), |(s, _)| *s);
+        let each = self.entries.iter().map(|own| &own.index);
+        each.map(|index| (*index, size(index))).collect()
+    }
+
+    /// The case file, and the keys that it rests on as the log names them: only whoever has them from the jurisdictions
+    /// themselves knows what it proves. Takes the proofs that [`Found::needed`] names, in its order.
+    ///
+    /// # Errors
+    /// Proofs are missing, or the log does not name the key of a partner who signed something in it.
+    pub fn into_case(
+        self,
+        head: &SignedCheckpoint,
+        proofs: Vec<Vec<Hash>>,
+    ) -> Result<(CaseFile, Vec<VerifierKey>), GatherError> {
+        if proofs.len() != self.entries.len() {
+            return Err(GatherError::Proofs);
+        }
+        let mut case = CaseFile::default();
+        let mut of_others = Vec::new();
+        for (own, hashes) in self.entries.into_iter().zip(proofs) {
+            let witnessed = self.witnessed.get(&own.index);
+            let note = witnessed.map_or_else(|| head.note(), |(_, note)| note.as_str());
+            case.add(TlogProof {
+                extra: own.leaf,
+                index: own.index,
+                hashes,
+                note: note.to_owned(),
+            });
+            match own.kind {
+                Some(Kind::DispatchReceived(received) | Kind::DispatchRefused { received, .. }) => {
+                    of_others.extend(senders_proof(received, &self.partners)?)
+                }
+                Some(Kind::ReceiptLogged { proof, .. } | Kind::RefusalLogged { proof, .. }) => {
+                    of_others.push(partners_proof(proof, &self.partners)?);
+                }
+                Some(_) | None => {}
+            }
+        }
+        // Behind all of our own: where an entry of ours comes back inside theirs, ours has the better proof.
+        of_others.into_iter().for_each(|proof| case.add(proof));
+        let keys = [self.own].into_iter().chain(self.partners).collect();
+        Ok((case, keys))
+    }
+}
+
+/// The proof of the sender's entry; none where it was too long to be kept.
+fn senders_proof(
+    received: Received,
+    partners: &[VerifierKey],
+) -> Result<Option<TlogProof>, GatherError> {
+    if received.sender_entry.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TlogProof {
+        note: note(&received.checkpoint, &received.signature, partners)?,
+        extra: received.sender_entry,
+        index: received.sender_index,
+        hashes: received.inclusion,
+    }))
+}
+
+fn partners_proof(proof: PartnerProof, partners: &[VerifierKey]) -> Result<TlogProof, GatherError> {
+    Ok(TlogProof {
+        note: note(&proof.checkpoint, &proof.signature, partners)?,
+        extra: proof.partner_entry,
+        index: proof.partner_index,
+        hashes: proof.inclusion,
+    })
+}
+
+/// A checkpoint that was kept in parts, as the note that it was.
+fn note(
+    checkpoint: &Checkpoint,
+    signature: &[u8; 64],
+    partners: &[VerifierKey],
+) -> Result<String, GatherError> {
+    partners
+        .iter()
+        .find_map(|key| key.verify_parts(checkpoint, signature).ok())
+        .map(|signed| signed.note().to_owned())
+        .ok_or_else(|| GatherError::NoKey {
+            origin: checkpoint.origin.clone(),
+        })
+}

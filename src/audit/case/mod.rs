@@ -1,0 +1,347 @@
+//! Proofs for a case file: single entries of a log, each with what proves it, checked by whoever holds the logs' keys and
+//! nothing else.
+//!
+//! [`Search`] picks the entries of a log that are about one dispatch or record and makes a [`CaseFile`] of them;
+//! [`CaseFile::verify`] trusts nothing but the keys that it is given; [`write_folder`] and [`check_folder`] keep it in a
+//! directory, with pages that say in words what it proves.
+
+mod folder;
+mod gather;
+mod link;
+mod page;
+
+pub use folder::{FolderDefect, check_folder, read_proof, write_folder};
+pub use gather::{Found, GatherError, Search, Wanted};
+pub use link::{Delivery, LinkDefect, Place};
+
+use super::{
+    reading::{as_rfc3339, owner_of},
+    row::{ReplayRow, Subject},
+};
+use crate::{
+    domain::{Jurisdiction, Timestamp},
+    merkle::leaf_hash,
+    note::{NoteError, SignedCheckpoint, TlogProof, TlogProofInvalid, VerifierKey},
+    record::Entry,
+    seal,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most proofs in one case file.
+pub const MAX_PROOFS: usize = 4096;
+
+/// Proofs that belong together, each with its entry as extra data. They claim; [`CaseFile::verify`] believes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaseFile {
+    /// By the log that each claims to be of, and its index there.
+    proofs: BTreeMap<(String, u64), TlogProof>,
+}
+
+/// What a case file proves, to whoever gave the keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proved {
+    /// Entries, by log and index.
+    pub statements: Vec<Statement>,
+    /// Dispatches that two logs agree on.
+    pub deliveries: Vec<Delivery>,
+    /// The verifier keys that this rests on, C2SP vkey text, sorted.
+    pub keys: Vec<String>,
+}
+
+/// An entry that is proved to be in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// The file that proves it.
+    pub file: String,
+    /// SHA-256 of that file, hexadecimal. With it on a page, the page vouches for lines that prove nothing themselves.
+    pub file_sha256: String,
+    /// The log's origin.
+    pub log: String,
+    /// Entries in the tree that the log's key signed.
+    pub tree_size: u64,
+    /// That tree's root, hexadecimal.
+    pub root: String,
+    /// Who else signed that tree.
+    pub cosigned: Vec<Cosigned>,
+    /// What the entry says.
+    #[serde(flatten)]
+    pub entry: ReplayRow,
+}
+
+/// A cosignature on a tree, verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cosigned {
+    /// Whose.
+    pub by: String,
+    /// When, by the cosigner's clock, RFC 3339.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub at: Timestamp,
+}
+
+/// Why a case file proves nothing, or not what it says. Files are named as in its directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CaseDefect {
+    /// Nothing in it.
+    #[error("there is no proof in it")]
+    Empty,
+    /// More than [`MAX_PROOFS`].
+    #[error("there are more than {MAX_PROOFS} proofs in it")]
+    TooMany,
+    /// No key was given for a log that signed something in it.
+    #[error(
+        "{file} rests on the key of {origin}, which was not given: have it from that jurisdiction, and give it too"
+    )]
+    NoKey {
+        /// The file.
+        file: String,
+        /// The log.
+        origin: String,
+    },
+    /// The proof proves nothing.
+    #[error("{file} proves nothing")]
+    Unproved {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: TlogProofInvalid,
+    },
+    /// A cosignature in a known name is not that cosigner's.
+    #[error("{file}: a cosignature is not its cosigner's")]
+    Cosignature {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: NoteError,
+    },
+    /// The entry holds a proof from another log that proves nothing.
+    #[error("{file}: the entry is in its log, but what it keeps of the other log proves nothing")]
+    Link {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: LinkDefect,
+    },
+    /// Two proofs show two entries at one place.
+    #[error(
+        "{file}: the entry keeps another entry {index} of {origin} than the one that is proved beside it"
+    )]
+    Contradiction {
+        /// The file.
+        file: String,
+        /// The other log.
+        origin: String,
+        /// The index there.
+        index: u64,
+    },
+}
+
+impl CaseFile {
+    /// Adds a proof; one of an entry that is there already is left out.
+    fn add(&mut self, proof: TlogProof) {
+        let place = (claimed_origin(&proof).to_owned(), proof.index);
+        self.proofs.entry(place).or_insert(proof);
+    }
+
+    /// A case file of one proof.
+    pub fn of(proof: TlogProof) -> Self {
+        let mut case = Self::default();
+        case.add(proof);
+        case
+    }
+
+    /// The proofs, each with the name of its file.
+    fn files(&self) -> impl Iterator<Item = (String, &TlogProof)> {
+        let files = self.proofs.iter();
+        files.map(|((origin, index), proof)| (file_name(origin, *index), proof))
+    }
+
+    /// That each entry is in its log, that each answer in them is its partner's, and that all of them agree. Trusts these
+    /// keys and nothing else; a key of a log that is not in it does no harm.
+    ///
+    /// # Errors
+    /// The first defect found.
+    pub fn verify(&self, keys: &[VerifierKey]) -> Result<Proved, CaseDefect> {
+        if self.proofs.is_empty() {
+            return Err(CaseDefect::Empty);
+        }
+        if self.proofs.len() > MAX_PROOFS {
+            return Err(CaseDefect::TooMany);
+        }
+        let mut check = Check {
+            case: self,
+            keys: Keys(keys),
+            used: BTreeSet::new(),
+            deliveries: BTreeMap::new(),
+        };
+        let mut statements = Vec::new();
+        for ((origin, _), proof) in &self.proofs {
+            statements.push(check.statement(origin, proof)?);
+        }
+        Ok(Proved {
+            statements,
+            deliveries: check.deliveries.into_values().collect(),
+            keys: check.used.into_iter().collect(),
+        })
+    }
+}
+
+/// The keys that the checker holds. One log can have had two: a new card may bring a new key.
+#[derive(Clone, Copy, Debug)]
+struct Keys<'a>(&'a [VerifierKey]);
+
+impl<'a> Keys<'a> {
+    fn of(self, origin: &str) -> impl Iterator<Item = &'a VerifierKey> {
+        self.0.iter().filter(move |key| key.name() == origin)
+    }
+
+    fn of_code(self, code: Jurisdiction) -> impl Iterator<Item = &'a VerifierKey> {
+        let is_theirs = move |key: &&VerifierKey| owner_of(key.name()) == Some(code);
+        self.0.iter().filter(is_theirs)
+    }
+}
+
+/// The first key of several under which something holds, or why it does not under the last.
+fn first_that<'a, T, E>(
+    keys: impl Iterator<Item = &'a VerifierKey>,
+    holds: impl Fn(&'a VerifierKey) -> Result<T, E>,
+) -> Option<Result<(&'a VerifierKey, T), E>> {
+    let mut failed = None;
+    for key in keys {
+        match holds(key) {
+            Ok(found) => return Some(Ok((key, found))),
+            Err(error) => failed = Some(Err(error)),
+        }
+    }
+    failed
+}
+
+/// A check under way.
+struct Check<'a> {
+    case: &'a CaseFile,
+    keys: Keys<'a>,
+    used: BTreeSet<String>,
+    /// By the place of the answer.
+    deliveries: BTreeMap<Place, Delivery>,
+}
+
+impl Check<'_> {
+    fn statement(&mut self, origin: &str, proof: &TlogProof) -> Result<Statement, CaseDefect> {
+        let file = file_name(origin, proof.index);
+        let verified = first_that(self.keys.of(origin), |key| proof.verify(key, &proof.extra));
+        let (key, head) = match verified {
+            Some(Ok(verified)) => verified,
+            Some(Err(source)) => return Err(CaseDefect::Unproved { file, source }),
+            None => {
+                let origin = origin.to_owned();
+                return Err(CaseDefect::NoKey { file, origin });
+            }
+        };
+        self.used.insert(key.to_string());
+        let hash = leaf_hash(&proof.extra);
+        let entry = match Entry::decode(&proof.extra) {
+            Ok(entry) => {
+                self.link(&file, key, proof.index, &entry)?;
+                ReplayRow::of_entry(proof.index, &hash, &entry, &Subject::of(&entry.kind))
+            }
+            // It is in the log all the same, for a newer program to read.
+            Err(defect) => ReplayRow::of_unread(proof.index, &hash, &defect),
+        };
+        Ok(Statement {
+            cosigned: self.cosigned(&file, &head)?,
+            file,
+            file_sha256: hex::encode(seal::sha256(proof.to_string().as_bytes())),
+            log: origin.to_owned(),
+            tree_size: head.size(),
+            root: head.root().to_string(),
+            entry,
+        })
+    }
+
+    /// Whose cosignatures stand under a checkpoint, of those whose keys are held.
+    fn cosigned(
+        &mut self,
+        file: &str,
+        head: &SignedCheckpoint,
+    ) -> Result<Vec<Cosigned>, CaseDefect> {
+        let mut found = Vec::new();
+        for key in self.keys.0.iter().filter(|key| key.name() != head.origin()) {
+            let Some(code) = owner_of(key.name()) else {
+                continue;
+            };
+            let cosignature = head
+                .cosignature_of(&code.trust_domain(), key)
+                .map_err(|source| CaseDefect::Cosignature {
+                    file: file.to_owned(),
+                    source,
+                })?;
+            if let Some(cosignature) = cosignature {
+                self.used.insert(key.to_string());
+                found.push(Cosigned {
+                    by: code.trust_domain(),
+                    at: Timestamp::from_millis(cosignature.at_seconds.saturating_mul(1000)),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the entry keeps of another log.
+    fn link(
+        &mut self,
+        file: &str,
+        own: &VerifierKey,
+        index: u64,
+        entry: &Entry,
+    ) -> Result<(), CaseDefect> {
+        let place = Place::new(own.name(), index);
+        let linked = link::check(self.keys, own, &place, entry).map_err(|source| {
+            let file = file.to_owned();
+            if let LinkDefect::NoKey { origin } = source {
+                return CaseDefect::NoKey { file, origin };
+            }
+            CaseDefect::Link { file, source }
+        })?;
+        let Some(linked) = linked else {
+            return Ok(());
+        };
+        for (origin, index, leaf) in &linked.kept {
+            let beside = self.case.proofs.get(&(origin.clone(), *index));
+            if beside.is_some_and(|proof| proof.extra != *leaf) {
+                return Err(CaseDefect::Contradiction {
+                    file: file.to_owned(),
+                    origin: origin.clone(),
+                    index: *index,
+                });
+            }
+        }
+        self.used.extend(linked.keys);
+        let delivery = linked.delivery;
+        let known = self.deliveries.entry(delivery.answered.clone());
+        // The receipt says more than the entry that it is of.
+        let known = known.or_insert_with(|| delivery.clone());
+        if known.logged.is_none() {
+            *known = delivery;
+        }
+        Ok(())
+    }
+}
+
+/// The log that a proof claims to be of.
+fn claimed_origin(proof: &TlogProof) -> &str {
+    proof.note.lines().next().unwrap_or_default()
+}
+
+/// `520624-1-12.tlog-proof`: jurisdiction, epoch, index.
+fn file_name(origin: &str, index: u64) -> String {
+    let short: String = origin
+        .replace(".yichuan/log/", "-")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(64)
+        .collect();
+    format!("{short}-{index}.{PROOF}")
+}
+
+/// What the name of a proof's file ends in, as the specification has it.
+const PROOF: &str = "tlog-proof";
