@@ -336,7 +336,11 @@ fn the_sample_is_checked_as_its_key_says() {
             Column::Plate,
         ] {
             let value = fields.get(column).trim();
-            assert!(value.is_empty() || !said.contains(value), "row {}", row.row);
+            assert!(
+                value.is_empty() || !said.contains(value),
+                "row {}",
+                row.place.row
+            );
         }
     }
 }

@@ -31,7 +31,7 @@ fn sample() -> Vec<(u64, pb::Lead)> {
         .filter_map(|row| {
             let Parsed { lead, .. } = row.parsed?;
             Some((
-                u64::from(row.row),
+                u64::from(row.place.row),
                 yichuan::rpc::lead_message(&lead.to_fields()),
             ))
         })

@@ -149,6 +149,7 @@ async fn world() -> World {
     world_with(GateLimits {
         connections: 16,
         handshake_timeout: Duration::from_secs(5),
+        ..GateLimits::default()
     })
     .await
 }
@@ -669,6 +670,7 @@ async fn a_silent_caller_is_refused_in_time() {
     let mut world = world_with(GateLimits {
         connections: 16,
         handshake_timeout: Duration::from_millis(20),
+        ..GateLimits::default()
     })
     .await;
     let silent = TcpStream::connect(world.address).await.unwrap();
@@ -682,12 +684,75 @@ async fn one_connection_too_many() {
     let mut world = world_with(GateLimits {
         connections: 1,
         handshake_timeout: Duration::from_secs(5),
+        ..GateLimits::default()
     })
     .await;
     let officer = issue(&world.ca, "officer-001", year());
     let config = raw(&world, shown(&officer));
     let _held = world.connect(config.clone()).await.unwrap();
     world.refused(config, Reason::TooManyConnections).await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_after_the_handshake_is_let_go() {
+    let mut world = world_with(GateLimits {
+        handshake_timeout: Duration::from_millis(500),
+        ..GateLimits::default()
+    })
+    .await;
+    let officer = issue(&world.ca, "officer-001", year());
+    let mut silent = world.connect(raw(&world, shown(&officer))).await.unwrap();
+    // A part of the preface is not enough.
+    silent.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    assert_eq!(world.reasons.recv().await.unwrap(), "silent");
+    assert_eq!(world.gate.refused(Reason::Silent), 1);
+    while world.gate.occupancy() != (0, 0) {
+        tokio::task::yield_now().await;
+    }
+    world.dial(&officer).check(ask()).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_principal_has_its_share_of_connections() {
+    let mut world = world_with(GateLimits {
+        connections_per_principal: 2,
+        ..GateLimits::default()
+    })
+    .await;
+    let officer = issue(&world.ca, "officer-001", year());
+    let config = raw(&world, shown(&officer));
+    let _first = world.connect(config.clone()).await.unwrap();
+    let second = world.connect(config.clone()).await.unwrap();
+    world
+        .refused(config.clone(), Reason::TooManyOfPrincipal)
+        .await;
+    world.admits(&issue(&world.ca, "officer-002", year())).await;
+    drop(second);
+    while world.gate.occupancy().1 > 1 {
+        tokio::task::yield_now().await;
+    }
+    world.connect(config).await.unwrap();
+}
+
+#[tokio::test]
+async fn half_open_handshakes_make_room_for_whoever_shakes_hands_at_once() {
+    let mut world = world_with(GateLimits {
+        handshakes: 8,
+        ..GateLimits::default()
+    })
+    .await;
+    let officer = issue(&world.ca, "officer-001", year());
+    let mut half_open = Vec::new();
+    for _ in 0..10 {
+        half_open.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    // All are from one address, which has a quarter of the room.
+    for _ in 0..8 {
+        assert_eq!(world.reasons.recv().await.unwrap(), "crowded_out");
+    }
+    assert_eq!(world.gate.occupancy().0, 2);
+    world.admits(&officer).await;
+    drop(half_open);
 }
 
 #[tokio::test]
@@ -780,6 +845,7 @@ async fn development_certificates_stay_on_loopback() {
     let limits = GateLimits {
         connections: 1,
         handshake_timeout: Duration::from_secs(5),
+        ..GateLimits::default()
     };
     let gate = Gate::new(node.clone(), trust.clone(), limits, world.clock.clone()).unwrap();
     let tracker = TaskTracker::new();

@@ -1,6 +1,6 @@
 //! `authorize(principal, grounds, action, subject)`: a [`Permit`] that is handed on, or a [`Denial`].
 
-use super::{Assignee, Grounds, Officer, Principal, Purpose, Role, UnitName, Units};
+use super::{Assignee, Grounds, Officer, Principal, Purpose, Quota, Role, UnitName, Units};
 use crate::domain::Jurisdiction;
 use std::{collections::BTreeSet, fmt};
 
@@ -14,10 +14,13 @@ pub trait Act: Copy + fmt::Debug {
     const PARTNERS_MAY: bool;
     /// Purposes for which it may be taken.
     const PURPOSES: &'static [Purpose];
+    /// What each time spends beside [`Quota::Calls`].
+    const SPENDS: Option<Quota>;
 }
 
 macro_rules! acts {
-    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*];)+) => {
+    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*]
+        $(, spends $quota:ident)?;)+) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,7 @@ macro_rules! acts {
                 const ROLES: &'static [Role] = &[$(Role::$role),*];
                 const PARTNERS_MAY: bool = $partners;
                 const PURPOSES: &'static [Purpose] = &[$(Purpose::$purpose),*];
+                const SPENDS: Option<Quota> = [$(Quota::$quota)?].first().copied();
             }
         )+
     };
@@ -41,7 +45,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Open a lead's payload. Auditors do so only with a basis, like everybody.
     OpenLead = "open a lead": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Answer a lead that came to this node.
     AnswerLead = "answer a lead": [Officer, Supervisor], partners: false,
         for [Screening, Case, Assistance];
@@ -59,7 +63,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Read what a referral says.
     ReadReferral = "read a referral": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Push caught notices to origins.
     PushCaught = "push caught notices": [Officer, Supervisor], partners: false,
         for [Screening, Case, Assistance];
@@ -68,7 +72,7 @@ acts! {
         for [Screening, Case, Assistance, Supervision];
     /// Open a caught notice's payload.
     OpenCaught = "open a caught notice": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit];
+        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Draft a partner.
     ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
         for [Supervision];
@@ -80,6 +84,9 @@ acts! {
     /// Assign a record to an officer or a unit of the node.
     AssignRecord = "assign a record": [Supervisor], partners: false,
         for [Screening, Case, Assistance, Supervision];
+    /// See the newest checkpoint: how long the log is, and its root. Partners are shown it anyway.
+    ReadCheckpoint = "read the checkpoint": [Admin, Officer, Supervisor, Auditor], partners: false,
+        for [Screening, Case, Assistance, Supervision, Audit];
     /// Read the log.
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
 }
@@ -413,6 +420,29 @@ mod tests {
             ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(),
             "purpose"
         );
+    }
+
+    #[test]
+    fn the_checkpoint_is_for_everybody_of_the_node_and_nobody_else() {
+        for (who, purpose) in [
+            ("officer/001", Purpose::Screening),
+            ("supervisor/001", Purpose::Supervision),
+            ("auditor/001", Purpose::Audit),
+            ("admin/001", Purpose::Supervision),
+        ] {
+            let own = ask(
+                &format!("spiffe://520624.yichuan/{who}"),
+                purpose,
+                ReadCheckpoint,
+            );
+            assert_eq!(own, Ok(Scope::Node), "{who}");
+            let other = ask(
+                &format!("spiffe://440000.yichuan/{who}"),
+                purpose,
+                ReadCheckpoint,
+            );
+            assert_eq!(other.unwrap_err().code(), "foreign", "{who}");
+        }
     }
 
     #[test]

@@ -4,13 +4,17 @@ mod assignment;
 mod authorize;
 mod grounds;
 mod principal;
+mod quota;
 
 pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
     Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
     ListCaught, ListLeads, ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral,
-    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadLog, ReadReferral, Relay,
-    Scope,
+    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadCheckpoint, ReadLog,
+    ReadReferral, Relay, Scope,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};
+pub use quota::{
+    Counted, Enumeration, Exceeded, Ledger, Quota, QuotaReport, Quotas, Rate, Reach, Search,
+};

@@ -92,7 +92,8 @@ pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
         | Kind::EvidenceKept { .. }
         | Kind::ReferralDrafted(_)
         | Kind::ReferralApproved { .. }
-        | Kind::RecordAssigned { .. } => return None,
+        | Kind::RecordAssigned { .. }
+        | Kind::QuotaReached(_) => return None,
     };
     Some(PartnerEntry {
         time: entry.time,

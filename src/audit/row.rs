@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Every kind of entry, as [`Kind::as_str`] writes it.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "log_started",
     "policy_changed",
     "partner_proposed",
@@ -26,6 +26,7 @@ const KINDS: [&str; 14] = [
     "referral_drafted",
     "referral_approved",
     "record_assigned",
+    "quota_reached",
 ];
 
 /// The name of a kind of entry.
@@ -86,9 +87,10 @@ pub(super) struct Subject<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn of(kind: &'a Kind) -> Self {
         match kind {
-            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } | Kind::PartnerProposed { .. } => {
-                Self::default()
-            }
+            Kind::LogStarted { .. }
+            | Kind::PolicyChanged { .. }
+            | Kind::PartnerProposed { .. }
+            | Kind::QuotaReached(_) => Self::default(),
             Kind::PartnerApproved { jurisdiction, .. }
             | Kind::EvidenceKept { jurisdiction, .. } => Self {
                 counterpart: Some(*jurisdiction),
@@ -223,6 +225,18 @@ row! {
         overridden: bool,
         /// To whom the record is assigned from here on; empty for nobody.
         assignee: String,
+        /// Who reached a quota.
+        who: String,
+        /// Which.
+        quota: &'static str,
+        /// How much there is of it.
+        limit: u32,
+        /// How much of it was used.
+        counted: u32,
+        /// Seconds over which it is counted.
+        window_s: u32,
+        /// True where further calls were refused; false where they were slowed.
+        refused: bool,
         /// Auditors under the policy from here on.
         auditors: Vec<String>,
         /// Units under that policy, and the officers in each.
@@ -366,6 +380,14 @@ impl ReplayRow {
                 let to_whom = assignee.as_ref().map(ToString::to_string);
                 self.record = Some(record.to_string());
                 self.assignee = Some(to_whom.unwrap_or_default());
+            }
+            Kind::QuotaReached(report) => {
+                self.who = Some(report.principal.to_string());
+                self.quota = Some(report.quota.as_str());
+                self.limit = Some(report.limit);
+                self.counted = Some(report.counted);
+                self.window_s = Some(report.window_s);
+                self.refused = Some(report.refused);
             }
             Kind::EvidenceKept {
                 jurisdiction,

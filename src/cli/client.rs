@@ -5,7 +5,7 @@ use super::{
     refusal::failure,
 };
 use crate::{
-    access::Grounds,
+    access::{Grounds, Principal},
     domain::Jurisdiction,
     record::pb,
     rpc::{
@@ -32,6 +32,7 @@ pub(super) struct Connection {
     dialer: Arc<Dialer>,
     endpoint: EndpointUrl,
     node: Jurisdiction,
+    principal: Principal,
     grounds: pb::Grounds,
 }
 
@@ -41,6 +42,7 @@ impl Connection {
         dialer: Arc<Dialer>,
         endpoint: EndpointUrl,
         node: Jurisdiction,
+        principal: Principal,
         grounds: Grounds,
     ) -> Self {
         let grounds = pb::Grounds {
@@ -52,6 +54,7 @@ impl Connection {
             dialer,
             endpoint,
             node,
+            principal,
             grounds,
         }
     }
@@ -59,6 +62,11 @@ impl Connection {
     /// Whose node.
     pub(super) const fn node(&self) -> Jurisdiction {
         self.node
+    }
+
+    /// Who asks.
+    pub(super) const fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Why, as every request says it.

@@ -6,7 +6,7 @@ use super::{
     print::{self, Format},
 };
 use crate::{
-    access::Principal,
+    access::{Principal, Quota},
     config::Config,
     domain::{Clock, Lang},
     node::files::Files,
@@ -56,6 +56,7 @@ struct Shown<'a> {
     client: Client,
     check: Check,
     limits: Limits,
+    quotas: BTreeMap<&'static str, u32>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +94,9 @@ struct Check {
 #[derive(Serialize)]
 struct Limits {
     connections: usize,
+    connections_per_address: usize,
+    connections_per_principal: usize,
+    handshakes: usize,
     requests_per_connection: usize,
     handshake_timeout_s: u64,
     drain_s: u64,
@@ -111,6 +115,7 @@ impl<'a> From<&'a Config> for Shown<'a> {
             client,
             check,
             limits,
+            quotas,
         } = config;
         let texts = |items: &mut dyn Iterator<Item = String>| items.collect();
         Self {
@@ -148,10 +153,18 @@ impl<'a> From<&'a Config> for Shown<'a> {
             },
             limits: Limits {
                 connections: limits.connections,
+                connections_per_address: limits.connections_per_address,
+                connections_per_principal: limits.connections_per_principal,
+                handshakes: limits.handshakes,
                 requests_per_connection: limits.requests_per_connection,
                 handshake_timeout_s: limits.handshake_timeout.as_secs(),
                 drain_s: limits.drain.as_secs(),
             },
+            quotas: Quota::ALL
+                .iter()
+                .map(|quota| (quota.as_str(), quotas.limit(*quota)))
+                .chain([("streams", quotas.streams)])
+                .collect(),
         }
     }
 }

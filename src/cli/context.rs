@@ -125,13 +125,14 @@ impl<'a> Context<'a> {
         })?;
         let trust = trust(&config, card.as_ref())?;
         let (endpoint, node) = self.target(&config, card.as_ref())?;
+        let principal = credentials.identity().principal().clone();
         // The dialer outlives this context.
         let dialer = Dialer::new(
             Arc::new(credentials),
             Arc::new(trust),
             Arc::new(SystemClock),
         )?;
-        Ok(Connection::new(dialer, endpoint, node, grounds))
+        Ok(Connection::new(dialer, endpoint, node, principal, grounds))
     }
 
     /// Which node: the one named, else the card's, else one's own.

@@ -96,17 +96,30 @@ pub fn run(
     lang: Lang,
     out: &mut dyn Write,
 ) -> Result<Summary, CheckError> {
-    let sheet = Sheet::open(path)?;
+    run_with(path, rules, format, lang, out, &mut |_| Ok(()))
+}
+
+/// As [`run`], with each row's verdict handed to `each` too.
+pub(super) fn run_with<E: From<CheckError>>(
+    path: &Path,
+    rules: &LeadRules<'_>,
+    format: Format,
+    lang: Lang,
+    out: &mut dyn Write,
+    each: &mut dyn FnMut(&RowVerdict) -> Result<(), E>,
+) -> Result<Summary, E> {
+    let sheet = Sheet::open(path).map_err(CheckError::from)?;
     let other_sheets = sheet.other_sheets();
     let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, lang, "核对", "checking");
     let mut report = Report::new(format, lang, Ids::None, out);
     for verdict in check(sheet, rules) {
         bar.inc(1);
+        each(&verdict)?;
         report.row(&verdict, Added::default())?;
     }
     bar.finish_and_clear();
-    report.finish(other_sheets)
+    Ok(report.finish(other_sheets)?)
 }
 
 /// What a node adds to the verdict on a row.
@@ -132,6 +145,8 @@ pub(super) enum Ids {
 /// A row's verdict on a caught notice as one JSON object; that on a lead is a [`JsonRow`].
 #[derive(Serialize)]
 struct JsonCaughtRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sheet: Option<String>,
     row: u32,
     verdict: String,
     reasons: Vec<JsonReason>,
@@ -141,6 +156,7 @@ struct JsonCaughtRow {
 impl From<JsonRow> for JsonCaughtRow {
     fn from(row: JsonRow) -> Self {
         Self {
+            sheet: row.sheet,
             row: row.row,
             verdict: row.verdict,
             reasons: row.reasons,
@@ -264,7 +280,11 @@ impl Rows {
             let (row, label, lead_id) = if nth == 0 {
                 let lead_id = added.lead_id.as_deref().map(print::plain);
                 let label = verdict.verdict.label(self.lang);
-                (verdict.row.to_string(), label, lead_id.unwrap_or_default())
+                (
+                    verdict.row().to_string(),
+                    label,
+                    lead_id.unwrap_or_default(),
+                )
             } else {
                 (String::new(), "", String::new())
             };

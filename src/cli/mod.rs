@@ -16,6 +16,7 @@ mod init;
 mod lead;
 pub mod lead_check;
 mod listing;
+mod out_file;
 mod partner;
 mod print;
 mod referral;

@@ -1,6 +1,7 @@
 //! Closed lists as they come off the wire, and as people read them.
 
 use crate::{
+    access::Purpose,
     domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
     record::{self, pb},
 };
@@ -44,6 +45,17 @@ pub(super) const fn urgency_label(urgency: Urgency, lang: Lang) -> &'static str 
         Urgency::Critical => "特急",
     };
     lang.pick(zh, urgency.as_str())
+}
+
+pub(super) const fn purpose_label(purpose: Purpose, lang: Lang) -> &'static str {
+    let zh = match purpose {
+        Purpose::Screening => "线索核查",
+        Purpose::Case => "案件侦办",
+        Purpose::Assistance => "协查办理",
+        Purpose::Supervision => "督查",
+        Purpose::Audit => "审计",
+    };
+    lang.pick(zh, purpose.as_str())
 }
 
 /// Key and label of an action on a lead.

@@ -39,9 +39,12 @@ fn set(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-/// Lists and limits are written as in the file; all else is text, so that a code of six digits is no number.
+/// Lists, limits and quotas are written as in the file; all else is text, so that a code of six digits is no number.
 fn typed(path: &str, value: &str) -> Value {
-    let as_in_file = value.trim_start().starts_with('[') || path.starts_with("limits__");
+    let as_in_file = value.trim_start().starts_with('[')
+        || ["limits__", "quotas__"]
+            .iter()
+            .any(|numbers| path.starts_with(numbers));
     format!("value = {value}")
         .parse::<Table>()
         .ok()

@@ -7,7 +7,7 @@ use super::{
     written::{self, Written},
 };
 use crate::{
-    access::{Principal, Role, Units},
+    access::{Principal, Quotas, Role, Units},
     domain::Jurisdiction,
     tls::{EndpointUrl, GateLimits},
 };
@@ -42,6 +42,8 @@ pub struct Config {
     pub check: Check,
     /// What it gives away at most.
     pub limits: Limits,
+    /// What each principal may ask for.
+    pub quotas: Quotas,
 }
 
 /// `[listen]`.
@@ -96,11 +98,17 @@ pub struct Check {
 /// `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections, those in their handshake included.
+    /// Connections whose handshake is over.
     pub connections: usize,
+    /// Of them, from one address.
+    pub connections_per_address: usize,
+    /// Of them, by one principal.
+    pub connections_per_principal: usize,
+    /// Handshakes under way.
+    pub handshakes: usize,
     /// Requests at a time on one connection.
     pub requests_per_connection: usize,
-    /// For a handshake.
+    /// For a handshake, and then for the first words.
     pub handshake_timeout: Duration,
     /// For connections to finish when the node stops.
     pub drain: Duration,
@@ -111,6 +119,9 @@ impl Limits {
     pub const fn gate(&self) -> GateLimits {
         GateLimits {
             connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            connections_per_principal: self.connections_per_principal,
+            handshakes: self.handshakes,
             handshake_timeout: self.handshake_timeout,
         }
     }
@@ -227,6 +238,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             partners: written.check.partners,
         },
         limits: limits(&written.limits),
+        quotas: quotas(&written.quotas),
         path: path.to_owned(),
     })
 }
@@ -265,12 +277,40 @@ fn listen(
 
 fn limits(written: &written::Limits) -> Limits {
     let seconds = |s: Option<u32>, default: u32| Duration::from_secs(s.unwrap_or(default).into());
+    let number = |n: Option<NonZeroUsize>, default: usize| n.map_or(default, NonZeroUsize::get);
+    let gate = GateLimits::default();
     Limits {
-        connections: written.connections.map_or(1024, NonZeroUsize::get),
-        requests_per_connection: written
-            .requests_per_connection
-            .map_or(64, NonZeroUsize::get),
+        connections: number(written.connections, gate.connections),
+        connections_per_address: number(
+            written.connections_per_address,
+            gate.connections_per_address,
+        ),
+        connections_per_principal: number(
+            written.connections_per_principal,
+            gate.connections_per_principal,
+        ),
+        handshakes: number(written.handshakes, gate.handshakes),
+        requests_per_connection: number(written.requests_per_connection, 64),
         handshake_timeout: seconds(written.handshake_timeout_s.map(NonZeroU32::get), 10),
         drain: seconds(written.drain_s, 30),
+    }
+}
+
+fn quotas(written: &written::Quotas) -> Quotas {
+    let (or, default) = (
+        |n: Option<NonZeroU32>, default: u32| n.map_or(default, NonZeroU32::get),
+        Quotas::default(),
+    );
+    Quotas {
+        calls_per_minute: or(written.calls_per_minute, default.calls_per_minute),
+        pushed_per_minute: or(written.pushed_per_minute, default.pushed_per_minute),
+        pushed_per_day: or(written.pushed_per_day, default.pushed_per_day),
+        opened_per_hour: or(written.opened_per_hour, default.opened_per_hour),
+        searches_per_hour: or(written.searches_per_hour, default.searches_per_hour),
+        misses_per_hour: or(written.misses_per_hour, default.misses_per_hour),
+        conflicts_per_hour: or(written.conflicts_per_hour, default.conflicts_per_hour),
+        dispatches_per_minute: or(written.dispatches_per_minute, default.dispatches_per_minute),
+        dispatches_per_day: or(written.dispatches_per_day, default.dispatches_per_day),
+        streams: or(written.streams, default.streams),
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Written {
     pub(super) check: Check,
     #[serde(default)]
     pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) quotas: Quotas,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,9 +84,27 @@ pub(super) struct Check {
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) connections: Option<NonZeroUsize>,
+    pub(super) connections_per_address: Option<NonZeroUsize>,
+    pub(super) connections_per_principal: Option<NonZeroUsize>,
+    pub(super) handshakes: Option<NonZeroUsize>,
     pub(super) requests_per_connection: Option<NonZeroUsize>,
     pub(super) handshake_timeout_s: Option<NonZeroU32>,
     pub(super) drain_s: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quotas {
+    pub(super) calls_per_minute: Option<NonZeroU32>,
+    pub(super) pushed_per_minute: Option<NonZeroU32>,
+    pub(super) pushed_per_day: Option<NonZeroU32>,
+    pub(super) opened_per_hour: Option<NonZeroU32>,
+    pub(super) searches_per_hour: Option<NonZeroU32>,
+    pub(super) misses_per_hour: Option<NonZeroU32>,
+    pub(super) conflicts_per_hour: Option<NonZeroU32>,
+    pub(super) dispatches_per_minute: Option<NonZeroU32>,
+    pub(super) dispatches_per_day: Option<NonZeroU32>,
+    pub(super) streams: Option<NonZeroU32>,
 }
 
 fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>

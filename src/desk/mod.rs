@@ -18,6 +18,7 @@ mod partners;
 mod policy;
 mod push;
 mod query;
+mod quotas;
 mod referral_admission;
 mod referral_query;
 mod referral_rows;
@@ -44,6 +45,7 @@ pub use partners::{
 pub use policy::{PolicyView, ensure_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
 pub use query::{LeadQuery, Page};
+pub use quotas::{recount_quotas, report_quota};
 pub use referral_query::{ReferralChange, ReferralPage, ReferralQuery};
 pub use referral_rows::{ReferralRow, ReferralState};
 pub use referral_steps::{NewReferral, ReferralRefused, ReferralStepTaken, Stepping};

@@ -356,7 +356,8 @@ pub(super) fn show<V: RecordView>(
         | Kind::EvidenceKept { .. }
         | Kind::ReferralDrafted(_)
         | Kind::ReferralApproved { .. }
-        | Kind::RecordAssigned { .. } => return Ok(()),
+        | Kind::RecordAssigned { .. }
+        | Kind::QuotaReached(_) => return Ok(()),
     };
     let Kind::DispatchSent(sent) = &made.kind else {
         return Ok(());

@@ -27,7 +27,8 @@ impl GradeScheme {
         }
     }
 
-    const fn source_grades(self) -> &'static str {
+    /// Its source grades, one character each.
+    pub const fn source_grades(self) -> &'static str {
         match self {
             Self::Admiralty => "ABCDEF",
             Self::Europol4x4 => "ABCX",
@@ -35,7 +36,8 @@ impl GradeScheme {
         }
     }
 
-    const fn information_grades(self) -> &'static str {
+    /// Its information grades, one character each.
+    pub const fn information_grades(self) -> &'static str {
         match self {
             Self::Admiralty => "123456",
             Self::Europol4x4 => "1234",

@@ -71,6 +71,15 @@ impl Cell {
         }
     }
 
+    /// As a person would type it.
+    pub(super) fn as_written(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(n, _) => number_text(*n).into_owned(),
+            Self::Date(when) => iso_date(*when),
+        }
+    }
+
     /// The text for a column, and what was found on the way to it.
     pub(super) fn into_text(self, column: impl SheetColumn) -> (String, Option<FindingCode>) {
         let is_citizen_number = column.is_citizen_number();

@@ -1,9 +1,9 @@
 //! A workbook's sheet, row by row.
 
-use super::{SheetError, cell::Cell, guard, header::Header};
+use super::{Place, RawCells, SheetError, Table, cell::Cell, guard, header::Header};
 use crate::domain::{Column, Finding, FindingCode, SheetColumn};
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
-use std::{io::Cursor, path::Path, vec};
+use std::{io::Cursor, path::Path, sync::Arc, vec};
 
 /// The most rows of a file, headers and blank ones included.
 pub const MAX_ROWS: u32 = 50_000;
@@ -17,10 +17,12 @@ const MAX_TEXT_BYTES: usize = 256 * 1024 * 1024;
 /// A row below the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<C: SheetColumn = Column> {
-    /// The sheet's own number, from 1.
-    pub row: u32,
+    /// Where it stands.
+    pub place: Place,
     /// What is in it.
     pub content: Content<C>,
+    /// Its cells as written.
+    pub cells: RawCells,
 }
 
 /// What is in a row.
@@ -40,7 +42,7 @@ pub enum Content<C: SheetColumn = Column> {
 /// A sheet of leads, or of what else has columns, read to its end: opening it finds everything that can be wrong with the file.
 #[derive(Debug)]
 pub struct Sheet<C: SheetColumn = Column> {
-    name: String,
+    table: Arc<Table>,
     other_sheets: usize,
     header: Header<C>,
     rows: Vec<RawRow>,
@@ -86,8 +88,9 @@ impl<C: SheetColumn> Sheet<C> {
         // Numbered in advance and never filled: the sheet ends above.
         let is_filled = |raw: &RawRow| raw.cells.iter().any(|(at, _)| header.at(*at).is_some());
         data.truncate(data.iter().rposition(is_filled).map_or(0, |last| last + 1));
+        let table = Arc::new(Table::new(Some(name), below.row, as_written(&below.cells)));
         Ok(Self {
-            name,
+            table,
             other_sheets,
             header,
             rows: blanks_between(below.row, data),
@@ -96,7 +99,7 @@ impl<C: SheetColumn> Sheet<C> {
 
     /// Its name in the workbook.
     pub fn name(&self) -> &str {
-        &self.name
+        self.table.name().unwrap_or_default()
     }
 
     /// How many more visible worksheets the workbook has. They are not read.
@@ -124,6 +127,8 @@ impl<C: SheetColumn> Sheet<C> {
                 .map(|column| Finding::new(column, FindingCode::MissingColumn))
                 .collect(),
             header: self.header,
+            table: self.table,
+            nth: 0,
             rows: self.rows.into_iter(),
         }
     }
@@ -132,6 +137,8 @@ impl<C: SheetColumn> Sheet<C> {
 /// The rows of a sheet; from [`Sheet::rows`].
 #[derive(Debug)]
 pub struct Rows<C: SheetColumn = Column> {
+    table: Arc<Table>,
+    nth: u32,
     header: Header<C>,
     missing: Vec<Finding<C>>,
     rows: vec::IntoIter<RawRow>,
@@ -145,6 +152,8 @@ impl<C: SheetColumn> Iterator for Rows<C> {
         let mut fields = Box::<C::Fields>::default();
         let mut findings = self.missing.clone();
         let mut blank = true;
+        let mut cells = as_written(&raw.cells);
+        cells.resize(cells.len().max(self.table.header().len()), String::new());
         for (at, cell) in raw.cells {
             // A column that it is not read for: a serial number, or what no lead may say.
             let Some(column) = self.header.at(at) else {
@@ -160,9 +169,15 @@ impl<C: SheetColumn> Iterator for Rows<C> {
         } else {
             Content::Filled { fields, findings }
         };
+        self.nth += 1;
         Some(Row {
-            row: raw.row,
+            place: Place {
+                table: Arc::clone(&self.table),
+                row: raw.row,
+                nth: self.nth,
+            },
             content,
+            cells: RawCells::new(cells),
         })
     }
 
@@ -210,6 +225,17 @@ fn read_rows(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<Raw
         return Err(SheetError::Empty);
     }
     Ok(rows)
+}
+
+/// The text of cells, from the first column on, with nothing in those between.
+fn as_written(cells: &[(u32, Cell)]) -> Vec<String> {
+    let mut written = Vec::new();
+    for (at, cell) in cells {
+        // Columns are at most 16,384: the guard has looked.
+        written.resize_with(usize::try_from(*at).unwrap_or(usize::MAX), String::new);
+        written.push(cell.as_written());
+    }
+    written
 }
 
 /// Where the header stands: the first row that names three columns, else the first that names any.

@@ -1,6 +1,6 @@
 //! One verdict a row.
 
-use super::{Content, Row, Sheet};
+use super::{Content, Place, RawCells, Row, Sheet};
 use crate::domain::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
     Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn,
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
+    sync::Arc,
 };
 
 /// What becomes of a row.
@@ -126,30 +127,42 @@ impl Reads for &CaughtRules<'_> {
 /// The verdict on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowVerdict<C = Column, P = Parsed> {
-    /// The sheet's own number, from 1.
-    pub row: u32,
+    /// Where it stands.
+    pub place: Place,
     /// What becomes of it.
     pub verdict: Verdict,
     /// Why, the most important first; on an accepted row only warnings.
     pub findings: Vec<Finding<C>>,
     /// What was read, on an accepted row.
     pub parsed: Option<P>,
-    /// The row of the same number further up, on a duplicate or a changed one.
-    pub first_row: Option<u32>,
+    /// The row of the same number before it, on a duplicate or a changed one; perhaps of another worksheet.
+    pub first: Option<Place>,
+    /// Its cells as written.
+    pub cells: RawCells,
 }
 
 impl<C: SheetColumn, P> RowVerdict<C, P> {
-    /// What a finding of this row says, with the row that it refers to.
+    /// The sheet's own number of the row, from 1.
+    pub const fn row(&self) -> u32 {
+        self.place.row
+    }
+
+    /// What a finding of this row says, with the row that it refers to, and its worksheet where that is another.
     pub fn message(&self, finding: &Finding<C>, lang: Lang) -> String {
         let said = finding.message(lang);
-        match (finding.code, self.first_row, lang) {
-            (FindingCode::DuplicateInFile | FindingCode::ChangedContent, Some(row), Lang::Zh) => {
-                format!("{said}（第{row}行）")
-            }
-            (FindingCode::DuplicateInFile | FindingCode::ChangedContent, Some(row), Lang::En) => {
-                format!("{said} (row {row})")
-            }
-            _ => said,
+        let first = match (finding.code, &self.first) {
+            (FindingCode::DuplicateInFile | FindingCode::ChangedContent, Some(first)) => first,
+            _ => return said,
+        };
+        let row = first.row;
+        let sheet = (first.table != self.place.table)
+            .then(|| first.table.name())
+            .flatten();
+        match (lang, sheet) {
+            (Lang::Zh, None) => format!("{said}（第{row}行）"),
+            (Lang::Zh, Some(sheet)) => format!("{said}（工作表“{sheet}”第{row}行）"),
+            (Lang::En, None) => format!("{said} (row {row})"),
+            (Lang::En, Some(sheet)) => format!("{said} (worksheet \"{sheet}\", row {row})"),
         }
     }
 
@@ -161,7 +174,8 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
             message: self.message(finding, lang),
         };
         JsonRow {
-            row: self.row,
+            sheet: self.place.table.name().map(str::to_owned),
+            row: self.row(),
             verdict: self.verdict.as_str().to_owned(),
             reasons: self.findings.iter().map(reason).collect(),
             lead_id,
@@ -172,7 +186,10 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
 /// A row's verdict as one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonRow {
-    /// The sheet's own number.
+    /// The worksheet's name; none for a CSV file and for a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// The sheet's own number, or that of the record.
     pub row: u32,
     /// `accept`, `duplicate`, `reject` or `skip`.
     pub verdict: String,
@@ -204,11 +221,19 @@ pub fn check<'a, R: Reads + 'a>(
 
 /// The verdict on a single form, as on the one row of a sheet.
 pub fn check_form<R: Reads>(fields: FieldsOf<R>, rules: R) -> RowVerdict<R::Column, R::Parsed> {
-    let content = Content::Filled {
-        fields: Box::new(fields),
-        findings: Vec::new(),
+    let row = Row {
+        place: Place {
+            table: Arc::default(),
+            row: 1,
+            nth: 1,
+        },
+        content: Content::Filled {
+            fields: Box::new(fields),
+            findings: Vec::new(),
+        },
+        cells: RawCells::default(),
     };
-    judge(Row { row: 1, content }, rules, &mut Seen::default())
+    judge(row, rules, &mut Seen::default())
 }
 
 fn judge<R: Reads>(
@@ -216,41 +241,45 @@ fn judge<R: Reads>(
     rules: R,
     seen: &mut Seen,
 ) -> RowVerdict<R::Column, R::Parsed> {
-    let Row { row, content } = row;
-    let verdict = |verdict, findings| RowVerdict {
-        row,
-        verdict,
-        findings,
+    let Row {
+        place,
+        content,
+        cells,
+    } = row;
+    let mut verdict = RowVerdict {
+        place,
+        verdict: Verdict::Skip,
+        findings: Vec::new(),
         parsed: None,
-        first_row: None,
+        first: None,
+        cells,
     };
-    match content {
-        Content::Blank => verdict(Verdict::Skip, vec![Finding::on_row(FindingCode::BlankRow)]),
-        Content::Filled { fields, findings } => match parse(*fields, findings, rules) {
-            Err(findings) => verdict(Verdict::Reject, findings),
-            Ok(mut parsed) => match seen.note(R::identity(&parsed), row) {
-                Before::Not => RowVerdict {
-                    findings: R::warnings(&mut parsed).clone(),
-                    parsed: Some(parsed),
-                    ..verdict(Verdict::Accept, Vec::new())
-                },
-                Before::Same(first) => RowVerdict {
-                    first_row: Some(first),
-                    ..verdict(
-                        Verdict::Duplicate,
-                        vec![Finding::new(R::NUMBER, FindingCode::DuplicateInFile)],
-                    )
-                },
-                Before::Other(first) => RowVerdict {
-                    first_row: Some(first),
-                    ..verdict(
-                        Verdict::Reject,
-                        vec![Finding::new(R::NUMBER, FindingCode::ChangedContent)],
-                    )
-                },
-            },
-        },
-    }
+    let Content::Filled { fields, findings } = content else {
+        verdict.findings = vec![Finding::on_row(FindingCode::BlankRow)];
+        return verdict;
+    };
+    let mut parsed = match parse(*fields, findings, rules) {
+        Ok(parsed) => parsed,
+        Err(findings) => {
+            verdict.verdict = Verdict::Reject;
+            verdict.findings = findings;
+            return verdict;
+        }
+    };
+    let (becomes, code, first) = match seen.note(R::identity(&parsed), &verdict.place) {
+        Before::Not => {
+            verdict.verdict = Verdict::Accept;
+            verdict.findings = R::warnings(&mut parsed).clone();
+            verdict.parsed = Some(parsed);
+            return verdict;
+        }
+        Before::Same(first) => (Verdict::Duplicate, FindingCode::DuplicateInFile, first),
+        Before::Other(first) => (Verdict::Reject, FindingCode::ChangedContent, first),
+    };
+    verdict.verdict = becomes;
+    verdict.findings = vec![Finding::new(R::NUMBER, code)];
+    verdict.first = Some(first);
+    verdict
 }
 
 /// Reads a row whose cells may have had findings of their own.
@@ -285,28 +314,28 @@ fn parse<R: Reads>(
     }
 }
 
-/// The rows accepted so far, by digests: a number, its content, and where it stood. 68 bytes a row, whatever is in it.
+/// The rows accepted so far, by digests: a number, its content, and where it stood. 80 bytes a row, whatever is in it.
 #[derive(Default)]
-struct Seen(HashMap<[u8; 32], ([u8; 32], u32)>);
+struct Seen(HashMap<[u8; 32], ([u8; 32], Place)>);
 
 /// Whether a number was there before.
 enum Before {
     Not,
-    Same(u32),
-    Other(u32),
+    Same(Place),
+    Other(Place),
 }
 
 impl Seen {
-    fn note(&mut self, (number, content): (&str, Vec<u8>), row: u32) -> Before {
+    fn note(&mut self, (number, content): (&str, Vec<u8>), place: &Place) -> Before {
         let content = sha256(&content);
         match self.0.entry(sha256(number.as_bytes())) {
             Entry::Vacant(entry) => {
-                entry.insert((content, row));
+                entry.insert((content, place.clone()));
                 Before::Not
             }
-            Entry::Occupied(entry) => match *entry.get() {
-                (first, at) if first == content => Before::Same(at),
-                (_, at) => Before::Other(at),
+            Entry::Occupied(entry) => match entry.get() {
+                (first, at) if *first == content => Before::Same(at.clone()),
+                (_, at) => Before::Other(at.clone()),
             },
         }
     }

@@ -11,11 +11,11 @@ pub use serve::{NodeError, serve};
 pub use trust::TrustError;
 
 use crate::{
-    access::Policy,
+    access::{Ledger, Policy},
     config::Config,
     desk::{
         AssignmentView, CaughtView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused,
-        PartnerView, PolicyView, ReferralView, ensure_policy, start_log,
+        PartnerView, PolicyView, ReferralView, ensure_policy, recount_quotas, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -23,7 +23,7 @@ use crate::{
         VaultError, Witness, WitnessError,
     },
     log::{Log, LogHealth, LogOptions, OpenError, View},
-    rpc::{self, GrpcCarrier, PartnersChanged, RevocationLists},
+    rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
     store::{KeyFile, OpenStoreError, SledStore, Store as _, StoreError, keys},
     telemetry::{Probe, Readiness},
     tls::{self, Cards, Drained, TlsError},
@@ -278,6 +278,17 @@ impl Node {
             Arc::clone(&outbox),
             Arc::clone(&directory),
         );
+        let (quotas, now) = (config.quotas, clock.now());
+        let ledger = log
+            .read(move |reader| {
+                let mut ledger = Ledger::new(own, quotas);
+                recount_quotas(reader, now, &mut ledger).map(|()| ledger)
+            })
+            .await
+            .map_err(|e| StartError::Log(e.to_string()))?
+            .map_err(|e| StartError::Log(e.to_string()))?;
+        let (meter, reports) = Meter::new(ledger, Arc::clone(&clock));
+        tasks.spawn(reports.write(log.clone(), own, stop.clone()));
         let changed = Follow {
             partners: partners.clone(),
             directory: Arc::clone(&directory),
@@ -286,6 +297,7 @@ impl Node {
         };
         let router = rpc::router(rpc::Services {
             policy: Arc::clone(&policy),
+            meter,
             log: log.clone(),
             desk,
             partners,

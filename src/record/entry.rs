@@ -2,7 +2,7 @@
 
 use super::{DispatchSent, EntryDefect, Refusal, checkpoint, pb, wire};
 use crate::{
-    access::{Assignee, Basis, Grounds, Principal, Units},
+    access::{Assignee, Basis, Grounds, Principal, QuotaReport, Units},
     domain::{DispatchId, EntryId, Jurisdiction, RecordId, Timestamp},
     merkle::{self, Hash},
     note::Checkpoint,
@@ -142,6 +142,8 @@ pub enum Kind {
         /// To whom; nothing opens it to all of the node's officers.
         assignee: Option<Assignee>,
     },
+    /// A principal was slowed or refused because it asked for too much.
+    QuotaReached(QuotaReport),
 }
 
 /// A dispatch as it arrived, with what proves that it is in its sender's log.
@@ -233,6 +235,7 @@ impl Kind {
             Self::ReferralDrafted(_) => "referral_drafted",
             Self::ReferralApproved { .. } => "referral_approved",
             Self::RecordAssigned { .. } => "record_assigned",
+            Self::QuotaReached(_) => "quota_reached",
         }
     }
 
@@ -342,6 +345,14 @@ impl Kind {
                     .map(Assignee::to_string)
                     .unwrap_or_default(),
             }),
+            Self::QuotaReached(report) => W::QuotaReached(pb::QuotaReached {
+                principal: report.principal.to_string(),
+                quota: wire::quota_to_wire(report.quota),
+                limit: report.limit,
+                counted: report.counted,
+                window_s: report.window_s,
+                refused: report.refused,
+            }),
         }
     }
 
@@ -435,6 +446,14 @@ impl Kind {
                     assignee => Some(wire::parse(assignee, "assignee")?),
                 },
             },
+            W::QuotaReached(reached) => Self::QuotaReached(QuotaReport {
+                principal: wire::parse(&reached.principal, "principal")?,
+                quota: wire::quota_from_wire(reached.quota).ok_or(EntryDefect::Missing("quota"))?,
+                limit: reached.limit,
+                counted: reached.counted,
+                window_s: reached.window_s,
+                refused: reached.refused,
+            }),
             W::EvidenceKept(evidence) => Self::EvidenceKept {
                 jurisdiction: wire::parse(&evidence.jurisdiction, "jurisdiction")?,
                 first: checkpoint::parts(wire::required(evidence.first, "first")?, "first")?,

@@ -1,7 +1,7 @@
 //! Fields as they come off the wire, each with an error that names it.
 
 use crate::{
-    access::{Officer, Purpose, UnitName, Units},
+    access::{Officer, Purpose, Quota, UnitName, Units},
     domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
     merkle::Hash,
     record::pb,
@@ -93,6 +93,11 @@ macro_rules! mapped {
 mapped!(Purpose, pb::Purpose, purpose_to_wire, purpose_from_wire {
     Screening = Screening, Case = Case, Assistance = Assistance, Supervision = Supervision,
     Audit = Audit,
+});
+mapped!(Quota, pb::Quota, quota_to_wire, quota_from_wire {
+    Calls = Calls, PushedSteadily = PushedSteadily, Pushed = Pushed, Opened = Opened,
+    Searches = Searches, Misses = Misses, Conflicts = Conflicts,
+    DispatchesSteadily = DispatchesSteadily, Dispatches = Dispatches,
 });
 mapped!(Urgency, pb::Urgency, urgency_to_wire, urgency_from_wire {
     Normal = Normal, Urgent = Urgent, Critical = Critical,

@@ -47,7 +47,7 @@ impl pb::audit_server::Audit for AuditService {
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         self.door
-            .permit(&extensions, request.grounds, access::ReadLog)?;
+            .permit(&extensions, request.grounds, access::ReadCheckpoint)?;
         Ok(Response::new(pb::GetCheckpointResponse {
             checkpoint: self.log.checkpoint().note().as_bytes().to_vec().into(),
             verifier_key: self.log.verifier_key().to_string(),
@@ -59,8 +59,9 @@ impl pb::audit_server::Audit for AuditService {
         request: Request<pb::ReplayRequest>,
     ) -> Result<Response<ReplayStream>, Status> {
         let (_, extensions, request) = request.into_parts();
-        self.door
-            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (_, lease) = self
+            .door
+            .permit_stream(&extensions, request.grounds, access::ReadLog)?;
         let (log, end) = (self.log.clone(), self.size(request.to));
         if end > self.log.checkpoint().size() || request.from > end {
             return Err(Status::out_of_range(format!(
@@ -99,7 +100,7 @@ impl pb::audit_server::Audit for AuditService {
                 )))
             }
         });
-        Ok(Response::new(Box::pin(leaves)))
+        Ok(Response::new(lease.over(leaves)))
     }
 
     async fn prove_inclusion(

@@ -1,23 +1,28 @@
 //! Who calls, and may they.
 
-use super::{convert, pb, status};
+use super::{
+    convert,
+    meter::{Meter, Metered, Searching, StreamLease},
+    pb, status,
+};
 use crate::{
-    access::{Act, Permit, Policy, Principal},
+    access::{Act, Permit, Policy, Principal, Quota},
     tls::Peer,
 };
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tonic::{Extensions, Status};
 
-/// Decides about every call. Denials are counted, and logged with all other refusals.
+/// Decides about every call: who may, and how much. Denials are counted, and logged with all other refusals.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     policy: Arc<ArcSwap<Policy>>,
+    meter: Arc<Meter>,
 }
 
 impl Door {
-    pub(super) fn new(policy: Arc<ArcSwap<Policy>>) -> Self {
-        Self { policy }
+    pub(super) fn new(policy: Arc<ArcSwap<Policy>>, meter: Arc<Meter>) -> Self {
+        Self { policy, meter }
     }
 
     /// Who is at the other end of the connection.
@@ -28,7 +33,12 @@ impl Door {
             .ok_or_else(|| Status::unauthenticated("no client certificate came with this call"))
     }
 
-    /// A permit for an act, on the grounds stated.
+    /// The caller's side of the quotas.
+    pub(super) fn metered(&self, principal: &Principal) -> Metered {
+        Metered::new(Arc::clone(&self.meter), principal.clone())
+    }
+
+    /// A permit for an act, on the grounds stated. A denied call has spent what a call spends.
     pub(super) fn permit<A: Act>(
         &self,
         extensions: &Extensions,
@@ -36,26 +46,61 @@ impl Door {
         act: A,
     ) -> Result<Permit<A>, Status> {
         let principal = Self::principal(extensions)?;
+        self.meter.spend(&principal, Quota::Calls, 1)?;
         let grounds = convert::grounds(grounds).map_err(|defect| {
             refused("no_grounds");
             status::grounds(&defect)
         })?;
-        self.policy
+        let permit = self
+            .policy
             .load()
             .authorize(&principal, grounds, act)
-            .map_err(|denial| status::denial(&denial))
+            .map_err(|denial| status::denial(&denial))?;
+        if let Some(quota) = A::SPENDS {
+            self.meter.spend(&principal, quota, 1)?;
+        }
+        Ok(permit)
     }
 
-    /// The partner whose node calls.
+    /// A permit for an act that lasts, with its place among the caller's streams.
+    pub(super) fn permit_stream<A: Act>(
+        &self,
+        extensions: &Extensions,
+        grounds: Option<pb::Grounds>,
+        act: A,
+    ) -> Result<(Permit<A>, StreamLease), Status> {
+        let permit = self.permit(extensions, grounds, act)?;
+        let lease = self.metered(permit.principal()).stream()?;
+        Ok((permit, lease))
+    }
+
+    /// Counts a search for a person, where the call is one, and waits until it is its turn.
+    pub(super) async fn search<A>(
+        &self,
+        permit: &Permit<A>,
+        person: Option<&str>,
+    ) -> Result<Searching, Status> {
+        match person {
+            Some(person) => self.metered(permit.principal()).search(person).await,
+            None => Ok(Searching::nobody()),
+        }
+    }
+
+    /// The partner whose node calls, with its stream's place and its side of the quotas.
     pub(super) fn partner(
         &self,
         extensions: &Extensions,
-    ) -> Result<crate::domain::Jurisdiction, Status> {
+    ) -> Result<(crate::domain::Jurisdiction, Metered, StreamLease), Status> {
         let principal = Self::principal(extensions)?;
-        self.policy
+        self.meter.spend(&principal, Quota::Calls, 1)?;
+        let partner = self
+            .policy
             .load()
             .authorize_relay(&principal)
-            .map_err(|denial| status::denial(&denial))
+            .map_err(|denial| status::denial(&denial))?;
+        let metered = self.metered(&principal);
+        let lease = metered.stream()?;
+        Ok((partner, metered, lease))
     }
 }
 

@@ -149,6 +149,8 @@ fn failed(status: Status) -> CarrierError {
         Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented
     ) {
         "the partner could not read what this node sent; compare versions with it"
+    } else if code == Code::ResourceExhausted {
+        "the partner takes no more from this node for now; what waits here goes on by itself"
     } else {
         "the partner cannot receive now"
     };

@@ -1,6 +1,12 @@
 //! The `Caught` service.
 
-use super::{WireDefect, caller::Door, convert, pb, status};
+use super::{
+    WireDefect,
+    caller::Door,
+    convert, pb,
+    push::{self, Judged, Sheet, Verdicts},
+    status,
+};
 use crate::{
     access,
     desk::{
@@ -10,63 +16,39 @@ use crate::{
     domain::{CaughtState, RecordId, ResidentNumber, Timestamp},
     record,
 };
-use futures_util::{Stream, StreamExt as _, stream};
-use std::{pin::Pin, time::Duration};
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
-
-/// Notices of one caller that may be on their way into the log at once.
-const PUSH_WINDOW: usize = 256;
-
-/// A caller that sends nothing for so long is let go.
-const PUSH_IDLE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(super) struct CaughtService {
     pub(super) door: Door,
     pub(super) desk: Desk,
+    pub(super) tasks: TaskTracker,
 }
-
-type PushStream = Pin<Box<dyn Stream<Item = Result<pb::PushCaughtResponse, Status>> + Send>>;
-type Permit = access::Permit<access::PushCaught>;
 
 #[tonic::async_trait]
 impl pb::caught_server::Caught for CaughtService {
-    type PushCaughtStream = PushStream;
+    type PushCaughtStream = Verdicts<pb::PushCaughtResponse>;
 
     async fn push_caught(
         &self,
         request: Request<Streaming<pb::PushCaughtRequest>>,
-    ) -> Result<Response<PushStream>, Status> {
+    ) -> Result<Response<Self::PushCaughtStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let Some(first) = next(&mut requests).await? else {
-            return Err(Status::invalid_argument("no notice came"));
-        };
-        let grounds = first.grounds.clone();
-        let permit = self
-            .door
-            .permit(&extensions, grounds.clone(), access::PushCaught)?;
-        let rest = stream::try_unfold(requests, |mut requests| async {
-            let request = next(&mut requests).await?;
-            Ok(request.map(|request| (request, requests)))
-        });
+        let first = push::first::<Notices>(&mut requests).await?;
+        let (permit, lease) =
+            self.door
+                .permit_stream(&extensions, first.grounds.clone(), access::PushCaught)?;
+        let metered = self.door.metered(permit.principal());
         let desk = self.desk.clone();
-        let verdicts = stream::iter([Ok::<_, Status>(first)])
-            .chain(rest)
-            // One after the other into the log's queue, so that they enter the log in order; then many on their way.
-            .then(move |request| {
-                let (desk, permit, grounds) = (desk.clone(), permit.clone(), grounds.clone());
-                async move {
-                    let request: pb::PushCaughtRequest = request?;
-                    if request.grounds.is_some() && request.grounds != grounds {
-                        let mixed = "one push has one purpose and basis; push the others apart";
-                        return Err(Status::invalid_argument(mixed));
-                    }
-                    push_one(&desk, &permit, request).await
-                }
-            })
-            .map(|row| async { verdict(row?).await })
-            .buffered(PUSH_WINDOW);
-        Ok(Response::new(Box::pin(verdicts)))
+        let verdicts = push::start(
+            Notices { desk, permit },
+            (metered, lease),
+            first,
+            requests,
+            &self.tasks,
+        );
+        Ok(Response::new(verdicts))
     }
 
     async fn list_caught(
@@ -77,8 +59,13 @@ impl pb::caught_server::Caught for CaughtService {
         let permit = self
             .door
             .permit(&extensions, request.grounds.clone(), access::ListCaught)?;
-        let listed = self.desk.list_caught(&permit, query(request)?).await;
+        let query = query(request)?;
+        let number = query.resident_number.as_ref().map(|number| number.as_str());
+        let person = number.or(query.name.as_deref());
+        let searching = self.door.search(&permit, person).await?;
+        let listed = self.desk.list_caught(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        searching.found(!page.notices.is_empty());
         let CaughtPage {
             notices,
             next_after,
@@ -120,55 +107,64 @@ impl pb::caught_server::Caught for CaughtService {
     }
 }
 
-async fn next(
-    requests: &mut Streaming<pb::PushCaughtRequest>,
-) -> Result<Option<pb::PushCaughtRequest>, Status> {
-    tokio::time::timeout(PUSH_IDLE, requests.message())
-        .await
-        .map_err(|_| {
-            Status::deadline_exceeded("no notice came for a minute; push the rest again")
-        })?
+/// A sheet of notices.
+struct Notices {
+    desk: Desk,
+    permit: access::Permit<access::PushCaught>,
 }
 
-/// A row on its way: refused at once, or in the log's queue.
-type Row = (u64, Result<CaughtTicket, CaughtRefused>);
+impl Sheet for Notices {
+    type Request = pb::PushCaughtRequest;
+    /// Refused at once, or in the log's queue.
+    type Row = (u64, Result<CaughtTicket, CaughtRefused>);
+    type Response = pb::PushCaughtResponse;
+    const WINDOW: usize = 256;
+    const ROW: &'static str = "notice";
 
-async fn push_one(
-    desk: &Desk,
-    permit: &Permit,
-    request: pb::PushCaughtRequest,
-) -> Result<Row, Status> {
-    let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
-    let fields = record::caught_from_wire(notice);
-    Ok((request.row, desk.push_caught(permit, fields).await))
-}
+    fn grounds(request: &Self::Request) -> Option<&pb::Grounds> {
+        request.grounds.as_ref()
+    }
 
-async fn verdict((row, ticket): Row) -> Result<pb::PushCaughtResponse, Status> {
-    let pushed = match ticket {
-        Ok(ticket) => ticket.finish().await,
-        Err(refused) => Err(refused),
-    };
-    match pushed {
-        Ok(pushed) => Ok(pb::PushCaughtResponse {
-            row,
-            verdict: if pushed.duplicate {
-                pb::Verdict::Duplicate
-            } else {
-                pb::Verdict::Accept
-            } as i32,
-            reasons: convert::reasons(&pushed.warnings),
-            caught_id: pushed.record.to_string(),
-            log_index: pushed.index,
-        }),
-        Err(CaughtRefused::Rejected(findings)) => Ok(pb::PushCaughtResponse {
-            row,
-            verdict: pb::Verdict::Reject as i32,
-            reasons: convert::reasons(&findings),
-            caught_id: String::new(),
-            log_index: 0,
-        }),
-        Err(CaughtRefused::Stage(error)) => Err(status::internal(&error)),
-        Err(CaughtRefused::Desk(error)) => Err(status::desk(&error)),
+    async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
+        let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
+        let fields = record::caught_from_wire(notice);
+        let ticket = self.desk.push_caught(&self.permit, fields).await;
+        Ok((request.row, ticket))
+    }
+
+    async fn verdict((row, ticket): Self::Row) -> Result<Judged<Self::Response>, Status> {
+        let pushed = match ticket {
+            Ok(ticket) => ticket.finish().await,
+            Err(refused) => Err(refused),
+        };
+        match pushed {
+            Ok(pushed) => Ok(Judged {
+                response: pb::PushCaughtResponse {
+                    row,
+                    verdict: if pushed.duplicate {
+                        pb::Verdict::Duplicate
+                    } else {
+                        pb::Verdict::Accept
+                    } as i32,
+                    reasons: convert::reasons(&pushed.warnings),
+                    caught_id: pushed.record.to_string(),
+                    log_index: pushed.index,
+                },
+                conflict: false,
+            }),
+            Err(CaughtRefused::Rejected(findings)) => Ok(Judged {
+                response: pb::PushCaughtResponse {
+                    row,
+                    verdict: pb::Verdict::Reject as i32,
+                    reasons: convert::reasons(&findings),
+                    caught_id: String::new(),
+                    log_index: 0,
+                },
+                conflict: push::is_conflict(&findings),
+            }),
+            Err(CaughtRefused::Stage(error)) => Err(status::internal(&error)),
+            Err(CaughtRefused::Desk(error)) => Err(status::desk(&error)),
+        }
     }
 }
 

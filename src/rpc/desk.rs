@@ -1,24 +1,20 @@
 //! The `Desk` service.
 
-use super::{WireDefect, caller::Door, convert, pb, status};
+use super::{
+    WireDefect,
+    caller::Door,
+    convert, pb,
+    push::{self, Judged, Sheet, Verdicts},
+    status,
+};
 use crate::{
     access::{self, Permit},
     desk::{Desk, PushRefused, PushTicket},
     domain::LeadFields,
     record,
 };
-use futures_util::{Stream, StreamExt as _};
-use std::pin::Pin;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
-
-/// Leads of one caller that may be on their way into the log at once.
-const PUSH_WINDOW: usize = 1024;
-
-/// A caller that sends nothing for so long is let go.
-const PUSH_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(super) struct DeskService {
@@ -27,53 +23,29 @@ pub(super) struct DeskService {
     pub(super) tasks: TaskTracker,
 }
 
-type PushStream = Pin<Box<dyn Stream<Item = Result<pb::PushLeadsResponse, Status>> + Send>>;
-
-/// A row on its way: refused at once, or in the log's queue.
-type Row = (u64, Result<PushTicket, PushRefused>);
-
 #[tonic::async_trait]
 impl pb::desk_server::Desk for DeskService {
-    type PushLeadsStream = PushStream;
+    type PushLeadsStream = Verdicts<pb::PushLeadsResponse>;
 
     async fn push_leads(
         &self,
         request: Request<Streaming<pb::PushLeadsRequest>>,
-    ) -> Result<Response<PushStream>, Status> {
+    ) -> Result<Response<Self::PushLeadsStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let Some(first) = next(&mut requests).await? else {
-            return Err(Status::invalid_argument("no lead came"));
-        };
-        let permit = self
-            .door
-            .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
-        let (rows, queued) = mpsc::channel::<Result<Row, Status>>(PUSH_WINDOW);
-        let (desk, grounds) = (self.desk.clone(), first.grounds.clone());
-        self.tasks.spawn(async move {
-            let mut request = Some(first);
-            while let Some(lead) = request {
-                if lead.grounds.is_some() && lead.grounds != grounds {
-                    let mixed = "one push has one purpose and basis; push the others apart";
-                    drop(rows.send(Err(Status::invalid_argument(mixed))).await);
-                    return;
-                }
-                let row = push_one(&desk, &permit, lead).await;
-                let failed = row.is_err();
-                if rows.send(row).await.is_err() || failed {
-                    return;
-                }
-                request = match next(&mut requests).await {
-                    Ok(request) => request,
-                    Err(status) => {
-                        // The caller is gone or too slow; what it sent before is in the log all the same.
-                        drop(rows.send(Err(status)).await);
-                        return;
-                    }
-                };
-            }
-        });
-        let verdicts = ReceiverStream::new(queued).then(|row| async { verdict(row?).await });
-        Ok(Response::new(Box::pin(verdicts)))
+        let first = push::first::<Leads>(&mut requests).await?;
+        let (permit, lease) =
+            self.door
+                .permit_stream(&extensions, first.grounds.clone(), access::PushLeads)?;
+        let metered = self.door.metered(permit.principal());
+        let desk = self.desk.clone();
+        let verdicts = push::start(
+            Leads { desk, permit },
+            (metered, lease),
+            first,
+            requests,
+            &self.tasks,
+        );
+        Ok(Response::new(verdicts))
     }
 
     async fn list_leads(
@@ -85,12 +57,15 @@ impl pb::desk_server::Desk for DeskService {
             .door
             .permit(&extensions, request.grounds.clone(), access::ListLeads)?;
         let query = convert::query(&request)?;
+        let person = query.resident_number.as_ref().map(|number| number.as_str());
+        let searching = self.door.search(&permit, person).await?;
         let listed = self
             .desk
             .list(&permit, query)
             .await
             .map_err(|e| status::desk(&e))?;
         let (page, consulted_index) = listed.into_inner();
+        searching.found(!page.leads.is_empty());
         Ok(Response::new(pb::ListLeadsResponse {
             leads: page
                 .leads
@@ -168,48 +143,61 @@ impl pb::desk_server::Desk for DeskService {
     }
 }
 
-async fn next(
-    requests: &mut Streaming<pb::PushLeadsRequest>,
-) -> Result<Option<pb::PushLeadsRequest>, Status> {
-    tokio::time::timeout(PUSH_IDLE, requests.message())
-        .await
-        .map_err(|_| Status::deadline_exceeded("no lead came for a minute; push the rest again"))?
+/// A sheet of leads.
+struct Leads {
+    desk: Desk,
+    permit: Permit<access::PushLeads>,
 }
 
-async fn push_one(
-    desk: &Desk,
-    permit: &Permit<access::PushLeads>,
-    request: pb::PushLeadsRequest,
-) -> Result<Row, Status> {
-    let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
-    let fields: LeadFields = record::lead_from_wire(lead);
-    Ok((request.row, desk.push(permit, fields).await))
-}
+impl Sheet for Leads {
+    type Request = pb::PushLeadsRequest;
+    /// Refused at once, or in the log's queue.
+    type Row = (u64, Result<PushTicket, PushRefused>);
+    type Response = pb::PushLeadsResponse;
+    const WINDOW: usize = 1024;
+    const ROW: &'static str = "lead";
 
-async fn verdict((row, ticket): Row) -> Result<pb::PushLeadsResponse, Status> {
-    let pushed = match ticket {
-        Ok(ticket) => ticket.finish().await,
-        Err(refused) => Err(refused),
-    };
-    match pushed {
-        Ok(pushed) => Ok(pb::PushLeadsResponse {
-            row,
-            verdict: if pushed.duplicate {
-                pb::Verdict::Duplicate
-            } else {
-                pb::Verdict::Accept
-            } as i32,
-            reasons: convert::reasons(&pushed.warnings),
-            lead_id: pushed.record.to_string(),
-            log_index: pushed.index,
-        }),
-        Err(PushRefused::Rejected(findings)) => Ok(pb::PushLeadsResponse {
-            row,
-            verdict: pb::Verdict::Reject as i32,
-            reasons: convert::reasons(&findings),
-            lead_id: String::new(),
-            log_index: 0,
-        }),
-        Err(refused) => Err(status::push(&refused)),
+    fn grounds(request: &Self::Request) -> Option<&pb::Grounds> {
+        request.grounds.as_ref()
+    }
+
+    async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
+        let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
+        let fields: LeadFields = record::lead_from_wire(lead);
+        Ok((request.row, self.desk.push(&self.permit, fields).await))
+    }
+
+    async fn verdict((row, ticket): Self::Row) -> Result<Judged<Self::Response>, Status> {
+        let pushed = match ticket {
+            Ok(ticket) => ticket.finish().await,
+            Err(refused) => Err(refused),
+        };
+        match pushed {
+            Ok(pushed) => Ok(Judged {
+                response: pb::PushLeadsResponse {
+                    row,
+                    verdict: if pushed.duplicate {
+                        pb::Verdict::Duplicate
+                    } else {
+                        pb::Verdict::Accept
+                    } as i32,
+                    reasons: convert::reasons(&pushed.warnings),
+                    lead_id: pushed.record.to_string(),
+                    log_index: pushed.index,
+                },
+                conflict: false,
+            }),
+            Err(PushRefused::Rejected(findings)) => Ok(Judged {
+                response: pb::PushLeadsResponse {
+                    row,
+                    verdict: pb::Verdict::Reject as i32,
+                    reasons: convert::reasons(&findings),
+                    lead_id: String::new(),
+                    log_index: 0,
+                },
+                conflict: push::is_conflict(&findings),
+            }),
+            Err(refused) => Err(status::push(&refused)),
+        }
     }
 }

@@ -8,16 +8,20 @@ mod convert;
 #[doc(hidden)]
 pub mod decoding;
 mod desk;
+mod meter;
 mod partners;
 pub mod pb;
+mod push;
 mod referrals;
 mod refusals;
 mod relay;
+mod retry;
 mod server;
 mod status;
 
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
+pub use meter::{Meter, QuotaReports};
 pub use partners::PartnersChanged;
 pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Services, router};

@@ -136,8 +136,15 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let permit =
             self.door
                 .permit(&extensions, request.grounds.clone(), access::ListReferrals)?;
-        let listed = self.desk.list_referrals(&permit, query(request)?).await;
+        let person = [&request.subject_number, &request.subject_name]
+            .into_iter()
+            .find(|asked| !asked.is_empty())
+            .cloned();
+        let query = query(request)?;
+        let searching = self.door.search(&permit, person.as_deref()).await?;
+        let listed = self.desk.list_referrals(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        searching.found(!page.referrals.is_empty());
         Ok(Response::new(pb::ListReferralsResponse {
             referrals: page
                 .referrals
@@ -169,9 +176,9 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::WatchReferralsRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ListReferrals)?;
+        let (permit, lease) =
+            self.door
+                .permit_stream(&extensions, request.grounds, access::ListReferrals)?;
         let published = self.desk.follow();
         let now = published.borrow().size().checked_sub(1);
         let watching = Watching {
@@ -182,10 +189,8 @@ impl pb::referrals_server::Referrals for ReferralsService {
             published,
             stop: self.stop.clone(),
         };
-        Ok(Response::new(Box::pin(stream::try_unfold(
-            watching,
-            Watching::next,
-        ))))
+        let changes = stream::try_unfold(watching, Watching::next);
+        Ok(Response::new(lease.over(changes)))
     }
 }
 

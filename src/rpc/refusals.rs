@@ -1,7 +1,7 @@
 //! Every call that this node refuses leaves a line in its log: who called what, and why not.
 
 use crate::{
-    access::{Denial, GroundsDefect},
+    access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
 };
 use http::{Request, Response};
@@ -69,11 +69,14 @@ fn log(peer: Option<&Peer>, call: &str, status: &Status) {
     tracing::warn!(principal, call, code = ?status.code(), reason, "a call was refused");
 }
 
-/// The word for a denial that machines count; other refusals have none.
+/// The word for a denial or a quota that machines count; other refusals have none.
 fn stable(status: &Status) -> Option<&'static str> {
     let source = status.source()?;
     if let Some(denial) = source.downcast_ref::<Denial>() {
         return Some(denial.code());
+    }
+    if let Some(exceeded) = source.downcast_ref::<Exceeded>() {
+        return Some(exceeded.quota.as_str());
     }
     source.downcast_ref::<GroundsDefect>().map(|_| "no_grounds")
 }

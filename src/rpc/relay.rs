@@ -1,7 +1,8 @@
 //! The `Exchange` service: the receiving side of a stream between nodes.
 
-use super::{caller::Door, carrier::RevocationLists, convert, pb};
+use super::{caller::Door, carrier::RevocationLists, convert, meter::Metered, pb};
 use crate::{
+    access::Quota,
     exchange::{Directory, InboundSession, Inbox, PendingAnswers, SessionFault, Tree},
     tls::Peer,
 };
@@ -14,6 +15,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 /// A stream that does not say hello within this is let go.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+const QUOTAS: (Quota, Quota) = (Quota::DispatchesSteadily, Quota::Dispatches);
 
 /// Deliveries that may wait for the log at once.
 const UNDER_WAY: usize = 8;
@@ -40,7 +43,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         request: Request<Streaming<pb::RelayRequest>>,
     ) -> Result<Response<RelayStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let code = self.door.partner(&extensions)?;
+        let (code, metered, lease) = self.door.partner(&extensions)?;
         let partner = self
             .directory
             .get(code)
@@ -80,9 +83,12 @@ impl pb::exchange_server::Exchange for ExchangeService {
             responses.clone(),
         );
         self.tasks.spawn(async move {
-            let reading = read(&inbox, &mut session, requests, &waiting);
-            if let Some(Err(fault)) = stop.run_until_cancelled(reading).await {
-                let status = give_up(&extensions, &fault);
+            let reading = read(&inbox, &mut session, &metered, requests, &waiting);
+            if let Some(Err(ended)) = stop.run_until_cancelled(reading).await {
+                let status = match ended {
+                    Ended::Fault(fault) => give_up(&extensions, &fault),
+                    Ended::Quota(status) => status,
+                };
                 drop(faults.send(Err(status)).await);
             }
         });
@@ -91,7 +97,21 @@ impl pb::exchange_server::Exchange for ExchangeService {
             stop.run_until_cancelled(answer(&inbox, answered, pending, &responses))
                 .await;
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+        Ok(Response::new(lease.over(ReceiverStream::new(outgoing))))
+    }
+}
+
+/// Why a stream is ended here.
+enum Ended {
+    /// Something does not verify.
+    Fault(SessionFault),
+    /// The partner has sent its day's share; what waits in its outbox comes later.
+    Quota(Status),
+}
+
+impl<F: Into<SessionFault>> From<F> for Ended {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
     }
 }
 
@@ -99,20 +119,26 @@ impl pb::exchange_server::Exchange for ExchangeService {
 async fn read(
     inbox: &Inbox,
     session: &mut InboundSession,
+    metered: &Metered,
     mut requests: Streaming<pb::RelayRequest>,
     waiting: &mpsc::Sender<PendingAnswers>,
-) -> Result<(), SessionFault> {
+) -> Result<(), Ended> {
     loop {
         let request = match requests.message().await {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
-            Err(status) => return unread(&status),
+            Err(status) => return Ok(unread(&status)?),
         };
         let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
-            return Err(SessionFault::Malformed("a delivery was due".into()));
+            return Err(SessionFault::Malformed("a delivery was due".into()).into());
         };
         let delivery = convert::delivery_from_wire(delivery)
             .map_err(|defect| SessionFault::Malformed(defect.to_string()))?;
+        let bytes = delivery.dispatches.iter().map(|d| d.ciphertext.len()).sum();
+        metered
+            .pass(QUOTAS, delivery.dispatches.len(), bytes)
+            .await
+            .map_err(Ended::Quota)?;
         let pending = inbox.receive(session, delivery).await?;
         if waiting.send(pending).await.is_err() {
             return Ok(());

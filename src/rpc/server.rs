@@ -7,6 +7,7 @@ use super::{
     carrier::RevocationLists,
     caught::CaughtService,
     desk::DeskService,
+    meter::Meter,
     partners::{PartnersChanged, PartnersService},
     pb,
     referrals::ReferralsService,
@@ -33,6 +34,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub struct Services {
     /// The access policy; swapped on reload.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// The quotas.
+    pub meter: Arc<Meter>,
     /// The log.
     pub log: Log,
     /// What officers do.
@@ -66,7 +69,7 @@ pub struct Services {
 pub async fn router(
     services: Services,
 ) -> Result<Router<Stack<LogRefusals, Identity>>, tonic_reflection::server::Error> {
-    let door = Door::new(services.policy);
+    let door = Door::new(services.policy, services.meter);
     let exchange = ExchangeService {
         door: door.clone(),
         directory: services.directory,
@@ -83,6 +86,7 @@ pub async fn router(
     let caught = CaughtService {
         door: door.clone(),
         desk: services.desk.clone(),
+        tasks: services.tasks.clone(),
     };
     let desk = DeskService {
         door: door.clone(),

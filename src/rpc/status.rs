@@ -3,7 +3,7 @@
 
 use super::WireDefect;
 use crate::{
-    access::{Denial, GroundsDefect},
+    access::{Denial, Exceeded, GroundsDefect},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
 };
@@ -38,6 +38,12 @@ where
 {
     status.set_source(std::sync::Arc::new(source.clone()));
     status
+}
+
+/// A quota is used up: which, how much there is of it, and when to come back.
+pub(super) fn exceeded(exceeded: Exceeded) -> Status {
+    let status = super::retry::exhausted(exceeded.to_string(), exceeded.retry_after_s);
+    with_source(status, &exceeded)
 }
 
 /// Counts the denial too.

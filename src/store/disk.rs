@@ -39,7 +39,11 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 fn open_sled(root: &Path) -> Result<sled::Db, String> {
     let mut tries = 0;
     loop {
-        let config = sled::Config::new().path(root).cache_capacity(CACHE);
+        // Every commit flushes, so that nothing is left to a timer.
+        let config = sled::Config::new()
+            .path(root)
+            .cache_capacity(CACHE)
+            .flush_every_ms(None);
         // sled panics on some damage instead of reporting it.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
             .map_err(|panic| panic_text(panic.as_ref()))?;

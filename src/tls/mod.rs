@@ -17,6 +17,7 @@ mod identity;
 mod issue;
 mod live;
 mod refusal;
+mod room;
 mod server;
 mod trust;
 mod verifier;

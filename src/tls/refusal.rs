@@ -57,6 +57,14 @@ reasons! {
     Timeout => "timeout",
     /// As many connections as are allowed are open.
     TooManyConnections => "too_many_connections",
+    /// Others shook hands faster while there was no room for more.
+    CrowdedOut => "crowded_out",
+    /// As many connections as one address may have are open.
+    TooManyFromAddress => "too_many_from_address",
+    /// As many connections as one principal, or one other jurisdiction, may have are open.
+    TooManyOfPrincipal => "too_many_of_principal",
+    /// Nothing was said after the handshake.
+    Silent => "silent",
     /// Closed during the handshake.
     Aborted => "aborted",
     /// The handshake failed otherwise.

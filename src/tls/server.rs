@@ -6,6 +6,7 @@ use super::{
     identity::PeerIdentity,
     live::{Guarded, Live, Peer},
     refusal::Reason,
+    room::{Handshake, Place, Room},
     trust::TrustStore,
     verifier::{TlsError, server_config},
 };
@@ -27,8 +28,8 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    sync::mpsc,
+    time::{MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{
@@ -39,16 +40,36 @@ use tonic::transport::server::Connected;
 
 /// How often live connections are checked against certificates and lists that expired meanwhile.
 const RECHECK: Duration = Duration::from_secs(60);
+/// Bytes of the preface with which every HTTP/2 connection begins: RFC 9113 section 3.4.
+const PREFACE: usize = 24;
 /// How long the listener rests when the system has no socket to give.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// What a listener gives away at most.
 #[derive(Clone, Copy, Debug)]
 pub struct GateLimits {
-    /// Connections, those in their handshake included.
+    /// Connections whose handshake is over.
     pub connections: usize,
-    /// For a handshake.
+    /// Of them, from one address; an IPv6 network of 64 bits counts as one.
+    pub connections_per_address: usize,
+    /// Of them, by one principal.
+    pub connections_per_principal: usize,
+    /// Handshakes under way. Beyond it, the oldest makes room.
+    pub handshakes: usize,
+    /// For a handshake, and then for the first words.
     pub handshake_timeout: Duration,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_address: 256,
+            connections_per_principal: 64,
+            handshakes: 512,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// The listener's certificates and trust, its live connections, and its count of refusals.
@@ -58,7 +79,7 @@ pub struct Gate {
     turn: Mutex<()>,
     live: Arc<Live>,
     refused: Vec<AtomicU64>,
-    permits: Arc<Semaphore>,
+    room: Arc<Room>,
     limits: GateLimits,
     clock: Arc<dyn Clock>,
 }
@@ -80,13 +101,14 @@ impl Gate {
         limits: GateLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
+        let room = Room::new(trust.own(), limits);
         let state = State::build(credentials, trust, &clock)?;
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             turn: Mutex::new(()),
             live: Arc::default(),
             refused: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
-            permits: Arc::new(Semaphore::new(limits.connections)),
+            room,
             limits,
             clock,
         }))
@@ -161,6 +183,11 @@ impl Gate {
             .map_or(0, |(_, count)| count.load(Ordering::Relaxed))
     }
 
+    /// Handshakes under way, and connections.
+    pub fn occupancy(&self) -> (usize, usize) {
+        self.room.occupancy()
+    }
+
     /// The certificate of now; raise an alarm before it expires.
     pub fn credentials(&self) -> Arc<Credentials> {
         self.state.load().credentials.clone()
@@ -218,14 +245,23 @@ impl Gate {
         handshakes: &TaskTracker,
         admitted: &mpsc::Sender<NodeIo>,
     ) {
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            self.refuse(Reason::TooManyConnections, address);
-            return;
+        let place = match self.room.begin(address.ip()) {
+            Ok(place) => place,
+            Err(reason) => {
+                self.refuse(reason, address);
+                return;
+            }
         };
         let gate = self.clone();
         let admitted = admitted.clone();
         handshakes.spawn(async move {
-            match gate.handshake(tcp, address, permit).await {
+            let shaken = tokio::select! {
+                biased;
+                () = place.crowded_out() => Err(Reason::CrowdedOut),
+                shaken = gate.handshake(tcp, address, &place) => shaken,
+            };
+            drop(place);
+            match shaken {
                 // Fails only when the node stops.
                 Ok(io) => drop(admitted.send(io).await),
                 Err(reason) => gate.refuse(reason, address),
@@ -234,10 +270,10 @@ impl Gate {
     }
 
     async fn handshake(
-        &self,
+        self: &Arc<Self>,
         tcp: TcpStream,
         address: SocketAddr,
-        permit: OwnedSemaphorePermit,
+        place: &Handshake,
     ) -> Result<NodeIo, Reason> {
         tcp.set_nodelay(true).map_err(|_| Reason::Aborted)?;
         let acceptor = TlsAcceptor::from(self.state.load().config.clone());
@@ -259,9 +295,15 @@ impl Gate {
         // Trust may have changed during the handshake. From here on a reload sees the connection, so that one of the
         // two notices.
         self.admit(peer.leaf(), address)?;
+        let place = place.admit(peer.identity().principal())?;
         Ok(NodeIo {
             io: Guarded::new(tls, lease),
-            _permit: permit,
+            silence: Some(Silence {
+                unsaid: PREFACE,
+                over: Box::pin(sleep(self.limits.handshake_timeout)),
+                gate: Arc::clone(self),
+            }),
+            _place: place,
         })
     }
 
@@ -350,7 +392,16 @@ pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
 /// An admitted connection. Requests on it carry their [`Peer`]: see [`peer_of`].
 pub struct NodeIo {
     io: Guarded<TlsStream<TcpStream>>,
-    _permit: OwnedSemaphorePermit,
+    /// Until the preface is read.
+    silence: Option<Silence>,
+    _place: Place,
+}
+
+/// How long a peer may say nothing after its handshake: HTTP/2's own keep-alive begins with the preface.
+struct Silence {
+    unsaid: usize,
+    over: Pin<Box<Sleep>>,
+    gate: Arc<Gate>,
 }
 
 impl fmt::Debug for NodeIo {
@@ -373,7 +424,23 @@ impl AsyncRead for NodeIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        let Some(silence) = &mut self.silence else {
+            return read;
+        };
+        silence.unsaid = silence
+            .unsaid
+            .saturating_sub(buffer.filled().len() - before);
+        if silence.unsaid == 0 {
+            self.silence = None;
+        } else if read.is_pending() && silence.over.as_mut().poll(cx).is_ready() {
+            let (gate, address) = (Arc::clone(&silence.gate), self.io.peer().address());
+            self.silence = None;
+            gate.refuse(Reason::Silent, address);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

@@ -325,6 +325,7 @@ impl Recipient {
         let limits = GateLimits {
             connections: 64,
             handshake_timeout: Duration::from_secs(5),
+            ..GateLimits::default()
         };
         let gate = Gate::new(
             Arc::new(node),

@@ -2,11 +2,11 @@
 
 use crate::{
     inspect::honest,
-    two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, person, record},
+    two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, node, person, record},
 };
 use std::convert::Infallible;
 use yichuan::{
-    access::Role,
+    access::{Quota, QuotaReport, Role},
     audit::{KindName, PrincipalFilter, ReplayCounts, ReplayFilter, ReplayRow, replay},
     domain::Timestamp,
     record::{Consultation, Kind},
@@ -41,7 +41,7 @@ fn every_entry_is_a_row_and_every_kind_has_its_name() {
             assert_eq!(indexes(log, only), [row.index]);
         }
     }
-    assert_eq!(KindName::all().count(), 14);
+    assert_eq!(KindName::all().count(), 15);
     assert!("dispatch".parse::<KindName>().is_err());
 }
 
@@ -112,6 +112,38 @@ fn assignments_and_overrides_are_in_the_rows() {
     assert_eq!(rows[0].assignee.as_deref(), Some("unit/narcotics"));
     assert_eq!(rows[0].overridden, None);
     assert_eq!(rows[1].overridden, Some(true));
+    assert!(county.inspect().is_clean());
+}
+
+#[test]
+fn who_reached_a_quota_is_in_the_rows() {
+    let (mut county, _) = honest();
+    let report = QuotaReport {
+        principal: person("440000", Role::Officer, "007").principal,
+        quota: Quota::Misses,
+        limit: 100,
+        counted: 100,
+        window_s: 3_600,
+        refused: true,
+    };
+    let first = county.append(node(COUNTY), Kind::QuotaReached(report));
+    let filter = ReplayFilter {
+        from: first,
+        ..ReplayFilter::default()
+    };
+    let (rows, _) = rows(&county, filter);
+    let row = serde_json::to_value(&rows[0]).unwrap();
+    assert_eq!(row["kind"], "quota_reached");
+    assert_eq!(row["principal"], "spiffe://520624.yichuan/node");
+    assert_eq!(row["who"], "spiffe://440000.yichuan/officer/007");
+    assert_eq!(
+        (&row["quota"], &row["refused"]),
+        (&"misses_per_hour".into(), &true.into())
+    );
+    assert_eq!(
+        (&row["limit"], &row["window_s"]),
+        (&100.into(), &3_600.into())
+    );
     assert!(county.inspect().is_clean());
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use yichuan::{
-    access::Role,
+    access::{Quota, QuotaReport, Role},
     audit::DefectCode as D,
     domain::LeadStep,
     merkle::Hash,
@@ -143,6 +143,21 @@ fn log_lies() -> Vec<Lie> {
                     record: record(1),
                     assignee: None,
                 };
+                log.append(officer(), kind);
+            }),
+            D::WrongActor,
+        ),
+        (
+            "a quota reached, as whoever reached it says",
+            county(|log| {
+                let kind = Kind::QuotaReached(QuotaReport {
+                    principal: officer().principal,
+                    quota: Quota::Misses,
+                    limit: 100,
+                    counted: 20,
+                    window_s: 3_600,
+                    refused: false,
+                });
                 log.append(officer(), kind);
             }),
             D::WrongActor,

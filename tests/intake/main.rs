@@ -5,7 +5,9 @@
 )]
 
 mod files;
+mod refused;
 mod sheets;
+mod template;
 
 use jiff::civil::{Date, date};
 use rust_xlsxwriter::{Workbook, Worksheet};
@@ -51,7 +53,7 @@ fn told(verdicts: &[RowVerdict]) -> Vec<(u32, Verdict, String)> {
     let findings = |v: &RowVerdict| v.findings.iter().map(finding).collect::<Vec<_>>().join(" ");
     verdicts
         .iter()
-        .map(|v| (v.row, v.verdict, findings(v)))
+        .map(|v| (v.row(), v.verdict, findings(v)))
         .collect()
 }
 
@@ -159,7 +161,7 @@ fn the_sample_gets_what_its_key_says() {
         .iter()
         .map(|v| {
             (
-                v.row,
+                v.row(),
                 v.verdict.as_str(),
                 v.findings.first().map_or("", |f| f.code.as_str()),
             )
@@ -171,7 +173,7 @@ fn the_sample_gets_what_its_key_says() {
     let columns: HashSet<_> = verdicts
         .iter()
         .filter(|v| v.verdict == Verdict::Reject)
-        .map(|v| (v.row, v.findings[0].column.unwrap().as_str()))
+        .map(|v| (v.row(), v.findings[0].column.unwrap().as_str()))
         .collect();
     assert_eq!(
         columns,
@@ -188,7 +190,7 @@ fn the_sample_gets_what_its_key_says() {
             (172, "facts"),
         ])
     );
-    assert_eq!(verdicts[28].first_row, Some(29));
+    assert_eq!(verdicts[28].first.as_ref().unwrap().row, 29);
     let tidied: Vec<_> = told(&verdicts)
         .into_iter()
         .filter(|(_, verdict, findings)| *verdict == Verdict::Accept && !findings.is_empty())
@@ -290,7 +292,9 @@ fn the_command_prints_verdicts_and_nothing_of_a_person() {
         (rows[16].row, rows[16].reasons[0].column.as_deref()),
         (18, Some("source_grade"))
     );
-    assert!(json.starts_with(r#"{"row":2,"verdict":"accept","reasons":[],"lead_id":null}"#));
+    assert!(json.starts_with(
+        r#"{"sheet":"排查表","row":2,"verdict":"accept","reasons":[],"lead_id":null}"#
+    ));
 
     let everything = format!("{table}{json}");
     for row in Sheet::open(SAMPLE).unwrap().rows() {
@@ -304,7 +308,11 @@ fn the_command_prints_verdicts_and_nothing_of_a_person() {
             fields.facts,
         ];
         for secret in lead.iter().filter(|text| !text.trim().is_empty()) {
-            assert!(!everything.contains(secret.as_str()), "row {}", row.row);
+            assert!(
+                !everything.contains(secret.as_str()),
+                "row {}",
+                row.place.row
+            );
         }
     }
 }

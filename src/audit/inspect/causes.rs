@@ -26,7 +26,8 @@ pub(super) fn check(
         | Kind::DispatchRefused { .. }
         | Kind::ReceiptLogged { .. }
         | Kind::RefusalLogged { .. }
-        | Kind::EvidenceKept { .. } => home && role == Role::Node,
+        | Kind::EvidenceKept { .. }
+        | Kind::QuotaReached(_) => home && role == Role::Node,
         Kind::PartnerProposed { .. } => {
             home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
         }

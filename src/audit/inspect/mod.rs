@@ -184,7 +184,10 @@ impl<'a> Inspector<'a> {
 
     fn kind(&mut self, index: u64, leaf: &[u8], time: Timestamp, cause: &Cause, kind: Kind) {
         match kind {
-            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } | Kind::RecordAssigned { .. } => {}
+            Kind::LogStarted { .. }
+            | Kind::PolicyChanged { .. }
+            | Kind::RecordAssigned { .. }
+            | Kind::QuotaReached(_) => {}
             Kind::PartnerProposed { card } => {
                 let read = self.partners.propose(&card, &cause.principal);
                 self.report(index, read);
@@ -326,7 +329,8 @@ fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
         | Kind::Consulted { .. }
         | Kind::EvidenceKept { .. }
         | Kind::ReferralApproved { .. }
-        | Kind::RecordAssigned { .. } => return Ok(()),
+        | Kind::RecordAssigned { .. }
+        | Kind::QuotaReached(_) => return Ok(()),
     };
     if leaf.len() > limit {
         return Err(DefectCode::TooLong.with(format_args!("{} bytes", leaf.len())));

@@ -177,7 +177,8 @@ impl<'a> Reconciler<'a> {
             | Kind::EvidenceKept { .. }
             | Kind::ReferralDrafted(_)
             | Kind::ReferralApproved { .. }
-            | Kind::RecordAssigned { .. } => {}
+            | Kind::RecordAssigned { .. }
+            | Kind::QuotaReached(_) => {}
         }
         Ok(())
     }

@@ -161,6 +161,21 @@ fn empty(lang: Lang) -> Table {
     )
 }
 
+/// Who reached which quota.
+fn quota(row: &ReplayRow) -> Option<String> {
+    let (who, quota) = (row.who.as_deref()?, row.quota?);
+    let (counted, limit) = (
+        row.counted.unwrap_or_default(),
+        row.limit.unwrap_or_default(),
+    );
+    let became = if row.refused == Some(true) {
+        "refused"
+    } else {
+        "slowed"
+    };
+    Some(format!("{who} {quota} {counted}/{limit} {became}"))
+}
+
 /// What an entry is about, in one line.
 fn what(row: &ReplayRow) -> String {
     let route = match (&row.from, &row.to) {
@@ -187,6 +202,7 @@ fn what(row: &ReplayRow) -> String {
             who => format!("→ {who}"),
         }),
         records,
+        quota(row),
         row.return_reason.map(str::to_owned),
         row.refusal.map(str::to_owned),
         row.jurisdiction.clone(),

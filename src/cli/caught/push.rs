@@ -129,7 +129,7 @@ async fn push(
             let parsed = row.parsed.as_ref()?;
             Some(pb::PushCaughtRequest {
                 grounds: grounds.take(),
-                row: row.row.into(),
+                row: row.place.nth.into(),
                 notice: Some(record::caught_to_wire(&parsed.notice.to_fields())),
             })
         })
@@ -143,9 +143,12 @@ async fn push(
     };
     let mut ids: HashMap<u32, String> = HashMap::new();
     for mut row in rows {
-        let first = row.first_row.filter(|_| row.verdict == Verdict::Duplicate);
+        let first = row
+            .first
+            .as_ref()
+            .filter(|_| row.verdict == Verdict::Duplicate);
         let mut added = Added {
-            lead_id: first.and_then(|first| ids.get(&first).cloned()),
+            lead_id: first.and_then(|first| ids.get(&first.nth).cloned()),
             reasons: Vec::new(),
         };
         if row.parsed.is_some()
@@ -153,12 +156,12 @@ async fn push(
         {
             let answer = node.next(verdicts).await?;
             let answer = answer
-                .filter(|answer| answer.row == u64::from(row.row))
+                .filter(|answer| answer.row == u64::from(row.place.nth))
                 .ok_or_else(|| node.nonsense("verdicts that are not of the rows sent"))?;
             added =
                 there(&mut row, answer).ok_or_else(|| node.nonsense("a verdict that is none"))?;
             if let Some(id) = &added.lead_id {
-                ids.insert(row.row, id.clone());
+                ids.insert(row.place.nth, id.clone());
             }
         }
         report

@@ -99,7 +99,19 @@ impl Cluster {
     /// # Errors
     /// A directory or a node that does not come up.
     pub async fn start(dir: &Path, codes: &[&str], waits: CourierOptions) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::start_with(dir, codes, waits, |_| Arc::new(SystemClock)).await
+    }
+
+    /// As [`Cluster::start`], with each node's configuration as `arrange` leaves it, and the clock that it gives.
+    ///
+    /// # Errors
+    /// A directory or a node that does not come up.
+    pub async fn start_with(
+        dir: &Path,
+        codes: &[&str],
+        waits: CourierOptions,
+        arrange: impl Fn(&mut Config) -> Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for code in codes {
             let code: Jurisdiction = code.parse()?;
@@ -108,9 +120,11 @@ impl Cluster {
             let vkey = files::create(&config.data, code)?.to_string();
             let mut listening = config;
             listening.listen.address.set_port(0);
-            let node = Node::start_with(&listening, Arc::clone(&clock), waits).await?;
+            let clock = arrange(&mut listening);
+            let node = Node::start_with(&listening, clock, waits).await?;
             // Now the port is known.
-            let config = write_node(&home, code, &node.address().to_string())?;
+            let mut config = write_node(&home, code, &node.address().to_string())?;
+            arrange(&mut config);
             let name = dev::ca(code).map_or("", |ca| ca.name);
             members.push(Member {
                 code,
@@ -121,6 +135,7 @@ impl Cluster {
                 node,
             });
         }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Self { members, clock })
     }
 
@@ -248,6 +263,11 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// The nodes, to stop and start one by one.
+    pub fn into_members(self) -> Vec<Member> {
+        self.members
     }
 
     /// Stops all nodes.

@@ -57,7 +57,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
                 *pushed.to.entry(parsed.route.to_string()).or_default() += 1;
                 requests.push(pb::PushLeadsRequest {
                     grounds: Some(grounds(COUNTY, Purpose::Screening)),
-                    row: u64::from(row.row),
+                    row: u64::from(row.place.row),
                     lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
                 });
             }
@@ -72,7 +72,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
                     .unwrap_or_default();
                 pushed
                     .rejected
-                    .push((row.row, column, finding.code.as_str()));
+                    .push((row.place.row, column, finding.code.as_str()));
             }
         }
     }

@@ -2,15 +2,19 @@
 
 mod answer;
 mod list;
+mod outputs;
 mod push;
+mod receipt;
+mod rejected;
 mod show;
+mod template;
 
 use super::{
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
     given::{Direction, NoteArgs, OverrideArgs},
-    lead_check::{self, CheckError, Summary},
+    lead_check::{self, Added, CheckError, Summary},
 };
 use crate::{
     domain::{AssessmentOutcome, Jurisdiction, LeadRules, RecordId, ReturnReason},
@@ -22,11 +26,13 @@ pub(super) use push::{approved, foreign, known};
 use answer::Answer;
 use clap::{Args, Subcommand};
 use list::ListArgs;
+use outputs::{Outputs, RejectedArgs};
 use std::{
     collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
 };
+use template::TemplateArgs;
 
 /// 线索 / Leads.
 #[derive(Args, Debug)]
@@ -37,6 +43,8 @@ pub(super) struct LeadArgs {
 
 #[derive(Debug, Subcommand)]
 enum LeadCommand {
+    /// 空表模板 / Write an empty sheet to fill, with drop-downs and a page that explains each column.
+    Template(TemplateArgs),
     /// 核对表格 / Check a sheet, row by row. Nothing leaves this machine.
     Check {
         /// 表格 / The .xlsx workbook.
@@ -47,11 +55,18 @@ enum LeadCommand {
         /// 对方辖区 / Partners to assume. Else `check.partners` of the configuration.
         #[arg(long, value_name = "CODE,…", value_delimiter = ',')]
         partners: Vec<Jurisdiction>,
+        #[command(flatten)]
+        rejected: RejectedArgs,
     },
     /// 发送表格 / Check a sheet and push the accepted rows. The same sheet again changes nothing.
     Push {
         /// 表格 / The .xlsx workbook.
         file: PathBuf,
+        #[command(flatten)]
+        rejected: RejectedArgs,
+        /// 回执单 / Write a receipt here, to print and to file: what became of each row, and what proves it.
+        #[arg(long, value_name = "OUT.xlsx")]
+        receipt: Option<PathBuf>,
     },
     /// 列出 / List leads without opening them; sent ones, if not said otherwise.
     List {
@@ -117,12 +132,21 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     match &args.command {
+        LeadCommand::Template(args) => template::run(args, context, out),
         LeadCommand::Check {
             file,
             jurisdiction,
             partners,
-        } => check(file, *jurisdiction, partners, context, out),
-        LeadCommand::Push { file } => push::run(file, context, out),
+            rejected,
+        } => {
+            let (own, partners) = whose(*jurisdiction, partners, context)?;
+            check(file, own, &partners, rejected, context, out)
+        }
+        LeadCommand::Push {
+            file,
+            rejected,
+            receipt,
+        } => push::run(file, rejected, receipt.as_deref(), context, out),
         LeadCommand::List { list, direction } => list::run(list, *direction, context, out),
         LeadCommand::Inbox { list } => list::run(list, Direction::Received, context, out),
         LeadCommand::Show { lead, over } => show::run(*lead, *over, context, out),
@@ -159,13 +183,12 @@ pub(super) fn run(
     }
 }
 
-fn check(
-    file: &Path,
+/// Whose sheet it is, and which partners are assumed.
+fn whose(
     jurisdiction: Option<Jurisdiction>,
     partners: &[Jurisdiction],
     context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<(Jurisdiction, BTreeSet<Jurisdiction>), Failure> {
     let (own, partners) = match jurisdiction {
         Some(own) => (own, partners.to_vec()),
         None => {
@@ -182,15 +205,55 @@ fn check(
             (config.jurisdiction, assumed)
         }
     };
-    let partners: BTreeSet<_> = partners.into_iter().collect();
+    Ok((own, partners.into_iter().collect()))
+}
+
+fn check(
+    file: &Path,
+    own: Jurisdiction,
+    partners: &BTreeSet<Jurisdiction>,
+    rejected: &RejectedArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
     let rules = LeadRules {
         own,
-        partners: &partners,
+        partners,
         today: context.clock().now().shanghai_date(),
     };
-    let summary = lead_check::run(file, &rules, context.format(), context.lang(), out)
-        .map_err(|error| check_failure(error, file))?;
+    let mut outputs = Outputs::begin(file, rejected, None, context)?;
+    let summary = lead_check::run_with(
+        file,
+        &rules,
+        context.format(),
+        context.lang(),
+        out,
+        &mut |row| {
+            outputs
+                .row(row, &Added::default(), None)
+                .map_err(Ended::Failed)
+        },
+    );
+    let summary = summary.map_err(|ended| match ended {
+        Ended::Check(error) => check_failure(error, file),
+        Ended::Failed(failure) => failure,
+    })?;
+    if let Some(rejected) = outputs.rejected {
+        rejected.keep()?;
+    }
     Ok(exit_of(&summary))
+}
+
+/// Why a check that writes rows came to no end.
+enum Ended {
+    Check(CheckError),
+    Failed(Failure),
+}
+
+impl From<CheckError> for Ended {
+    fn from(error: CheckError) -> Self {
+        Self::Check(error)
+    }
 }
 
 pub(super) const fn exit_of(summary: &Summary) -> Exit {

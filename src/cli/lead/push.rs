@@ -1,6 +1,11 @@
 //! `lead push FILE`: a sheet's accepted rows on one stream, and one verdict a row.
 
-use super::{check_failure, exit_of, sheet_failure};
+use super::{
+    check_failure, exit_of,
+    outputs::{Outputs, RejectedArgs},
+    receipt::Acknowledged,
+    sheet_failure,
+};
 use crate::{
     cli::{
         client::Connection,
@@ -28,11 +33,17 @@ const WINDOW: usize = 256;
 
 pub(super) fn run(
     file: &Path,
+    rejected: &RejectedArgs,
+    receipt: Option<&Path>,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     // Whoever has mistyped a file, or a purpose, hears of it before anybody is asked anything.
+    let mut outputs = Outputs::begin(file, rejected, receipt, context)?;
     let sheet = Sheet::open(file).map_err(|error| sheet_failure(&error, file))?;
+    if let Some(receipt) = &outputs.receipt {
+        receipt.unchanged(file)?;
+    }
     let other_sheets = sheet.other_sheets();
     block_on(async {
         let node = context.connect()?;
@@ -44,15 +55,23 @@ pub(super) fn run(
         };
         let rows: Vec<_> = check(sheet, &rules).collect();
         let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out);
-        let pushed = push(&node, &rows, &mut report, context).await;
+        let pushed = push(&node, &rows, &mut report, &mut outputs, context).await;
         // The verdicts that came are the officer's, whatever became of the rest.
         let summary = report
             .finish(other_sheets)
             .map_err(|error| check_failure(error, file))?;
+        let broken_off = pushed.as_ref().err();
+        let kept = outputs.keep(&node, &rows, broken_off, context).await;
         pushed.map_err(|failure| {
             failure.hint(
                 "已有结果的行已入日志；重新发送同一表格即可，不会重复",
                 "rows with a verdict are in the node's log; push the same sheet again, nothing is sent twice",
+            )
+        })?;
+        kept.map_err(|failure| {
+            failure.hint(
+                "发送已完成；再推一次同一表格即可重新写出，不会重复发送",
+                "all was pushed; push the same sheet again to have it written, nothing is sent twice",
             )
         })?;
         Ok(exit_of(&summary))
@@ -71,12 +90,14 @@ async fn push(
     node: &Connection,
     rows: &[RowVerdict],
     report: &mut Report<'_>,
+    outputs: &mut Outputs,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, context.lang(), "发送", "pushing");
     let mut told = Told {
         report,
+        outputs,
         lead_ids: HashMap::new(),
         bar: &bar,
     };
@@ -131,7 +152,7 @@ async fn send(
         permit.forget();
         let request = pb::PushLeadsRequest {
             grounds: grounds.take(),
-            row: row.row.into(),
+            row: row.place.nth.into(),
             lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
         };
         if requests.send(request).await.is_err() {
@@ -146,7 +167,7 @@ async fn next(
     row: &RowVerdict,
 ) -> Result<pb::PushLeadsResponse, Failure> {
     match node.next(verdicts).await? {
-        Some(verdict) if verdict.row == u64::from(row.row) => Ok(verdict),
+        Some(verdict) if verdict.row == u64::from(row.place.nth) => Ok(verdict),
         Some(_) => Err(node.nonsense("verdicts out of order")),
         None => Err(node.nonsense("fewer verdicts than leads")),
     }
@@ -155,7 +176,8 @@ async fn next(
 /// Brings the verdicts of both sides together.
 struct Told<'a, 'out> {
     report: &'a mut Report<'out>,
-    /// By row, for the rows further down that repeat it.
+    outputs: &'a mut Outputs,
+    /// By the row's number in the file, for the rows further down that repeat it.
     lead_ids: HashMap<u32, String>,
     bar: &'a indicatif::ProgressBar,
 }
@@ -163,12 +185,15 @@ struct Told<'a, 'out> {
 impl Told<'_, '_> {
     /// A row that was decided here.
     fn here(&mut self, row: &RowVerdict) -> Result<(), Failure> {
-        let first = row.first_row.filter(|_| row.verdict == Verdict::Duplicate);
+        let first = row
+            .first
+            .as_ref()
+            .filter(|_| row.verdict == Verdict::Duplicate);
         let added = Added {
-            lead_id: first.and_then(|first| self.lead_ids.get(&first).cloned()),
+            lead_id: first.and_then(|first| self.lead_ids.get(&first.nth).cloned()),
             reasons: Vec::new(),
         };
-        self.row(row, added)
+        self.row(row, added, None)
     }
 
     /// A row that the node decided; no failure where its answer means nothing.
@@ -189,7 +214,7 @@ impl Told<'_, '_> {
         }
         let lead_id = lead_id.map(|id| id.to_string());
         if let Some(id) = &lead_id {
-            self.lead_ids.insert(row.row, id.clone());
+            self.lead_ids.insert(row.place.nth, id.clone());
         }
         let mut merged = RowVerdict {
             verdict,
@@ -205,11 +230,27 @@ impl Told<'_, '_> {
             }
         }
         Finding::sort(&mut merged.findings);
-        self.row(&merged, Added { lead_id, reasons }).map_err(Some)
+        // Only what was taken has an entry.
+        let acknowledged = lead_id.is_some().then(|| Acknowledged {
+            log_index: answer.log_index,
+            destination: row
+                .parsed
+                .as_ref()
+                .map_or_else(String::new, |p| p.route.to_string()),
+        });
+        let added = Added { lead_id, reasons };
+        self.row(&merged, added, acknowledged.as_ref())
+            .map_err(Some)
     }
 
-    fn row(&mut self, row: &RowVerdict, added: Added) -> Result<(), Failure> {
+    fn row(
+        &mut self,
+        row: &RowVerdict,
+        added: Added,
+        acknowledged: Option<&Acknowledged>,
+    ) -> Result<(), Failure> {
         self.bar.inc(1);
+        self.outputs.row(row, &added, acknowledged)?;
         // The name of the file helps nobody here: only output fails.
         self.report
             .row(row, added)
@@ -245,18 +286,28 @@ mod tests {
     use crate::{
         cli::print::Format,
         domain::{Column, Lang},
-        intake::JsonRow,
+        intake::{JsonRow, Place, RawCells},
     };
+    use std::sync::Arc;
 
     const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
 
+    fn place(row: u32) -> Place {
+        Place {
+            table: Arc::default(),
+            row,
+            nth: row,
+        }
+    }
+
     fn row(row: u32, verdict: Verdict, first_row: Option<u32>) -> RowVerdict {
         RowVerdict {
-            row,
+            place: place(row),
             verdict,
             findings: Vec::new(),
             parsed: None,
-            first_row,
+            first: first_row.map(place),
+            cells: RawCells::default(),
         }
     }
 
@@ -288,6 +339,7 @@ mod tests {
         let bar = indicatif::ProgressBar::hidden();
         tell(&mut Told {
             report: &mut report,
+            outputs: &mut Outputs::default(),
             lead_ids: HashMap::new(),
             bar: &bar,
         });

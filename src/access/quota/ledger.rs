@@ -1,0 +1,482 @@
+//! Who has used how much. Bounded: a principal that was idle longest makes room for a new one.
+
+use super::{
+    Counted, Enumeration, Exceeded, Quota, QuotaReport, Quotas,
+    lookups::{Lookups, Verdict},
+    rate::{Bucket, Rate},
+};
+use crate::{
+    access::Principal,
+    domain::{Jurisdiction, Timestamp},
+};
+use std::{
+    collections::{BTreeMap, btree_map::Entry, hash_map::RandomState},
+    hash::BuildHasher as _,
+    time::Duration,
+};
+
+/// Principals of the node's own jurisdiction that are remembered.
+const OWN_ACCOUNTS: usize = 4_096;
+/// Principals of each other jurisdiction that are remembered. One that mints identities crowds out only its own.
+const FOREIGN_ACCOUNTS: usize = 256;
+/// The people of another jurisdiction have together what so many have.
+const CROWD: u32 = 8;
+
+/// What a principal has used.
+#[derive(Debug, Default)]
+struct Account {
+    used: BTreeMap<Quota, Bucket>,
+    lookups: Lookups,
+    /// Which reports were made, and when.
+    reported: BTreeMap<(Quota, bool), Timestamp>,
+    streams: u32,
+    last: u64,
+}
+
+impl Account {
+    /// True once a window.
+    fn reports(&mut self, quota: Quota, refused: bool, now: Timestamp) -> bool {
+        let before = self.reported.get(&(quota, refused)).copied();
+        let fresh = before.is_none_or(|before| {
+            now < before || now >= before.plus_seconds(quota.window_s().into())
+        });
+        if fresh {
+            self.reported.insert((quota, refused), now);
+        }
+        fresh
+    }
+}
+
+/// A jurisdiction's accounts.
+#[derive(Debug, Default)]
+struct Book {
+    /// Of all its people together.
+    crowd: Account,
+    people: BTreeMap<Principal, Account>,
+}
+
+/// A quota was reached: what to tell the caller, and what the log is to keep, where it does not yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// For the caller.
+    pub exceeded: Exceeded,
+    /// For the log, once a window.
+    pub report: Option<QuotaReport>,
+}
+
+/// A search that is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// After so long.
+    pub wait: Duration,
+    /// The person was not searched for before: tell [`Ledger::missed`] if nobody is found.
+    pub new: bool,
+    /// For the log, once a window, where it is slowed.
+    pub report: Option<QuotaReport>,
+}
+
+/// The accounts of all principals.
+#[derive(Debug)]
+pub struct Ledger {
+    own: Jurisdiction,
+    quotas: Quotas,
+    hasher: RandomState,
+    books: BTreeMap<Jurisdiction, Book>,
+    /// Counts uses, to tell who was idle longest.
+    uses: u64,
+}
+
+impl Ledger {
+    /// Of a node with these quotas.
+    pub fn new(own: Jurisdiction, quotas: Quotas) -> Self {
+        Self {
+            own,
+            quotas,
+            hasher: RandomState::new(),
+            books: BTreeMap::new(),
+            uses: 0,
+        }
+    }
+
+    /// Spends some of a quota.
+    ///
+    /// # Errors
+    /// It is used up. Nothing is spent then.
+    pub fn spend(
+        &mut self,
+        who: &Principal,
+        quota: Quota,
+        amount: u32,
+        now: Timestamp,
+    ) -> Result<(), Box<Reach>> {
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (account, crowd) = self.accounts(who);
+        let alone = Rate::new(limit, quota.window_s());
+        let before = account.used.get(&quota).copied();
+        let spent = account
+            .used
+            .entry(quota)
+            .or_default()
+            .take(alone, amount, now);
+        if let Err(wait) = spent {
+            let report = account.reports(quota, true, now);
+            return Err(reach(who, quota, limit, "caller", limit, wait, report));
+        }
+        if foreign {
+            let together = limit.saturating_mul(CROWD);
+            let rate = Rate::new(together, quota.window_s());
+            let spent = crowd.used.entry(quota).or_default().take(rate, amount, now);
+            if let Err(wait) = spent {
+                account.used.insert(quota, before.unwrap_or_default());
+                let report = crowd.reports(quota, true, now);
+                return Err(reach(
+                    who,
+                    quota,
+                    together,
+                    "jurisdiction",
+                    together,
+                    wait,
+                    report,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Spends some of a quota that is never refused, and says how long to wait before going on.
+    pub fn pace(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) -> Duration {
+        let rate = self.quotas.rate(quota);
+        let (account, _) = self.accounts(who);
+        account
+            .used
+            .entry(quota)
+            .or_default()
+            .pace(rate, amount, now)
+    }
+
+    /// Counts a search for a person. What identifies the person is hashed under a key of this process and forgotten.
+    ///
+    /// # Errors
+    /// Too many in this window, or too many at once.
+    pub fn search(
+        &mut self,
+        who: &Principal,
+        person: &str,
+        now: Timestamp,
+    ) -> Result<Search, Box<Reach>> {
+        let hash = self.hasher.hash_one(person);
+        let (limits, foreign) = (self.enumeration(), self.is_crowd(who));
+        let (account, crowd) = self.accounts(who);
+        let mut found = judge(account, who, hash, limits, "caller", now)?;
+        if foreign {
+            let together = limits.times(CROWD);
+            let shared = judge(crowd, who, hash, together, "jurisdiction", now)?;
+            found.wait = found.wait.max(shared.wait);
+            found.report = found.report.or(shared.report);
+        }
+        Ok(found)
+    }
+
+    /// A search found nobody.
+    pub fn missed(&mut self, who: &Principal, now: Timestamp) {
+        let foreign = self.is_crowd(who);
+        let (account, crowd) = self.accounts(who);
+        account.lookups.missed(now);
+        if foreign {
+            crowd.lookups.missed(now);
+        }
+    }
+
+    /// Counts a search that was made before a restart.
+    pub fn recount_search(&mut self, who: &Principal, missed: bool, time: Timestamp) {
+        let foreign = self.is_crowd(who);
+        let (account, crowd) = self.accounts(who);
+        account.lookups.recount(missed, time);
+        if foreign {
+            crowd.lookups.recount(missed, time);
+        }
+    }
+
+    /// Counts what was spent before a restart.
+    pub fn recount(&mut self, who: &Principal, quota: Quota, time: Timestamp) {
+        // What was answered then is over, whether or not it is within today's quota.
+        drop(self.spend(who, quota, 1, time));
+    }
+
+    /// A report that the log has already is not made again.
+    pub fn reported(&mut self, report: &QuotaReport, time: Timestamp) {
+        let (account, _) = self.accounts(&report.principal);
+        account.reports(report.quota, report.refused, time);
+    }
+
+    /// What a principal searched for in its current window.
+    pub fn counted(&self, who: &Principal) -> Option<Counted> {
+        let book = self.books.get(&who.jurisdiction())?;
+        Some(book.people.get(who)?.lookups.counted())
+    }
+
+    /// Opens a stream; [`Ledger::close_stream`] follows. None where the principal has as many as it may.
+    pub fn open_stream(&mut self, who: &Principal) -> Option<()> {
+        let limit = self.quotas.streams;
+        let (account, _) = self.accounts(who);
+        if account.streams >= limit {
+            return None;
+        }
+        account.streams += 1;
+        Some(())
+    }
+
+    /// A stream is over.
+    pub fn close_stream(&mut self, who: &Principal) {
+        let (account, _) = self.accounts(who);
+        account.streams = account.streams.saturating_sub(1);
+    }
+
+    /// How many principals are remembered.
+    pub fn accounts_kept(&self) -> usize {
+        self.books.values().map(|book| book.people.len()).sum()
+    }
+
+    const fn enumeration(&self) -> Enumeration {
+        Enumeration {
+            persons: self.quotas.searches_per_hour,
+            misses: self.quotas.misses_per_hour,
+        }
+    }
+
+    /// True for people whose certificates another jurisdiction makes, as many as it likes.
+    fn is_crowd(&self, who: &Principal) -> bool {
+        who.jurisdiction() != self.own && !who.is_node()
+    }
+
+    /// A principal's account, and that of its jurisdiction.
+    fn accounts(&mut self, who: &Principal) -> (&mut Account, &mut Account) {
+        let limit = if who.jurisdiction() == self.own {
+            OWN_ACCOUNTS
+        } else {
+            FOREIGN_ACCOUNTS
+        };
+        self.uses = self.uses.wrapping_add(1);
+        let book = self.books.entry(who.jurisdiction()).or_default();
+        if book.people.len() >= limit && !book.people.contains_key(who) {
+            let idle = book.people.iter().min_by_key(|(who, account)| {
+                // Somebody with a stream open is at work.
+                (account.streams > 0, account.last, (*who).clone())
+            });
+            if let Some(idle) = idle.map(|(who, _)| who.clone()) {
+                book.people.remove(&idle);
+            }
+        }
+        let account = match book.people.entry(who.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Account::default()),
+        };
+        account.last = self.uses;
+        (account, &mut book.crowd)
+    }
+}
+
+fn judge(
+    account: &mut Account,
+    who: &Principal,
+    person: u64,
+    limits: Enumeration,
+    whose: &'static str,
+    now: Timestamp,
+) -> Result<Search, Box<Reach>> {
+    let verdict = account.lookups.search(person, limits, now);
+    let counted = account.lookups.counted();
+    let of = |quota| {
+        if quota == Quota::Misses {
+            (limits.misses, counted.misses)
+        } else {
+            (limits.persons, counted.persons)
+        }
+    };
+    match verdict {
+        Verdict::After {
+            wait,
+            new,
+            slowed_by,
+        } => {
+            let report = slowed_by.filter(|quota| account.reports(*quota, false, now));
+            let report = report.map(|quota| {
+                let (limit, counted) = of(quota);
+                report_of(who, quota, limit, counted, false)
+            });
+            Ok(Search { wait, new, report })
+        }
+        Verdict::Refused { quota, retry } => {
+            let (limit, counted) = of(quota);
+            let report = account.reports(quota, true, now);
+            Err(reach(who, quota, limit, whose, counted, retry, report))
+        }
+    }
+}
+
+fn report_of(
+    who: &Principal,
+    quota: Quota,
+    limit: u32,
+    counted: u32,
+    refused: bool,
+) -> QuotaReport {
+    QuotaReport {
+        principal: who.clone(),
+        quota,
+        limit,
+        counted,
+        window_s: quota.window_s(),
+        refused,
+    }
+}
+
+fn reach(
+    who: &Principal,
+    quota: Quota,
+    limit: u32,
+    whose: &'static str,
+    counted: u32,
+    wait: Duration,
+    report: bool,
+) -> Box<Reach> {
+    let retry_after_s = wait.as_millis().div_ceil(1000).max(1);
+    Box::new(Reach {
+        exceeded: Exceeded {
+            quota,
+            limit,
+            whose,
+            retry_after_s: u64::try_from(retry_after_s).unwrap_or(u64::MAX),
+        },
+        report: report.then(|| report_of(who, quota, limit, counted, true)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    const QUOTAS: Quotas = Quotas {
+        calls_per_minute: 10,
+        pushed_per_minute: 10,
+        pushed_per_day: 100,
+        opened_per_hour: 5,
+        searches_per_hour: 300,
+        misses_per_hour: 100,
+        conflicts_per_hour: 5,
+        dispatches_per_minute: 10,
+        dispatches_per_day: 10,
+        streams: 2,
+    };
+
+    fn ledger() -> Ledger {
+        Ledger::new("520624".parse().unwrap(), QUOTAS)
+    }
+
+    fn officer(of: &str, number: usize) -> Principal {
+        Principal::person(of.parse().unwrap(), Role::Officer, &number.to_string()).unwrap()
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_772_640_000_000).plus_seconds(seconds)
+    }
+
+    #[test]
+    fn one_principal_does_not_use_up_anothers_and_a_refusal_says_when_to_come_back() {
+        let (mut ledger, one, other) = (ledger(), officer("520624", 1), officer("520624", 2));
+        for _ in 0..5 {
+            ledger.spend(&one, Quota::Opened, 1, at(0)).unwrap();
+        }
+        let reach = ledger.spend(&one, Quota::Opened, 1, at(0)).unwrap_err();
+        assert_eq!(reach.exceeded.quota, Quota::Opened);
+        assert_eq!(
+            (reach.exceeded.limit, reach.exceeded.retry_after_s),
+            (5, 720)
+        );
+        ledger.spend(&other, Quota::Opened, 1, at(0)).unwrap();
+        ledger.spend(&one, Quota::Opened, 1, at(720)).unwrap();
+    }
+
+    #[test]
+    fn it_is_reported_once_a_window() {
+        let (mut ledger, who) = (ledger(), officer("520624", 1));
+        let mut reports = Vec::new();
+        for second in 0..7_200 {
+            if let Err(reach) = ledger.spend(&who, Quota::Opened, 1, at(second)) {
+                reports.extend(reach.report.map(|report| (second, report)));
+            }
+        }
+        let when: Vec<_> = reports.iter().map(|(second, _)| *second).collect();
+        assert_eq!(when, [5, 3_605]);
+        let (_, report) = reports.remove(0);
+        assert_eq!((report.principal, report.refused), (who, true));
+    }
+
+    #[test]
+    fn identities_without_end_gain_no_more_than_a_jurisdictions_share() {
+        let mut ledger = ledger();
+        let mut opened = 0;
+        for number in 0..10_000 {
+            let spent = ledger.spend(&officer("440000", number), Quota::Opened, 1, at(0));
+            opened += u32::from(spent.is_ok());
+        }
+        assert_eq!(opened, QUOTAS.opened_per_hour * CROWD);
+        assert_eq!(ledger.accounts_kept(), FOREIGN_ACCOUNTS);
+        // The node's own people, and another partner's, are where they were.
+        ledger
+            .spend(&officer("520624", 1), Quota::Opened, 1, at(0))
+            .unwrap();
+        ledger
+            .spend(&officer("330000", 1), Quota::Opened, 1, at(0))
+            .unwrap();
+
+        let mut searched = 0;
+        for number in 0..10_000 {
+            let found = ledger.search(&officer("330000", number), &number.to_string(), at(0));
+            searched += u32::from(found.is_ok());
+        }
+        assert!(searched < QUOTAS.searches_per_hour * CROWD, "{searched}");
+    }
+
+    #[test]
+    fn enumeration_is_reported_when_it_is_slowed_and_when_it_is_refused() {
+        let (mut ledger, who) = (ledger(), officer("520624", 1));
+        let (mut reports, mut now) = (Vec::new(), 0);
+        for number in 0..400 {
+            now += 8;
+            match ledger.search(&who, &number.to_string(), at(now)) {
+                Ok(search) => {
+                    reports.extend(search.report);
+                    ledger.missed(&who, at(now));
+                }
+                Err(reach) => reports.extend(reach.report),
+            }
+        }
+        let said: Vec<_> = reports.iter().map(|r| (r.quota, r.refused)).collect();
+        assert_eq!(said[..2], [(Quota::Misses, false), (Quota::Misses, true)]);
+        assert_eq!((reports[1].limit, reports[1].counted), (100, 100));
+    }
+
+    #[test]
+    fn streams_are_counted_up_and_down() {
+        let (mut ledger, who) = (ledger(), officer("520624", 1));
+        assert!(ledger.open_stream(&who).is_some());
+        assert!(ledger.open_stream(&who).is_some());
+        assert!(ledger.open_stream(&who).is_none());
+        ledger.close_stream(&who);
+        assert!(ledger.open_stream(&who).is_some());
+    }
+
+    #[test]
+    fn who_has_a_stream_open_is_not_forgotten_for_others() {
+        let mut ledger = ledger();
+        let busy = officer("440000", 99_999);
+        ledger.open_stream(&busy).unwrap();
+        ledger.open_stream(&busy).unwrap();
+        for number in 0..FOREIGN_ACCOUNTS * 2 {
+            drop(ledger.spend(&officer("440000", number), Quota::Calls, 1, at(0)));
+        }
+        assert!(ledger.open_stream(&busy).is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! Quotas: how much a principal may ask of a node. No honest officer meets them; a stolen key and a curious hand do.
+
+mod ledger;
+mod lookups;
+mod rate;
+
+pub use ledger::{Ledger, Reach, Search};
+pub use lookups::{Counted, Enumeration};
+pub use rate::Rate;
+
+use super::Principal;
+use std::fmt;
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3_600;
+const DAY: u32 = 86_400;
+
+macro_rules! quotas {
+    ($($(#[$doc:meta])* $name:ident = $word:literal in $window:ident,)*) => {
+        /// What is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Quota {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Quota {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// A stable key, as in logs, metrics and the configuration.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// Seconds over which it is counted.
+            pub const fn window_s(self) -> u32 {
+                match self {
+                    $(Self::$name => $window,)*
+                }
+            }
+        }
+    };
+}
+
+quotas! {
+    /// Calls of any kind; a stream is one.
+    Calls = "calls_per_minute" in MINUTE,
+    /// Leads and notices pushed, over a minute. More are slowed, never refused.
+    PushedSteadily = "pushed_per_minute" in MINUTE,
+    /// Leads and notices pushed, over a day.
+    Pushed = "pushed_per_day" in DAY,
+    /// Payloads opened.
+    Opened = "opened_per_hour" in HOUR,
+    /// Persons searched for, each once.
+    Searches = "searches_per_hour" in HOUR,
+    /// Persons searched for who were not there.
+    Misses = "misses_per_hour" in HOUR,
+    /// Pushes under a number that stands for something else.
+    Conflicts = "conflicts_per_hour" in HOUR,
+    /// Dispatches of a partner's node, over a minute. More are slowed, never refused.
+    DispatchesSteadily = "dispatches_per_minute" in MINUTE,
+    /// Dispatches of a partner's node, over a day.
+    Dispatches = "dispatches_per_day" in DAY,
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// `[quotas]`: how much of each, by principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// See [`Quota::Calls`].
+    pub calls_per_minute: u32,
+    /// See [`Quota::PushedSteadily`].
+    pub pushed_per_minute: u32,
+    /// See [`Quota::Pushed`].
+    pub pushed_per_day: u32,
+    /// See [`Quota::Opened`].
+    pub opened_per_hour: u32,
+    /// See [`Quota::Searches`].
+    pub searches_per_hour: u32,
+    /// See [`Quota::Misses`].
+    pub misses_per_hour: u32,
+    /// See [`Quota::Conflicts`].
+    pub conflicts_per_hour: u32,
+    /// See [`Quota::DispatchesSteadily`].
+    pub dispatches_per_minute: u32,
+    /// See [`Quota::Dispatches`].
+    pub dispatches_per_day: u32,
+    /// Streams that one principal has open at once.
+    pub streams: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            calls_per_minute: 6_000,
+            pushed_per_minute: 600_000,
+            pushed_per_day: 2_000_000,
+            opened_per_hour: 2_000,
+            searches_per_hour: 300,
+            misses_per_hour: 100,
+            conflicts_per_hour: 10_000,
+            dispatches_per_minute: 600_000,
+            dispatches_per_day: 5_000_000,
+            streams: 32,
+        }
+    }
+}
+
+impl Quotas {
+    /// How much of one.
+    pub const fn limit(&self, quota: Quota) -> u32 {
+        match quota {
+            Quota::Calls => self.calls_per_minute,
+            Quota::PushedSteadily => self.pushed_per_minute,
+            Quota::Pushed => self.pushed_per_day,
+            Quota::Opened => self.opened_per_hour,
+            Quota::Searches => self.searches_per_hour,
+            Quota::Misses => self.misses_per_hour,
+            Quota::Conflicts => self.conflicts_per_hour,
+            Quota::DispatchesSteadily => self.dispatches_per_minute,
+            Quota::Dispatches => self.dispatches_per_day,
+        }
+    }
+
+    const fn rate(&self, quota: Quota) -> Rate {
+        Rate::new(self.limit(quota), quota.window_s())
+    }
+}
+
+/// A principal has used up a quota, or is slowed because little of it is left: what the log keeps, once a window. It does
+/// not say what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaReport {
+    /// Who.
+    pub principal: Principal,
+    /// Which.
+    pub quota: Quota,
+    /// How much there is of it.
+    pub limit: u32,
+    /// How much of it was used.
+    pub counted: u32,
+    /// Seconds over which it is counted.
+    pub window_s: u32,
+    /// True where further calls are refused; else they are slowed.
+    pub refused: bool,
+}
+
+/// A quota is used up. Names the quota, its size and when to come back, never what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the quota {quota} is used up: {limit} for one {whose}; come back in {retry_after_s} s, or ask the node's \
+     administrator for more"
+)]
+pub struct Exceeded {
+    /// Which.
+    pub quota: Quota,
+    /// How much there is of it.
+    pub limit: u32,
+    /// Whose it is: `caller`, or `jurisdiction` where all its people share it.
+    pub whose: &'static str,
+    /// Seconds after which the same call would be answered; at least 1.
+    pub retry_after_s: u64,
+}

@@ -1,0 +1,155 @@
+//! A rate, and a bucket that it empties: the generic cell rate algorithm (ITU-T I.371), of which one number is the state.
+
+use crate::domain::Timestamp;
+use std::time::Duration;
+
+/// So much over a window, all of it at once where nothing was taken before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Microseconds that one takes up.
+    each_us: u64,
+    /// Microseconds over which it counts.
+    window_us: u64,
+}
+
+impl Rate {
+    /// `limit` over `window_s` seconds, one at least.
+    pub const fn new(limit: u32, window_s: u32) -> Self {
+        let limit = if limit == 0 { 1 } else { limit };
+        let window_us = window_s as u64 * 1_000_000;
+        let each_us = window_us / limit as u64;
+        Self {
+            each_us: if each_us == 0 { 1 } else { each_us },
+            window_us,
+        }
+    }
+
+    /// More cannot be taken at once, ever.
+    const fn most(self) -> u64 {
+        self.window_us / self.each_us
+    }
+
+    const fn cost_us(self, amount: u32) -> u64 {
+        self.each_us.saturating_mul(amount as u64)
+    }
+}
+
+/// How full it is: the microsecond at which it will be empty again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bucket {
+    empty_at_us: u64,
+}
+
+const fn micros(now: Timestamp) -> u64 {
+    now.millis().saturating_mul(1000)
+}
+
+impl Bucket {
+    /// Takes `amount`, or says how long until there is room for it. More than the rate's whole window counts as that.
+    pub(super) fn take(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Result<(), Duration> {
+        let now = micros(now);
+        let full = now.saturating_add(rate.window_us);
+        // A clock that was set back locks nobody out for longer than a window.
+        let level = self.empty_at_us.clamp(now, full);
+        let cost = rate.cost_us(amount).min(rate.most() * rate.each_us);
+        let next = level.saturating_add(cost);
+        if next > full {
+            self.empty_at_us = level;
+            return Err(Duration::from_micros(next - full));
+        }
+        self.empty_at_us = next;
+        Ok(())
+    }
+
+    /// Takes `amount` in any case, and says how long to wait before going on. Never longer than a window.
+    pub(super) fn pace(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Duration {
+        let now = micros(now);
+        let full = now.saturating_add(rate.window_us);
+        let level = self.empty_at_us.max(now);
+        let next = level
+            .saturating_add(rate.cost_us(amount))
+            .min(full.saturating_add(rate.window_us));
+        self.empty_at_us = next;
+        Duration::from_micros(next.saturating_sub(full))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(1_772_640_000_000 + millis)
+    }
+
+    proptest! {
+        /// Whoever asks however often gets no more than the limit, and what the elapsed time gave back.
+        #[test]
+        fn no_more_is_given_than_the_rate_allows(
+            limit in 1u32..200,
+            steps in prop::collection::vec((0u64..2_000, 1u32..4), 1..200),
+        ) {
+            let rate = Rate::new(limit, 60);
+            let (mut bucket, mut given, mut now) = (Bucket::default(), 0u64, 0);
+            for (wait, amount) in steps {
+                now += wait;
+                if bucket.take(rate, amount, at(now)).is_ok() {
+                    // What is more than the whole limit counts as the limit.
+                    given += u64::from(amount.min(limit));
+                }
+                let back = now * 1000 / rate.each_us + 1;
+                prop_assert!(given <= rate.most() + back, "{given} after {now} ms");
+            }
+        }
+
+        /// Nobody is refused who keeps to the limit, and who waits as told is not refused again.
+        #[test]
+        fn who_keeps_to_it_is_never_refused(
+            limit in 1u32..500,
+            waits in prop::collection::vec(0u64..5_000, 1..300),
+        ) {
+            let rate = Rate::new(limit, 60);
+            let (mut bucket, mut now) = (Bucket::default(), 0);
+            for (nth, wait) in waits.into_iter().enumerate() {
+                now += wait;
+                match bucket.take(rate, 1, at(now)) {
+                    Ok(()) => {}
+                    Err(wait) => {
+                        prop_assert!(nth as u64 >= u64::from(limit));
+                        now += u64::try_from(wait.as_micros()).unwrap().div_ceil(1000);
+                        prop_assert_eq!(bucket.take(rate, 1, at(now)), Ok(()));
+                    }
+                }
+            }
+        }
+
+        /// What is paced goes at the rate, however it comes, and is never put off for longer than a window.
+        #[test]
+        fn what_is_paced_goes_at_the_rate(
+            limit in 20u32..1_000,
+            amounts in prop::collection::vec(1u32..20, 100..400),
+        ) {
+            let rate = Rate::new(limit, 60);
+            let (mut bucket, mut now_us, mut passed) = (Bucket::default(), 0u64, 0u64);
+            for amount in amounts {
+                let wait = bucket.pace(rate, amount, at(now_us.div_ceil(1000)));
+                prop_assert!(wait.as_micros() <= u128::from(rate.window_us));
+                now_us = now_us.div_ceil(1000) * 1000 + u64::try_from(wait.as_micros()).unwrap();
+                passed += u64::from(amount);
+                prop_assert!(passed * rate.each_us <= rate.window_us + now_us + 20 * rate.each_us);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_locks_nobody_out_for_longer_than_a_window() {
+        let rate = Rate::new(10, 60);
+        let mut bucket = Bucket::default();
+        let hour = 3_600_000;
+        assert_eq!(bucket.take(rate, 10, at(hour)), Ok(()));
+        let refused = bucket.take(rate, 1, at(0)).unwrap_err();
+        assert!(refused <= Duration::from_secs(6), "{refused:?}");
+        assert_eq!(bucket.take(rate, 1, at(6_000)), Ok(()));
+    }
+}

@@ -1,0 +1,112 @@
+//! The sheets that `lead check` and `lead push` write beside what they print.
+
+use super::{
+    receipt::{Acknowledged, ReceiptSheet},
+    rejected::RejectedSheet,
+};
+use crate::{
+    cli::{
+        client::Connection,
+        context::Context,
+        exit::{Exit, Failure},
+        lead_check::Added,
+        out_file::same_file,
+    },
+    intake::RowVerdict,
+};
+use clap::Args;
+use std::path::{Path, PathBuf, absolute};
+
+/// Where the rows go that were refused.
+#[derive(Args, Debug)]
+pub(super) struct RejectedArgs {
+    /// 退回的行 / Write the rejected rows here, with reasons: mend them, and push that file. Holds personal data.
+    #[arg(long, value_name = "OUT.xlsx")]
+    pub(super) rejected: Option<PathBuf>,
+    /// 覆盖已有文件 / Write over files that are there.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// What is written. Both are begun before anything is sent, so that a full disk is found early.
+#[derive(Default)]
+pub(super) struct Outputs {
+    pub(super) rejected: Option<RejectedSheet>,
+    pub(super) receipt: Option<ReceiptSheet>,
+}
+
+impl Outputs {
+    pub(super) fn begin(
+        pushed: &Path,
+        args: &RejectedArgs,
+        receipt: Option<&Path>,
+        context: &Context<'_>,
+    ) -> Result<Self, Failure> {
+        let rejected = args.rejected.as_deref();
+        for out in [rejected, receipt].into_iter().flatten() {
+            if same_file(out, pushed) {
+                return Err(one_file(out));
+            }
+        }
+        if let (Some(rejected), Some(receipt)) = (rejected, receipt)
+            && (same_file(rejected, receipt) || absolute(rejected).ok() == absolute(receipt).ok())
+        {
+            return Err(one_file(receipt));
+        }
+        Ok(Self {
+            rejected: rejected
+                .map(|path| RejectedSheet::begin(path, args.force, context.lang()))
+                .transpose()?,
+            receipt: receipt
+                .map(|path| ReceiptSheet::begin(path, args.force, pushed, context))
+                .transpose()?,
+        })
+    }
+
+    /// A row, as it was decided at last.
+    pub(super) fn row(
+        &mut self,
+        row: &RowVerdict,
+        added: &Added,
+        acknowledged: Option<&Acknowledged>,
+    ) -> Result<(), Failure> {
+        if let Some(receipt) = &mut self.receipt {
+            receipt.row(row, added, acknowledged);
+        }
+        match &mut self.rejected {
+            Some(rejected) => rejected.row(row, added),
+            None => Ok(()),
+        }
+    }
+
+    /// After a push. One that broke off leaves no rejected rows: they would be a part of them only. Its receipt says what
+    /// is known.
+    pub(super) async fn keep(
+        self,
+        node: &Connection,
+        rows: &[RowVerdict],
+        broken_off: Option<&Failure>,
+        context: &Context<'_>,
+    ) -> Result<(), Failure> {
+        if let Some(receipt) = self.receipt {
+            receipt.keep(node, rows, broken_off, context).await?;
+        }
+        match self.rejected {
+            Some(rejected) if broken_off.is_none() => rejected.keep(),
+            Some(rejected) => {
+                rejected.abandon();
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn one_file(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "是另一个参数所指的文件；请另写文件名",
+        "is the file of another argument; name another",
+    )
+    .at(path.display())
+}

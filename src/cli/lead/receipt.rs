@@ -1,0 +1,347 @@
+//! `--receipt OUT.xlsx`: the receipt of a push, 回执单.
+
+use super::rejected::faults;
+use crate::{
+    cli::{
+        client::Connection,
+        context::Context,
+        exit::{Exit, Failure},
+        lead_check::Added,
+        out_file::OutFile,
+        print::{self, plain, redacted},
+        words::{purpose_label, standing, state_label},
+    },
+    domain::{Column, FindingCode, Lang, LeadState, ResidentNumber, Timestamp},
+    intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Verdict},
+    note::SignedCheckpoint,
+    record::pb,
+};
+use aws_lc_rs::digest::{self, SHA256};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// Pages of the list of leads that are asked for at most, to see where leads stand that were there before.
+const MAX_PAGES: usize = 256;
+/// Leads of a page: what one `Consulted` entry names at most.
+const PAGE: u32 = 1_000;
+
+/// What a node said of a row that was sent to it.
+#[derive(Clone, Debug)]
+pub(super) struct Acknowledged {
+    pub(super) log_index: u64,
+    pub(super) destination: String,
+}
+
+/// A receipt on its way into a file.
+pub(super) struct ReceiptSheet {
+    file: OutFile,
+    lang: Lang,
+    name: String,
+    sha256: String,
+    began: Timestamp,
+    rows: Vec<ReceiptRow>,
+    /// Rows of the file that were told of, blank ones too.
+    told: usize,
+}
+
+impl ReceiptSheet {
+    pub(super) fn begin(
+        path: &Path,
+        force: bool,
+        pushed: &Path,
+        context: &Context<'_>,
+    ) -> Result<Self, Failure> {
+        let file = OutFile::begin(path, force)?;
+        let name = pushed.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Self {
+            file,
+            lang: context.lang(),
+            name: redacted(&plain(&name)),
+            sha256: sha256(pushed)?,
+            began: context.clock().now(),
+            rows: Vec::new(),
+            told: 0,
+        })
+    }
+
+    /// That the file is still the one whose hash the receipt states.
+    pub(super) fn unchanged(&self, pushed: &Path) -> Result<(), Failure> {
+        if sha256(pushed)? == self.sha256 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::BadData,
+            "读取过程中文件被改动；什么都没有发送，请关闭其他程序后重做",
+            "the file changed while it was read; nothing was sent: close it elsewhere and begin again",
+        )
+        .at(pushed.display()))
+    }
+
+    /// A row, as it was decided at last.
+    pub(super) fn row(
+        &mut self,
+        row: &RowVerdict,
+        added: &Added,
+        acknowledged: Option<&Acknowledged>,
+    ) {
+        self.told += 1;
+        let outcome = match (row.verdict, acknowledged) {
+            (Verdict::Skip, _) => return,
+            (Verdict::Accept, _) => Outcome::Logged,
+            (Verdict::Duplicate, Some(_)) => Outcome::AlreadyLogged,
+            (Verdict::Duplicate, None) => Outcome::Repeated,
+            (Verdict::Reject, _) => Outcome::Refused,
+        };
+        let line = self.line(row, added, outcome);
+        let state = match outcome {
+            Outcome::Logged => state_label(LeadState::Sent, self.lang),
+            Outcome::AlreadyLogged | Outcome::Repeated | Outcome::Refused | Outcome::Unknown => "",
+        };
+        self.rows.push(ReceiptRow {
+            log_index: acknowledged.map(|a| a.log_index),
+            destination: acknowledged.map_or_else(String::new, |a| a.destination.clone()),
+            state: state.to_owned(),
+            ..line
+        });
+    }
+
+    fn line(&self, row: &RowVerdict, added: &Added, outcome: Outcome) -> ReceiptRow {
+        let lang = self.lang;
+        let refused = outcome == Outcome::Refused;
+        let reasons: Vec<_> = faults(row, added, lang)
+            .into_iter()
+            .filter(|fault| refused || fault.code == Some(FindingCode::DuplicateInFile))
+            .map(|fault| match fault.column {
+                Some(column) => {
+                    let name = lang.pick(column.header_zh(), column.as_str());
+                    format!("{name}{}{}", lang.pick("：", ": "), fault.message)
+                }
+                None => fault.message,
+            })
+            .collect();
+        ReceiptRow {
+            sheet: row.place.table.name().map(str::to_owned),
+            row: row.place.row,
+            number: number(row),
+            outcome,
+            lead_id: added.lead_id.clone().unwrap_or_default(),
+            log_index: None,
+            destination: String::new(),
+            state: String::new(),
+            reason: reasons.join("\n"),
+        }
+    }
+
+    /// What is left after the push broke off: no answer came for rows that were to be sent.
+    fn rest(&mut self, rows: &[RowVerdict]) {
+        for row in rows.get(self.told..).unwrap_or_default() {
+            if row.parsed.is_some() {
+                let line = self.line(row, &Added::default(), Outcome::Unknown);
+                self.rows.push(line);
+                self.told += 1;
+            } else {
+                self.row(row, &Added::default(), None);
+            }
+        }
+    }
+
+    /// Writes the receipt, whether or not the push came to its end.
+    pub(super) async fn keep(
+        mut self,
+        node: &Connection,
+        rows: &[RowVerdict],
+        broken_off: Option<&Failure>,
+        context: &Context<'_>,
+    ) -> Result<(), Failure> {
+        self.rest(rows);
+        let lang = self.lang;
+        // A node that is gone is not asked again: what it acknowledged stands.
+        let proof = if broken_off.is_none() {
+            self.states(node).await;
+            self.proof(node, context).await
+        } else {
+            None
+        };
+        let config = context.config()?;
+        let grounds = context.grounds()?;
+        let named = if config.jurisdiction == node.node() {
+            format!("{} {}", config.name, node.node())
+        } else {
+            node.node().to_string()
+        };
+        let receipt = Receipt {
+            node: named,
+            principal: node.principal().to_string(),
+            purpose: purpose_label(grounds.purpose, lang).to_owned(),
+            basis: grounds.basis.to_string(),
+            file: self.name,
+            sha256: self.sha256,
+            began: self.began,
+            ended: context.clock().now(),
+            rows: self.rows,
+            broken_off: broken_off.map(|failure| failure.message(lang).to_owned()),
+            proof,
+        };
+        let written = intake::receipt(&receipt, lang, self.file.directory());
+        let mut workbook = written.map_err(|error| Failure::of(Exit::Internal, &error))?;
+        let path = self.file.path().to_owned();
+        self.file.keep(|out| workbook.save_to_writer(out))?;
+        let path = path.display();
+        print::remark(&match lang {
+            Lang::Zh => format!("回执单已写入 {path}"),
+            Lang::En => format!("the receipt is in {path}"),
+        });
+        Ok(())
+    }
+
+    /// Where the leads stand that were in the log before. Asking is logged, as all listing is; rows whose state cannot be
+    /// seen have none.
+    async fn states(&mut self, node: &Connection) {
+        let mut wanted: BTreeMap<u64, usize> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.outcome == Outcome::AlreadyLogged)
+            .filter_map(|(at, row)| Some((row.log_index?, at)))
+            .collect();
+        for _ in 0..MAX_PAGES {
+            let Some((first, _)) = wanted.first_key_value() else {
+                return;
+            };
+            let request = pb::ListLeadsRequest {
+                grounds: node.grounds(),
+                direction: pb::Direction::Sent.into(),
+                after_index: first.checked_sub(1),
+                limit: PAGE,
+                ..pb::ListLeadsRequest::default()
+            };
+            let mut desk = node.desk();
+            let Ok(page) = node.call(desk.list_leads(request)).await else {
+                return;
+            };
+            let before = wanted.len();
+            for lead in &page.leads {
+                let at = wanted.remove(&lead.log_index);
+                if let Some(row) = at.and_then(|at| self.rows.get_mut(at)) {
+                    row.state = plain(&standing(lead, self.lang));
+                }
+            }
+            if wanted.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The node's newest checkpoint, if it covers all that it acknowledged.
+    async fn proof(&self, node: &Connection, context: &Context<'_>) -> Option<Proof> {
+        let newest = self.rows.iter().filter_map(|row| row.log_index).max();
+        let request = pb::GetCheckpointRequest {
+            grounds: node.grounds(),
+        };
+        let mut audit = node.audit();
+        let answer = node.call(audit.get_checkpoint(request)).await.ok()?;
+        let note = String::from_utf8(answer.checkpoint.to_vec()).ok()?;
+        // A key that the node states proves nothing: with none of one's own, the text is kept unverified.
+        let own = context.verifier_key(None).ok();
+        let verified = own.and_then(|key| key.verify(note.as_bytes()).ok());
+        let proof = read(&note, verified.as_ref())?;
+        newest
+            .is_none_or(|index| index < proof.size)
+            .then_some(proof)
+    }
+}
+
+/// A checkpoint's parts: the first three lines of the note (C2SP tlog-checkpoint).
+fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
+    let mut lines = note.lines();
+    Some(Proof {
+        origin: plain(lines.next()?),
+        size: lines.next()?.parse().ok()?,
+        root: plain(lines.next()?),
+        note: plain(note),
+        verified: verified.is_some(),
+    })
+}
+
+/// The sheet's own number of a row; empty where it holds what is no number of a lead: a name, a citizen number, a phone.
+fn number(row: &RowVerdict) -> String {
+    let written = match &row.parsed {
+        Some(parsed) => parsed.lead.number(),
+        None => cell(row, Column::Number).unwrap_or_default(),
+    };
+    let personal = [
+        Column::Name,
+        Column::ResidentNumber,
+        Column::Phone,
+        Column::Plate,
+    ];
+    let repeats = |column: &Column| {
+        let value = cell(row, *column).unwrap_or_default().trim();
+        !value.is_empty() && written.contains(value)
+    };
+    if personal.iter().any(repeats) || holds_personal_digits(written) {
+        return "…".to_owned();
+    }
+    plain(written)
+}
+
+/// A cell of a row, as written.
+fn cell(row: &RowVerdict, wanted: Column) -> Option<&str> {
+    let mut header = row.place.table.header().iter();
+    let at = header.position(|text| intake::column_named(text) == Some(wanted))?;
+    row.cells.as_slice().get(at).map(String::as_str)
+}
+
+/// A citizen number, old or new, or a mobile telephone's, standing for itself.
+fn holds_personal_digits(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit() && !matches!(c, 'x' | 'X'))
+        .any(|digits| {
+            digits.len() == 15
+                || (digits.len() == 11 && digits.starts_with('1'))
+                || ResidentNumber::parse(&digits.to_ascii_uppercase()).is_ok()
+        })
+}
+
+/// In hexadecimal.
+fn sha256(path: &Path) -> Result<String, Failure> {
+    let hashed = || -> io::Result<String> {
+        let mut context = digest::Context::new(&SHA256);
+        let mut file = File::open(path)?.take(intake::MAX_FILE_BYTES + 1);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hex::encode(context.finish())),
+                read => context.update(buffer.get(..read).unwrap_or_default()),
+            }
+        }
+    };
+    hashed().map_err(|error| Failure::of(Exit::NoInput, &error).at(path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_a_person_is_no_lead_number() {
+        for number in [
+            "SN202600001",
+            "520624-2026-01-17",
+            "A5206240000002026110001",
+        ] {
+            assert!(!holds_personal_digits(number), "{number}");
+        }
+        for personal in [
+            "522225190010142478",
+            "SN-522225190010142478-1",
+            "522225001014247",
+            "13800000000",
+        ] {
+            assert!(holds_personal_digits(personal), "{personal}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Quotas in the log: who reached one is an entry, and what was asked for before a restart counts after it.
+
+use super::{
+    DeskError,
+    leads::log_error,
+    pages::first_at,
+    rows::{RowDamaged, RowsError},
+};
+use crate::{
+    access::{Ledger, Principal, Quota, QuotaReport},
+    domain::{EntryId, Jurisdiction, Timestamp},
+    log::{Log, Proposal, Reader, TxnError},
+    record::{Cause, Consultation, Entry, Kind},
+};
+
+/// Before a start, entries of so many seconds are looked at.
+const RECOUNT_S: u64 = 3_600;
+/// And no more than so many of them, the newest.
+const RECOUNT_ENTRIES: u64 = 200_000;
+/// Read at once.
+const CHUNK: usize = 1_024;
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Writes down that somebody reached a quota. It is the node that says so, not who reached it.
+///
+/// # Errors
+/// The log takes no writes.
+pub async fn report_quota(
+    log: &Log,
+    own: Jurisdiction,
+    report: QuotaReport,
+) -> Result<u64, DeskError> {
+    let proposal = Proposal::new(move |txn| {
+        let entry = Entry {
+            time: txn.now(),
+            id: EntryId::new(txn.now()),
+            cause: Cause {
+                principal: Principal::node(own),
+                grounds: None,
+            },
+            kind: Kind::QuotaReached(report),
+        };
+        txn.append(entry.encode())
+    });
+    let written = log.propose(proposal).await.map_err(log_error::<TxnError>)?;
+    Ok(written.into_inner())
+}
+
+/// Counts what the log says was searched for, missed and opened in the last hour, so that a restart gives nobody a new
+/// quota. Persons searched for are in no entry: each search counts as another person.
+///
+/// # Errors
+/// The log does not read.
+pub fn recount_quotas(
+    reader: &Reader,
+    now: Timestamp,
+    ledger: &mut Ledger,
+) -> Result<(), DeskError> {
+    let since = Timestamp::from_millis(now.millis().saturating_sub(RECOUNT_S * 1000));
+    let end = reader.size();
+    let mut from = first_at(reader, since)?.max(end.saturating_sub(RECOUNT_ENTRIES));
+    while from < end {
+        let entries = reader.entries(from, CHUNK, CHUNK_BYTES)?;
+        let Some((last, _)) = entries.last() else {
+            return Ok(());
+        };
+        from = last.saturating_add(1);
+        for (_, leaf) in entries {
+            let entry = Entry::decode(&leaf).map_err(|_| RowsError::from(RowDamaged))?;
+            recount(entry, ledger);
+        }
+    }
+    Ok(())
+}
+
+fn recount(entry: Entry, ledger: &mut Ledger) {
+    let Entry {
+        time, cause, kind, ..
+    } = entry;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "other entries use up nothing that lasts an hour"
+    )]
+    match kind {
+        Kind::Consulted { how, records, .. } => match how {
+            Consultation::Number => {
+                ledger.recount_search(&cause.principal, records.is_empty(), time);
+            }
+            Consultation::Open => ledger.recount(&cause.principal, Quota::Opened, time),
+            Consultation::List | Consultation::Act => {}
+        },
+        Kind::QuotaReached(report) => ledger.reported(&report, time),
+        _ => {}
+    }
+}

@@ -1,0 +1,107 @@
+//! How the sheets that we write look: colours, cells, heights.
+
+use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder};
+
+/// Paper of 210 by 297 millimetres, as the format numbers it.
+pub(super) const A4: u8 = 9;
+/// Height of one line in points.
+const LINE_HEIGHT: f64 = 15.0;
+/// The format's highest row, in lines.
+const MAX_LINES: u32 = 27;
+
+const INK: Color = Color::RGB(0x001F_3864);
+const PALE: Color = Color::RGB(0x00D9_E2F3);
+const ROSE: Color = Color::RGB(0x00F8_CBAD);
+const LINE: Color = Color::RGB(0x00A6_A6A6);
+
+/// A page's title.
+pub(super) fn title() -> Format {
+    Format::new()
+        .set_bold()
+        .set_font_size(16)
+        .set_font_color(INK)
+        .set_align(FormatAlign::VerticalCenter)
+}
+
+/// A cell of a table, as text.
+pub(super) fn cell() -> Format {
+    Format::new()
+        .set_num_format("@")
+        .set_text_wrap()
+        .set_align(FormatAlign::Top)
+        .set_border(FormatBorder::Thin)
+        .set_border_color(LINE)
+}
+
+/// A cell in which something is wrong.
+pub(super) fn bad_cell() -> Format {
+    cell().set_background_color(ROSE)
+}
+
+/// A header that matters.
+pub(super) fn strong_header() -> Format {
+    header()
+        .set_background_color(INK)
+        .set_font_color(Color::White)
+}
+
+/// A header that matters less.
+pub(super) fn pale_header() -> Format {
+    header().set_background_color(PALE).set_font_color(INK)
+}
+
+fn header() -> Format {
+    cell()
+        .set_bold()
+        .set_align(FormatAlign::Center)
+        .set_align(FormatAlign::VerticalCenter)
+}
+
+/// The height of a row whose cells are `(text, width of the column)`, in points. Not all programs fit heights on opening.
+pub(super) fn height<'a>(cells: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
+    let most = cells
+        .into_iter()
+        .map(|(text, width)| lines(text, width))
+        .max();
+    f64::from(most.unwrap_or(1).clamp(1, MAX_LINES)) * LINE_HEIGHT
+}
+
+/// How many lines a text takes in a column of a width.
+fn lines(text: &str, width: f64) -> u32 {
+    let mut lines = 0;
+    for line in text.split('\n') {
+        // A little less than the column: words are not broken.
+        let (mut used, room) = (0.0, width - 1.5);
+        lines += 1;
+        for c in line.chars() {
+            let wide = if c.is_ascii() { 1.0 } else { 2.0 };
+            if used + wide > room && used > 0.0 {
+                lines += 1;
+                used = 0.0;
+            }
+            used += wide;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_as_high_as_its_longest_cell() {
+        for (text, lines) in [
+            ("", 1.0),
+            ("甲乙", 1.0),
+            ("甲乙丙丁戊己", 2.0),
+            ("a\nb\nc", 3.0),
+        ] {
+            let height = height([("x", 10.0), (text, 10.0)]);
+            assert!(
+                (height - lines * LINE_HEIGHT).abs() < 0.1,
+                "{text} {height}"
+            );
+        }
+    }
+}

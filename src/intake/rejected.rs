@@ -1,0 +1,356 @@
+//! Rows that were refused, written back as they stood, each with the reason: to be mended and pushed again as they are.
+//!
+//! The added columns stand first and are known to no reading; every other cell is text, as it was written.
+
+use super::{header::column, page};
+use crate::domain::{FindingCode, Lang, SheetColumn};
+use rust_xlsxwriter::{Format, Note, Workbook, XlsxError};
+use std::{collections::BTreeSet, path::Path};
+
+/// Begins the headers of added columns, before a colon. Reading stops at it; and a mended sheet that is refused again gets
+/// new ones in their place.
+const ADDED: [&str; 2] = ["驿传", "yichuan"];
+/// So many rows have notes at their bad cells; with more, spreadsheet programs become slow. All have the reasons.
+const NOTED_ROWS: u64 = 1_000;
+const WIDTHS: [f64; 4] = [14.0, 12.0, 44.0, 36.0];
+const CELL_WIDTH: f64 = 22.0;
+/// The longest name of a worksheet.
+const MAX_NAME: usize = 31;
+
+/// One reason for which a row was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault<C> {
+    /// The column that it is about; none where it is about the row, or about a column that is not known here.
+    pub column: Option<C>,
+    /// What it is; none where a newer node gave a reason that is not known here.
+    pub code: Option<FindingCode>,
+    /// In words, without the value.
+    pub message: String,
+}
+
+/// A row that was refused.
+#[derive(Debug)]
+pub struct RefusedRow<'a, C> {
+    /// The worksheet that it stands in; none where the file has no worksheets.
+    pub sheet: Option<&'a str>,
+    /// Its number there.
+    pub row: u32,
+    /// The header of that worksheet, as written.
+    pub header: &'a [String],
+    /// Its cells, as written, in the order of the header.
+    pub cells: &'a [String],
+    /// Why.
+    pub faults: Vec<Fault<C>>,
+}
+
+/// Refused rows on their way into a workbook. Memory does not grow with them: they are kept in files without a name until the
+/// workbook is saved.
+pub struct Refused<C> {
+    workbook: Workbook,
+    lang: Lang,
+    formats: Formats,
+    page: Option<Page<C>>,
+    names: BTreeSet<String>,
+    rows: u64,
+}
+
+struct Formats {
+    head: Format,
+    added_head: Format,
+    cell: Format,
+    bad: Format,
+}
+
+/// The worksheet that is being written.
+struct Page<C> {
+    sheet: Option<String>,
+    header: Vec<String>,
+    columns: Vec<Placed<C>>,
+    /// The next row.
+    row: u32,
+}
+
+/// A column of the page.
+#[derive(Clone, Copy)]
+struct Placed<C> {
+    /// Where it stands in the rows that come; none where they lack it.
+    from: Option<usize>,
+    column: Option<C>,
+}
+
+impl<C: SheetColumn> Refused<C> {
+    /// None yet. What the rows say is kept in `directory` meanwhile, in files without a name.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn new(lang: Lang, directory: &Path) -> Result<Self, XlsxError> {
+        let mut workbook = Workbook::new();
+        workbook.set_tempdir(directory)?;
+        Ok(Self {
+            workbook,
+            lang,
+            formats: Formats {
+                head: page::pale_header(),
+                added_head: page::strong_header(),
+                cell: page::cell(),
+                bad: page::bad_cell(),
+            },
+            page: None,
+            names: BTreeSet::new(),
+            rows: 0,
+        })
+    }
+
+    /// How many there are.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// All of them.
+    pub fn into_workbook(self) -> Workbook {
+        self.workbook
+    }
+
+    /// One more, after those before it in the file.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or the row breaks a limit of the format.
+    pub fn push(&mut self, refused: &RefusedRow<'_, C>) -> Result<(), XlsxError> {
+        let mut page = match self.page.take() {
+            Some(page) if page.is_of(refused) => page,
+            Some(_) | None => self.begin(refused)?,
+        };
+        self.rows += 1;
+        let written = self.write(&mut page, refused);
+        self.page = Some(page);
+        written
+    }
+
+    /// A page of its own for each worksheet of the file: they may have different columns.
+    fn begin(&mut self, refused: &RefusedRow<'_, C>) -> Result<Page<C>, XlsxError> {
+        let name = self.name(refused.sheet);
+        let (lang, head) = (self.lang, &self.formats.head);
+        let columns = columns(refused);
+        let sheet = self.workbook.add_worksheet_with_constant_memory()?;
+        sheet
+            .set_name(name)?
+            .set_freeze_panes(1, 0)?
+            .set_landscape()
+            .set_paper_size(page::A4)
+            .set_print_fit_to_pages(1, 0)
+            .set_repeat_rows(0, 0)?
+            .set_row_height(0, 30)?;
+        let added = added(lang);
+        for ((text, width), at) in added.into_iter().zip(WIDTHS).zip(0_u16..) {
+            sheet
+                .set_column_width(at, width)?
+                .write_string_with_format(0, at, text, &self.formats.added_head)?;
+        }
+        for (placed, at) in columns.iter().zip(first_column()..) {
+            let text = match placed.from {
+                Some(from) => refused.header.get(from).map_or("", String::as_str),
+                None => placed
+                    .column
+                    .map_or("", |column| lang.pick(column.header_zh(), column.as_str())),
+            };
+            sheet
+                .set_column_width(at, CELL_WIDTH)?
+                .write_string_with_format(0, at, text, head)?;
+        }
+        Ok(Page {
+            sheet: refused.sheet.map(str::to_owned),
+            header: refused.header.to_vec(),
+            columns,
+            row: 1,
+        })
+    }
+
+    /// The worksheet's own name, where it has one that the format allows and no other page has.
+    fn name(&mut self, sheet: Option<&str>) -> String {
+        let allowed = |name: &&str| {
+            !name.trim().is_empty()
+                && name.encode_utf16().count() <= MAX_NAME
+                && !name.contains(['[', ']', ':', '*', '?', '/', '\\'])
+                && !name.starts_with('\'')
+                && !name.ends_with('\'')
+        };
+        let number = self.names.len() + 1;
+        let plain = format!("{} {number}", self.lang.pick("退回", "refused"));
+        let name = sheet.filter(allowed).unwrap_or(&plain).to_owned();
+        if self.names.insert(name.to_lowercase()) {
+            return name;
+        }
+        self.names.insert(plain.to_lowercase());
+        plain
+    }
+
+    fn write(&mut self, page: &mut Page<C>, refused: &RefusedRow<'_, C>) -> Result<(), XlsxError> {
+        let Self {
+            workbook,
+            lang,
+            formats,
+            rows,
+            ..
+        } = self;
+        let (lang, row) = (*lang, page.row);
+        // There is a page, so there is a worksheet.
+        let Some(sheet) = workbook.worksheets_mut().last_mut() else {
+            return Ok(());
+        };
+        page.row += 1;
+        let reasons = reasons(&refused.faults, lang);
+        let todo = todo(&refused.faults, lang);
+        let added = [
+            refused.sheet.unwrap_or_default(),
+            &refused.row.to_string(),
+            &reasons,
+            &todo,
+        ];
+        sheet.set_row_height(row, page::height(added.into_iter().zip(WIDTHS)))?;
+        for (text, at) in added.into_iter().zip(0_u16..) {
+            sheet.write_string_with_format(row, at, text, &formats.cell)?;
+        }
+        for (placed, at) in page.columns.iter().zip(first_column()..) {
+            let faults = refused.faults.iter();
+            let found: Vec<_> = faults
+                .filter(|fault| fault.column.is_some() && fault.column == placed.column)
+                .collect();
+            let text = placed.from.and_then(|from| refused.cells.get(from));
+            let text = text.map_or("", String::as_str);
+            let lost = found
+                .iter()
+                .any(|fault| fault.code == Some(FindingCode::NumericId));
+            let text = if lost { &lost_digits(text, lang) } else { text };
+            let format = if found.is_empty() {
+                &formats.cell
+            } else {
+                &formats.bad
+            };
+            sheet.write_string_with_format(row, at, text, format)?;
+            if !found.is_empty() && *rows <= NOTED_ROWS {
+                let says: Vec<_> = found.iter().map(|fault| fault.message.as_str()).collect();
+                let note = Note::new(says.join("\n")).add_author_prefix(false);
+                sheet.insert_note(row, at, &note)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<C> Page<C> {
+    fn is_of(&self, refused: &RefusedRow<'_, C>) -> bool {
+        self.sheet.as_deref() == refused.sheet && self.header == refused.header
+    }
+}
+
+/// Where the columns of the file begin.
+fn first_column() -> u16 {
+    u16::try_from(WIDTHS.len()).unwrap_or(u16::MAX)
+}
+
+const fn added(lang: Lang) -> [&'static str; 4] {
+    match lang {
+        Lang::Zh => [
+            "驿传：原工作表",
+            "驿传：原行号",
+            "驿传：退回原因",
+            "驿传：如何处理",
+        ],
+        Lang::En => [
+            "yichuan: worksheet",
+            "yichuan: row",
+            "yichuan: reason",
+            "yichuan: what to do",
+        ],
+    }
+}
+
+/// The columns of the file but those that were added to it, and those that it lacks.
+fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
+    let is_added = |text: &str| {
+        let (before, colon) = text.split_once(['：', ':']).unwrap_or_default();
+        ADDED.contains(&before) && !colon.is_empty()
+    };
+    let header = refused.header.iter().enumerate();
+    let mut columns: Vec<_> = header
+        .filter(|(_, text)| !is_added(text))
+        .map(|(from, text)| Placed {
+            from: Some(from),
+            column: column::<C>(text),
+        })
+        .collect();
+    let missing = refused
+        .faults
+        .iter()
+        .filter(|fault| fault.code == Some(FindingCode::MissingColumn))
+        .filter_map(|fault| fault.column);
+    columns.extend(missing.map(|column| Placed {
+        from: None,
+        column: Some(column),
+    }));
+    columns
+}
+
+/// What a spreadsheet kept of a citizen number. As text it might pass for one: one wrong number in eleven does.
+fn lost_digits(kept: &str, lang: Lang) -> String {
+    let kept: String = kept.chars().take(15).collect();
+    format!("{kept}{}", lang.pick("…末位失真，请重填", "… lost digits"))
+}
+
+fn reasons<C: SheetColumn>(faults: &[Fault<C>], lang: Lang) -> String {
+    let lines: Vec<_> = faults
+        .iter()
+        .map(|fault| match (fault.column, lang) {
+            (Some(column), Lang::Zh) => format!("{}：{}", column.header_zh(), fault.message),
+            (Some(column), Lang::En) => format!("{}: {}", column.as_str(), fault.message),
+            (None, _) => fault.message.clone(),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// What the officer does with the row.
+fn todo<C>(faults: &[Fault<C>], lang: Lang) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for fault in faults {
+        let line = advice(fault.code, lang);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
+const fn advice(code: Option<FindingCode>, lang: Lang) -> &'static str {
+    match code {
+        Some(FindingCode::NoPartnerCard | FindingCode::NoOriginPartner) => lang.pick(
+            "表中不用改：先由管理员与对方交换名片并经批准，再推送本表；急需的，按原渠道移送",
+            "nothing to mend here: an admin exchanges cards with them first; then push this file. If it is urgent, use the \
+             old channel",
+        ),
+        Some(FindingCode::OwnCountyDestination | FindingCode::OwnResident) => lang.pick(
+            "由本地办理，删去此行；代码填错的，改正后再推送本表",
+            "handle it yourselves and delete this row; or correct the code and push this file",
+        ),
+        Some(FindingCode::ChangedContent) => lang.pick(
+            "换一个新编号，再推送本表；内容有误的，先改正内容",
+            "use a new number and push this file; correct the content first where it is wrong",
+        ),
+        Some(FindingCode::NoFactualBasis) => lang.pick(
+            "补写针对此人的具体事实；没有事实的，删去此行，不得发送",
+            "write down what is known of this person; without facts, delete the row: it must not be sent",
+        ),
+        Some(FindingCode::MissingColumn) => lang.pick(
+            "本表已补上缺少的列，填好标红的单元格后，再推送本表",
+            "the columns that were missing are here now: fill the red cells, and push this file",
+        ),
+        Some(_) => lang.pick(
+            "改正标红的单元格后，再推送本表",
+            "mend the red cells, and push this file",
+        ),
+        None => lang.pick(
+            "按原因改正后，再推送本表",
+            "mend what the reason says, and push this file",
+        ),
+    }
+}

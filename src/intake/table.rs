@@ -1,0 +1,82 @@
+//! What a file was read as: its tables, and where in them a row stands.
+
+use std::{fmt, sync::Arc};
+
+/// One worksheet of a workbook, or a CSV file, as it was found: its name, and its header as written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    name: Option<String>,
+    header_row: u32,
+    header: Vec<String>,
+}
+
+impl Table {
+    pub(super) const fn new(name: Option<String>, header_row: u32, header: Vec<String>) -> Self {
+        Self {
+            name,
+            header_row,
+            header,
+        }
+    }
+
+    /// The worksheet's name; none for a CSV file and for a form.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The row that the header ends in, from 1; 0 for a form, which has none.
+    pub const fn header_row(&self) -> u32 {
+        self.header_row
+    }
+
+    /// The text of the header, cell by cell from the first column on; empty where a column has none. A header of two rows
+    /// is here as one.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+}
+
+/// Where a row stands.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The worksheet or file that it is in.
+    pub table: Arc<Table>,
+    /// The worksheet's own row number, or the number of the record in a CSV file, from 1.
+    pub row: u32,
+    /// Its number among all rows of the file that get a verdict, from 1, across its worksheets.
+    pub nth: u32,
+}
+
+/// The sheet's name and the numbers; not the header, which would fill a page.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("sheet", &self.table.name())
+            .field("row", &self.row)
+            .field("nth", &self.nth)
+            .finish()
+    }
+}
+
+/// The cells of a row as written, from the first column on, in the order of [`Table::header`]: for whoever writes the row
+/// back. Numbers and days are as a person would type them. At least as many as the header has.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RawCells(Vec<String>);
+
+impl RawCells {
+    pub(super) const fn new(cells: Vec<String>) -> Self {
+        Self(cells)
+    }
+
+    /// Cell by cell.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// How many there are: what they say is about people.
+impl fmt::Debug for RawCells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawCells({})", self.0.len())
+    }
+}

@@ -1,0 +1,308 @@
+//! Room for connections: handshakes under way, and who has how many. A flood takes room from itself.
+//!
+//! A handshake takes milliseconds and a flood of half-open ones lasts, so a full house is emptied from its oldest
+//! handshake, not closed to the newest: whoever shakes hands at once is admitted.
+
+use super::{refusal::Reason, server::GateLimits};
+use crate::{access::Principal, domain::Jurisdiction};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// One address has at most this part of all handshakes, one in so many.
+const ADDRESS_SHARE: usize = 4;
+/// Another jurisdiction, its node and all its people, has at most this part of all connections, one in so many: its CA
+/// can make as many principals as it likes.
+const FOREIGN_SHARE: usize = 4;
+
+/// Where a connection comes from. Of IPv6 the network counts: whoever has one address there has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Host(IpAddr);
+
+impl Host {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            v4 @ IpAddr::V4(_) => Self(v4),
+            IpAddr::V6(v6) => {
+                let network = v6.to_bits() >> 64 << 64;
+                Self(Ipv6Addr::from_bits(network).into())
+            }
+        }
+    }
+}
+
+/// How full it is.
+#[derive(Debug, Default)]
+struct Inside {
+    next: u64,
+    handshakes: BTreeMap<u64, (Host, CancellationToken)>,
+    connections: usize,
+    hosts: HashMap<Host, usize>,
+    principals: HashMap<Principal, usize>,
+    jurisdictions: HashMap<Jurisdiction, usize>,
+}
+
+/// All handshakes and connections of a listener.
+#[derive(Debug)]
+pub(super) struct Room {
+    own: Jurisdiction,
+    limits: GateLimits,
+    inside: Mutex<Inside>,
+}
+
+impl Room {
+    pub(super) fn new(own: Jurisdiction, limits: GateLimits) -> Arc<Self> {
+        Arc::new(Self {
+            own,
+            limits,
+            inside: Mutex::default(),
+        })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // Nothing panics while the lock is held, and the counts are sound at every step.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a handshake, for which the oldest makes room where there is none.
+    pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<Handshake, Reason> {
+        let host = Host::of(address);
+        let mut inside = self.inside();
+        if inside.connections >= self.limits.connections {
+            return Err(Reason::TooManyConnections);
+        }
+        if count(&inside.hosts, &host) >= self.limits.connections_per_address {
+            return Err(Reason::TooManyFromAddress);
+        }
+        let from_here = |(_, (other, _)): &(&u64, &(Host, CancellationToken))| *other == host;
+        let share = (self.limits.handshakes / ADDRESS_SHARE).max(1);
+        let crowded = if inside.handshakes.iter().filter(from_here).count() >= share {
+            inside
+                .handshakes
+                .iter()
+                .find(from_here)
+                .map(|(key, _)| *key)
+        } else if inside.handshakes.len() >= self.limits.handshakes {
+            inside.handshakes.keys().next().copied()
+        } else {
+            None
+        };
+        if let Some((_, oldest)) = crowded.and_then(|key| inside.handshakes.remove(&key)) {
+            oldest.cancel();
+        }
+        let (key, crowded_out) = (inside.next, CancellationToken::new());
+        inside.next += 1;
+        inside.handshakes.insert(key, (host, crowded_out.clone()));
+        Ok(Handshake {
+            room: Arc::clone(self),
+            key,
+            host,
+            crowded_out,
+        })
+    }
+
+    /// Handshakes under way, and connections.
+    pub(super) fn occupancy(&self) -> (usize, usize) {
+        let inside = self.inside();
+        (inside.handshakes.len(), inside.connections)
+    }
+}
+
+fn count<K: std::hash::Hash + Eq>(of: &HashMap<K, usize>, key: &K) -> usize {
+    of.get(key).copied().unwrap_or_default()
+}
+
+fn leave<K: std::hash::Hash + Eq>(of: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = of.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            of.remove(key);
+        }
+    }
+}
+
+/// A handshake's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    room: Arc<Room>,
+    key: u64,
+    host: Host,
+    crowded_out: CancellationToken,
+}
+
+impl Handshake {
+    /// Waits until a newer handshake takes the place.
+    pub(super) async fn crowded_out(&self) {
+        self.crowded_out.cancelled().await;
+    }
+
+    /// The handshake is over: a place for the connection.
+    pub(super) fn admit(&self, principal: &Principal) -> Result<Place, Reason> {
+        let (room, code) = (&self.room, principal.jurisdiction());
+        let mut inside = room.inside();
+        if inside.connections >= room.limits.connections {
+            return Err(Reason::TooManyConnections);
+        }
+        if count(&inside.hosts, &self.host) >= room.limits.connections_per_address {
+            return Err(Reason::TooManyFromAddress);
+        }
+        let foreign = (room.limits.connections / FOREIGN_SHARE).max(1);
+        if count(&inside.principals, principal) >= room.limits.connections_per_principal
+            || (code != room.own && count(&inside.jurisdictions, &code) >= foreign)
+        {
+            return Err(Reason::TooManyOfPrincipal);
+        }
+        inside.connections += 1;
+        *inside.hosts.entry(self.host).or_default() += 1;
+        *inside.principals.entry(principal.clone()).or_default() += 1;
+        *inside.jurisdictions.entry(code).or_default() += 1;
+        metrics::gauge!("yichuan_connections").increment(1);
+        Ok(Place {
+            room: Arc::clone(room),
+            host: self.host,
+            principal: principal.clone(),
+        })
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.room.inside().handshakes.remove(&self.key);
+    }
+}
+
+/// A connection's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: Arc<Room>,
+    host: Host,
+    principal: Principal,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inside = self.room.inside();
+        inside.connections = inside.connections.saturating_sub(1);
+        leave(&mut inside.hosts, &self.host);
+        leave(&mut inside.principals, &self.principal);
+        leave(&mut inside.jurisdictions, &self.principal.jurisdiction());
+        metrics::gauge!("yichuan_connections").decrement(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    fn room(limits: GateLimits) -> Arc<Room> {
+        Room::new("520624".parse().unwrap(), limits)
+    }
+
+    fn at(address: &str) -> IpAddr {
+        address.parse().unwrap()
+    }
+
+    fn officer(of: &str, number: usize) -> Principal {
+        Principal::person(of.parse().unwrap(), Role::Officer, &number.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_flood_of_handshakes_takes_room_from_itself() {
+        let room = room(GateLimits {
+            handshakes: 8,
+            ..GateLimits::default()
+        });
+        let honest = room.begin(at("192.0.2.1")).unwrap();
+        let flood: Vec<_> = (0..100)
+            .map(|_| room.begin(at("198.51.100.9")).unwrap())
+            .collect();
+        // A quarter of the room, the newest.
+        assert_eq!(
+            flood
+                .iter()
+                .filter(|h| !h.crowded_out.is_cancelled())
+                .count(),
+            2
+        );
+        assert!(!flood.last().unwrap().crowded_out.is_cancelled());
+        assert!(!honest.crowded_out.is_cancelled());
+        assert_eq!(room.occupancy(), (3, 0));
+        drop((flood, honest));
+        assert_eq!(room.occupancy(), (0, 0));
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_crowds_out_the_slowest() {
+        let room = room(GateLimits {
+            handshakes: 8,
+            ..GateLimits::default()
+        });
+        let flood: Vec<_> = (0..100)
+            .map(|n| room.begin(at(&format!("198.51.100.{n}"))).unwrap())
+            .collect();
+        let honest = room.begin(at("192.0.2.1")).unwrap();
+        assert!(!honest.crowded_out.is_cancelled());
+        assert_eq!(
+            flood
+                .iter()
+                .filter(|h| !h.crowded_out.is_cancelled())
+                .count(),
+            7
+        );
+        // The last ones are the ones that stay.
+        assert!(flood[93..].iter().all(|h| !h.crowded_out.is_cancelled()));
+        assert!(honest.admit(&officer("520624", 1)).is_ok());
+    }
+
+    #[test]
+    fn an_address_a_principal_and_another_jurisdiction_have_their_share() {
+        let room = room(GateLimits {
+            connections: 40,
+            connections_per_address: 3,
+            connections_per_principal: 2,
+            ..GateLimits::default()
+        });
+        let connect = |from: String, who: &Principal| room.begin(at(&from))?.admit(who);
+        let one = officer("520624", 1);
+        let held: Vec<_> = (0..2)
+            .map(|n| connect(format!("192.0.2.{n}"), &one).unwrap())
+            .collect();
+        let refused = connect("192.0.2.9".into(), &one).unwrap_err();
+        assert_eq!(refused, Reason::TooManyOfPrincipal);
+        let near: Vec<_> = (2..5)
+            .map(|n| connect("203.0.113.1".into(), &officer("520624", n)).unwrap())
+            .collect();
+        let refused = connect("203.0.113.1".into(), &officer("520624", 9)).unwrap_err();
+        assert_eq!(refused, Reason::TooManyFromAddress);
+        // A partner that mints officers gets a quarter of the room, and no more.
+        let minted: Vec<_> = (0..40)
+            .filter_map(|n| connect(format!("198.51.100.{n}"), &officer("440000", n)).ok())
+            .collect();
+        assert_eq!(minted.len(), 10);
+        assert!(
+            connect(
+                "192.0.2.7".into(),
+                &Principal::node("330000".parse().unwrap())
+            )
+            .is_ok()
+        );
+        drop((held, near, minted));
+        let inside = room.inside();
+        assert!(inside.hosts.is_empty() && inside.principals.is_empty());
+        assert!(inside.jurisdictions.is_empty() && inside.connections == 0);
+    }
+
+    #[test]
+    fn of_ipv6_the_network_counts_and_mapped_addresses_are_ipv4() {
+        assert_eq!(
+            Host::of(at("2001:db8::1")),
+            Host::of(at("2001:db8::ffff:2"))
+        );
+        assert_ne!(Host::of(at("2001:db8::1")), Host::of(at("2001:db8:0:1::1")));
+        assert_eq!(Host::of(at("::ffff:192.0.2.1")), Host::of(at("192.0.2.1")));
+    }
+}

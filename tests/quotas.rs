@@ -1,0 +1,460 @@
+//! What a principal may ask for: refused with the quota's name and when to come back, slowed where numbers are tried out,
+//! written down once, and never at the cost of others. Real TLS, real stores, a clock that the tests turn.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test whose world cannot be set up fails"
+)]
+
+#[path = "adversary/heard.rs"]
+mod heard;
+#[path = "common/leads.rs"]
+#[allow(dead_code, reason = "each test crate uses a part of it")]
+mod leads;
+#[path = "adversary/world.rs"]
+mod world;
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tonic::{Code, Status, transport::Channel};
+use world::{COUNTY, GUANGDONG, channel, count, eager, entries, until, within};
+use yichuan::{
+    access::{Purpose, QuotaReport, Quotas},
+    cli::demo::cluster::{Cluster, Member, grounds},
+    domain::{Clock, LeadFields, Timestamp},
+    log::Log,
+    node::Node,
+    record::Kind,
+    rpc::pb::{
+        self, desk_client::DeskClient, partners_client::PartnersClient,
+        referrals_client::ReferralsClient,
+    },
+    telemetry::{Metrics, SystemClock},
+};
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::install().unwrap());
+
+/// The system's clock, so many milliseconds ahead.
+#[derive(Debug, Default)]
+struct Ahead(AtomicU64);
+
+impl Ahead {
+    fn forward(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(SystemClock.now().millis() + self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    cluster: Cluster,
+    clock: Arc<Ahead>,
+}
+
+/// The county and Guangdong, both with these quotas.
+async fn world(quotas: Quotas) -> World {
+    LazyLock::force(&METRICS);
+    heard::install();
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Ahead::default());
+    let cluster = Cluster::start_with(dir.path(), &[COUNTY, GUANGDONG], eager(), |config| {
+        config.quotas = quotas;
+        Arc::clone(&clock) as Arc<dyn Clock>
+    })
+    .await
+    .unwrap();
+    cluster.introduce().await.unwrap();
+    World {
+        _dir: dir,
+        cluster,
+        clock,
+    }
+}
+
+impl World {
+    fn dial(&self, who: &str) -> Channel {
+        let endpoint = &self.cluster.member(COUNTY).config.listen.endpoint;
+        channel(endpoint, COUNTY, COUNTY, who)
+    }
+
+    fn log(&self, node: &str) -> &Log {
+        self.cluster.member(node).node.log()
+    }
+
+    /// Stops the county and starts it again, without its partner.
+    async fn restarted(self) -> (tempfile::TempDir, Member) {
+        let mut members = self.cluster.into_members();
+        for member in &members {
+            member.node.stop().await;
+        }
+        members.truncate(1);
+        let county = members.remove(0);
+        let (config, clock) = (county.config, self.clock as Arc<dyn Clock>);
+        drop(county.node);
+        let node = Node::start_with(&config, clock, eager()).await.unwrap();
+        let county = Member {
+            config,
+            node,
+            ..county
+        };
+        (self._dir, county)
+    }
+}
+
+/// Searches for the `n`th person. True where somebody was found.
+async fn search(channel: Channel, n: usize) -> Result<bool, Status> {
+    let request = pb::ListLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        resident_number: leads::resident_number(n),
+        ..Default::default()
+    };
+    let listed = within(DeskClient::new(channel).list_leads(request)).await?;
+    Ok(!listed.into_inner().leads.is_empty())
+}
+
+async fn list(channel: Channel) -> Result<(), Status> {
+    let request = pb::ListLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        ..Default::default()
+    };
+    within(DeskClient::new(channel).list_leads(request)).await?;
+    Ok(())
+}
+
+/// Pushes leads; the verdicts, and how the stream ended where it ended badly.
+async fn push(channel: Channel, leads: Vec<LeadFields>) -> (Vec<pb::Verdict>, Option<Status>) {
+    let requests = (1..).zip(leads).map(|(row, lead)| pb::PushLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        row,
+        lead: Some(yichuan::rpc::lead_message(&lead)),
+    });
+    let requests: Vec<_> = requests.collect();
+    let pushing = DeskClient::new(channel)
+        .push_leads(tokio_stream::iter(requests))
+        .await;
+    let mut verdicts = match pushing {
+        Ok(verdicts) => verdicts.into_inner(),
+        Err(status) => return (Vec::new(), Some(status)),
+    };
+    let mut said = Vec::new();
+    loop {
+        match within(verdicts.message()).await {
+            Ok(Some(verdict)) => said.push(verdict.verdict()),
+            Ok(None) => return (said, None),
+            Err(status) => return (said, Some(status)),
+        }
+    }
+}
+
+fn leads(many: std::ops::Range<usize>) -> Vec<LeadFields> {
+    many.map(|n| leads::fields(n, GUANGDONG)).collect()
+}
+
+/// The refusal names the quota and says when to come back.
+fn exhausted(status: &Status, quota: &str) -> u64 {
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.message().contains(quota), "{status:?}");
+    let after = status.metadata().get("retry-after").unwrap();
+    assert!(!status.details().is_empty());
+    after.to_str().unwrap().parse().unwrap()
+}
+
+fn reports(log: &Log) -> Vec<QuotaReport> {
+    let entries = entries(log).into_iter();
+    entries
+        .filter_map(|entry| match entry.kind {
+            Kind::QuotaReached(report) => Some(report),
+            _ => None,
+        })
+        .collect()
+}
+
+fn is_report(kind: &Kind) -> bool {
+    matches!(kind, Kind::QuotaReached(_))
+}
+
+fn metric(line: &str) -> u64 {
+    let rendered = METRICS.render();
+    let value = rendered.lines().find_map(|l| l.strip_prefix(line));
+    value.map_or(0, |value| value.trim().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_names_itself_and_is_written_down_once() {
+    let world = world(Quotas {
+        calls_per_minute: 5,
+        ..Quotas::default()
+    })
+    .await;
+    let officer = world.dial("officer-001");
+    for _ in 0..5 {
+        list(officer.clone()).await.unwrap();
+    }
+    let size = world.log(COUNTY).checkpoint().size();
+    for _ in 0..20 {
+        let refused = list(officer.clone()).await.unwrap_err();
+        let after = exhausted(&refused, "calls_per_minute");
+        assert!((1..=12).contains(&after), "{after}");
+        assert!(refused.message().contains('5'), "{refused:?}");
+    }
+    // Whoever asks under another name is answered.
+    list(world.dial("officer-002")).await.unwrap();
+
+    until(world.log(COUNTY), 1, is_report).await;
+    let reports = reports(world.log(COUNTY));
+    assert_eq!(reports.len(), 1);
+    let report = &reports[0];
+    assert_eq!(report.quota.as_str(), "calls_per_minute");
+    assert_eq!(
+        report.principal.to_string(),
+        "spiffe://520624.yichuan/officer/001"
+    );
+    assert!(report.refused && report.limit == 5 && report.window_s == 60);
+    // Twenty refusals cost two entries: that one, and the other officer's consultation.
+    assert_eq!(world.log(COUNTY).checkpoint().size(), size + 2);
+    assert!(metric("yichuan_quota_refusals_total{quota=\"calls_per_minute\"}") >= 20);
+
+    world.clock.forward(12);
+    list(officer).await.unwrap();
+}
+
+#[tokio::test]
+async fn trying_out_numbers_is_slowed_refused_and_written_down_also_across_a_restart() {
+    let world = world(Quotas {
+        misses_per_hour: 1,
+        ..Quotas::default()
+    })
+    .await;
+    let officer = world.dial("officer-001");
+    // Somebody who is there is no miss.
+    assert!(push(officer.clone(), leads(7..8)).await.1.is_none());
+    assert!(search(officer.clone(), 7).await.unwrap());
+    assert!(!search(officer.clone(), 1).await.unwrap());
+    let refused = search(officer.clone(), 2).await.unwrap_err();
+    assert!(exhausted(&refused, "misses_per_hour") <= 3_600);
+    // The same person again is not another.
+    assert!(!search(officer.clone(), 1).await.unwrap());
+    search(world.dial("officer-002"), 7).await.unwrap();
+    // What is no search goes on.
+    list(officer.clone()).await.unwrap();
+
+    let of_001 = |report: &QuotaReport| report.principal.to_string().ends_with("officer/001");
+    until(world.log(COUNTY), 3, is_report).await;
+    let said: Vec<_> = reports(world.log(COUNTY))
+        .into_iter()
+        .filter(of_001)
+        .collect();
+    assert_eq!(said.len(), 2);
+    assert!(!said[0].refused && said[1].refused);
+    assert_eq!((said[1].counted, said[1].limit), (1, 1));
+    for leaf in world::leaves(world.log(COUNTY)) {
+        let text = String::from_utf8_lossy(&leaf);
+        assert!((1..8).all(|n| !text.contains(&leads::resident_number(n))));
+    }
+
+    let clock = Arc::clone(&world.clock);
+    let (_dir, county) = world.restarted().await;
+    let officer = channel(
+        &county.config.listen.endpoint,
+        COUNTY,
+        COUNTY,
+        "officer-001",
+    );
+    let refused = search(officer.clone(), 2).await.unwrap_err();
+    exhausted(&refused, "misses_per_hour");
+    let said: Vec<_> = reports(county.node.log())
+        .into_iter()
+        .filter(of_001)
+        .collect();
+    assert_eq!(said.len(), 2, "reported again in the same window");
+    clock.forward(3_600);
+    assert!(!search(officer, 2).await.unwrap());
+    county.node.stop().await;
+}
+
+#[tokio::test]
+async fn while_one_is_slowed_others_and_its_own_other_calls_go_on() {
+    let world = world(Quotas {
+        searches_per_hour: 5,
+        ..Quotas::default()
+    })
+    .await;
+    let officer = world.dial("officer-001");
+    let asking = |n| search(officer.clone(), n);
+    // The first is answered at once; the last of these waits for seconds, as the next one would for too long.
+    asking(0).await.unwrap();
+    let slow = async { tokio::join!(asking(1), asking(2), asking(3)) };
+    let others = async {
+        let refused = asking(4).await.unwrap_err();
+        exhausted(&refused, "searches_per_hour");
+        list(officer.clone()).await.unwrap();
+        let officer = world.dial("officer-002");
+        list(officer.clone()).await.unwrap();
+        search(officer.clone(), 0).await.unwrap();
+        assert!(push(officer, leads(0..3)).await.1.is_none());
+    };
+    tokio::pin!(slow);
+    tokio::select! {
+        biased;
+        _ = &mut slow => panic!("seven seconds of waiting were over first"),
+        () = others => {}
+    }
+    let (one, two, three) = slow.await;
+    assert!(one.is_ok() && two.is_ok() && three.is_ok());
+}
+
+#[tokio::test]
+async fn a_sheet_that_comes_too_fast_goes_at_a_steady_rate_and_is_taken_whole() {
+    let world = world(Quotas {
+        pushed_per_minute: 120,
+        ..Quotas::default()
+    })
+    .await;
+    let slowed = "yichuan_quota_slowed_total{quota=\"pushed_per_minute\"}";
+    let before = metric(slowed);
+    let (verdicts, ended) = push(world.dial("officer-001"), leads(0..123)).await;
+    assert!(ended.is_none(), "{ended:?}");
+    assert_eq!(verdicts, [pb::Verdict::Accept; 123]);
+    assert!(metric(slowed) >= before + 2);
+    assert!(reports(world.log(COUNTY)).is_empty());
+}
+
+#[tokio::test]
+async fn a_days_share_of_pushes_ends_the_stream_and_keeps_what_came_before() {
+    let world = world(Quotas {
+        pushed_per_day: 3,
+        ..Quotas::default()
+    })
+    .await;
+    let (verdicts, ended) = push(world.dial("officer-001"), leads(0..10)).await;
+    assert_eq!(verdicts, [pb::Verdict::Accept; 3]);
+    assert!(exhausted(&ended.unwrap(), "pushed_per_day") <= 8 * 3_600);
+    let sent = |kind: &Kind| matches!(kind, Kind::DispatchSent(_));
+    assert_eq!(count(world.log(COUNTY), sent), 3);
+    let (verdicts, ended) = push(world.dial("officer-002"), leads(3..5)).await;
+    assert_eq!((verdicts.len(), ended.is_none()), (2, true));
+}
+
+#[tokio::test]
+async fn what_a_number_stands_for_cannot_be_found_out_by_pushing() {
+    let world = world(Quotas {
+        conflicts_per_hour: 2,
+        ..Quotas::default()
+    })
+    .await;
+    let officer = world.dial("officer-001");
+    assert!(push(officer.clone(), leads(0..1)).await.1.is_none());
+    let guesses = (1..10).map(|n| LeadFields {
+        number: leads::fields(0, GUANGDONG).number,
+        ..leads::fields(n, GUANGDONG)
+    });
+    let (verdicts, ended) = push(officer.clone(), guesses.collect()).await;
+    assert_eq!(verdicts, [pb::Verdict::Reject; 2]);
+    exhausted(&ended.unwrap(), "conflicts_per_hour");
+    // The same lead again is no guess.
+    let (verdicts, ended) = push(officer, leads(0..1)).await;
+    assert_eq!(
+        (verdicts, ended.is_none()),
+        (vec![pb::Verdict::Duplicate], true)
+    );
+}
+
+#[tokio::test]
+async fn streams_have_their_number_and_give_it_back() {
+    let world = world(Quotas {
+        streams: 2,
+        ..Quotas::default()
+    })
+    .await;
+    let watch = async |who| {
+        let request = pb::WatchReferralsRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Assistance)),
+            after_index: None,
+        };
+        let mut client = ReferralsClient::new(world.dial(who));
+        within(client.watch_referrals(request)).await
+    };
+    let first = watch("officer-001").await.unwrap();
+    let _second = watch("officer-001").await.unwrap();
+    let refused = watch("officer-001").await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("quotas.streams"), "{refused:?}");
+    watch("officer-002").await.unwrap();
+    drop(first);
+    // The node learns of it by a frame of its own.
+    within(async {
+        while watch("officer-001").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partner_that_sends_too_much_in_a_day_waits_and_loses_nothing() {
+    let world = world(Quotas {
+        dispatches_per_day: 2,
+        ..Quotas::default()
+    })
+    .await;
+    let received = |kind: &Kind| matches!(kind, Kind::DispatchReceived(_));
+    let guangdong = world.log(GUANGDONG);
+    for n in 0..2 {
+        assert!(
+            push(world.dial("officer-001"), leads(n..n + 1))
+                .await
+                .1
+                .is_none()
+        );
+        until(guangdong, n + 1, received).await;
+    }
+    assert!(
+        push(world.dial("officer-001"), leads(2..3))
+            .await
+            .1
+            .is_none()
+    );
+    until(guangdong, 1, is_report).await;
+    let report = reports(guangdong).remove(0);
+    assert_eq!(report.principal.to_string(), "spiffe://520624.yichuan/node");
+    assert_eq!(count(guangdong, received), 2);
+
+    world.clock.forward(12 * 3_600);
+    until(guangdong, 3, received).await;
+    within(world.cluster.settled()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_denied_call_spends_too() {
+    let world = world(Quotas {
+        calls_per_minute: 3,
+        ..Quotas::default()
+    })
+    .await;
+    let mut admin = PartnersClient::new(world.dial("auditor-001"));
+    let ask = || pb::ListPartnersRequest { grounds: None };
+    for _ in 0..3 {
+        let denied = admin.list_partners(ask()).await.unwrap_err();
+        assert_eq!(denied.code(), Code::PermissionDenied);
+    }
+    let refused = admin.list_partners(ask()).await.unwrap_err();
+    exhausted(&refused, "calls_per_minute");
+    tokio::time::timeout(
+        Duration::from_secs(30),
+        until(world.log(COUNTY), 1, is_report),
+    )
+    .await
+    .unwrap();
+}
