@@ -30,6 +30,10 @@ impl<'a> Input<'a> {
         u8::from_be_bytes(self.array())
     }
 
+    pub(crate) fn flag(&mut self) -> bool {
+        self.byte() & 1 == 1
+    }
+
     pub(crate) fn short(&mut self) -> usize {
         usize::from(u16::from_be_bytes(self.array()))
     }

@@ -2,11 +2,14 @@
 
 use super::{
     input::{Input, nameless},
-    world::{COUNTY, Tree, signer, started},
+    world::{COUNTY, PROVINCE, Tree, signer, started},
 };
 use std::{collections::BTreeMap, convert::Infallible};
 use yichuan::{
-    audit::{Inspector, LogVerifier, ReplayFilter, Trusted, replay},
+    audit::{
+        ExportedLog, Inspector, LogVerifier, ReconcileError, Reconciler, Reconciliation,
+        ReplayFilter, Trusted, feed, replay,
+    },
     merkle::leaf_hash,
     record::{Entry, Kind, LEAF_LIMIT},
     tls::Cards,
@@ -45,13 +48,7 @@ fn embedded(kind: &Kind) {
 pub(crate) fn log(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let key = signer(COUNTY);
-    let mut leaves = Vec::new();
-    if input.byte() % 2 == 0 {
-        leaves.push(started(COUNTY));
-    }
-    while !input.is_empty() && leaves.len() < 64 {
-        leaves.push(input.piece().to_vec());
-    }
+    let leaves = leaves(&mut input, COUNTY);
     let tree = Tree::of(leaves.iter().map(Vec::as_slice));
     let trusted = Trusted {
         key: key.verifier_key(),
@@ -78,4 +75,49 @@ pub(crate) fn log(bytes: &[u8]) {
     let rows = shown.by_ref().count() as u64;
     assert_eq!(rows, tree.size(), "every entry is shown, readable or not");
     assert_eq!(shown.counts().rows, rows);
+}
+
+fn leaves(input: &mut Input<'_>, of: &str) -> Vec<Vec<u8>> {
+    let (flags, most) = (input.byte(), 64);
+    let mut leaves = Vec::new();
+    if flags & 1 == 0 {
+        leaves.push(started(of));
+    }
+    while !input.is_empty() && leaves.len() < most {
+        let leaf = input.piece();
+        if leaf.is_empty() && flags & 2 != 0 {
+            break;
+        }
+        leaves.push(leaf.to_vec());
+    }
+    leaves
+}
+
+/// Two such logs against each other. Which of them is called the first makes no difference.
+pub(crate) fn reconcile(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let county = leaves(&mut input, COUNTY);
+    let province = leaves(&mut input, PROVINCE);
+    let sides = [(COUNTY, &county[..]), (PROVINCE, &province[..])];
+    let (one, other) = (reconciled(sides), reconciled([sides[1], sides[0]]));
+    assert_eq!(one.a_to_b, other.b_to_a);
+    assert_eq!(one.b_to_a, other.a_to_b);
+    assert_eq!(one.entries, [county.len() as u64, province.len() as u64]);
+}
+
+fn reconciled(sides: [(&str, &[Vec<u8>]); 2]) -> Reconciliation {
+    let keys = sides.map(|(of, _)| signer(of).verifier_key());
+    let trees = sides.map(|(_, leaves)| Tree::of(leaves.iter().map(Vec::as_slice)));
+    let log = |at: usize| ExportedLog {
+        key: &keys[at],
+        size: trees[at].size(),
+        tree: &trees[at],
+    };
+    let mut reconciler = Reconciler::new(&log(0), &log(1)).expect("nodes' keys");
+    let [a, b] = sides.map(|(_, leaves)| leaves.iter().cloned().map(Ok::<_, ReconcileError>));
+    feed(&mut reconciler, a, b).expect("short enough, and trees in memory");
+    let heads = [0, 1].map(|at| trees[at].head(&signer(sides[at].0)));
+    reconciler
+        .finish(&heads[0], &heads[1])
+        .expect("the leaves of their heads")
 }

@@ -32,10 +32,10 @@ pub(crate) fn request(bytes: &[u8]) {
 /// A message of a relay stream: the first byte says who opened it. What is understood means the same when sent on.
 pub(crate) fn relay(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let read = if input.byte() % 2 == 0 {
-        relay_request
-    } else {
+    let read = if input.flag() {
         relay_response
+    } else {
+        relay_request
     };
     let understood = match read(input.rest()) {
         Ok(understood) => understood,

@@ -49,6 +49,7 @@ targets! {
     "log" => logs::log,
     "note" => notes::note,
     "payload" => payloads::payload,
+    "reconcile" => logs::reconcile,
     "relay" => messages::relay,
     "request" => messages::request,
     "sealed" => keys::sealed,

@@ -48,8 +48,8 @@ pub(crate) fn lead(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    lead_is_read(bytes, &*fields_of::<Column>(text));
-    notice_is_read(bytes, &*fields_of::<CaughtColumn>(text));
+    lead_is_read(bytes, &fields_of::<Column>(text));
+    notice_is_read(bytes, &fields_of::<CaughtColumn>(text));
     let mut lines = text.split('\n').map(str::to_owned);
     let mut next = || lines.next().unwrap_or_default();
     let referral = ReferralFields {

@@ -10,13 +10,12 @@ use yichuan::domain::{
 /// Actions on a lead or a referral: four bytes each.
 pub(crate) fn history(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    if input.byte() % 2 == 0 {
-        steps(&mut input, &LeadStep::ALL);
+    if input.flag() {
+        let of_referrals = ReferralStep::TABLE.iter().map(|line| line.step);
+        let all: BTreeSet<_> = of_referrals.collect();
+        steps(&mut input, &all.into_iter().collect::<Vec<_>>());
     } else {
-        let steps_of_referrals: BTreeSet<_> =
-            ReferralStep::TABLE.iter().map(|line| line.step).collect();
-        let all: Vec<_> = steps_of_referrals.into_iter().collect();
-        steps(&mut input, &all);
+        steps(&mut input, &LeadStep::ALL);
     }
 }
 

@@ -26,9 +26,9 @@ use zip::ZipArchive;
 #[test]
 #[ignore = "writes into fuzz/corpus/"]
 fn seeds() {
-    let county = county();
+    let (county, province) = logs();
     notes(&county);
-    entries(&county);
+    entries(&county, &province);
     trust();
     messages::exchange(&county);
     messages::payloads();
@@ -51,8 +51,8 @@ fn piece(bytes: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], bytes].concat()
 }
 
-/// A log with an entry of most kinds.
-fn county() -> HandLog {
+/// A log with an entry of most kinds, and its partner's.
+fn logs() -> (HandLog, HandLog) {
     let (mut county, mut province) = (HandLog::started(COUNTY), HandLog::started(PROVINCE));
     befriend(&mut county, PROVINCE);
     befriend(&mut province, COUNTY);
@@ -100,7 +100,7 @@ fn county() -> HandLog {
             shown_by: None,
         },
     );
-    county
+    (county, province)
 }
 
 /// With a card that its CA signed.
@@ -169,14 +169,18 @@ fn notes(county: &HandLog) {
     }
 }
 
-fn entries(county: &HandLog) {
-    let mut log = vec![1];
+fn entries(county: &HandLog, province: &HandLog) {
     for (index, leaf) in county.leaves.iter().enumerate() {
         seed("entry", &format!("{index:02}"), leaf);
-        log.extend(piece(leaf));
     }
-    seed("log", "county", &log);
+    let pieces = |log: &HandLog| log.leaves.iter().flat_map(|leaf| piece(leaf)).collect();
+    let (ours, theirs): (Vec<u8>, Vec<u8>) = (pieces(county), pieces(province));
+    seed("log", "county", &[&[1][..], &ours].concat());
     seed("log", "started", &[0]);
+    // An empty leaf ends the first of two logs.
+    let two = [&[3][..], &ours, &[0, 0, 1], &theirs].concat();
+    seed("reconcile", "two", &two);
+    seed("reconcile", "started", &[2, 0, 0, 0]);
 }
 
 fn trust() {

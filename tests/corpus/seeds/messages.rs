@@ -237,7 +237,7 @@ pub(super) fn requests() {
     let id = record(1).to_string();
     let message = |name: &str| -> Vec<u8> {
         let grounds = grounds.clone();
-        let (id, query) = (id.clone(), Some(lead().resident_number).unwrap_or_default());
+        let (id, query) = (id.clone(), lead().resident_number);
         match name {
             "PushLeadsRequest" => pb::PushLeadsRequest {
                 grounds,
