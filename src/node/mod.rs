@@ -114,6 +114,17 @@ impl std::fmt::Debug for Node {
     }
 }
 
+/// What a node is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Handshakes under way.
+    pub handshakes: usize,
+    /// Connections whose handshake is over.
+    pub connections: usize,
+    /// Tasks of connections, streams and the node itself.
+    pub tasks: usize,
+}
+
 /// Follows an approval: directory, trust, couriers, in this order.
 #[derive(Debug)]
 struct Follow {
@@ -368,6 +379,16 @@ impl Node {
     /// Its log.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// What it is busy with.
+    pub fn load(&self) -> Load {
+        let (handshakes, connections) = self.trust.gate().occupancy();
+        Load {
+            handshakes,
+            connections,
+            tasks: self.tasks.len(),
+        }
     }
 
     /// The state of the stream to each partner.

@@ -3,7 +3,7 @@
 
 use super::{
     meter::{Metered, StreamLease},
-    pb,
+    pb, status,
 };
 use crate::{
     access::Quota,
@@ -76,6 +76,7 @@ pub(super) async fn next<S: Sheet>(
             let row = S::ROW;
             Status::deadline_exceeded(format!("no {row} came for a minute; push the rest again"))
         })?
+        .map_err(status::unread)
 }
 
 /// The first row, which says on what grounds all of them are pushed.

@@ -1,5 +1,6 @@
 //! Every call that this node refuses leaves a line in its log: who called what, and why not.
 
+use super::status;
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
@@ -49,11 +50,17 @@ where
         let call = request.uri().path().to_owned();
         let answering = self.0.call(request);
         Box::pin(async move {
-            let response = answering.await?;
+            let mut response = answering.await?;
             // A status in the headers: the call is over before anything was answered.
             if let Some(status) = Status::from_header_map(response.headers()) {
                 let said = response.extensions().get::<Status>().unwrap_or(&status);
-                log(peer.as_deref(), &call, said);
+                let code = said.code();
+                let said = status::unread(said.clone());
+                log(peer.as_deref(), &call, &said);
+                if said.code() != code {
+                    // It fails only for words that no header can hold; what tonic said stays then.
+                    drop(said.add_header(response.headers_mut()));
+                }
             }
             Ok(response)
         })

@@ -9,6 +9,9 @@ use crate::{
 };
 use tonic::{Code, Status};
 
+/// With what tonic begins, when it says that protobuf does not decode.
+const UNDECODED: &str = "failed to decode Protobuf message: ";
+
 /// A failure of ours: the caller learns that it happened, the log what it was.
 pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
     tracing::error!(%error, "a call failed");
@@ -38,6 +41,17 @@ where
 {
     status.set_source(std::sync::Arc::new(source.clone()));
     status
+}
+
+/// What a message that cannot be read ends with. It is the caller's fault, and the words name fields, not what is in them.
+pub(super) fn unread(status: Status) -> Status {
+    let words = status.message().strip_prefix(UNDECODED);
+    match words.filter(|_| status.code() == Code::Internal) {
+        Some(words) => Status::invalid_argument(format!(
+            "the message cannot be read; compare versions with this node: {words}"
+        )),
+        None => status,
+    }
 }
 
 /// A quota is used up: which, how much there is of it, and when to come back.
