@@ -25,7 +25,7 @@ impl Window {
     }
 
     /// The same lengths again, from this moment on.
-    pub(crate) fn starting_now(self) -> Self {
+    pub(crate) fn restarted(self) -> Self {
         Self::starting_now(self.warm, self.to.duration_since(self.from))
     }
 

@@ -185,7 +185,7 @@ impl Nodes {
             });
         }
         // Connections and first leads took their time.
-        closed_loop(workers, window.starting_now()).await.0
+        closed_loop(workers, window.restarted()).await.0
     }
 
     /// One stream, with so many leads in flight: from push until the receipt is in the sender's log.

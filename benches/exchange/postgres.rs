@@ -249,7 +249,7 @@ impl Postgres {
                 }
             })
             .collect();
-        closed_loop(workers, window.starting_now()).await.0
+        closed_loop(workers, window.restarted()).await.0
     }
 }
 
