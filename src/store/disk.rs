@@ -6,12 +6,16 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, keys,
+    pages,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
@@ -25,6 +29,8 @@ pub struct SledStore {
     /// sync (sled's flusher) met it first and swallowed it.
     file: File,
     blobs: PathBuf,
+    /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
+    layout: RwLock<()>,
     failed: AtomicBool,
     // Last, so that it is let go after sled has closed its file.
     _lock: DirectoryLock,
@@ -140,6 +146,7 @@ impl SledStore {
             db,
             file,
             blobs,
+            layout: RwLock::default(),
             failed: AtomicBool::new(false),
             _lock: lock,
         })
@@ -148,14 +155,17 @@ impl SledStore {
     fn write(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
         let head = self.get(&keys::HEAD)?;
         admit_writer(expected_size, head.as_deref())?;
-        let mut rows = sled::Batch::default();
-        for (key, value) in batch.iter() {
-            match value {
-                Some(value) => rows.insert(key, value),
-                None => rows.remove(key),
+        {
+            let _alone = self.layout.write().unwrap_or_else(PoisonError::into_inner);
+            let mut rows = sled::Batch::default();
+            for (key, value) in guarded("read pages", || pages::writes(&self.db, batch))?? {
+                match value {
+                    Some(value) => rows.insert(key, value),
+                    None => rows.remove(key),
+                }
             }
+            guarded("apply a commit", || self.db.apply_batch(rows))?;
         }
-        guarded("apply a commit", || self.db.apply_batch(rows))?;
         guarded("flush a commit", || self.db.flush())?;
         self.file
             .sync_data()
@@ -169,8 +179,8 @@ impl SledStore {
 
 impl Store for SledStore {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = guarded("read a row", || self.db.get(key))?;
-        Ok(value.map(|value| value.to_vec()))
+        let _still = self.layout.read().unwrap_or_else(PoisonError::into_inner);
+        guarded("read a row", || pages::get(&self.db, key))?
     }
 
     fn range(
@@ -183,16 +193,10 @@ impl Store for SledStore {
         if from >= to {
             return Ok(Vec::new());
         }
+        let _still = self.layout.read().unwrap_or_else(PoisonError::into_inner);
         guarded("read rows", || {
-            let rows = self.db.range(from..to);
-            let rows: &mut dyn Iterator<Item = _> = match order {
-                Order::Ascending => &mut { rows },
-                Order::Descending => &mut rows.rev(),
-            };
-            rows.take(limit)
-                .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
-                .collect()
-        })
+            pages::range(&self.db, from, to, order, limit)
+        })?
     }
 
     fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ pub mod keys;
 mod lock;
 pub mod long;
 mod memory;
+mod pages;
 pub mod tables;
 
 use std::{io, sync::Arc};
@@ -92,6 +93,11 @@ pub enum StoreError {
     /// The head row is not one.
     #[error("the log's head row is damaged; restore the verified prefix into a fresh directory")]
     HeadDamaged,
+    /// A page of rows is not one.
+    #[error(
+        "a page of stored rows is damaged, or of an older layout; restore the verified prefix into a fresh directory"
+    )]
+    PageDamaged,
     /// A long value lacks a part, or its first part is not one.
     #[error("a stored value lacks a part; restore the verified prefix into a fresh directory")]
     PartMissing,

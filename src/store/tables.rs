@@ -47,6 +47,26 @@ const CAUGHT_BY_STATE: u8 = 0x51;
 const CAUGHT_NUMBER: u8 = 0x52;
 const ASSIGNMENT: u8 = 0x53;
 
+/// Whether keys of this family come in rising order: by log index, or by ids that begin with the time.
+pub(super) const fn in_order(prefix: u8) -> bool {
+    matches!(
+        prefix,
+        PAYLOAD
+            | PAYLOAD_KEY
+            | DISPATCH
+            | OUTBOX
+            | LEAD
+            | LEAD_BY_STATE
+            | RECORD_EVENT
+            | REFERRAL
+            | REFERRAL_BY_STATE
+            | REFERRAL_CHANGE
+            | CAUGHT
+            | CAUGHT_BY_STATE
+            | ASSIGNMENT
+    )
+}
+
 /// The key of the newest policy.
 pub const POLICY: [u8; 1] = [0x46];
 
