@@ -32,7 +32,7 @@ async fn a_partner_that_was_rolled_back_is_known_after_a_restart_and_can_mend() 
     world
         .line()
         .await
-        .deliver(&world.forger, &[second.clone()])
+        .deliver(&world.forger, std::slice::from_ref(&second))
         .await;
     let verified = world.forger.size();
     let mut county = world.restarted().await;
