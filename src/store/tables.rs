@@ -9,6 +9,7 @@
 //! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
 //! | `0x15` | witness | partner (6) | its newest checkpoint that this node verified |
 //! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
+//! | `0x17` | evidence | partner (6), root of the checkpoint that contradicts (32) | index of its entry `u64` |
 //! | `0x40` | lead | record id (16) | where the lead stands |
 //! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x42` | record event | record id (16), log index `u64` | one action on a lead or a referral |
@@ -33,6 +34,7 @@ const REFUSED: u8 = 0x13;
 const OUTBOX: u8 = 0x14;
 const WITNESS: u8 = 0x15;
 const CRL: u8 = 0x16;
+const EVIDENCE: u8 = 0x17;
 const LEAD: u8 = 0x40;
 const LEAD_BY_STATE: u8 = 0x41;
 const RECORD_EVENT: u8 = 0x42;
@@ -119,6 +121,16 @@ pub fn witness(partner: Jurisdiction) -> [u8; 7] {
 /// The base key of a partner's revocation list; its parts follow it.
 pub fn crl(partner: Jurisdiction) -> [u8; 7] {
     key(CRL, &[partner.as_bytes()])
+}
+
+/// The key of evidence against a partner, by the root that contradicts.
+pub fn evidence(partner: Jurisdiction, root: &[u8; 32]) -> [u8; 39] {
+    key(EVIDENCE, &[partner.as_bytes(), root])
+}
+
+/// The root in a key that [`evidence`] made.
+pub fn evidence_root(key: &[u8]) -> Option<[u8; 32]> {
+    key.get(7..)?.try_into().ok()
 }
 
 /// The key of a lead.
