@@ -8,8 +8,14 @@
     reason = "a test that panics has failed, and that is all; not every helper is needed here"
 )]
 
-#[path = "common/two_logs.rs"]
+#[path = "../common/leads.rs"]
+mod leads;
+#[path = "../common/processes.rs"]
+mod processes;
+#[path = "../common/two_logs.rs"]
 mod two_logs;
+
+mod command;
 
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{collections::BTreeSet, fs, path::Path};
@@ -416,6 +422,21 @@ fn other_programs_believe_the_same_proofs() {
             tlog_tiles::Hash(*leaf.as_bytes()),
         )
         .unwrap();
+    }
+}
+
+/// Case files outlive programs. Where this fails, the layout of the pages or the form of a proof was changed: make a new
+/// one, and keep this.
+#[test]
+fn a_case_file_of_the_first_layout_is_made_and_verified_as_ever() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/casefile/layout-1");
+    check_folder(&kept, &keys()).unwrap();
+    let made = tempfile::tempdir().unwrap();
+    written(made.path());
+    assert_eq!(files(made.path()), files(&kept));
+    for name in files(&kept) {
+        let [made, kept] = [made.path(), &kept].map(|dir| fs::read_to_string(dir.join(&name)));
+        assert_eq!(made.unwrap(), kept.unwrap(), "{name}");
     }
 }
 
