@@ -8,8 +8,14 @@
     reason = "a test that panics has failed, and that is all; not every helper is needed here"
 )]
 
-#[path = "common/two_logs.rs"]
+#[path = "../common/leads.rs"]
+mod leads;
+#[path = "../common/processes.rs"]
+mod processes;
+#[path = "../common/two_logs.rs"]
 mod two_logs;
+
+mod command;
 
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{collections::BTreeSet, fs, path::Path};
@@ -21,7 +27,7 @@ use yichuan::{
         check_folder, read_proof, write_folder,
     },
     domain::DispatchId,
-    merkle::{inclusion_proof, leaf_hash},
+    merkle::{Hash, inclusion_proof, leaf_hash, node_hash},
     note::{TlogProof, VerifierKey},
     record::{Kind, Refusal},
 };
@@ -345,6 +351,46 @@ fn a_receipt_that_the_partner_never_gave_proves_nothing() {
     assert_eq!(found, LinkDefect::NotTheAnswer);
 }
 
+/// Nor is any byte of one the log's own to write: changed and signed again, it proves no delivery.
+#[test]
+fn no_byte_of_a_receipt_is_the_logs_own_word() {
+    let (mut county, mut province) = partners();
+    let sent = county.send(PROVINCE, 1);
+    let received = province.receive(&county, sent);
+    let at = county.log_answer(&province, sent, received);
+    let receipt = county.leaf(at);
+    let proved = |leaf: Vec<u8>| {
+        let index = county.size() - 1;
+        let root = node_over(&county, &leaf);
+        let case = CaseFile::of(TlogProof {
+            extra: leaf,
+            index,
+            hashes: inclusion_proof(&county.tree, index, county.size()).unwrap(),
+            note: county.signer.sign(county.size(), root).note().to_owned(),
+        });
+        case.verify(&keys())
+    };
+    assert_eq!(proved(receipt.clone()).unwrap().deliveries.len(), 1);
+    // Field 17 begins behind the time, id and principal, which are the node's own to say.
+    let field = receipt.windows(2).position(|tag| tag == [0x8a, 1]).unwrap();
+    for at in field..receipt.len() {
+        let mut changed = receipt.clone();
+        changed[at] ^= 1 << (at % 8);
+        // Bytes that are no entry any more are in the log all the same, and say nothing.
+        let believed = proved(changed).is_ok_and(|proved| !proved.deliveries.is_empty());
+        assert!(!believed, "byte {at}");
+    }
+}
+
+/// The root of a log whose last leaf is another.
+fn node_over(log: &HandLog, last: &[u8]) -> Hash {
+    let size = log.size();
+    let path = inclusion_proof(&log.tree, size - 1, size).unwrap();
+    // The last leaf stands on the right of all that its proof names.
+    path.iter()
+        .fold(leaf_hash(last), |hash, left| node_hash(left, &hash))
+}
+
 #[test]
 fn a_dispatch_that_its_sender_never_sent_proves_nothing() {
     let (county, mut province) = delivered();
@@ -416,6 +462,21 @@ fn other_programs_believe_the_same_proofs() {
             tlog_tiles::Hash(*leaf.as_bytes()),
         )
         .unwrap();
+    }
+}
+
+/// Case files outlive programs. Where this fails, the layout of the pages or the form of a proof was changed: make a new
+/// one, and keep this.
+#[test]
+fn a_case_file_of_the_first_layout_is_made_and_verified_as_ever() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/casefile/layout-1");
+    check_folder(&kept, &keys()).unwrap();
+    let made = tempfile::tempdir().unwrap();
+    written(made.path());
+    assert_eq!(files(made.path()), files(&kept));
+    for name in files(&kept) {
+        let [made, kept] = [made.path(), &kept].map(|dir| fs::read_to_string(dir.join(&name)));
+        assert_eq!(made.unwrap(), kept.unwrap(), "{name}");
     }
 }
 
