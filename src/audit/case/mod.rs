@@ -94,7 +94,7 @@ impl PayloadDigests {
 }
 
 /// A cosignature on a tree, verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cosigned {
     /// Whose.
     pub by: String,
@@ -310,6 +310,9 @@ impl Check<'_> {
                 });
             }
         }
+        // Neither the order of the keys nor one that is given twice makes another page.
+        found.sort();
+        found.dedup();
         Ok(found)
     }
 
