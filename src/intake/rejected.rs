@@ -43,8 +43,8 @@ pub struct RefusedRow<'a, C> {
     pub faults: Vec<Fault<C>>,
 }
 
-/// Refused rows on their way into a workbook. Memory does not grow with them: they are kept in files without a name until the
-/// workbook is saved.
+/// Refused rows on their way into a workbook. Their cells are kept in files without a name until it is saved; in memory stays
+/// only how high the rows are, 40 MB for 100,000.
 pub struct Refused<C> {
     workbook: Workbook,
     lang: Lang,

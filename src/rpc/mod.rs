@@ -8,6 +8,7 @@ mod convert;
 mod desk;
 mod partners;
 pub mod pb;
+mod reason;
 mod referrals;
 mod refusals;
 mod relay;
@@ -17,6 +18,7 @@ mod status;
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
 pub use partners::PartnersChanged;
+pub use reason::RefusedFor;
 pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Services, router};
 
