@@ -39,7 +39,7 @@ pub(super) struct LeadArgs {
 enum LeadCommand {
     /// 核对表格 / Check a sheet, row by row. Nothing leaves this machine.
     Check {
-        /// 表格 / The .xlsx workbook.
+        /// 表格 / The sheet: an .xlsx workbook, or CSV.
         file: PathBuf,
         /// 本辖区 / Whose sheet it is. Else the configuration's.
         #[arg(long, value_name = "CODE", requires = "partners")]
@@ -50,7 +50,7 @@ enum LeadCommand {
     },
     /// 发送表格 / Check a sheet and push the accepted rows. The same sheet again changes nothing.
     Push {
-        /// 表格 / The .xlsx workbook.
+        /// 表格 / The sheet: an .xlsx workbook, or CSV.
         file: PathBuf,
     },
     /// 列出 / List leads without opening them; sent ones, if not said otherwise.

@@ -6,7 +6,7 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        lead_check::{Added, Ids, Report},
+        lead_check::{Added, Ids, Report, tell},
         partner::partners,
         print::{self, plain},
     },
@@ -14,16 +14,17 @@ use crate::{
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
     record::{self, pb},
 };
+use jiff::civil::Date;
 use std::{
     collections::{BTreeSet, HashMap},
     io::Write,
     path::Path,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-/// Leads that may be under way without a verdict.
+/// Rows that may be under way: checked and not sent, or sent and without a verdict.
 const WINDOW: usize = 256;
 
 pub(super) fn run(
@@ -33,21 +34,24 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     // Whoever has mistyped a file, or a purpose, hears of it before anybody is asked anything.
     let sheet = Sheet::open(file).map_err(|error| sheet_failure(&error, file))?;
-    let other_sheets = sheet.other_sheets();
+    tell(sheet.notes(), context.lang());
     block_on(async {
         let node = context.connect()?;
         let partners = approved(&partners(&node).await?);
-        let rules = LeadRules {
-            own: node.node(),
-            partners: &partners,
-            today: context.clock().now().shanghai_date(),
-        };
-        let rows: Vec<_> = check(sheet, &rules).collect();
-        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out);
-        let pushed = push(&node, &rows, &mut report, context).await;
+        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out)
+            .naming_sheets(sheet.tables().len());
+        let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
+        let today = context.clock().now().shanghai_date();
+        let (rows, checking) = checked(sheet, node.node(), partners, today);
+        let pushed = push(&node, rows, length, &mut report, context).await;
+        if let Err(failed) = checking.await
+            && let Ok(panic) = failed.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
         // The verdicts that came are the officer's, whatever became of the rest.
         let summary = report
-            .finish(other_sheets)
+            .finish()
             .map_err(|error| check_failure(error, file))?;
         pushed.map_err(|failure| {
             failure.hint(
@@ -59,6 +63,30 @@ pub(super) fn run(
     })
 }
 
+/// Reads and checks the rows on a thread of their own, as they are taken.
+fn checked(
+    sheet: Sheet,
+    own: Jurisdiction,
+    partners: BTreeSet<Jurisdiction>,
+    today: Date,
+) -> (mpsc::Receiver<RowVerdict>, JoinHandle<()>) {
+    let (verdicts, rows) = mpsc::channel(WINDOW);
+    let checking = tokio::task::spawn_blocking(move || {
+        let rules = LeadRules {
+            own,
+            partners: &partners,
+            today,
+        };
+        for verdict in check(sheet, &rules) {
+            // Nobody takes them any more: the push has failed, and says so.
+            if verdicts.blocking_send(verdict).is_err() {
+                return;
+            }
+        }
+    });
+    (rows, checking)
+}
+
 pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
     let approved = partners.iter().filter(|partner| partner.approved);
     approved
@@ -66,75 +94,94 @@ pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Juri
         .collect()
 }
 
-/// Sends the accepted rows and reports all, in the sheet's order.
+/// Sends the accepted rows and reports all, in the sheet's order. At most [`WINDOW`] rows are under way, however long the
+/// sheet is.
 async fn push(
     node: &Connection,
-    rows: &[RowVerdict],
+    rows: mpsc::Receiver<RowVerdict>,
+    length: u64,
     report: &mut Report<'_>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, context.lang(), "发送", "pushing");
-    let mut told = Told {
+    let told = Told {
         report,
         lead_ids: HashMap::new(),
         bar: &bar,
     };
-    if rows.iter().all(|row| row.parsed.is_none()) {
-        return rows.iter().try_for_each(|row| told.here(row));
-    }
     let (requests, queued) = mpsc::channel(WINDOW);
-    let window = Semaphore::new(WINDOW);
-    let mut desk = node.desk();
-    let answered = async {
-        let mut verdicts = node
-            .call(desk.push_leads(ReceiverStream::new(queued)))
-            .await?;
-        for row in rows {
-            if row.parsed.is_none() {
-                told.here(row)?;
-                continue;
-            }
-            let verdict = next(node, &mut verdicts, row).await?;
-            window.add_permits(1);
-            told.there(row, verdict)
-                .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
-        }
-        Ok(())
-    };
+    let (under_way, sent) = mpsc::channel(WINDOW);
     // Sending ends with the stream, whose end the other half reports.
     let (answered, ()) = tokio::join!(
-        async {
-            let answered = answered.await;
-            window.close();
-            answered
-        },
-        send(node, rows, requests, &window)
+        answers(node, sent, ReceiverStream::new(queued), told),
+        send(node.grounds(), rows, requests, under_way)
     );
     bar.finish_and_clear();
     answered
 }
 
-async fn send(
+/// A row on its way to the report; with the node's verdict, or decided here.
+enum UnderWay {
+    Sent(RowVerdict),
+    Here(RowVerdict),
+}
+
+/// Reports each row when its turn has come and its verdict is there.
+async fn answers(
     node: &Connection,
-    rows: &[RowVerdict],
+    mut sent: mpsc::Receiver<UnderWay>,
+    requests: ReceiverStream<pb::PushLeadsRequest>,
+    mut told: Told<'_, '_>,
+) -> Result<(), Failure> {
+    let mut desk = node.desk();
+    let mut requests = Some(requests);
+    let mut verdicts = None;
+    while let Some(row) = sent.recv().await {
+        let row = match row {
+            UnderWay::Here(row) => {
+                told.here(&row)?;
+                continue;
+            }
+            UnderWay::Sent(row) => row,
+        };
+        // A sheet without a lead to send calls nobody.
+        if let Some(requests) = requests.take() {
+            verdicts = Some(node.call(desk.push_leads(requests)).await?);
+        }
+        let stream = verdicts
+            .as_mut()
+            .ok_or_else(|| node.nonsense("fewer verdicts than leads"))?;
+        let verdict = next(node, stream, &row).await?;
+        told.there(row, verdict)
+            .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
+    }
+    Ok(())
+}
+
+async fn send(
+    mut grounds: Option<pb::Grounds>,
+    mut rows: mpsc::Receiver<RowVerdict>,
     requests: mpsc::Sender<pb::PushLeadsRequest>,
-    window: &Semaphore,
+    under_way: mpsc::Sender<UnderWay>,
 ) {
-    let mut grounds = node.grounds();
-    for row in rows {
-        let Some(parsed) = &row.parsed else { continue };
-        let Ok(permit) = window.acquire().await else {
+    while let Some(mut row) = rows.recv().await {
+        // Room for a row is given back when it has been reported.
+        let Ok(room) = under_way.reserve().await else {
             return;
         };
-        // The verdict gives it back.
-        permit.forget();
+        let Some(parsed) = row.parsed.take() else {
+            room.send(UnderWay::Here(row));
+            continue;
+        };
         let request = pb::PushLeadsRequest {
             grounds: grounds.take(),
             row: row.place.nth.into(),
             lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
         };
-        if requests.send(request).await.is_err() {
+        let is_taken = requests.send(request).await.is_ok();
+        // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
+        room.send(UnderWay::Sent(row));
+        if !is_taken {
             return;
         }
     }
@@ -156,7 +203,7 @@ async fn next(
 struct Told<'a, 'out> {
     report: &'a mut Report<'out>,
     /// By the row's number in the file, for the rows further down that repeat it.
-    lead_ids: HashMap<u32, String>,
+    lead_ids: HashMap<u32, RecordId>,
     bar: &'a indicatif::ProgressBar,
 }
 
@@ -168,7 +215,9 @@ impl Told<'_, '_> {
             .as_ref()
             .filter(|_| row.verdict == Verdict::Duplicate);
         let added = Added {
-            lead_id: first.and_then(|first| self.lead_ids.get(&first.nth).cloned()),
+            lead_id: first
+                .and_then(|first| self.lead_ids.get(&first.nth))
+                .map(ToString::to_string),
             reasons: Vec::new(),
         };
         self.row(row, added)
@@ -177,7 +226,7 @@ impl Told<'_, '_> {
     /// A row that the node decided; no failure where its answer means nothing.
     fn there(
         &mut self,
-        row: &RowVerdict,
+        mut row: RowVerdict,
         answer: pb::PushLeadsResponse,
     ) -> Result<(), Option<Failure>> {
         let verdict = match pb::Verdict::try_from(answer.verdict) {
@@ -190,25 +239,21 @@ impl Told<'_, '_> {
         if lead_id.is_none() && verdict != Verdict::Reject {
             return Err(None);
         }
-        let lead_id = lead_id.map(|id| id.to_string());
-        if let Some(id) = &lead_id {
-            self.lead_ids.insert(row.place.nth, id.clone());
+        if let Some(id) = lead_id {
+            self.lead_ids.insert(row.place.nth, id);
         }
-        let mut merged = RowVerdict {
-            verdict,
-            parsed: None,
-            ..row.clone()
-        };
+        row.verdict = verdict;
         let mut reasons = Vec::new();
         for reason in answer.reasons {
             match known(&reason) {
-                Some(finding) if merged.findings.contains(&finding) => {}
-                Some(finding) => merged.findings.push(finding),
+                Some(finding) if row.findings.contains(&finding) => {}
+                Some(finding) => row.findings.push(finding),
                 None => reasons.push(foreign(&reason)),
             }
         }
-        Finding::sort(&mut merged.findings);
-        self.row(&merged, Added { lead_id, reasons }).map_err(Some)
+        Finding::sort(&mut row.findings);
+        let lead_id = lead_id.map(|id| id.to_string());
+        self.row(&row, Added { lead_id, reasons }).map_err(Some)
     }
 
     fn row(&mut self, row: &RowVerdict, added: Added) -> Result<(), Failure> {
@@ -304,7 +349,7 @@ mod tests {
             lead_ids: HashMap::new(),
             bar: &bar,
         });
-        report.finish(0).unwrap();
+        report.finish().unwrap();
         let lines = String::from_utf8(out).unwrap();
         lines
             .lines()
@@ -321,7 +366,7 @@ mod tests {
             ];
             let mut first = row(2, Verdict::Accept, None);
             first.findings = vec![Finding::new(Column::Phone, FindingCode::Normalised)];
-            told.there(&first, answer(pb::Verdict::Accept, ID, reasons))
+            told.there(first, answer(pb::Verdict::Accept, ID, reasons))
                 .unwrap();
             told.here(&row(3, Verdict::Duplicate, Some(2))).unwrap();
             told.here(&row(4, Verdict::Reject, Some(2))).unwrap();
@@ -338,15 +383,15 @@ mod tests {
         let rows = told(|told| {
             let changed = vec![reason("number", "changed_content")];
             let accepted = row(2, Verdict::Accept, None);
-            told.there(&accepted, answer(pb::Verdict::Reject, "", changed))
+            told.there(accepted.clone(), answer(pb::Verdict::Reject, "", changed))
                 .unwrap();
             assert!(
-                told.there(&accepted, answer(pb::Verdict::Accept, "", vec![]))
+                told.there(accepted.clone(), answer(pb::Verdict::Accept, "", vec![]))
                     .is_err(),
                 "an accepted lead has an id"
             );
             assert!(
-                told.there(&accepted, answer(pb::Verdict::Unspecified, ID, vec![]))
+                told.there(accepted, answer(pb::Verdict::Unspecified, ID, vec![]))
                     .is_err()
             );
         });
