@@ -265,12 +265,14 @@ const fn added(lang: Lang) -> [&'static str; 4] {
     }
 }
 
+/// True for the header of a column that was added here.
+pub(super) fn is_added(header: &str) -> bool {
+    let (before, after) = header.split_once(['：', ':']).unwrap_or_default();
+    ADDED.contains(&before) && !after.is_empty()
+}
+
 /// The columns of the file but those that were added to it, and those that it lacks.
 fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
-    let is_added = |text: &str| {
-        let (before, colon) = text.split_once(['：', ':']).unwrap_or_default();
-        ADDED.contains(&before) && !colon.is_empty()
-    };
     let header = refused.header.iter().enumerate();
     let mut columns: Vec<_> = header
         .filter(|(_, text)| !is_added(text))

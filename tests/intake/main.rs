@@ -232,6 +232,8 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "unknown_handling",
             "unknown_urgency",
             "missing_value",
+            "ambiguous_date",
+            "no_such_day",
             "too_long",
             "own_resident",
             "no_origin_partner",
