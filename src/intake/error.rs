@@ -3,6 +3,7 @@
 use super::{
     MAX_FILE_BYTES, MAX_ROWS, MAX_UNPACKED_BYTES,
     guard::{FileKind, MAX_COLUMNS, MAX_ROW_BYTES},
+    note::shown,
 };
 use crate::domain::Lang;
 use std::io;
@@ -181,8 +182,12 @@ impl SheetError {
                 ),
             ),
             Self::InSheet { sheet, error } => (
-                format!("工作表“{sheet}”：{}", error.message(Lang::Zh)),
-                format!("worksheet \"{sheet}\": {}", error.message(Lang::En)),
+                format!("工作表“{}”：{}", shown(sheet), error.message(Lang::Zh)),
+                format!(
+                    "worksheet \"{}\": {}",
+                    shown(sheet),
+                    error.message(Lang::En)
+                ),
             ),
             _ => return self.plain(lang).to_owned(),
         };

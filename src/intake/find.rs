@@ -55,24 +55,15 @@ pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>
     }
     let best = best.filter(|best| best.named >= HEADER_COLUMNS);
     match (best, next) {
-        (Some(best), Some(next)) if best.named == next.named => {
-            let [upper, lower] = [
-                best.rows[0].min(next.rows[0]),
-                best.rows[0].max(next.rows[0]),
-            ];
-            let (upper_texts, lower_texts) = if best.rows[0] < next.rows[0] {
-                (&best.texts, &next.texts)
-            } else {
-                (&next.texts, &best.texts)
-            };
+        // Sorting kept their order: the best of them stands first.
+        (Some(upper), Some(lower)) if upper.named == lower.named => {
+            let rows = [upper.rows[0], lower.rows[0]];
             // The same columns in two languages, one below the other.
-            let is_same = Header::<C>::new(upper_texts)? == Header::<C>::new(lower_texts)?;
-            if !is_same || upper + 1 != lower {
-                return Err(SheetError::TwoHeaders {
-                    rows: [upper, lower],
-                });
+            let is_same = Header::<C>::new(&upper.texts)? == Header::<C>::new(&lower.texts)?;
+            if !is_same || rows[0] + 1 != rows[1] {
+                return Err(SheetError::TwoHeaders { rows });
             }
-            found(Some(if best.rows[0] == lower { best } else { next }))
+            found(Some(lower))
         }
         (best, _) => found(best),
     }

@@ -3,6 +3,9 @@
 use super::{Note, SheetError, aliases::is_alias};
 use crate::domain::SheetColumn;
 
+/// Headers of a column that only numbers the rows.
+const SERIAL: [&str; 5] = ["序号", "顺序号", "no", "no.", "#"];
+
 /// The column that a header cell names.
 pub fn column<C: SheetColumn>(header: &str) -> Option<C> {
     if let Some(column) = named(header) {
@@ -95,12 +98,13 @@ impl<C: SheetColumn> Header<C> {
             .collect()
     }
 
-    /// A note on each column that has a name and is none of a record's.
+    /// A note on each column that has a name and is none of a record's. Rows are numbered on most sheets: that is no news.
     pub(super) fn unknown(&self, sheet: Option<&str>, texts: &[String]) -> Vec<Note> {
         let others = texts
             .iter()
             .zip(0..)
-            .filter(|(text, at)| !text.trim().is_empty() && self.at(*at).is_none());
+            .filter(|(text, at)| !text.trim().is_empty() && self.at(*at).is_none())
+            .filter(|(text, _)| !SERIAL.contains(&plain(text).as_str()));
         others
             .map(|(text, at)| Note::UnknownColumn {
                 sheet: sheet.map(str::to_owned),

@@ -11,7 +11,7 @@ use super::{
     workbook::Workbook,
 };
 use crate::domain::SheetColumn;
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 /// What rows are read from.
 pub(super) enum Source {
@@ -48,6 +48,11 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
     let mut is_filled = false;
     let mut rows_left = MAX_ROWS;
     let sheets = workbook.sheets();
+    let names: BTreeSet<&str> = sheets.iter().map(|(name, _)| name.as_str()).collect();
+    if names.len() < sheets.len() {
+        // Which of two is meant by one name is anybody's guess.
+        return Err(SheetError::Damaged);
+    }
     let is_alone = sheets.iter().filter(|(_, is_visible)| *is_visible).count() == 1;
     for (sheet, is_visible) in sheets {
         if !is_visible {

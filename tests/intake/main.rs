@@ -4,6 +4,8 @@
     reason = "fixtures and helpers: a panic is a failed test"
 )]
 
+mod bounds;
+mod csv;
 mod files;
 mod refused;
 mod sheets;
