@@ -115,6 +115,7 @@ pub(super) fn refusal_label(word: &str, lang: Lang) -> &str {
         Some(Refusal::ChangedContent) => "编号已用于其他内容",
         Some(Refusal::InvalidContent) => "内容不合规定",
         Some(Refusal::NotAllowed) => "不许可的操作",
+        Some(Refusal::Untimely) => "条目时间晚于收到一天以上",
         None => word,
     };
     match lang {
