@@ -15,20 +15,20 @@ const LONGEST_WAIT_MS: u64 = 10_000;
 
 /// What was searched for and not found, or found, in the current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub(super) struct Counted {
     /// Persons, each once.
-    pub persons: u32,
+    pub(super) persons: u32,
     /// Of them, who was not there.
-    pub misses: u32,
+    pub(super) misses: u32,
 }
 
 /// Limits of enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enumeration {
+pub(super) struct Enumeration {
     /// Persons in a window.
-    pub persons: u32,
+    pub(super) persons: u32,
     /// Misses in a window.
-    pub misses: u32,
+    pub(super) misses: u32,
 }
 
 impl Enumeration {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// So much over a window, all of it at once where nothing was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
+pub(super) struct Rate {
     /// Microseconds that one takes up.
     each_us: u64,
     /// Microseconds over which it counts.
@@ -14,7 +14,7 @@ pub struct Rate {
 
 impl Rate {
     /// `limit` over `window_s` seconds, one at least.
-    pub const fn new(limit: u32, window_s: u32) -> Self {
+    pub(super) const fn new(limit: u32, window_s: u32) -> Self {
         let limit = if limit == 0 { 1 } else { limit };
         let window_us = window_s as u64 * 1_000_000;
         let each_us = window_us / limit as u64;
