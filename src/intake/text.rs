@@ -1,7 +1,6 @@
 //! Text in the encodings that spreadsheet programs write: UTF-8 with or without a mark, UTF-16 with one, GB18030.
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
-use std::sync::Arc;
 
 /// So many characters beyond ASCII that are well-formed UTF-8 are no coincidence: bytes of GB18030 hardly ever are.
 const SURELY_UTF_8: usize = 8;
@@ -9,9 +8,8 @@ const SURELY_UTF_8: usize = 8;
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// The bytes of a text, and what they are encoded in.
-#[derive(Clone, Debug)]
 pub(super) struct Text {
-    bytes: Arc<[u8]>,
+    bytes: Vec<u8>,
     encoding: &'static Encoding,
 }
 
@@ -37,10 +35,7 @@ impl Text {
                 }
             },
         };
-        Self {
-            bytes: bytes.into(),
-            encoding,
-        }
+        Self { bytes, encoding }
     }
 
     /// The encoding's name.
