@@ -550,7 +550,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         received: &Received,
     ) -> Result<Option<u64>, RowError> {
-        let row = txn.row(&self.refusal_key(received))?;
+        let row = txn.row(&refusal_key(self.partner, received))?;
         Ok(row
             .and_then(|row| row.try_into().ok())
             .map(u64::from_be_bytes))
@@ -563,7 +563,7 @@ impl Keep {
         reason: Refusal,
     ) -> Result<u64, RowError> {
         txn.put(
-            self.refusal_key(received),
+            refusal_key(self.partner, received),
             txn.size().to_be_bytes().to_vec(),
         )?;
         self.append(
@@ -575,16 +575,6 @@ impl Keep {
         )
     }
 
-    fn refusal_key(&self, received: &Received) -> [u8; 39] {
-        // An oversized leaf is known by where it stands; its bytes are not kept.
-        let name = if received.sender_entry.is_empty() {
-            crate::seal::sha256(&received.sender_index.to_be_bytes())
-        } else {
-            *received.leaf_hash().as_bytes()
-        };
-        tables::refused(self.partner, &name)
-    }
-
     fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<u64, RowError> {
         let entry = Entry {
             time: txn.now(),
@@ -594,4 +584,15 @@ impl Keep {
         };
         Ok(txn.append(entry.encode())?)
     }
+}
+
+/// Under which key the refusal of a partner's dispatch is found.
+pub(super) fn refusal_key(partner: Jurisdiction, received: &Received) -> [u8; 39] {
+    // An oversized leaf is known by where it stands; its bytes are not kept.
+    let name = if received.sender_entry.is_empty() {
+        crate::seal::sha256(&received.sender_index.to_be_bytes())
+    } else {
+        *received.leaf_hash().as_bytes()
+    };
+    tables::refused(partner, &name)
 }

@@ -90,7 +90,8 @@ impl Files {
         self.data.join("views.rebuilt")
     }
 
-    fn log_key(&self) -> PathBuf {
+    /// The log's signing key.
+    pub fn log_key(&self) -> PathBuf {
         self.data.join("log.key")
     }
 

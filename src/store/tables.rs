@@ -213,6 +213,19 @@ pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
     key(CAUGHT_NUMBER, &[tag])
 }
 
+/// Whether the rows under this prefix follow from the log and what stands beside it, or are checked against it: all
+/// primary families that there are.
+pub const fn follows_from_log(prefix: u8) -> bool {
+    matches!(prefix, PAYLOAD..=CRL)
+}
+
+/// First key and end of all dispatches, of all refusals and of all outboxes.
+pub const DISPATCHES: ([u8; 1], [u8; 1]) = ([DISPATCH], [DISPATCH + 1]);
+/// As [`DISPATCHES`].
+pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
+/// As [`DISPATCHES`].
+pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
+
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
 
