@@ -150,8 +150,11 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
     ]
 }
 
-/// Opens store, keys and log. Blocks.
-fn open_log(
+/// Opens store, keys and log as a node does that starts. Blocks.
+///
+/// # Errors
+/// What keeps the log from taking entries; nothing is left open then.
+pub fn open_log(
     files: &Files,
     own: Jurisdiction,
     clock: Arc<dyn Clock>,
