@@ -23,6 +23,8 @@ use tokio::runtime::{Builder, Runtime};
 const THREADS: usize = 2;
 /// A node that takes longer to open does not open.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// Says so after so many cuts.
+const PROGRESS: usize = 1000;
 /// One cut in so many also compares the views.
 const VIEWS: usize = 20;
 pub(crate) const FILE_SYSTEMS: [FileSystem; 2] = [FileSystem::Journal, FileSystem::Strict];
@@ -77,6 +79,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) seed: u64,
     /// Syncs that the disk does not have.
     pub(crate) unsynced: Option<Unsynced>,
+    /// How many operations before it was, all that was told is taken to have been told.
+    pub(crate) early: usize,
     /// Where images go.
     pub(crate) scratch: &'a Path,
 }
@@ -114,7 +118,12 @@ impl Campaign<'_> {
             drop(sender);
             loop {
                 match outcomes.recv_timeout(DEADLINE) {
-                    Ok(outcome) => all.push(outcome),
+                    Ok(outcome) => {
+                        all.push(outcome);
+                        if all.len().is_multiple_of(PROGRESS) {
+                            println!("{} cuts", all.len());
+                        }
+                    }
                     Err(RecvTimeoutError::Disconnected) => break,
                     Err(RecvTimeoutError::Timeout) => {
                         // Its thread cannot be told to stop.
@@ -171,7 +180,7 @@ impl Campaign<'_> {
         let reopened = Reopened {
             config: &config,
             told,
-            owed: told.owed_after(cut.after),
+            owed: told.owed_after(cut.after + self.early),
             views: cut.views,
         };
         catch_unwind(AssertUnwindSafe(|| reopened.check(runtime))).unwrap_or_else(|panic| {

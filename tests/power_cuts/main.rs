@@ -5,8 +5,8 @@
 //! (`reopen`).
 //!
 //! `YICHUAN_CUTS` says how many cuts, 1,000 unless told. They are drawn from a seed that is printed; `YICHUAN_SEED`
-//! gives one. What the nodes did differs from run to run, so a failure keeps its recordings and says how to make the cut
-//! again: `YICHUAN_RECORDINGS` names the directory, `YICHUAN_CUT` the cut, whose image is then kept there.
+//! gives one. What the nodes did differs from run to run, so a failure keeps its recordings and what the first such cut
+//! left, and says how to make that cut again: `YICHUAN_RECORDINGS` names the directory, `YICHUAN_CUT` the cut.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -81,11 +81,12 @@ static RECORDINGS: LazyLock<Vec<Recording>> = LazyLock::new(|| {
         .collect()
 });
 
-fn campaign(scratch: &Path, unsynced: Option<Unsynced>) -> Campaign<'_> {
+fn campaign(scratch: &Path) -> Campaign<'_> {
     Campaign {
         recordings: &RECORDINGS,
         seed: *SEED,
-        unsynced,
+        unsynced: None,
+        early: 0,
         scratch,
     }
 }
@@ -124,7 +125,7 @@ fn explain(campaign: &Campaign<'_>, failed: &[&Outcome]) -> String {
 #[test]
 fn nothing_acknowledged_or_published_is_lost_when_the_power_is_cut() {
     let scratch = studio::scratch();
-    let campaign = campaign(scratch.path(), None);
+    let campaign = campaign(scratch.path());
     let only: Option<u64> = setting("YICHUAN_CUT");
     let numbers = only.map_or(0..*CUTS, |number| number..number + 1);
     let outcomes = campaign.run(numbers, |_| true);
@@ -197,7 +198,10 @@ const MISSING: [Missing; 5] = [
 fn without_any_one_of_the_syncs_cuts_lose_what_was_acknowledged() {
     let scratch = studio::scratch();
     for missing in MISSING {
-        let campaign = campaign(scratch.path(), Some(missing.unsynced));
+        let campaign = Campaign {
+            unsynced: Some(missing.unsynced),
+            ..campaign(scratch.path())
+        };
         let outcomes = campaign.run(0..120, missing.wanted);
         let failures = outcomes
             .iter()
@@ -212,6 +216,25 @@ fn without_any_one_of_the_syncs_cuts_lose_what_was_acknowledged() {
         );
         assert!(!expected.is_empty(), "{}: {others:?}", missing.what);
     }
+}
+
+/// Operations from the write of a commit to its sync, and a few for what others do meanwhile.
+const ONE_COMMIT: usize = 12;
+
+/// The notes of what was told are no later than they must be: had the nodes answered one commit earlier, cuts would find
+/// that out.
+#[test]
+fn answers_that_come_before_their_commit_is_synced_are_found_out() {
+    let scratch = studio::scratch();
+    let campaign = Campaign {
+        early: ONE_COMMIT,
+        ..campaign(scratch.path())
+    };
+    let outcomes = campaign.run(0..300, |cut| cut.survival == Survival::Nothing);
+    let lost = |(_, outcome): &&Outcome| matches!(outcome, Err(Failure::Lost { .. }));
+    let found = outcomes.iter().filter(lost).count();
+    println!("{found} of {} cuts", outcomes.len());
+    assert!(found > 0);
 }
 
 /// What the model does not know must not pass unseen: the recorder ends a process that does it.

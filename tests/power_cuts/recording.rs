@@ -6,7 +6,7 @@ use super::{
     workload::NODES,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs,
     path::Path,
 };
@@ -63,19 +63,33 @@ impl Told {
         }
     }
 
+    /// Somebody saw a checkpoint.
+    fn show(&mut self, after: usize, size: u64, root: &str) {
+        let before = self.published.insert(size, root.to_owned());
+        let same = before.is_none_or(|before| before == root);
+        assert!(same, "two roots at {size}");
+        self.owe(after, size);
+    }
+
+    /// The partner's checkpoints in this log: index of the entry, size and root.
+    fn shown_by_partner(&self) -> VecDeque<(u64, u64, String)> {
+        let mut shown = VecDeque::new();
+        for (index, leaf) in (0..).zip(&self.leaves) {
+            let checkpoint = match Entry::decode(leaf).unwrap().kind {
+                Kind::DispatchReceived(received) => received.checkpoint,
+                Kind::ReceiptLogged { proof, .. } => proof.checkpoint,
+                _ => continue,
+            };
+            shown.push_back((index, checkpoint.size, checkpoint.root.to_string()));
+        }
+        shown
+    }
+
     /// Takes in a note. What it says must be so in the whole log.
     fn hear(&mut self, after: usize, kind: &str, words: &[&str]) {
         match (kind, words) {
             ("made", _) => self.made = self.made.or(Some(after)),
-            ("published", [size, root]) => {
-                let size = size.parse().unwrap();
-                let before = self.published.insert(size, (*root).to_owned());
-                assert!(
-                    before.is_none_or(|before| before == *root),
-                    "two roots at {size}"
-                );
-                self.owe(after, size);
-            }
+            ("published", [size, root]) => self.show(after, size.parse().unwrap(), root),
             ("told", [index, of @ ..]) => {
                 let index: usize = index.parse().unwrap();
                 if let [record] = of {
@@ -115,10 +129,21 @@ impl Recording {
             };
             recording.told.insert(code, told);
         }
+        let mut shown = NODES.map(|code| (code, recording.told[code].shown_by_partner()));
         for (after, note) in recording.notes() {
             let words: Vec<&str> = note.split(' ').collect();
             let told = recording.told.get_mut(words[1]).unwrap();
             told.hear(after, words[0], &words[2..]);
+            // What a node has in its log by now, its partner must have shown it.
+            let here = told.owed_after(after).entries;
+            for (at, (code, shown)) in shown.iter_mut().enumerate() {
+                let partner = NODES[1 - at];
+                while *code == words[1] && shown.front().is_some_and(|(index, ..)| *index < here) {
+                    let (_, size, root) = shown.pop_front().unwrap();
+                    let told = recording.told.get_mut(partner).unwrap();
+                    told.show(after, size, &root);
+                }
+            }
         }
         recording
     }
