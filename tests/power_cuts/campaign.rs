@@ -5,6 +5,7 @@ use super::{
     random::Random,
     recording::Recording,
     reopen::{Failure, Reopened},
+    studio::STARTING,
     survival::{Survival, leave},
     workload::NODES,
 };
@@ -14,7 +15,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     process,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
@@ -95,6 +99,7 @@ impl Campaign<'_> {
         numbers: impl Iterator<Item = u64>,
         wanted: impl Fn(&Cut) -> bool,
     ) -> Vec<Outcome> {
+        let _none = STARTING.read().unwrap_or_else(PoisonError::into_inner);
         let mut cuts: Vec<(Cut, Random)> = numbers
             .map(|number| Cut::draw(self.seed, number, self.recordings))
             .filter(|(cut, _)| wanted(cut))

@@ -41,7 +41,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     str::FromStr,
-    sync::LazyLock,
+    sync::{LazyLock, PoisonError},
 };
 use survival::Survival;
 use workload::NODES;
@@ -240,6 +240,9 @@ fn answers_that_come_before_their_commit_is_synced_are_found_out() {
 /// What the model does not know must not pass unseen: the recorder ends a process that does it.
 #[test]
 fn the_recorder_ends_a_process_that_it_cannot_follow() {
+    let _alone = studio::STARTING
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
     let scratch = studio::scratch();
     let directory = scratch.path().canonicalize().unwrap();
     let recorder = studio::compile(&directory);

@@ -13,6 +13,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{PoisonError, RwLock},
 };
 use tempfile::TempDir;
 use yichuan::cli::demo::cluster::write_node;
@@ -34,6 +35,7 @@ pub(crate) fn scratch() -> TempDir {
 
 /// Records runs over two new nodes. The cuts between them are drawn from the seed.
 pub(crate) fn record(seed: u64) -> Vec<Recording> {
+    let _alone = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     let scratch = scratch();
     // The recorder knows files by their paths without links.
     let directory = scratch.path().canonicalize().unwrap();
@@ -88,7 +90,11 @@ fn cut(recording: &Recording, random: &mut Random, machine: &Path) -> String {
     recording.told_after(after)
 }
 
-/// Compiles the recorder.
+/// Held for writing while processes are started, for reading while nodes are opened: a process that was just forked has
+/// all files of this one open for a moment, their locks too, and a node that is closed could not be opened again.
+pub(crate) static STARTING: RwLock<()> = RwLock::new(());
+
+/// Compiles the recorder. Start no process with it without [`STARTING`].
 pub(crate) fn compile(to: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power_cuts/recorder.c");
     let library = to.join("recorder.so");
