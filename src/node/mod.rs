@@ -167,8 +167,11 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
 /// Puts something between the log and its store: tests put faults there.
 pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
 
-/// Opens store, keys and log. Blocks.
-fn open_log(
+/// Opens store, keys and log as a node does that starts. Blocks.
+///
+/// # Errors
+/// What keeps the log from taking entries; nothing is left open then.
+pub fn open_log(
     files: &Files,
     own: Jurisdiction,
     clock: Arc<dyn Clock>,
