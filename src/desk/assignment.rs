@@ -10,8 +10,7 @@ use crate::{
     access::{AssignRecord, Assignee, Clearance, Permit, Scope, UnitName},
     domain::{EntryId, RecordId},
     exchange::Rows,
-    log::{Durable, Proposal, ProposeError, Txn, View, ViewError},
-    merkle::Hash,
+    log::{Durable, Proposal, ProposeError, Txn, ViewError},
     record::{Cause, Consultation, Entry, Kind},
     store::tables,
 };
@@ -30,30 +29,26 @@ struct AssignmentRow {
 
 /// Keeps who has which record.
 #[derive(Debug)]
-pub struct AssignmentView;
+pub(super) struct AssignmentView;
 
-impl View for AssignmentView {
-    fn name(&self) -> &'static str {
-        "assignments"
-    }
-
-    fn apply(
-        &mut self,
+impl AssignmentView {
+    /// An entry that may be about an assignment.
+    #[expect(clippy::unused_self, reason = "as the other views")]
+    pub(super) fn take(
+        &self,
         txn: &mut Txn<'_>,
         index: u64,
-        leaf: &[u8],
-        _leaf_hash: &Hash,
+        entry: &Entry,
     ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        let Kind::RecordAssigned { record, assignee } = entry.kind else {
+        let Kind::RecordAssigned { record, assignee } = &entry.kind else {
             return Ok(());
         };
-        let key = tables::assignment(record);
+        let key = tables::assignment(*record);
         match assignee {
             None => txn.delete(key)?,
             Some(assignee) => {
                 let row = AssignmentRow {
-                    assignee,
+                    assignee: assignee.clone(),
                     by: entry.cause.principal.to_string(),
                     index,
                 };

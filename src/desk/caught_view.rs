@@ -3,14 +3,13 @@
 use super::{
     caught_rows::{CaughtRow, caught, put_caught},
     lead_rows::NumberRow,
-    rows::{RecordView, RowsError, Seen, put_event, receipted, show},
+    rows::{Receipted, RecordView, RowsError, Seen, put_event},
 };
 use crate::{
     domain::{CaughtNotice, Jurisdiction},
     exchange::{Payload, Vault, VaultError},
-    log::{Txn, View, ViewError},
-    merkle::Hash,
-    record::{Content, DispatchAction, Entry, EntryDefect, PartnerProof, Refusal},
+    log::Txn,
+    record::{Content, DispatchAction, EntryDefect, Refusal},
     seal::Keyring,
     store::tables,
 };
@@ -18,8 +17,7 @@ use std::sync::Arc;
 
 /// Keeps the rows of caught notices.
 #[derive(Debug)]
-pub struct CaughtView {
-    own: Jurisdiction,
+pub(super) struct CaughtView {
     vault: Arc<Vault>,
 }
 
@@ -35,9 +33,9 @@ pub(super) enum Failure {
 }
 
 impl CaughtView {
-    /// The view of the node of this jurisdiction.
-    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
-        Self { own, vault }
+    /// The view of the node whose payloads these are.
+    pub(super) fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
     }
 
     fn notice(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
@@ -98,26 +96,24 @@ impl CaughtView {
         txn.put(key, row.to_bytes()).map_err(RowsError::from)?;
         Ok(())
     }
+}
 
-    /// A partner answered a dispatch of ours.
-    fn note_answer(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
-        refusal: Option<Refusal>,
-    ) -> Result<(), Failure> {
-        let Some((before, answered)) = receipted(txn, index, dispatch, proof, caught)? else {
-            return Ok(());
-        };
-        let mut row = before.clone();
-        match refusal {
-            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
-            None => row.received_ms = Some(answered.time.millis()),
-        }
-        Ok(put_caught(txn, answered.record, Some(&before), &row)?)
+/// A partner answered a notice of ours.
+fn note_answer(
+    txn: &mut Txn<'_>,
+    receipted: &Receipted,
+    refusal: Option<Refusal>,
+) -> Result<(), Failure> {
+    let Some(before) = caught(txn, receipted.record)? else {
+        return Ok(());
+    };
+    receipted.put(txn)?;
+    let mut row = before.clone();
+    match refusal {
+        Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+        None => row.received_ms = Some(receipted.time.millis()),
     }
+    Ok(put_caught(txn, receipted.record, Some(&before), &row)?)
 }
 
 /// The lookup tag of a notice's number within the jurisdiction that notifies.
@@ -140,28 +136,10 @@ impl RecordView for CaughtView {
     fn answered(
         &self,
         txn: &mut Txn<'_>,
-        index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
+        _index: u64,
+        receipted: &Receipted,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        self.note_answer(txn, index, dispatch, proof, refusal)
-    }
-}
-
-impl View for CaughtView {
-    fn name(&self) -> &'static str {
-        "caught"
-    }
-
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        show(self, self.own, txn, index, &entry, leaf_hash)
+        note_answer(txn, receipted, refusal)
     }
 }

@@ -1,15 +1,18 @@
 //! The view that answers what became of each lead. A function of entries and openable payloads (I8).
 
 use super::{
+    Direction,
     lead_rows::{LeadRow, NumberRow, lead, put_lead},
-    rows::{RecordView, RowsError, Seen, actions, events, put_event, receipted, show},
+    rows::{EventRow, Receipted, RecordView, RowsError, Seen, actions, events, put_event},
 };
 use crate::{
-    domain::{Jurisdiction, Lead, LeadFields, LeadState, LeadStep, RecordId, Standing, resolve},
+    domain::{
+        Jurisdiction, Lead, LeadFields, LeadProgress, LeadState, LeadStep, RecordId, Standing,
+        resolve,
+    },
     exchange::{Payload, RowError, Vault},
-    log::{Txn, View, ViewError},
-    merkle::Hash,
-    record::{Content, DispatchAction, Entry, PartnerProof, Refusal},
+    log::Txn,
+    record::{Content, DispatchAction, Refusal},
     seal::Keyring,
     store::tables,
 };
@@ -17,15 +20,14 @@ use std::sync::Arc;
 
 /// Keeps the rows of leads.
 #[derive(Debug)]
-pub struct LeadView {
-    own: Jurisdiction,
+pub(super) struct LeadView {
     vault: Arc<Vault>,
 }
 
 impl LeadView {
-    /// The view of the node of this jurisdiction.
-    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
-        Self { own, vault }
+    /// The view of the node whose payloads these are.
+    pub(super) fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
     }
 
     fn take(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
@@ -73,10 +75,19 @@ impl LeadView {
             if let Some(Content::Lead(fields)) = &content {
                 self.index_subject(txn, seen, fields)?;
             }
-            return settle(txn, sent.record, None, row);
+            let events = match seen.direction {
+                // Nobody else knew its id before.
+                Direction::Sent => vec![(seen.index, event)],
+                // Answers may have come before their lead.
+                Direction::Received => events(txn, sent.record)?,
+            };
+            return settle(txn, sent.record, None, row, &events);
         }
         match lead(txn, sent.record)? {
-            Some(row) => settle(txn, sent.record, Some(row.clone()), row),
+            Some(row) => {
+                let events = events(txn, sent.record)?;
+                settle(txn, sent.record, Some(row.clone()), row, &events)
+            }
             // It waits for its lead.
             None => Ok(()),
         }
@@ -112,31 +123,35 @@ impl LeadView {
         txn.put(key, row.to_bytes()).map_err(RowsError::from)?;
         Ok(())
     }
+}
 
-    /// A partner answered a dispatch of ours.
-    fn note_answer(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
-        refusal: Option<Refusal>,
-    ) -> Result<(), Failure> {
-        let Some((before, answered)) = receipted(txn, index, dispatch, proof, lead)? else {
-            return Ok(());
-        };
-        let (record, time) = (answered.record, answered.time);
-        if before.index != answered.sent_index {
-            // The answer to an answer changes nothing about where the lead stands.
-            return Ok(());
-        }
-        let mut row = before.clone();
-        match refusal {
-            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
-            None => row.received_ms = Some(time.millis()),
-        }
-        settle(txn, record, Some(before), row)
+/// A partner answered an action on a lead.
+fn note_answer(
+    txn: &mut Txn<'_>,
+    receipted: &Receipted,
+    refusal: Option<Refusal>,
+) -> Result<(), Failure> {
+    let Some(before) = lead(txn, receipted.record)? else {
+        return Ok(());
+    };
+    receipted.put(txn)?;
+    if before.index != receipted.sent_index {
+        // The answer to an answer changes nothing about where the lead stands.
+        return Ok(());
     }
+    let mut row = before.clone();
+    match refusal {
+        Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+        None => row.received_ms = Some(receipted.time.millis()),
+    }
+    // No action came, so none is to be resolved again: what the partner did still stands, or else its receipt counts.
+    row.state = match before.state {
+        done @ (LeadState::SignedFor | LeadState::Assessed | LeadState::Returned) => done,
+        LeadState::Sent | LeadState::Delivered | LeadState::Refused => {
+            row.state_after(LeadProgress::Open)
+        }
+    };
+    Ok(put_lead(txn, receipted.record, Some(&before), &row)?)
 }
 
 /// Resolves a lead's actions and puts its row.
@@ -145,10 +160,10 @@ fn settle(
     record: RecordId,
     before: Option<LeadRow>,
     mut row: LeadRow,
+    events: &[(u64, EventRow)],
 ) -> Result<(), Failure> {
-    let events = events(txn, record)?;
     let actions =
-        actions(&events, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
+        actions(events, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
     let resolution = resolve(&actions);
     row.state = row.state_after(resolution.progress);
     row.outcome = None;
@@ -199,28 +214,10 @@ impl RecordView for LeadView {
     fn answered(
         &self,
         txn: &mut Txn<'_>,
-        index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
+        _index: u64,
+        receipted: &Receipted,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        self.note_answer(txn, index, dispatch, proof, refusal)
-    }
-}
-
-impl View for LeadView {
-    fn name(&self) -> &'static str {
-        "leads"
-    }
-
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        show(self, self.own, txn, index, &entry, leaf_hash)
+        note_answer(txn, receipted, refusal)
     }
 }

@@ -26,29 +26,26 @@ mod referral_steps;
 mod referral_view;
 mod referrals;
 mod rows;
+mod views;
 
 pub use admission::DeskAdmission;
 pub use answer::{AnswerRefused, Answered, NewAnswer};
-pub use assignment::{AssignRefused, AssignmentView, Listed};
+pub use assignment::{AssignRefused, Listed};
 pub use caught::CaughtDetail;
 pub use caught_push::{CaughtRefused, CaughtTicket, PushedCaught};
 pub use caught_query::{CaughtPage, CaughtQuery};
 pub use caught_rows::CaughtRow;
-pub use caught_view::CaughtView;
 pub use lead_rows::{Direction, LeadRow};
-pub use lead_view::LeadView;
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
 pub use pages::PAGE_LIMIT;
-pub use partners::{
-    CARD_LIMIT, CardReader, PartnerDesk, PartnerEntry, PartnerRefused, PartnerView,
-};
-pub use policy::{PolicyView, ensure_policy, start_log};
+pub use partners::{CARD_LIMIT, CardReader, PartnerDesk, PartnerEntry, PartnerRefused};
+pub use policy::{ensure_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
 pub use query::{LeadQuery, Page};
 pub use quotas::{recount_quotas, report_quota};
 pub use referral_query::{ReferralChange, ReferralPage, ReferralQuery};
 pub use referral_rows::{ReferralRow, ReferralState};
 pub use referral_steps::{NewReferral, ReferralRefused, ReferralStepTaken, Stepping};
-pub use referral_view::ReferralView;
 pub use referrals::{ReferralDetail, ReferralEvent};
 pub use rows::{RowDamaged, RowsError};
+pub use views::Views;

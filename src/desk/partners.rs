@@ -5,8 +5,7 @@ use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
     domain::{EntryId, Jurisdiction},
     exchange::{Directory, Partner, Partners, RowError, Rows},
-    log::{Log, Proposal, ProposeError, Reader, Txn, TxnError, View, ViewError},
-    merkle::Hash,
+    log::{Log, Proposal, ProposeError, Reader, Txn, TxnError, ViewError},
     record::{Cause, Entry, Kind},
     seal,
     store::tables,
@@ -28,7 +27,7 @@ pub trait CardReader: Send + Sync + fmt::Debug {
 
 /// Keeps the rows of partners.
 #[derive(Debug)]
-pub struct PartnerView {
+pub(super) struct PartnerView {
     cards: Arc<dyn CardReader>,
 }
 
@@ -108,28 +107,18 @@ impl From<RowDamaged> for PartnerRefused {
 
 impl PartnerView {
     /// A view that reads cards with this.
-    pub fn new(cards: Arc<dyn CardReader>) -> Self {
+    pub(super) fn new(cards: Arc<dyn CardReader>) -> Self {
         Self { cards }
     }
 }
 
-impl View for PartnerView {
-    fn name(&self) -> &'static str {
-        "partners"
-    }
-
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        _index: u64,
-        leaf: &[u8],
-        _leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+impl PartnerView {
+    /// An entry that may be about a partner.
+    pub(super) fn take(&self, txn: &mut Txn<'_>, entry: &Entry) -> Result<(), ViewError> {
         let who = entry.cause.principal.to_string();
-        if let Kind::PartnerProposed { card } = entry.kind {
-            let partner = self.cards.read(&card).map_err(ViewError::entry)?;
-            let card = String::from_utf8(card).map_err(ViewError::entry)?;
+        if let Kind::PartnerProposed { card } = &entry.kind {
+            let partner = self.cards.read(card).map_err(ViewError::entry)?;
+            let card = String::from_utf8(card.clone()).map_err(ViewError::entry)?;
             let row = Row {
                 card,
                 proposed_by: who,
@@ -139,10 +128,11 @@ impl View for PartnerView {
         } else if let Kind::PartnerApproved {
             jurisdiction,
             card_sha256,
-        } = entry.kind
+        } = &entry.kind
         {
+            let jurisdiction = *jurisdiction;
             let draft = get(txn, jurisdiction, true).map_err(ViewError::entry)?;
-            let Some(mut row) = draft.filter(|row| digest(row) == card_sha256) else {
+            let Some(mut row) = draft.filter(|row| digest(row) == *card_sha256) else {
                 return Ok(());
             };
             row.approved_by = Some(who);

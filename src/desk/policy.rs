@@ -5,8 +5,7 @@ use crate::{
     access::{Policy, Principal, UnitName, Units},
     domain::{EntryId, Jurisdiction},
     exchange::Rows,
-    log::{Log, Proposal, ProposeError, Txn, TxnError, View, ViewError},
-    merkle::Hash,
+    log::{Log, Proposal, ProposeError, Txn, TxnError, ViewError},
     record::{Cause, Entry, Kind},
     store::tables,
 };
@@ -44,23 +43,14 @@ pub(super) fn knows_unit(rows: &mut dyn Rows, unit: &UnitName) -> Result<bool, R
 
 /// Keeps the newest policy.
 #[derive(Debug)]
-pub struct PolicyView;
+pub(super) struct PolicyView;
 
-impl View for PolicyView {
-    fn name(&self) -> &'static str {
-        "policy"
-    }
-
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        _index: u64,
-        leaf: &[u8],
-        _leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        if let Kind::PolicyChanged { auditors, units } = entry.kind {
-            let row = PolicyRow::bytes(&auditors, &units).map_err(ViewError::entry)?;
+impl PolicyView {
+    /// An entry that may be about the policy.
+    #[expect(clippy::unused_self, reason = "as the other views")]
+    pub(super) fn take(&self, txn: &mut Txn<'_>, entry: &Entry) -> Result<(), ViewError> {
+        if let Kind::PolicyChanged { auditors, units } = &entry.kind {
+            let row = PolicyRow::bytes(auditors, units).map_err(ViewError::entry)?;
             txn.put(tables::POLICY, row)?;
         }
         Ok(())

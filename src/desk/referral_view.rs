@@ -3,28 +3,22 @@
 use super::{
     Direction,
     referral_rows::{DraftRow, ReferralRow, put_referral, referral},
-    rows::{RecordView, RowsError, Seen, actions, events, put_event, receipted, show},
+    rows::{Receipted, RecordView, RowsError, Seen, actions, events, put_event},
 };
 use crate::{
     domain::{
-        Jurisdiction, RecordId, ReferralKind, ReferralProgress, Standing, referral::ReferralFields,
-        resolve,
+        RecordId, ReferralKind, ReferralProgress, Standing, referral::ReferralFields, resolve,
     },
     exchange::{Payload, RowError, Vault, VaultError},
-    log::{Txn, View, ViewError},
-    merkle::Hash,
-    record::{
-        Content, DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, ReferralAct,
-        Refusal,
-    },
+    log::Txn,
+    record::{Content, DispatchAction, EntryDefect, ReferralAct, Refusal},
     store::tables,
 };
 use std::sync::Arc;
 
 /// Keeps the rows of referrals.
 #[derive(Debug)]
-pub struct ReferralView {
-    own: Jurisdiction,
+pub(super) struct ReferralView {
     vault: Arc<Vault>,
 }
 
@@ -46,12 +40,13 @@ impl From<RowError> for Failure {
 }
 
 impl ReferralView {
-    /// The view of the node of this jurisdiction.
-    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
-        Self { own, vault }
+    /// The view of the node whose payloads these are.
+    pub(super) fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
     }
 
-    fn drafted(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
+    /// A transfer was drafted.
+    pub(super) fn drafted(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let DispatchAction::Open(kind) = seen.sent.action else {
             return Ok(());
         };
@@ -138,17 +133,6 @@ fn indexed(fields: &ReferralFields) -> [(&'static str, &str); 4] {
     ]
 }
 
-fn own_seen<'a>(index: u64, entry: &'a Entry, hash: &Hash, sent: &'a DispatchSent) -> Seen<'a> {
-    Seen {
-        direction: Direction::Sent,
-        index,
-        time: entry.time,
-        hash: *hash,
-        entry,
-        sent,
-    }
-}
-
 fn new_row(seen: &Seen<'_>, kind: ReferralKind) -> ReferralRow {
     let sent = seen.sent;
     ReferralRow {
@@ -173,27 +157,27 @@ fn new_row(seen: &Seen<'_>, kind: ReferralKind) -> ReferralRow {
     }
 }
 
-/// A partner answered a dispatch of ours.
+/// A partner answered an action on a referral.
 fn note_answer(
     txn: &mut Txn<'_>,
     index: u64,
-    dispatch: &[u8],
-    proof: &PartnerProof,
+    receipted: &Receipted,
     refusal: Option<Refusal>,
 ) -> Result<(), Failure> {
-    let Some((before, answered)) = receipted(txn, index, dispatch, proof, referral)? else {
+    let Some(before) = referral(txn, receipted.record)? else {
         return Ok(());
     };
+    receipted.put(txn)?;
     let mut row = before.clone();
-    if row.sent_index == answered.sent_index {
+    if row.sent_index == receipted.sent_index {
         match refusal {
             Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
-            None => row.received_ms = Some(answered.time.millis()),
+            None => row.received_ms = Some(receipted.time.millis()),
         }
     }
     Ok(put_referral(
         txn,
-        answered.record,
+        receipted.record,
         Some(&before),
         &row,
         index,
@@ -261,31 +245,9 @@ impl RecordView for ReferralView {
         &self,
         txn: &mut Txn<'_>,
         index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
+        receipted: &Receipted,
         refusal: Option<Refusal>,
     ) -> Result<(), Failure> {
-        note_answer(txn, index, dispatch, proof, refusal)
-    }
-}
-
-impl View for ReferralView {
-    fn name(&self) -> &'static str {
-        "referrals"
-    }
-
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
-        if let Kind::ReferralDrafted(sent) = &entry.kind {
-            let seen = own_seen(index, &entry, leaf_hash, sent);
-            return self.drafted(txn, &seen).map_err(ViewError::entry);
-        }
-        show(self, self.own, txn, index, &entry, leaf_hash)
+        note_answer(txn, index, receipted, refusal)
     }
 }

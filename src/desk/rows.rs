@@ -3,13 +3,12 @@
 use super::Direction;
 use crate::{
     domain::{
-        Action, ActionHash, AssessmentOutcome, DispatchId, Jurisdiction, RecordId, ReturnReason,
-        Side, Timestamp,
+        Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
     },
     exchange::{DispatchRow, RowError, Rows},
-    log::{Txn, TxnError, ViewError},
+    log::{Txn, TxnError},
     merkle::Hash,
-    record::{DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Refusal},
+    record::{DispatchAction, DispatchSent, Entry, PartnerProof, Refusal},
     seal::PurgeMonth,
     store::tables,
 };
@@ -243,7 +242,7 @@ pub(super) fn put_event(
     Ok(txn.put(tables::record_event(record, index), encode(event)?)?)
 }
 
-/// A partner's proof for a dispatch of ours.
+/// A partner's answer to a dispatch of ours.
 pub(super) struct Receipted {
     /// The record that the dispatch acts on.
     pub(super) record: RecordId,
@@ -251,16 +250,17 @@ pub(super) struct Receipted {
     pub(super) sent_index: u64,
     /// When the partner answered, by its clock.
     pub(super) time: Timestamp,
+    /// The action that it answers, with the proof beside it; to be put.
+    pub(super) event: EventRow,
 }
 
-/// Notes a partner's proof beside the action that it proves, if the record is one of this view's: `mine` finds its row.
-pub(super) fn receipted<T>(
+/// Finds the action that a partner's answer is about.
+pub(super) fn receipted(
     txn: &mut Txn<'_>,
     index: u64,
     dispatch: &[u8],
     proof: &PartnerProof,
-    mine: fn(&mut dyn Rows, RecordId) -> Result<Option<T>, RowsError>,
-) -> Result<Option<(T, Receipted)>, RowsError> {
+) -> Result<Option<Receipted>, RowsError> {
     let row = txn.row(dispatch)?;
     let Some(DispatchRow {
         index: sent_index,
@@ -270,13 +270,10 @@ pub(super) fn receipted<T>(
     else {
         return Ok(None);
     };
-    let Some(mine) = mine(txn, record)? else {
-        return Ok(None);
-    };
-    let entry = Entry::decode(&proof.partner_entry).map_err(|_| RowDamaged)?;
     let Some(bytes) = txn.row(&tables::record_event(record, sent_index))? else {
         return Ok(None);
     };
+    let entry = Entry::decode(&proof.partner_entry).map_err(|_| RowDamaged)?;
     let mut event: EventRow = decode(&bytes)?;
     event.receipt = Some(ReceiptRow {
         index,
@@ -285,13 +282,19 @@ pub(super) fn receipted<T>(
         tree_size: proof.checkpoint.size,
         time_ms: entry.time.millis(),
     });
-    put_event(txn, record, sent_index, &event)?;
-    let receipted = Receipted {
+    Ok(Some(Receipted {
         record,
         sent_index,
         time: entry.time,
-    };
-    Ok(Some((mine, receipted)))
+        event,
+    }))
+}
+
+impl Receipted {
+    /// Notes the proof beside the action.
+    pub(super) fn put(&self, txn: &mut Txn<'_>) -> Result<(), RowsError> {
+        put_event(txn, self.record, self.sent_index, &self.event)
+    }
 }
 
 /// A view of one kind of record: what its actions and the partners' answers to them come to.
@@ -299,77 +302,15 @@ pub(super) trait RecordView {
     /// Why it could not take one.
     type Failure: std::error::Error + Send + Sync + 'static;
 
-    /// An action, of this node's or a partner's; of any kind of record.
+    /// An action of its kind, of this node's or a partner's.
     fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Self::Failure>;
 
-    /// A partner answered the dispatch under this key.
+    /// A partner answered an action of its kind.
     fn answered(
         &self,
         txn: &mut Txn<'_>,
         index: u64,
-        dispatch: &[u8],
-        proof: &PartnerProof,
+        receipted: &Receipted,
         refusal: Option<Refusal>,
     ) -> Result<(), Self::Failure>;
-}
-
-/// Shows an entry to a view of records: one place reads entries for all of them.
-pub(super) fn show<V: RecordView>(
-    view: &V,
-    own: Jurisdiction,
-    txn: &mut Txn<'_>,
-    index: u64,
-    entry: &Entry,
-    hash: &Hash,
-) -> Result<(), ViewError> {
-    let seen = |direction, hash| (direction, index, entry.time, hash);
-    let theirs;
-    let (facts, made) = match &entry.kind {
-        Kind::DispatchSent(_) => (seen(Direction::Sent, *hash), entry),
-        Kind::DispatchReceived(received) => {
-            theirs = Entry::decode(&received.sender_entry).map_err(ViewError::entry)?;
-            (seen(Direction::Received, received.leaf_hash()), &theirs)
-        }
-        Kind::ReceiptLogged {
-            dispatch_id, proof, ..
-        } => {
-            let dispatch = tables::dispatch(own, *dispatch_id);
-            let answered = view.answered(txn, index, &dispatch, proof, None);
-            return answered.map_err(ViewError::entry);
-        }
-        Kind::RefusalLogged {
-            dispatch_id,
-            proof,
-            reason,
-            ..
-        } => {
-            let dispatch = tables::dispatch(own, *dispatch_id);
-            let answered = view.answered(txn, index, &dispatch, proof, Some(*reason));
-            return answered.map_err(ViewError::entry);
-        }
-        Kind::LogStarted { .. }
-        | Kind::PolicyChanged { .. }
-        | Kind::PartnerProposed { .. }
-        | Kind::PartnerApproved { .. }
-        | Kind::DispatchRefused { .. }
-        | Kind::Consulted { .. }
-        | Kind::EvidenceKept { .. }
-        | Kind::ReferralDrafted(_)
-        | Kind::ReferralApproved { .. }
-        | Kind::RecordAssigned { .. }
-        | Kind::QuotaReached(_) => return Ok(()),
-    };
-    let Kind::DispatchSent(sent) = &made.kind else {
-        return Ok(());
-    };
-    let (direction, index, time, hash) = facts;
-    let seen = Seen {
-        direction,
-        index,
-        time,
-        hash,
-        entry: made,
-        sent,
-    };
-    view.action(txn, &seen).map_err(ViewError::entry)
 }

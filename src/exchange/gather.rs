@@ -57,13 +57,12 @@ fn open_all(
     size: u64,
 ) -> Result<Vec<DeliveredDispatch>, OutboxError> {
     let proofs = reader.proofs();
+    let mut leaves = Leaves::new(reader, size);
     let mut dispatches = Vec::with_capacity(rows.len());
     let mut bytes = 0;
     for (key, _) in rows {
         let index = tables::outbox_index(&key).ok_or(OutboxError::Answer("outbox key"))?;
-        let leaf = reader
-            .entry(index)?
-            .ok_or(ReadError::NoSuchEntry { index, size })?;
+        let leaf = leaves.at(index)?;
         let damaged = |what| VaultError::Damaged { index, what };
         let sent = match Entry::decode(&leaf).map(|entry| entry.kind) {
             Ok(Kind::DispatchSent(sent)) if sent.from == from && sent.to == to => sent,
@@ -91,4 +90,41 @@ fn open_all(
         });
     }
     Ok(dispatches)
+}
+
+/// Leaves by rising index, read some at a time: what waits was mostly written together.
+struct Leaves<'a> {
+    reader: &'a Reader,
+    size: u64,
+    ahead: std::vec::IntoIter<(u64, Vec<u8>)>,
+}
+
+impl<'a> Leaves<'a> {
+    /// How many are read at once, and how many bytes.
+    const AT_ONCE: (usize, usize) = (32, 64 * 1024);
+
+    fn new(reader: &'a Reader, size: u64) -> Self {
+        Self {
+            reader,
+            size,
+            ahead: Vec::new().into_iter(),
+        }
+    }
+
+    fn at(&mut self, index: u64) -> Result<Vec<u8>, ReadError> {
+        if let Some((_, leaf)) = self
+            .ahead
+            .find(|(at, _)| *at >= index)
+            .filter(|(at, _)| *at == index)
+        {
+            return Ok(leaf);
+        }
+        let (count, bytes) = Self::AT_ONCE;
+        self.ahead = self.reader.entries(index, count, bytes)?.into_iter();
+        let first = self.ahead.next().filter(|(at, _)| *at == index);
+        first.map(|(_, leaf)| leaf).ok_or(ReadError::NoSuchEntry {
+            index,
+            size: self.size,
+        })
+    }
 }

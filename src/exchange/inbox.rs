@@ -115,7 +115,21 @@ pub struct InboundSession {
 pub struct PendingAnswers {
     sequence: u64,
     theirs: SignedCheckpoint,
-    kept: Pending<Vec<u64>, VaultError>,
+    kept: Pending<Vec<KeptAt>, VaultError>,
+}
+
+/// The entry that answers a dispatch.
+#[derive(Debug)]
+struct KeptAt {
+    index: u64,
+    /// Its bytes, where it was written for this delivery; an older one is read again.
+    entry: Option<Vec<u8>>,
+}
+
+impl From<u64> for KeptAt {
+    fn from(index: u64) -> Self {
+        Self { index, entry: None }
+    }
 }
 
 /// What makes a node's receiving side.
@@ -412,19 +426,22 @@ impl Inbox {
             theirs,
             kept,
         } = pending;
-        let kept: Durable<Vec<u64>> = kept.await.map_err(log_error)?;
+        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(log_error)?;
         let checkpoint = Arc::clone(kept.checkpoint());
         let (size, base) = (checkpoint.size(), answered.size);
-        let indexes = kept.into_inner();
+        let kept = kept.into_inner();
         let (consistency, answers) = self
             .log
             .read(move |reader| {
                 let proofs = reader.proofs();
-                let mut answers = Vec::with_capacity(indexes.len());
-                for index in indexes {
-                    let entry = reader
-                        .entry(index)?
-                        .ok_or(crate::log::ReadError::NoSuchEntry { index, size })?;
+                let mut answers = Vec::with_capacity(kept.len());
+                for KeptAt { index, entry } in kept {
+                    let entry = match entry {
+                        Some(entry) => entry,
+                        None => reader
+                            .entry(index)?
+                            .ok_or(crate::log::ReadError::NoSuchEntry { index, size })?,
+                    };
                     let inclusion = proofs.inclusion(index, size)?;
                     answers.push(AnswerProof {
                         index,
@@ -482,9 +499,9 @@ struct Keep {
 }
 
 impl Keep {
-    /// The index of the entry that answers each dispatch, in order.
-    fn all(&self, txn: &mut Txn<'_>, proved: &[Proved]) -> Result<Vec<u64>, VaultError> {
-        let mut indexes = Vec::with_capacity(proved.len());
+    /// The entry that answers each dispatch, in order.
+    fn all(&self, txn: &mut Txn<'_>, proved: &[Proved]) -> Result<Vec<KeptAt>, VaultError> {
+        let mut kept = Vec::with_capacity(proved.len());
         for dispatch in proved {
             let received = dispatch.received();
             // An answer once given stands, whatever comes with the same leaf later: the same entry answers, with a newer
@@ -493,8 +510,8 @@ impl Keep {
                 Some(index) => Some(index),
                 None => self.refused_before(txn, received)?,
             };
-            indexes.push(match (before, dispatch) {
-                (Some(index), _) => index,
+            kept.push(match (before, dispatch) {
+                (Some(index), _) => index.into(),
                 (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
                 (None, Proved::Unfit { reason, .. }) => self.refuse(txn, received, *reason)?,
             });
@@ -502,10 +519,10 @@ impl Keep {
         self.witness
             .advance(txn, self.partner, &self.theirs)
             .map_err(RowError::from)?;
-        Ok(indexes)
+        Ok(kept)
     }
 
-    fn one(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Result<u64, VaultError> {
+    fn one(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Result<KeptAt, VaultError> {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
         let key = tables::dispatch(self.partner, sent.dispatch_id);
@@ -561,7 +578,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         received: &Received,
         reason: Refusal,
-    ) -> Result<u64, RowError> {
+    ) -> Result<KeptAt, RowError> {
         txn.put(
             refusal_key(self.partner, received),
             txn.size().to_be_bytes().to_vec(),
@@ -575,14 +592,18 @@ impl Keep {
         )
     }
 
-    fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<u64, RowError> {
+    fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<KeptAt, RowError> {
         let entry = Entry {
             time: txn.now(),
             id: EntryId::new(txn.now()),
             cause: own_cause(self.own),
             kind,
         };
-        Ok(txn.append(entry.encode())?)
+        let leaf = entry.encode();
+        Ok(KeptAt {
+            index: txn.append(leaf.clone())?,
+            entry: Some(leaf),
+        })
     }
 }
 

@@ -122,7 +122,8 @@ impl Vault {
         let wrapped = bucket.wrap(key, dispatch)?;
         txn.put(tables::payload_key(month.number(), index), wrapped)
             .map_err(RowError::from)?;
-        txn.put_long(&tables::payload(index), ciphertext)
+        // The index is new, and so is the key.
+        txn.put_new_long(&tables::payload(index), ciphertext)
             .map_err(RowError::from)?;
         Ok(())
     }

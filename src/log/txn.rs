@@ -258,11 +258,16 @@ impl<'a> Txn<'a> {
 
     /// Sets the long value under `key`, at most [`long::MAX_LONG`] bytes; see [`long`].
     pub fn put_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
+        // A shorter value must not keep the tail of a longer one.
+        self.delete_long(key)?;
+        self.put_new_long(key, value)
+    }
+
+    /// Sets the long value under a `key` that has none, because it is new: what is there is not looked for.
+    pub fn put_new_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
         let length = value.len();
         let rows =
             long::split(key, value).map_err(|_| self.spoil(TxnError::ValueTooLong { length }))?;
-        // A shorter value must not keep the tail of a longer one.
-        self.delete_long(key)?;
         rows.into_iter()
             .try_for_each(|(key, value)| self.put(key, value))
     }

@@ -15,8 +15,8 @@ use crate::{
     access::{Ledger, Policy},
     config::Config,
     desk::{
-        AssignmentView, CaughtView, Desk, DeskAdmission, LeadView, PartnerDesk, PartnerRefused,
-        PartnerView, PolicyView, ReferralView, ensure_policy, recount_quotas, start_log,
+        Desk, DeskAdmission, PartnerDesk, PartnerRefused, Views, ensure_policy, recount_quotas,
+        start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
@@ -152,16 +152,9 @@ impl PartnersChanged for Follow {
     }
 }
 
-/// All views of a node's log, in the order in which they are shown an entry.
+/// All views of a node's log.
 pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
-    vec![
-        Box::new(PolicyView),
-        Box::new(PartnerView::new(Arc::new(Cards))),
-        Box::new(LeadView::new(own, Arc::clone(vault))),
-        Box::new(ReferralView::new(own, Arc::clone(vault))),
-        Box::new(AssignmentView),
-        Box::new(CaughtView::new(own, Arc::clone(vault))),
-    ]
+    vec![Box::new(Views::new(own, vault, Arc::new(Cards)))]
 }
 
 /// Puts something between the log and its store: tests put faults there.

@@ -1,0 +1,147 @@
+//! All views behind one door: an entry is decoded once, and shown to the view that it concerns. Entries of the log are
+//! long, and each of six views decoding each of them was a tenth of what a push cost.
+
+use super::{
+    CardReader, Direction,
+    assignment::AssignmentView,
+    caught_view::CaughtView,
+    lead_view::LeadView,
+    partners::PartnerView,
+    policy::PolicyView,
+    referral_view::ReferralView,
+    rows::{RecordView, Seen, receipted},
+};
+use crate::{
+    domain::{DispatchId, Jurisdiction},
+    exchange::Vault,
+    log::{Txn, View, ViewError},
+    merkle::Hash,
+    record::{DispatchAction, Entry, Kind, PartnerProof, Refusal},
+    store::tables,
+};
+use std::sync::Arc;
+
+/// The views of a node's log: leads, referrals, caught notices, assignments, partners, policy. Functions of entries and
+/// openable payloads (I8).
+#[derive(Debug)]
+pub struct Views {
+    own: Jurisdiction,
+    partners: PartnerView,
+    leads: LeadView,
+    referrals: ReferralView,
+    caught: CaughtView,
+}
+
+impl Views {
+    /// The views of the node of this jurisdiction.
+    pub fn new(own: Jurisdiction, vault: &Arc<Vault>, cards: Arc<dyn CardReader>) -> Self {
+        Self {
+            own,
+            partners: PartnerView::new(cards),
+            leads: LeadView::new(Arc::clone(vault)),
+            referrals: ReferralView::new(Arc::clone(vault)),
+            caught: CaughtView::new(Arc::clone(vault)),
+        }
+    }
+
+    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), ViewError> {
+        match seen.sent.action {
+            DispatchAction::Lead(_) => self.leads.action(txn, seen).map_err(ViewError::entry),
+            DispatchAction::Open(_) | DispatchAction::Referral(_) => {
+                self.referrals.action(txn, seen).map_err(ViewError::entry)
+            }
+            DispatchAction::Caught => self.caught.action(txn, seen).map_err(ViewError::entry),
+        }
+    }
+
+    /// A partner answered a dispatch of ours.
+    fn answered(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        dispatch: DispatchId,
+        proof: &PartnerProof,
+        refusal: Option<Refusal>,
+    ) -> Result<(), ViewError> {
+        let dispatch = tables::dispatch(self.own, dispatch);
+        let receipted = receipted(txn, index, &dispatch, proof).map_err(ViewError::entry)?;
+        let Some(receipted) = receipted else {
+            return Ok(());
+        };
+        match receipted.event.action {
+            DispatchAction::Lead(_) => {
+                let noted = self.leads.answered(txn, index, &receipted, refusal);
+                noted.map_err(ViewError::entry)
+            }
+            DispatchAction::Open(_) | DispatchAction::Referral(_) => {
+                let noted = self.referrals.answered(txn, index, &receipted, refusal);
+                noted.map_err(ViewError::entry)
+            }
+            DispatchAction::Caught => {
+                let noted = self.caught.answered(txn, index, &receipted, refusal);
+                noted.map_err(ViewError::entry)
+            }
+        }
+    }
+}
+
+impl View for Views {
+    fn name(&self) -> &'static str {
+        "desk"
+    }
+
+    fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        leaf: &[u8],
+        leaf_hash: &Hash,
+    ) -> Result<(), ViewError> {
+        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+        let seen = |direction, hash, made, sent| Seen {
+            direction,
+            index,
+            time: entry.time,
+            hash,
+            entry: made,
+            sent,
+        };
+        match &entry.kind {
+            Kind::DispatchSent(sent) => {
+                self.action(txn, &seen(Direction::Sent, *leaf_hash, &entry, sent))
+            }
+            Kind::DispatchReceived(received) => {
+                let theirs = Entry::decode(&received.sender_entry).map_err(ViewError::entry)?;
+                let Kind::DispatchSent(sent) = &theirs.kind else {
+                    return Ok(());
+                };
+                let hash = received.leaf_hash();
+                self.action(txn, &seen(Direction::Received, hash, &theirs, sent))
+            }
+            Kind::ReceiptLogged {
+                dispatch_id, proof, ..
+            } => self.answered(txn, index, *dispatch_id, proof, None),
+            Kind::RefusalLogged {
+                dispatch_id,
+                proof,
+                reason,
+                ..
+            } => self.answered(txn, index, *dispatch_id, proof, Some(*reason)),
+            Kind::ReferralDrafted(sent) => {
+                let seen = seen(Direction::Sent, *leaf_hash, &entry, sent);
+                self.referrals.drafted(txn, &seen).map_err(ViewError::entry)
+            }
+            Kind::PolicyChanged { .. } => PolicyView.take(txn, &entry),
+            Kind::PartnerProposed { .. } | Kind::PartnerApproved { .. } => {
+                self.partners.take(txn, &entry)
+            }
+            Kind::RecordAssigned { .. } => AssignmentView.take(txn, index, &entry),
+            Kind::LogStarted { .. }
+            | Kind::DispatchRefused { .. }
+            | Kind::Consulted { .. }
+            | Kind::EvidenceKept { .. }
+            | Kind::ReferralApproved { .. }
+            | Kind::QuotaReached(_) => Ok(()),
+        }
+    }
+}
