@@ -33,12 +33,28 @@ const RECIPIENT: &str = "440000";
 /// Where the leads point: below the recipient.
 const DESTINATION: &str = "440304";
 
+/// Quotas that a benchmark would spend in seconds: it is one officer for all.
+const UNBOUNDED: [&str; 6] = [
+    "YICHUAN__QUOTAS__CALLS_PER_MINUTE",
+    "YICHUAN__QUOTAS__PUSHED_PER_MINUTE",
+    "YICHUAN__QUOTAS__PUSHED_PER_DAY",
+    "YICHUAN__QUOTAS__DISPATCHES_PER_MINUTE",
+    "YICHUAN__QUOTAS__DISPATCHES_PER_DAY",
+    "YICHUAN__QUOTAS__STREAMS",
+];
+
 /// The child's part: a node as `yichuan serve` runs it. Beside, it prints which dispatch waits longest for its receipt,
 /// whenever that changes: everything before it is received, and its receipt is in this log.
 pub(crate) async fn serve(config: &Path, partner: &str) {
     init_logs(LogFormat::Text, "error").unwrap();
     let _metrics = Metrics::install().unwrap();
-    let config = Config::load(Some(config), std::env::vars()).unwrap();
+    let unbounded = UNBOUNDED.map(|name| (name.to_owned(), u32::MAX.to_string()));
+    let everywhere = ["PER_PRINCIPAL", "PER_ADDRESS"].map(|of| {
+        let name = format!("YICHUAN__LIMITS__CONNECTIONS_{of}");
+        (name, "1024".to_owned())
+    });
+    let settings = std::env::vars().chain(unbounded).chain(everywhere);
+    let config = Config::load(Some(config), settings).unwrap();
     let partner: Jurisdiction = partner.parse().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let node = Node::start(&config, clock).await.unwrap();
