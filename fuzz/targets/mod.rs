@@ -38,6 +38,7 @@ targets! {
     "checkpoint" => notes::checkpoint,
     "consistency" => proofs::consistency,
     "crl" => cards::crl,
+    "csv" => sheets::csv,
     "delivery" => deliveries::delivery,
     "dispatch" => deliveries::dispatch,
     "entry" => logs::entry,

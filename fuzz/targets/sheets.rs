@@ -19,6 +19,11 @@ pub(crate) fn xlsx(bytes: &[u8]) {
     opened(bytes, bytes, "sheet.xlsx");
 }
 
+/// A text file, byte for byte: its encoding and delimiter are found first.
+pub(crate) fn csv(bytes: &[u8]) {
+    opened(bytes, bytes, "sheet.csv");
+}
+
 /// The parts of a workbook, each as the input has it, in a file that holds together.
 pub(crate) fn workbook(bytes: &[u8]) {
     let mut input = Input::new(bytes);

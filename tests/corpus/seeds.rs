@@ -279,6 +279,31 @@ fn sheets() {
     sheet.write(3, 0, 45_000.5).unwrap();
     let file = workbook.save_to_buffer().unwrap();
     seed("xlsx", "lead", &file);
+    let rows = |delimiter: &str, end: &str| {
+        let header: Vec<_> = columns.iter().map(|column| column.header_zh()).collect();
+        let cells: Vec<_> = columns
+            .iter()
+            .map(|column| format!("\"{}\"", lead.get(*column).replace('"', "\"\"")))
+            .collect();
+        format!(
+            "{}{end}{}{end}",
+            header.join(delimiter),
+            cells.join(delimiter)
+        )
+    };
+    seed("csv", "utf-8", rows(",", "\n").as_bytes());
+    seed(
+        "csv",
+        "marked",
+        format!("\u{feff}{}", rows(";", "\r\n")).as_bytes(),
+    );
+    let text = rows(",", "\r\n");
+    let (text, _, unmapped) = encoding_rs::GB18030.encode(&text);
+    assert!(!unmapped);
+    seed("csv", "gb18030", &text);
+    let wide = format!("\u{feff}{}", rows("\t", "\r\n"));
+    let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    seed("csv", "utf-16", &wide);
     let mut archive = ZipArchive::new(Cursor::new(file)).unwrap();
     let parts = ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"].map(|name| {
         let mut bytes = Vec::new();
