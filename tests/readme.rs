@@ -23,6 +23,7 @@ const README: &str = include_str!("../README.md");
 const CHINESE: &str = include_str!("../README.zh-CN.md");
 const ARCHITECTURE: &str = include_str!("../docs/ARCHITECTURE.md");
 const THREATS: &str = include_str!("../docs/THREATS.md");
+const RELIABILITY: &str = include_str!("../docs/RELIABILITY.md");
 const OPERATIONS: &str = include_str!("../docs/OPERATIONS.md");
 
 /// Begins the output of a command.
@@ -349,9 +350,18 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
 /// A promise is worth the test that shows it.
 #[test]
 fn every_test_and_file_that_the_threats_name_is_there() {
+    named_tests_are_there(THREATS);
+}
+
+#[test]
+fn every_test_and_file_that_reliability_names_is_there() {
+    named_tests_are_there(RELIABILITY);
+}
+
+fn named_tests_are_there(document: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut source, mut tests) = (None, 0);
-    for name in quoted(THREATS) {
+    for name in quoted(document) {
         if name.ends_with(".rs") {
             let text = fs::read_to_string(root.join(name));
             source = Some(text.unwrap_or_else(|error| panic!("{name}: {error}")));
@@ -364,8 +374,16 @@ fn every_test_and_file_that_the_threats_name_is_there() {
             let is_there = text.contains(&format!("fn {name}("));
             tests += usize::from(is_there);
             let is_kind = ["evidence_kept", "changed_content", "quota_reached"].contains(&name);
+            let is_other = [
+                "sync_file_range",
+                "signed_note",
+                "tlog_tiles",
+                "nothing_acknowledged",
+            ]
+            .contains(&name)
+                || name.starts_with("yichuan_");
             assert!(
-                is_there || is_kind,
+                is_there || is_kind || is_other,
                 "no test {name} in the file named before it"
             );
         }
