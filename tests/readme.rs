@@ -363,7 +363,7 @@ fn every_test_and_file_that_the_threats_name_is_there() {
         {
             let is_there = text.contains(&format!("fn {name}("));
             tests += usize::from(is_there);
-            let is_kind = ["evidence_kept", "changed_content"].contains(&name);
+            let is_kind = ["evidence_kept", "changed_content", "quota_reached"].contains(&name);
             assert!(
                 is_there || is_kind,
                 "no test {name} in the file named before it"

@@ -50,6 +50,7 @@ targets! {
     "note" => notes::note,
     "payload" => payloads::payload,
     "reconcile" => logs::reconcile,
+    "proof" => notes::proof,
     "relay" => messages::relay,
     "request" => messages::request,
     "sealed" => keys::sealed,

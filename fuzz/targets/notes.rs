@@ -1,15 +1,15 @@
 //! Signed notes, as partners and exports bring them.
 
 use super::{
-    input::{Input, nameless},
-    world::{COUNTY, signer},
+    input::{Input, edit, nameless},
+    world::{COUNTY, sender, signer},
 };
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use signed_note::{Note, StandardVerifier, VerifierList};
 use yichuan::{
     merkle::Hash,
-    note::{Cosignature, VerifierKey},
+    note::{Cosignature, TlogProof, VerifierKey},
     record::checkpoint_from_bytes,
 };
 
@@ -80,4 +80,59 @@ fn believed_by_others(note: &[u8], key: &VerifierKey) {
     assert_eq!(theirs.size(), ours.size());
     assert_eq!(Hash::from(theirs.hash().0), *ours.root());
     assert_eq!(theirs.extension(), "");
+}
+
+/// A proof of an entry as text, and an honest one changed. What proves an entry is what the log has there.
+pub(crate) fn proof(bytes: &[u8]) {
+    read_proof(bytes);
+    let mut input = Input::new(bytes);
+    let honest = sender();
+    let index = input.number() % honest.tree.size();
+    let at = usize::try_from(index).expect("an index");
+    let truth = TlogProof {
+        extra: honest.leaves[at].clone(),
+        index,
+        hashes: honest.tree.inclusion(index, honest.tree.size()),
+        note: honest.head.note().to_owned(),
+    };
+    let mut text = truth.to_string().into_bytes();
+    while !input.is_empty() {
+        edit(&mut input, &mut text);
+    }
+    let proved = read_proof(&text);
+    assert!(
+        proved || text != truth.to_string().as_bytes(),
+        "an honest proof is refused"
+    );
+}
+
+/// Whether it proves the entry in it.
+fn read_proof(bytes: &[u8]) -> bool {
+    let proof = match TlogProof::parse(bytes) {
+        Ok(proof) => proof,
+        Err(error) => {
+            nameless(bytes, &error.to_string());
+            return false;
+        }
+    };
+    assert_eq!(proof.to_string().as_bytes(), bytes, "one spelling");
+    let key = signer(COUNTY).verifier_key();
+    match proof.verify(&key, &proof.extra) {
+        Ok(head) => {
+            believed_by_others(proof.note.as_bytes(), &key);
+            let leaf = tlog_tiles::record_hash(&proof.extra);
+            let hashes = proof.hashes.iter();
+            let hashes = hashes
+                .map(|hash| tlog_tiles::Hash(*hash.as_bytes()))
+                .collect();
+            let root = tlog_tiles::Hash(*head.root().as_bytes());
+            let theirs = tlog_tiles::check_record(&hashes, head.size(), root, proof.index, leaf);
+            theirs.expect("proved, to tlog_tiles too");
+            true
+        }
+        Err(error) => {
+            nameless(bytes, &error.to_string());
+            false
+        }
+    }
 }

@@ -15,6 +15,4 @@ pub use authorize::{
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};
-pub use quota::{
-    Counted, Enumeration, Exceeded, Ledger, Quota, QuotaReport, Quotas, Rate, Reach, Search,
-};
+pub use quota::{Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search};

@@ -111,10 +111,10 @@ impl ReplayFilter {
     fn admits(&self, entry: &Entry, subject: &Subject<'_>) -> bool {
         let purpose = entry.cause.grounds.as_ref().map(|grounds| grounds.purpose);
         (self.kinds.is_empty() || self.kinds.contains(&KindName::of(&entry.kind)))
-            && self
-                .principal
-                .as_ref()
-                .is_none_or(|wanted| wanted.admits(&entry.cause.principal))
+            && self.principal.as_ref().is_none_or(|wanted| {
+                wanted.admits(&entry.cause.principal)
+                    || subject.who.is_some_and(|who| wanted.admits(who))
+            })
             && self.purpose.is_none_or(|wanted| purpose == Some(wanted))
             && self.since.is_none_or(|since| entry.time >= since)
             && self.before.is_none_or(|before| entry.time < before)

@@ -2,6 +2,7 @@
 
 use super::reading::{is_of_a_newer_program, owner_of, partner_entry, rfc3339, sent_entry};
 use crate::{
+    access::Principal,
     domain::{Jurisdiction, RecordId, Timestamp},
     merkle::Hash,
     record::{DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received, Refusal},
@@ -82,15 +83,20 @@ pub(super) struct Subject<'a> {
     consulted: &'a [RecordId],
     /// When the partner wrote its answer, by its clock.
     partner_time: Option<Timestamp>,
+    /// Whom the node says something of.
+    pub(super) who: Option<&'a Principal>,
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn of(kind: &'a Kind) -> Self {
         match kind {
-            Kind::LogStarted { .. }
-            | Kind::PolicyChanged { .. }
-            | Kind::PartnerProposed { .. }
-            | Kind::QuotaReached(_) => Self::default(),
+            Kind::LogStarted { .. } | Kind::PolicyChanged { .. } | Kind::PartnerProposed { .. } => {
+                Self::default()
+            }
+            Kind::QuotaReached(report) => Self {
+                who: Some(&report.principal),
+                ..Self::default()
+            },
             Kind::PartnerApproved { jurisdiction, .. }
             | Kind::EvidenceKept { jurisdiction, .. } => Self {
                 counterpart: Some(*jurisdiction),

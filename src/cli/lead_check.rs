@@ -5,7 +5,7 @@ pub use super::print::Format;
 use super::print;
 use crate::{
     domain::{Finding, Lang, LeadRules, SheetColumn},
-    intake::{JsonReason, JsonRow, RowVerdict, Sheet, SheetError, Verdict, check},
+    intake::{JsonReason, JsonRow, Note, RowVerdict, Sheet, SheetError, Verdict, check},
 };
 use comfy_table::Table;
 use serde::Serialize;
@@ -109,17 +109,24 @@ pub(super) fn run_with<E: From<CheckError>>(
     each: &mut dyn FnMut(&RowVerdict) -> Result<(), E>,
 ) -> Result<Summary, E> {
     let sheet = Sheet::open(path).map_err(CheckError::from)?;
-    let other_sheets = sheet.other_sheets();
+    tell(sheet.notes(), lang);
     let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, lang, "核对", "checking");
-    let mut report = Report::new(format, lang, Ids::None, out);
+    let mut report = Report::new(format, lang, Ids::None, out).naming_sheets(sheet.tables().len());
     for verdict in check(sheet, rules) {
         bar.inc(1);
         each(&verdict)?;
         report.row(&verdict, Added::default())?;
     }
     bar.finish_and_clear();
-    Ok(report.finish(other_sheets)?)
+    Ok(report.finish()?)
+}
+
+/// Says beside the data what of a file was not read.
+pub(super) fn tell(notes: &[Note], lang: Lang) {
+    for note in notes.iter().filter(|note| !note.is_expected()) {
+        print::remark(&print::redacted(&print::plain(&note.message(lang))));
+    }
 }
 
 /// What a node adds to the verdict on a row.
@@ -165,7 +172,7 @@ impl From<JsonRow> for JsonCaughtRow {
     }
 }
 
-/// Prints verdicts: JSON at once, a table at the end.
+/// Prints verdicts: JSON at once, a table at the end, or page by page where it is long.
 pub(super) struct Report<'a> {
     format: Format,
     lang: Lang,
@@ -181,10 +188,16 @@ impl<'a> Report<'a> {
             format,
             lang,
             ids,
-            rows: Rows::new(lang, ids),
+            rows: Rows::new(lang, ids, false),
             summary: Summary::default(),
             out,
         }
+    }
+
+    /// With the names of the worksheets in the table, where there is more than one.
+    pub(super) fn naming_sheets(mut self, sheets: usize) -> Self {
+        self.rows = Rows::new(self.lang, self.ids, sheets > 1);
+        self
     }
 
     /// The next row.
@@ -206,56 +219,59 @@ impl<'a> Report<'a> {
                 }
                 writeln!(self.out)?;
             }
-            Format::Table => self.rows.add(verdict, &added),
+            Format::Table => {
+                self.rows.add(verdict, &added);
+                if self.rows.is_full() {
+                    self.rows.print(self.out)?;
+                }
+            }
         }
         Ok(())
     }
 
     /// After the last row, or after the last that there will be.
-    pub(super) fn finish(self, other_sheets: usize) -> Result<Summary, CheckError> {
+    pub(super) fn finish(mut self) -> Result<Summary, CheckError> {
         if self.format == Format::Table {
             self.rows.print(self.out)?;
             writeln!(self.out, "{}", self.summary.line(self.lang))?;
-            if other_sheets > 0 {
-                writeln!(self.out, "{}", not_read(other_sheets, self.lang))?;
-            }
         }
         self.out.flush()?;
         Ok(self.summary)
     }
 }
 
-fn not_read(other_sheets: usize, lang: Lang) -> String {
-    match lang {
-        Lang::Zh => format!("只读取了第一张工作表，另有{other_sheets}张未读取"),
-        Lang::En => format!("only the first worksheet was read; {other_sheets} more were not"),
-    }
-}
+/// So many lines are laid out as one table. A longer list is several, so that it is never all in memory.
+const PAGE_LINES: usize = 1_000;
 
 /// The table of rows that need a look.
 struct Rows {
-    table: Table,
+    page: Table,
     lang: Lang,
     with_ids: bool,
+    with_sheets: bool,
 }
 
 impl Rows {
-    fn new(lang: Lang, ids: Ids) -> Self {
+    fn new(lang: Lang, ids: Ids, with_sheets: bool) -> Self {
         let mut header = match lang {
             Lang::Zh => vec!["行", "结果", "列", "代码", "说明"],
             Lang::En => vec!["row", "verdict", "column", "code", "message"],
         };
+        if with_sheets {
+            header.insert(0, lang.pick("工作表", "worksheet"));
+        }
         match ids {
             Ids::None => {}
             Ids::Leads => header.push(lang.pick("线索标识", "lead id")),
             Ids::Caught => header.push(lang.pick("通报标识", "caught id")),
         }
-        let mut table = print::unheaded();
-        table.set_header(header);
+        let mut page = print::unheaded();
+        page.set_header(header);
         Self {
-            table,
+            page,
             lang,
             with_ids: ids != Ids::None,
+            with_sheets,
         }
     }
 
@@ -277,7 +293,8 @@ impl Rows {
         let reasons: Vec<_> = findings.chain(reasons).collect();
         for (nth, reason) in reasons.into_iter().enumerate() {
             // The number once, so that the eye finds the next row.
-            let (row, label, lead_id) = if nth == 0 {
+            let is_first = nth == 0;
+            let (row, label, lead_id) = if is_first {
                 let lead_id = added.lead_id.as_deref().map(print::plain);
                 let label = verdict.verdict.label(self.lang);
                 (
@@ -288,12 +305,17 @@ impl Rows {
             } else {
                 (String::new(), "", String::new())
             };
-            let mut cells = vec![row, label.to_owned()];
+            let mut cells = Vec::new();
+            if self.with_sheets {
+                let name = verdict.place.table.name().filter(|_| is_first);
+                cells.push(print::plain(name.unwrap_or_default()));
+            }
+            cells.extend([row, label.to_owned()]);
             cells.extend(reason);
             if self.with_ids {
                 cells.push(lead_id);
             }
-            self.table.add_row(cells);
+            self.page.add_row(cells);
         }
     }
 
@@ -305,10 +327,21 @@ impl Rows {
         }
     }
 
-    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.table.is_empty() {
+    fn is_full(&self) -> bool {
+        self.page.row_count() >= PAGE_LINES
+    }
+
+    /// Prints what was added, and begins anew.
+    fn print(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.page.is_empty() {
             return Ok(());
         }
-        writeln!(out, "{}", self.table)
+        writeln!(out, "{}", self.page)?;
+        let mut next = print::unheaded();
+        if let Some(header) = self.page.header() {
+            next.set_header(header.clone());
+        }
+        self.page = next;
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod context;
 pub mod demo;
+mod doctor;
 mod exit;
 mod given;
 mod init;
@@ -85,6 +86,7 @@ fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Res
         Command::Referral(args) => referral::run(args, context, out),
         Command::Caught(args) => caught::run(args, context, out),
         Command::Audit(args) => audit::run(args, context, out),
+        Command::Doctor(args) => doctor::run(args, context, out),
     }
 }
 

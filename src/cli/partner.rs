@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Jurisdiction, Lang},
+    exchange::SKEW_TOLERATED_S,
     record::pb,
     tls::{CardFacts, CertDir, Fingerprint, NodeCard},
 };
@@ -256,6 +257,7 @@ struct Row<'a> {
     card_fingerprint: &'a str,
     ca_fingerprint: &'a str,
     key_fingerprint: &'a str,
+    clock_ahead_s: Option<i64>,
 }
 
 impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
@@ -274,8 +276,15 @@ impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
             card_fingerprint: &partner.card_fingerprint,
             ca_fingerprint: &partner.ca_fingerprint,
             key_fingerprint: &partner.key_fingerprint,
+            clock_ahead_s: partner.clock_ahead_s,
         }
     }
+}
+
+/// A clock that is off by more than minutes stands out.
+fn clock(ahead_s: i64) -> String {
+    let off = ahead_s.unsigned_abs() > SKEW_TOLERATED_S;
+    format!("{ahead_s:+}{}", if off { " !" } else { "" })
 }
 
 fn print_partners(
@@ -298,6 +307,7 @@ fn print_partners(
             "状态",
             "待投递",
             "已验证",
+            "时钟差（秒）",
             "名片指纹",
         ],
         [
@@ -307,6 +317,7 @@ fn print_partners(
             "state",
             "outbox",
             "verified",
+            "clock ahead, s",
             "card SHA-256",
         ],
     );
@@ -328,6 +339,7 @@ fn print_partners(
             state.to_owned(),
             partner.outbox.to_string(),
             partner.verified_size.to_string(),
+            partner.clock_ahead_s.map_or_else(String::new, clock),
             fingerprint,
         ]);
     }

@@ -4,7 +4,10 @@ use super::{
     exit::{Exit, Failure},
     print::plain,
 };
-use crate::tls::{EndpointUrl, Reason};
+use crate::{
+    rpc::RefusedFor,
+    tls::{EndpointUrl, Reason},
+};
 use rustls::{CertificateError, OtherError};
 use std::{error::Error, io};
 use tonic::{Code, Status};
@@ -35,7 +38,51 @@ pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&st
     }
     let said: String = plain(status.message()).chars().take(MAX_SAID).collect();
     let (exit, zh, en) = sentence(status.code());
-    Failure::new(exit, format!("{zh}：{said}"), format!("{en}: {said}"))
+    let en = format!("{en}: {said}");
+    // The node's own sentence stays: it names ids, states and steps.
+    let zh = match RefusedFor::of(status) {
+        Some(reason) => format!("{zh}：{}\n节点原文：{said}", in_chinese(reason)),
+        None => format!("{zh}：{said}"),
+    };
+    Failure::new(exit, zh, en)
+}
+
+/// Why, and what to do.
+const fn in_chinese(reason: RefusedFor) -> &'static str {
+    match reason {
+        RefusedFor::NoGrounds => "没有写明用途和依据，或写法不对",
+        RefusedFor::Role => "此身份的角色在本节点不能办理此事",
+        RefusedFor::Foreign => "其他辖区的人员在此只能列出和查看，办理请用自己的节点",
+        RefusedFor::Purpose => "所写的用途不包括此事；审计用途只供审计人员，审计人员也只用审计用途",
+        RefusedFor::UnlistedAuditor => "节点的策略中没有这位审计人员，请管理员登记",
+        RefusedFor::Assigned => {
+            "此记录已指派给他人；可由主管改派，或由主管越过指派查看，会记入日志"
+        }
+        RefusedFor::Override => "此记录已指派给他人；只有本节点的主管可以越过指派",
+        RefusedFor::NotAPartnerNode => "只有对方节点可以投递",
+        RefusedFor::NotFound => "没有可供您查看的这条记录，请先列出",
+        RefusedFor::Erased => "内容已删除，日志仍可证明其往来",
+        RefusedFor::NoUnit => "本节点没有这个单位，请用配置 access.units 中的单位",
+        RefusedFor::OwnLead => "这是本节点发出的线索，由接收地答复",
+        RefusedFor::NotNow => "按现在的状态不能这样办理，可办的步骤见原文",
+        RefusedFor::NoteTooLong => "说明过长，请压缩",
+        RefusedFor::Full => "此记录的办理次数已达上限",
+        RefusedFor::Content => "内容不合规定，请按原文改正",
+        RefusedFor::Needs => "此步骤缺少必填内容，或带有不应有的内容，请按原文改正",
+        RefusedFor::NoPartner => "没有已登记名片的节点管辖该地，请先交换名片",
+        RefusedFor::OwnDestination => "协查、移送须发往其他辖区",
+        RefusedFor::NotAsEvidence => "H1 信息不得作为证据，而移送即作证据使用；请先征得来源方同意",
+        RefusedFor::ForeignLead => "协查只能带双方之间的线索",
+        RefusedFor::Draft => "尚是拟稿，须由另一名主管先审批",
+        RefusedFor::NotADraft => "没有待审批的拟稿",
+        RefusedFor::SamePerson => "须两人经手：拟稿人不能自己审批",
+        RefusedFor::BadCard => "名片不合规定",
+        RefusedFor::OwnCard => "这是本节点自己的名片",
+        RefusedFor::KnownCard => "同一张名片已批准",
+        RefusedFor::NoCard => "没有该辖区待批准的名片，请先登记",
+        RefusedFor::Fingerprint => "指纹与登记的名片不符：请再与对方当面或电话核对，不符的不得批准",
+        RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
+    }
 }
 
 /// What a code means for whoever called.
@@ -193,6 +240,30 @@ mod tests {
             assert_eq!(failure.exit().code(), exit, "{code:?}");
             assert!(failure.message(Lang::En).ends_with(": why"));
         }
+    }
+
+    #[test]
+    fn a_reason_that_is_known_is_said_in_chinese_beside_the_nodes_own_words() {
+        let mut status = Status::failed_precondition("allowed now: nothing");
+        let headers = status.metadata_mut();
+        headers.insert("yichuan-reason", "not_now".parse().unwrap());
+        let known = failure(&status, &endpoint(), None);
+        let said = known.message(Lang::Zh);
+        assert!(
+            said.starts_with("节点不予办理：按现在的状态不能这样办理"),
+            "{said}"
+        );
+        assert!(said.ends_with("allowed now: nothing"), "{said}");
+        let english = known.message(Lang::En);
+        assert_eq!(english, "the node refuses: allowed now: nothing");
+        // Of a newer node.
+        let headers = status.metadata_mut();
+        headers.insert("yichuan-reason", "of_the_future".parse().unwrap());
+        let unknown = failure(&status, &endpoint(), None);
+        assert_eq!(
+            unknown.message(Lang::Zh),
+            "节点不予办理：allowed now: nothing"
+        );
     }
 
     #[test]

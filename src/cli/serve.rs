@@ -2,10 +2,12 @@
 
 use super::{
     context::{Context, runtime},
+    doctor,
     exit::{Exit, Failure},
 };
 use crate::{
-    node::{self, NodeError, StartError},
+    node::{self, FilesError, NodeError, StartError},
+    store::OpenStoreError,
     telemetry::{LogFormat, init_logs},
 };
 use clap::Args;
@@ -20,11 +22,40 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failure> {
     let config = context.config()?;
+    let path = config.path.clone();
     init_logs(args.log_format, "info")?;
     runtime(tokio::runtime::Builder::new_multi_thread())?
         .block_on(node::serve(config))
-        .map_err(|error| Failure::of(exit_of(&error), &error))?;
+        .map_err(|error| {
+            let failure = Failure::of(exit_of(&error), &error);
+            if is_damage(&error) {
+                doctor::hint(failure, &path)
+            } else {
+                failure
+            }
+        })?;
     Ok(Exit::Done)
+}
+
+/// Whether what is on the disk keeps the node from starting, and `doctor` knows more.
+const fn is_damage(error: &NodeError) -> bool {
+    let NodeError::Start(error) = error else {
+        return false;
+    };
+    match error {
+        StartError::OpenStore(error) => !matches!(error, OpenStoreError::Lock(_)),
+        StartError::Store(_)
+        | StartError::OpenLog(_)
+        | StartError::Vault(_)
+        | StartError::Witness(_)
+        | StartError::Partners(_)
+        | StartError::Files(FilesError::Malformed(_)) => true,
+        StartError::Files(_)
+        | StartError::Trust(_)
+        | StartError::Tls(_)
+        | StartError::Listen { .. }
+        | StartError::Log(_) => false,
+    }
 }
 
 /// What the configuration names and is not fit to start with, the administrator mends there.

@@ -1,8 +1,9 @@
 //! The command line as it is typed. What it comes to, [`super::context`] resolves.
 
 use super::{
-    audit::AuditArgs, caught::CaughtArgs, certs::CertsArgs, config::ConfigArgs, init::InitArgs,
-    lead::LeadArgs, partner::PartnerArgs, print::Format, referral::ReferralArgs, serve::ServeArgs,
+    audit::AuditArgs, caught::CaughtArgs, certs::CertsArgs, config::ConfigArgs, doctor::DoctorArgs,
+    init::InitArgs, lead::LeadArgs, partner::PartnerArgs, print::Format, referral::ReferralArgs,
+    serve::ServeArgs,
 };
 use crate::{
     domain::{Jurisdiction, Lang},
@@ -102,6 +103,8 @@ pub(super) enum Command {
     Caught(CaughtArgs),
     /// 审计 / The log: replay it, verify it, write it out.
     Audit(AuditArgs),
+    /// 检查修复 / Examine the directory of a stopped node, or copy what is proved of it into a fresh one.
+    Doctor(DoctorArgs),
 }
 
 /// 演示 / Show the exchange at work: nodes on this machine, a sheet, and an audit.

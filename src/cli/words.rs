@@ -3,7 +3,7 @@
 use crate::{
     access::Purpose,
     domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
-    record::{self, pb},
+    record::{self, Refusal, pb},
 };
 
 pub(super) const fn state_label(state: LeadState, lang: Lang) -> &'static str {
@@ -104,6 +104,26 @@ pub(super) const fn state_to_wire(state: LeadState) -> pb::LeadState {
     }
 }
 
+/// Why a partner's node refused a dispatch. The word itself where it is of a newer node.
+pub(super) fn refusal_label(word: &str, lang: Lang) -> &str {
+    let known = Refusal::ALL.into_iter().find(|r| r.as_str() == word);
+    let zh = match known {
+        Some(Refusal::Malformed) => "条目格式不对",
+        Some(Refusal::Misaddressed) => "收发地址不符",
+        Some(Refusal::PayloadMismatch) => "内容与条目不符",
+        Some(Refusal::Conflict) => "与先前所收冲突",
+        Some(Refusal::ChangedContent) => "编号已用于其他内容",
+        Some(Refusal::InvalidContent) => "内容不合规定",
+        Some(Refusal::NotAllowed) => "不许可的操作",
+        Some(Refusal::Untimely) => "条目时间晚于收到一天以上",
+        None => word,
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => word,
+    }
+}
+
 /// A lead's state with what it says of its end: `assessed (verified)`.
 pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
     let Some(state) = state_from_wire(summary.state) else {
@@ -114,6 +134,7 @@ pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
     let reason =
         record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
+    let refusal = refusal.map(|word| refusal_label(word, lang));
     match outcome.or(reason).or(refusal) {
         Some(more) => match lang {
             Lang::Zh => format!("{label}（{more}）"),

@@ -109,6 +109,14 @@ findings! {
     MissingValue "missing_value" error
         "必填内容为空或无法识别"
         "required, but empty or not readable",
+    /// A day that says neither where its year stands nor which number is the month.
+    AmbiguousDate "ambiguous_date" error
+        "日期有歧义（分不清年、月、日），请写成 2026-06-01"
+        "the date can be read in more than one way: write year, month, day, as in 2026-06-01",
+    /// A day that no calendar has.
+    NoSuchDay "no_such_day" error
+        "没有这一天，请与材料核对，写成 2026-06-01"
+        "no calendar has this day: compare it with the file, and write it as 2026-06-01",
     /// Longer than the column holds.
     TooLong "too_long" error
         "内容过长，请压缩，细节另附材料"

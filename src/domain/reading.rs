@@ -184,7 +184,17 @@ impl Reading {
     }
 
     fn date(&mut self) -> Option<Date> {
-        let date = self.code(Column::CollectedOn, FindingCode::MissingValue, read_date)?;
+        let text = &self.fields.collected_on;
+        if text.is_empty() {
+            return None;
+        }
+        let date = match read_date(text) {
+            Ok(date) => date,
+            Err(code) => {
+                self.found(Column::CollectedOn, code);
+                return None;
+            }
+        };
         if date.to_string() != self.fields.collected_on {
             self.found(Column::CollectedOn, FindingCode::Normalised);
         }
@@ -239,36 +249,53 @@ impl Lead {
     }
 }
 
-/// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, with or without a time after
-/// it, which is dropped.
-pub(super) fn read_date(text: &str) -> Option<Date> {
-    let text: String = text.chars().map(tidy::narrow).collect();
-    let day = text.split([' ', 'T']).next()?;
-    let parts: Vec<&str> = if day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit()) {
-        vec![day.get(..4)?, day.get(4..6)?, day.get(6..)?]
+/// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, in full-width digits too,
+/// with or without a time after it, which is dropped.
+///
+/// # Errors
+/// The day does not exist; or its year does not come first, so that `05/03/2026` may be in March or in May; or it is no
+/// day at all, which is [`FindingCode::MissingValue`].
+pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
+    let mut text: String = text.trim().chars().map(tidy::narrow).collect();
+    let day = if text.contains('年') {
+        text.retain(|c| !c.is_whitespace());
+        text.split(['日', '号']).next()
     } else {
-        day.strip_suffix('日')
-            .unwrap_or(day)
-            .split(['-', '/', '.', '年', '月'])
-            .collect()
+        text.split(|c: char| c.is_whitespace() || c == 'T').next()
     };
-    match parts.as_slice() {
-        [year, month, day] if year.len() == 4 => {
-            Date::new(number(year)?, number(month)?, number(day)?).ok()
+    let day = day.unwrap_or_default();
+    let parts: Vec<&str> = match (day.get(..4), day.get(4..6), day.get(6..8)) {
+        (Some(year), Some(month), Some(last)) if day.len() == 8 && is_number(day) => {
+            vec![year, month, last]
         }
-        _ => None,
+        _ => day.split(['-', '/', '.', '年', '月']).collect(),
+    };
+    let [first, second, third] = parts.as_slice() else {
+        return Err(FindingCode::MissingValue);
+    };
+    if !parts.iter().all(|part| is_number(part)) {
+        return Err(FindingCode::MissingValue);
     }
+    match (first.len(), second.len(), third.len()) {
+        (4, 1 | 2, 1 | 2) => {}
+        (1 | 2, 1 | 2, 1 | 2 | 4) => return Err(FindingCode::AmbiguousDate),
+        _ => return Err(FindingCode::MissingValue),
+    }
+    let numbers = (first.parse(), second.parse(), third.parse());
+    let (Ok(year), Ok(month), Ok(day)) = numbers else {
+        return Err(FindingCode::MissingValue);
+    };
+    Date::new(year, month, day).map_err(|_| FindingCode::NoSuchDay)
 }
 
-/// One to four ASCII digits; no sign.
-fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    let digits = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+/// ASCII digits; no sign.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::read_date;
+    use super::{FindingCode, read_date};
 
     #[test]
     fn days_as_officers_write_them() {
@@ -278,23 +305,44 @@ mod tests {
             "2026/6/1",
             "2026.06.1",
             "2026年6月1日",
+            "2026 年 6 月 1 日 08:30",
+            "2026年06月01日14时30分",
             "20260601",
             "2026-06-01T23:59:59",
             "2026-06-01 08:30",
+            "2026/6/1\u{3000}0:00:00",
             "２０２６－０６－０１",
+            "２０２６．６．１",
         ] {
-            assert_eq!(read_date(text), Some(day), "{text}");
+            assert_eq!(read_date(text), Ok(day), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_says_why() {
+        for text in [
+            "05/03/2026",
+            "5.3.2026",
+            "31-12-2026",
+            "26/3/5",
+            "26年3月5日",
+        ] {
+            assert_eq!(read_date(text), Err(FindingCode::AmbiguousDate), "{text}");
+        }
+        for text in ["2026-02-29", "2026年4月31日", "20261301", "2026/0/1"] {
+            assert_eq!(read_date(text), Err(FindingCode::NoSuchDay), "{text}");
         }
         for text in [
             "",
             "46174",
-            "2026-02-29",
-            "01/06/2026",
             "2026-6",
             "+026-6-1",
             "去年",
+            "2026-006-1",
+            "2026-6-1-1",
+            "2026年6月",
         ] {
-            assert_eq!(read_date(text), None, "{text}");
+            assert_eq!(read_date(text), Err(FindingCode::MissingValue), "{text}");
         }
     }
 }

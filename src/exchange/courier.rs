@@ -321,7 +321,9 @@ impl Link {
                     let answers = answers
                         .ok_or_else(gone)?
                         .map_err(|error| OutboxError::Log(error.to_string()))?;
+                    let cosigned_at_s = answers.cosigned_at_s;
                     let settled = self.outbox.settle(&mut session, answers).await?;
+                    self.inbox.saw_clock(self.partner.code, cosigned_at_s);
                     *worked = true;
                     due = None;
                     let partner = self.partner.code.to_string();

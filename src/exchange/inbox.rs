@@ -2,8 +2,8 @@
 
 use super::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
-    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, Rows as _, Tree, TreeFault, Vault,
-    VaultError, VerifiedDispatch, Witness,
+    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, Rows as _, SKEW_ABSURD_S, Skews,
+    Tree, TreeFault, Vault, VaultError, VerifiedDispatch, Witness,
     outbox::{DispatchRow, log_error, own_tree},
     verify::{verify_dispatch, verify_tree},
     witness::own_cause,
@@ -22,6 +22,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
+use tokio_util::sync::CancellationToken;
 
 /// What decides whether a verified dispatch is admitted: the rules of its kind, which lie above the exchange.
 pub trait Admission: Send + Sync + fmt::Debug {
@@ -86,8 +87,9 @@ pub struct Inbox {
     witness: Arc<Witness>,
     directory: Arc<Directory>,
     admission: Arc<dyn Admission>,
-    /// The number of the newest stream of each partner; an older one is given up.
-    streams: Mutex<BTreeMap<Jurisdiction, u64>>,
+    skews: Skews,
+    /// What ends the newest stream of each partner when a newer one takes over.
+    streams: Mutex<BTreeMap<Jurisdiction, CancellationToken>>,
 }
 
 impl fmt::Debug for Inbox {
@@ -102,7 +104,7 @@ impl fmt::Debug for Inbox {
 #[derive(Debug)]
 pub struct InboundSession {
     partner: Arc<Partner>,
-    stream: u64,
+    taken_over: CancellationToken,
     base: Tree,
     expected: u64,
     answered: Option<Tree>,
@@ -170,6 +172,7 @@ impl Inbox {
             witness,
             directory,
             admission,
+            skews: Skews::default(),
             streams: Mutex::default(),
         }
     }
@@ -195,12 +198,15 @@ impl Inbox {
             .await
             .map_err(OutboxError::from)??;
         self.compare_witnessed(&partner, &hello.witnessed).await;
-        let stream = {
-            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-            let newest = streams.entry(partner.code).or_default();
-            *newest += 1;
-            *newest
-        };
+        let taken_over = CancellationToken::new();
+        let older = self
+            .streams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(partner.code, taken_over.clone());
+        if let Some(older) = older {
+            older.cancel();
+        }
         let base = self.witness.tree(&partner);
         let welcome = Greeting {
             protocol: PROTOCOL,
@@ -210,7 +216,7 @@ impl Inbox {
         };
         let session = InboundSession {
             partner,
-            stream,
+            taken_over,
             base,
             expected: 1,
             answered: Some(answered),
@@ -259,9 +265,11 @@ impl Inbox {
             return;
         };
         let own = self.own;
+        let row = tables::evidence(partner.code, checkpoint.root().as_bytes());
         let kept = self
             .log
             .propose(Proposal::new(move |txn| {
+                txn.put(row, txn.size().to_be_bytes().to_vec())?;
                 let entry = Entry {
                     time: txn.now(),
                     id: EntryId::new(txn.now()),
@@ -323,14 +331,11 @@ impl Inbox {
         let mut proved = Vec::with_capacity(count);
         for dispatch in delivery.dispatches {
             let dispatch = verify_dispatch(&partner, self.own, &theirs, dispatch)?;
+            let dispatch = self.timely(partner.code, dispatch);
             proved.push(self.ready_bucket(dispatch).await?);
         }
 
-        let current = {
-            let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-            streams.get(&partner.code) == Some(&session.stream)
-        };
-        if !current {
+        if session.taken_over.is_cancelled() {
             return Err(SessionFault::TakenOver);
         }
         let keep = Keep {
@@ -357,6 +362,29 @@ impl Inbox {
             theirs,
             kept,
         })
+    }
+
+    /// What is dated far in the future is refused, with proof. A clock that is off by less is noted.
+    fn timely(&self, partner: Jurisdiction, dispatch: Proved) -> Proved {
+        let Proved::Fit(dispatch) = dispatch else {
+            return dispatch;
+        };
+        let (time, now) = (dispatch.time(), self.clock.now());
+        self.skews.saw_entry(partner, time, now);
+        if time > now.plus_seconds(SKEW_ABSURD_S) {
+            return dispatch.into_unfit(Refusal::Untimely);
+        }
+        Proved::Fit(dispatch)
+    }
+
+    /// A partner cosigned a checkpoint of ours just now, by its clock.
+    pub fn saw_clock(&self, partner: Jurisdiction, at_seconds: u64) {
+        self.skews.saw(partner, at_seconds, self.clock.now());
+    }
+
+    /// How far partners' clocks are from ours.
+    pub fn skews(&self) -> &Skews {
+        &self.skews
     }
 
     /// The purge month comes from the sender: it is refused where it lies outside the five years that a record may be
@@ -449,6 +477,11 @@ impl Inbox {
 }
 
 impl InboundSession {
+    /// Cancelled when a newer stream of this partner takes over: this one is to end then.
+    pub fn taken_over(&self) -> CancellationToken {
+        self.taken_over.clone()
+    }
+
     /// Our tree that the partner verified before this stream; taken once, by whoever writes the answers.
     pub fn take_answered(&mut self) -> Option<Tree> {
         self.answered.take()
@@ -534,7 +567,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         received: &Received,
     ) -> Result<Option<u64>, RowError> {
-        let row = txn.row(&self.refusal_key(received))?;
+        let row = txn.row(&refusal_key(self.partner, received))?;
         Ok(row
             .and_then(|row| row.try_into().ok())
             .map(u64::from_be_bytes))
@@ -547,7 +580,7 @@ impl Keep {
         reason: Refusal,
     ) -> Result<KeptAt, RowError> {
         txn.put(
-            self.refusal_key(received),
+            refusal_key(self.partner, received),
             txn.size().to_be_bytes().to_vec(),
         )?;
         self.append(
@@ -557,16 +590,6 @@ impl Keep {
                 reason,
             },
         )
-    }
-
-    fn refusal_key(&self, received: &Received) -> [u8; 39] {
-        // An oversized leaf is known by where it stands; its bytes are not kept.
-        let name = if received.sender_entry.is_empty() {
-            crate::seal::sha256(&received.sender_index.to_be_bytes())
-        } else {
-            *received.leaf_hash().as_bytes()
-        };
-        tables::refused(self.partner, &name)
     }
 
     fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<KeptAt, RowError> {
@@ -582,4 +605,15 @@ impl Keep {
             entry: Some(leaf),
         })
     }
+}
+
+/// Under which key the refusal of a partner's dispatch is found.
+pub(super) fn refusal_key(partner: Jurisdiction, received: &Received) -> [u8; 39] {
+    // An oversized leaf is known by where it stands; its bytes are not kept.
+    let name = if received.sender_entry.is_empty() {
+        crate::seal::sha256(&received.sender_index.to_be_bytes())
+    } else {
+        *received.leaf_hash().as_bytes()
+    };
+    tables::refused(partner, &name)
 }

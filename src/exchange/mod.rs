@@ -8,6 +8,8 @@ mod outbox;
 mod partner;
 mod rows;
 mod settle;
+mod skew;
+mod survey;
 mod vault;
 mod verify;
 mod witness;
@@ -25,6 +27,8 @@ pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged
 pub use partner::{Directory, Partner, Partners};
 pub use rows::{RowError, Rows};
 pub use settle::Settling;
+pub use skew::{SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
+pub use survey::{RowReport, RowSurvey};
 pub use vault::{Payload, Vault, VaultError};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
 pub use witness::{Witness, WitnessError, Witnessed};

@@ -2,7 +2,7 @@
 
 use super::{DeliveredDispatch, Partner, Tree};
 use crate::{
-    domain::{DispatchId, Jurisdiction},
+    domain::{DispatchId, Jurisdiction, Timestamp},
     merkle::{self, Hash},
     note::{Checkpoint, NoteError, SignedCheckpoint},
     record::{
@@ -96,6 +96,7 @@ pub fn verify_tree(
 #[derive(Debug)]
 pub struct VerifiedDispatch {
     received: Received,
+    time: Timestamp,
     sent: DispatchSent,
     content: Content,
     ciphertext: Vec<u8>,
@@ -106,6 +107,11 @@ impl VerifiedDispatch {
     /// What the public entry says.
     pub fn sent(&self) -> &DispatchSent {
         &self.sent
+    }
+
+    /// When its sender says that it was written.
+    pub fn time(&self) -> Timestamp {
+        self.time
     }
 
     /// What the payload says.
@@ -208,7 +214,7 @@ pub fn verify_dispatch(
             reason: Refusal::Malformed,
         });
     }
-    let sent = match read_sent(partner, own, &received.sender_entry) {
+    let (time, sent) = match read_sent(partner, own, &received.sender_entry) {
         Ok(sent) => sent,
         Err(reason) => {
             return Ok(Proved::Unfit {
@@ -221,6 +227,7 @@ pub fn verify_dispatch(
     match open_content(&sent, &ciphertext, key) {
         Ok((content, key)) => Ok(Proved::Fit(Box::new(VerifiedDispatch {
             received,
+            time,
             sent,
             content,
             ciphertext,
@@ -234,7 +241,11 @@ pub fn verify_dispatch(
     }
 }
 
-fn read_sent(partner: &Partner, own: Jurisdiction, leaf: &[u8]) -> Result<DispatchSent, Refusal> {
+fn read_sent(
+    partner: &Partner,
+    own: Jurisdiction,
+    leaf: &[u8],
+) -> Result<(Timestamp, DispatchSent), Refusal> {
     let entry = Entry::decode(leaf).map_err(|_| Refusal::Malformed)?;
     let Kind::DispatchSent(sent) = entry.kind else {
         return Err(Refusal::Malformed);
@@ -248,7 +259,7 @@ fn read_sent(partner: &Partner, own: Jurisdiction, leaf: &[u8]) -> Result<Dispat
     if entry.cause.grounds.is_none() {
         return Err(Refusal::Malformed);
     }
-    Ok(sent)
+    Ok((entry.time, sent))
 }
 
 fn open_content(

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Evidence entries kept against one partner while the node runs. More of the same proves nothing new.
+/// Evidence entries kept against one partner, however often the node starts. More of the same proves nothing new.
 const EVIDENCE_PER_PARTNER: usize = 8;
 
 /// A partner's newest verified checkpoint, with its signature.
@@ -52,8 +52,17 @@ impl Witness {
         rows: &mut dyn Rows,
         partners: impl IntoIterator<Item = Jurisdiction>,
     ) -> Result<Self, WitnessError> {
-        let mut newest = BTreeMap::new();
+        let (mut newest, mut evidence) = (BTreeMap::new(), BTreeMap::new());
         for partner in partners {
+            let (first, last) = (
+                tables::evidence(partner, &[0; 32]),
+                tables::evidence(partner, &[0xff; 32]),
+            );
+            let kept = rows.rows(&first, &last, EVIDENCE_PER_PARTNER)?;
+            let roots = kept
+                .iter()
+                .filter_map(|(key, _)| tables::evidence_root(key));
+            evidence.insert(partner, roots.collect());
             if let Some(bytes) = rows.row(&tables::witness(partner))? {
                 let row = checkpoint_from_bytes(&bytes)
                     .map_err(|defect| WitnessError::Damaged { partner, defect })?;
@@ -62,7 +71,7 @@ impl Witness {
         }
         Ok(Self {
             newest: Mutex::new(newest),
-            evidence: Mutex::default(),
+            evidence: Mutex::new(evidence),
         })
     }
 

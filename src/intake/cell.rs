@@ -1,11 +1,12 @@
 //! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
 
-use crate::domain::{FindingCode, SheetColumn};
+use crate::domain::{FindingCode, ResidentNumber, SheetColumn};
 use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType};
 use std::borrow::Cow;
 
 /// Longer text is cut: it is beyond every column's limit already, and is refused for that.
 const MAX_CHARS: usize = 4_096;
+const APOSTROPHES: [char; 3] = ['\'', '‘', '’'];
 /// Serial days that are dates and nothing else: 2000 to 2099.
 const SERIALS: std::ops::RangeInclusive<f64> = 36_526.0..=73_050.0;
 
@@ -46,12 +47,13 @@ impl Cell {
         }
     }
 
+    /// From a field of comma-separated text. `="012"` is how such a file says that a field is text.
+    pub(super) fn from_csv(field: &str) -> Option<Self> {
+        let inner = field.strip_prefix("=\"").and_then(|f| f.strip_suffix('"'));
+        Self::text(inner.unwrap_or(field))
+    }
+
     fn text(text: &str) -> Option<Self> {
-        let end = text
-            .char_indices()
-            .nth(MAX_CHARS)
-            .map_or(text.len(), |(at, _)| at);
-        let text = text.get(..end)?;
         (!text.trim().is_empty()).then(|| Self::Text(text.to_owned()))
     }
 
@@ -60,14 +62,6 @@ impl Cell {
         match self {
             Self::Text(text) => text.len(),
             Self::Number(..) | Self::Date(_) => 0,
-        }
-    }
-
-    /// What a header says.
-    pub(super) fn as_header(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(..) | Self::Date(_) => "",
         }
     }
 
@@ -88,10 +82,15 @@ impl Cell {
             Self::Number(..) | Self::Date(_) if is_citizen_number => {
                 (String::new(), Some(FindingCode::NumericId))
             }
-            Self::Text(text) if is_citizen_number && is_scientific(&text) => {
+            Self::Text(text) if is_citizen_number && has_lost_digits(&text) => {
                 (String::new(), Some(FindingCode::NumericId))
             }
-            Self::Text(text) => (text, None),
+            // What spreadsheet programs show of an apostrophe typed to make a cell text.
+            Self::Text(text) if is_citizen_number && text.starts_with(APOSTROPHES) => (
+                cut(&text).trim_start_matches(APOSTROPHES).to_owned(),
+                Some(FindingCode::Normalised),
+            ),
+            Self::Text(text) => (cut(&text).to_owned(), None),
             Self::Date(when) => (iso_date(when), None),
             Self::Number(n, when) if column.is_day() && SERIALS.contains(&n) => {
                 (iso_date(when), Some(FindingCode::Normalised))
@@ -101,10 +100,25 @@ impl Cell {
     }
 }
 
-/// A number as `5.22225E+17`, which is what a spreadsheet writes of a citizen number.
-fn is_scientific(text: &str) -> bool {
+/// A citizen number that went through a number cell before it became text: `5.22225E+17`, or zeros for the last three
+/// digits, since fifteen are all that such a cell keeps.
+fn has_lost_digits(text: &str) -> bool {
     let text = text.trim();
-    text.contains(['E', 'e']) && text.parse::<f64>().is_ok_and(f64::is_finite)
+    let is_scientific = text.contains(['E', 'e']) && text.parse::<f64>().is_ok_and(f64::is_finite);
+    let is_rounded = text.len() == 18
+        && text.ends_with("000")
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && ResidentNumber::parse(text).is_err();
+    is_scientific || is_rounded
+}
+
+/// No more than any column takes.
+fn cut(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .nth(MAX_CHARS)
+        .map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or_default()
 }
 
 fn iso_date(when: ExcelDateTime) -> String {
@@ -137,6 +151,8 @@ mod tests {
             DataRef::Float(5.222_251_902_051_408e17),
             DataRef::Int(522_225),
             DataRef::String("5.22225190205141E+17".into()),
+            DataRef::String(" 5.22225e+17".into()),
+            DataRef::String("522225190205141000".into()),
         ] {
             assert_eq!(cell(data, Column::ResidentNumber), lost);
         }
@@ -174,7 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn endless_text_is_cut_before_it_is_kept() {
+    fn fields_say_that_they_are_text_in_more_than_one_way() {
+        let of = |field: &str, column: Column| Cell::from_csv(field).unwrap().into_text(column);
+        let number = || "522225190010142478".to_owned();
+        assert_eq!(
+            of("=\"522225190010142478\"", Column::ResidentNumber),
+            (number(), None)
+        );
+        assert_eq!(
+            of("'522225190010142478", Column::ResidentNumber),
+            (number(), Some(FindingCode::Normalised))
+        );
+        assert_eq!(of("'甲", Column::Name).0, "'甲");
+        assert_eq!(Cell::from_csv("=\"\""), None);
+    }
+
+    #[test]
+    fn endless_text_is_cut_before_it_is_judged() {
         let text = "实".repeat(32_767);
         let (kept, _) = cell(DataRef::SharedString(&text), Column::Facts);
         assert_eq!(kept.chars().count(), MAX_CHARS);

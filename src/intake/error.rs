@@ -1,27 +1,30 @@
-//! Why a file is no sheet of leads.
+//! Why a file is no sheet.
 
-use super::{MAX_FILE_BYTES, MAX_ROWS, MAX_UNPACKED_BYTES};
+use super::{
+    MAX_FILE_BYTES, MAX_ROWS, MAX_UNPACKED_BYTES,
+    guard::{FileKind, MAX_COLUMNS, MAX_ROW_BYTES},
+    note::shown,
+};
 use crate::domain::Lang;
 use std::io;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Why a file could not be read as a sheet of leads. Nothing of it was taken.
+/// Why a file could not be read as a sheet. Nothing of it was taken.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.message(Lang::En))]
+#[non_exhaustive]
 pub enum SheetError {
     /// The file is not there, or may not be read.
     Unreadable(#[source] io::Error),
     /// Larger than [`MAX_FILE_BYTES`].
     FileTooLarge,
-    /// A workbook of Excel 97 to 2003.
+    /// A workbook of Excel 97 to 2003, or of WPS.
     LegacyXls,
     /// A workbook under a password.
     Encrypted,
-    /// Comma-separated text.
-    Csv,
-    /// Not an xlsx workbook at all.
-    NotXlsx,
+    /// A file of another kind.
+    WrongType(FileKind),
     /// An xlsx workbook that breaks off or does not hold together.
     Damaged,
     /// A cell holds an error that the reader does not know (`#SPILL!`).
@@ -30,10 +33,23 @@ pub enum SheetError {
     Bomb,
     /// Claims more strings, rows or columns than it can hold.
     FalseClaim,
+    /// Markup nested deeper than a workbook's.
+    TooDeep,
+    /// Markup that declares entities, which no workbook does.
+    Doctype,
+    /// A cell with more text than a spreadsheet program puts into one.
+    LongCell,
+    /// More different texts than are kept in memory.
+    TooMuchText,
     /// No visible worksheet, or nothing in it.
     Empty,
-    /// No row names a column of a lead.
+    /// No row names the columns.
     NoHeader,
+    /// Two rows name the columns equally well.
+    TwoHeaders {
+        /// The rows.
+        rows: [u32; 2],
+    },
     /// Two columns have the same header.
     DuplicateColumn {
         /// The column's key.
@@ -45,77 +61,156 @@ pub enum SheetError {
     },
     /// More than [`MAX_ROWS`] rows.
     TooManyRows,
+    /// A row with more columns than are read.
+    TooManyColumns {
+        /// The row, or record.
+        row: u32,
+    },
+    /// A row with more text than is read.
+    LongRow {
+        /// The row, or record.
+        row: u32,
+    },
+    /// Bytes that are no text in the file's encoding.
+    BadText {
+        /// The record.
+        record: u32,
+        /// The encoding that the rest of the file is in.
+        encoding: &'static str,
+    },
+    /// A quotation mark that opens and does not close: a file that breaks off, or a stray mark.
+    OpenQuote {
+        /// The record that it opens in.
+        record: u32,
+    },
+    /// One of several worksheets.
+    InSheet {
+        /// Its name.
+        sheet: String,
+        /// What is wrong with it.
+        error: Box<Self>,
+    },
 }
 
 impl SheetError {
     /// What happened and what to do.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "those that name nothing are below"
+    )]
     pub fn message(&self, lang: Lang) -> String {
         let (zh, en) = match self {
-            Self::Unreadable(error) => {
-                return match lang {
-                    Lang::Zh => format!("无法读取文件：{error}"),
-                    Lang::En => format!("cannot read the file: {error}"),
-                };
-            }
+            Self::Unreadable(error) => (
+                format!("无法读取文件：{error}"),
+                format!("cannot read the file: {error}"),
+            ),
             Self::FileTooLarge => {
                 let limit = MAX_FILE_BYTES / MIB;
-                return match lang {
-                    Lang::Zh => format!("文件超过 {limit} MiB，请拆分后导入"),
-                    Lang::En => format!("the file is larger than {limit} MiB: split it"),
-                };
+                (
+                    format!("文件超过 {limit} MiB，请拆分后导入"),
+                    format!("the file is larger than {limit} MiB: split it"),
+                )
             }
-            Self::TooManyRows => {
-                return match lang {
-                    Lang::Zh => format!("超过 {MAX_ROWS} 行，请拆分后导入"),
-                    Lang::En => format!("more than {MAX_ROWS} rows: split the file"),
-                };
-            }
+            Self::TooManyRows => (
+                format!("各工作表合计超过 {MAX_ROWS} 行，请拆分后导入"),
+                format!("more than {MAX_ROWS} rows in all worksheets together: split the file"),
+            ),
+            Self::WrongType(kind) => (
+                format!(
+                    "这是{}，不是表格：请用 lead template 生成模板，或另存为 .xlsx 或 CSV",
+                    kind.label(Lang::Zh)
+                ),
+                format!(
+                    "this is {}, not a sheet: start from `lead template`, or save it as .xlsx or CSV",
+                    kind.label(Lang::En)
+                ),
+            ),
             Self::DuplicateColumn {
                 key,
                 header_zh,
-                letters,
-            } => {
-                let [first, second] = letters;
-                return match lang {
-                    Lang::Zh => {
-                        format!("{first} 列和 {second} 列的表头都是“{header_zh}”，请只保留一列")
-                    }
-                    Lang::En => {
-                        format!("columns {first} and {second} are both {key}: keep one of them")
-                    }
-                };
-            }
+                letters: [first, second],
+            } => (
+                format!("{first} 列和 {second} 列的表头都是“{header_zh}”，请只保留一列"),
+                format!("columns {first} and {second} are both {key}: keep one of them"),
+            ),
+            Self::TwoHeaders {
+                rows: [first, second],
+            } => (
+                format!("第{first}行和第{second}行都像表头，请只保留一行"),
+                format!("rows {first} and {second} both look like the header: keep one of them"),
+            ),
             Self::Bomb => {
                 let limit = MAX_UNPACKED_BYTES / MIB;
-                return match lang {
-                    Lang::Zh => format!(
+                (
+                    format!(
                         "文件解压后过大或部件过多（上限 {limit} MiB），已拒绝读取；请只复制数据到新工作簿"
                     ),
-                    Lang::En => format!(
+                    format!(
                         "the file unpacks to too much (limit {limit} MiB) or too many parts and was not read: copy only \
                          the data into a new workbook"
                     ),
-                };
+                )
             }
+            Self::TooManyColumns { row } => (
+                format!("第{row}行超过 {MAX_COLUMNS} 列，请删去右侧多余的内容"),
+                format!(
+                    "row {row} has more than {MAX_COLUMNS} columns: clear what stands far right"
+                ),
+            ),
+            Self::LongRow { row } => {
+                let limit = MAX_ROW_BYTES / 1024;
+                (
+                    format!("第{row}行超过 {limit} KiB，请核对此行（CSV 中可能缺少引号）"),
+                    format!(
+                        "row {row} is longer than {limit} KiB: look at it (in a CSV file a quotation mark may be missing)"
+                    ),
+                )
+            }
+            Self::BadText { record, encoding } => (
+                format!(
+                    "第{record}条记录中有不属于 {encoding} 编码的字节：请用表格软件打开，核对该行后另存为 UTF-8 CSV"
+                ),
+                format!(
+                    "record {record} has bytes that are no {encoding} text: open the file in a spreadsheet program, look at \
+                     that row, and save it as CSV UTF-8"
+                ),
+            ),
+            Self::OpenQuote { record } => (
+                format!("第{record}条记录中的引号没有闭合：文件不完整，或多了一个引号"),
+                format!(
+                    "a quotation mark in record {record} is never closed: the file breaks off, or the mark is one too many"
+                ),
+            ),
+            Self::InSheet { sheet, error } => (
+                format!("工作表“{}”：{}", shown(sheet), error.message(Lang::Zh)),
+                format!(
+                    "worksheet \"{}\": {}",
+                    shown(sheet),
+                    error.message(Lang::En)
+                ),
+            ),
+            _ => return self.plain(lang).to_owned(),
+        };
+        match lang {
+            Lang::Zh => zh,
+            Lang::En => en,
+        }
+    }
+
+    /// Those that name nothing of the file.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "those that name something are above"
+    )]
+    fn plain(&self, lang: Lang) -> &'static str {
+        let (zh, en) = match self {
             Self::LegacyXls => (
-                "这是旧版 .xls 文件，不予读取：请另存为 .xlsx",
-                "this is an old .xls workbook, which is not read: save it as .xlsx",
+                "这是旧版 .xls 或 .et 文件，不予读取：请另存为 .xlsx",
+                "this is an old .xls (or .et) workbook, which is not read: save it as .xlsx",
             ),
             Self::Encrypted => (
                 "工作簿有打开密码：请去掉密码后另存",
                 "the workbook has a password: save it without one",
-            ),
-            Self::Csv => (
-                "尚不支持 csv：请用 Excel 或 WPS 打开，证件号码列设为文本，另存为 .xlsx",
-                "csv is not supported yet: open it in Excel or WPS with the number columns as text, and save it as .xlsx",
-            ),
-            Self::NotXlsx => (
-                "不是 .xlsx 工作簿：请用 lead template 生成模板，或另存为 .xlsx",
-                "not an .xlsx workbook: start from `lead template`, or save it as .xlsx",
-            ),
-            Self::Damaged => (
-                "工作簿已损坏或不完整：请重新取得文件，或用 Excel、WPS 打开后另存",
-                "the workbook is damaged or incomplete: fetch it again, or open it in Excel or WPS and save it anew",
             ),
             Self::ErrorCell => (
                 "表中有错误值单元格（如 #SPILL!）：请改为文本或清空后另存",
@@ -125,16 +220,36 @@ impl SheetError {
                 "工作簿声称的内容多于实有内容，可能是恶意文件，已拒绝读取；请核实来源",
                 "the workbook claims more than it can hold, may be hostile, and was not read: ask where it came from",
             ),
+            Self::TooDeep => (
+                "工作簿的标记嵌套过深，可能是恶意文件，已拒绝读取；请核实来源",
+                "the workbook's markup is nested too deep, may be hostile, and was not read: ask where it came from",
+            ),
+            Self::Doctype => (
+                "工作簿中声明了实体，可能是恶意文件，已拒绝读取；请核实来源",
+                "the workbook declares entities, which none does, may be hostile, and was not read: ask where it came from",
+            ),
+            Self::LongCell => (
+                "有单元格的文字超出表格软件的上限（32767字），已拒绝读取；请核对后只保留要点",
+                "a cell holds more than the 32,767 characters that spreadsheet programs put into one: shorten it",
+            ),
+            Self::TooMuchText => (
+                "工作簿中的文字过多，请拆分后导入",
+                "the workbook holds too many different texts: split it",
+            ),
             Self::Empty => (
                 "没有可见的工作表，或表中没有内容",
                 "no visible worksheet, or nothing in it",
             ),
             Self::NoHeader => (
-                "前10行中没有表头：请用 lead template 的表头（线索编号、姓名、公民身份号码……）",
-                "no header in the first 10 rows: use the one from `lead template` (线索编号, 姓名, 公民身份号码, … or number, \
+                "前20行中没有表头：请用 lead template 的表头（线索编号、姓名、公民身份号码……）",
+                "no header in the first 20 rows: use the one from `lead template` (线索编号, 姓名, 公民身份号码, … or number, \
                  name, resident_number, …)",
             ),
+            _ => (
+                "工作簿已损坏或不完整：请重新取得文件，或用 Excel、WPS 打开后另存",
+                "the workbook is damaged or incomplete: fetch it again, or open it in Excel or WPS and save it anew",
+            ),
         };
-        lang.pick(zh, en).to_owned()
+        lang.pick(zh, en)
     }
 }

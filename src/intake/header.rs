@@ -1,48 +1,71 @@
-//! Which column of a sheet is which field of its rows: by Chinese header or by key, in any order.
+//! Which column of a sheet is which field of its rows: by Chinese header, by key or by a name in use, in any order.
 
-use super::SheetError;
+use super::{Note, SheetError, aliases::is_alias};
 use crate::domain::SheetColumn;
 
-/// Headers of the citizen number that sheets in use have beside the official ones.
-const CITIZEN_NUMBER: [&str; 3] = ["身份证号", "身份证号码", "公民身份证号码"];
+/// Headers of a column that only numbers the rows.
+const SERIAL: [&str; 5] = ["序号", "顺序号", "no", "no.", "#"];
 
 /// The column that a header cell names.
 pub fn column<C: SheetColumn>(header: &str) -> Option<C> {
-    let name = plain(header);
-    C::ALL
-        .iter()
-        .copied()
-        .find(|column| name == column.header_zh() || name.eq_ignore_ascii_case(column.as_str()))
-        .or_else(|| {
-            let mut columns = C::ALL.iter().copied();
-            columns.find(|c| c.is_citizen_number() && CITIZEN_NUMBER.contains(&name.as_str()))
-        })
+    if let Some(column) = named(header) {
+        return Some(column);
+    }
+    // In two languages: 姓名/Name, or one below the other. Both parts must mean the same.
+    let mut parts = header
+        .split(['/', '／', '|', '\n'])
+        .filter(|part| !part.trim().is_empty());
+    let first = named::<C>(parts.next()?)?;
+    parts
+        .all(|part| named(part) == Some(first))
+        .then_some(first)
 }
 
-/// A header without what people add to it: spaces, line breaks, a star for 'required', a note in brackets.
+fn named<C: SheetColumn>(header: &str) -> Option<C> {
+    let name = plain(header);
+    let is = |column: &C| {
+        let key = column.as_str();
+        name == column.header_zh()
+            || name.chars().eq(key.chars().filter(|c| *c != '_'))
+            || is_alias(column.header_zh(), &name)
+    };
+    C::ALL.iter().copied().find(is)
+}
+
+/// A header without what people add to it: case, width, spaces, line breaks, a star for 'required', a note in brackets.
 fn plain(header: &str) -> String {
     let name: String = header
         .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '*' | '＊' | '\u{feff}'))
+        .map(narrow)
+        .filter(|c| {
+            !c.is_whitespace() && !matches!(c, '*' | '★' | '_' | '-' | '\u{feff}' | '\u{200b}')
+        })
+        .flat_map(char::to_lowercase)
         .collect();
-    let end = name
-        .find(['(', '（', '[', '【', '：', ':'])
-        .unwrap_or(name.len());
+    let end = name.find(['(', '[', '【', '〔', ':']).unwrap_or(name.len());
     name.get(..end).unwrap_or_default().to_owned()
 }
 
+/// The ASCII character of a full-width form.
+fn narrow(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => c,
+    }
+}
+
 /// The columns of a sheet: which field stands where.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header<C> {
     /// Field and zero-based position.
     columns: Vec<(C, u32)>,
 }
 
 impl<C: SheetColumn> Header<C> {
-    /// From the cells of a header row, each with its zero-based position.
-    pub(super) fn new<'a>(cells: impl Iterator<Item = (u32, &'a str)>) -> Result<Self, SheetError> {
+    /// From the texts of a header, column by column.
+    pub(super) fn new(texts: &[String]) -> Result<Self, SheetError> {
         let mut columns: Vec<(C, u32)> = Vec::new();
-        for (at, text) in cells {
+        for (text, at) in texts.iter().zip(0..) {
             let Some(column) = column::<C>(text) else {
                 continue;
             };
@@ -74,6 +97,22 @@ impl<C: SheetColumn> Header<C> {
             .filter(|c| c.is_required() && self.columns.iter().all(|(other, _)| other != c))
             .collect()
     }
+
+    /// A note on each column that has a name and is none of a record's. Rows are numbered on most sheets: that is no news.
+    pub(super) fn unknown(&self, sheet: Option<&str>, texts: &[String]) -> Vec<Note> {
+        let others = texts
+            .iter()
+            .zip(0..)
+            .filter(|(text, at)| !text.trim().is_empty() && self.at(*at).is_none())
+            .filter(|(text, _)| !SERIAL.contains(&plain(text).as_str()));
+        others
+            .map(|(text, at)| Note::UnknownColumn {
+                sheet: sheet.map(str::to_owned),
+                letters: letters(at),
+                header: text.clone(),
+            })
+            .collect()
+    }
 }
 
 /// Letters of a zero-based column: `A`, `Z`, `AA`.
@@ -102,10 +141,26 @@ mod tests {
             ("采集时间\n（YYYY-MM-DD）", Column::CollectedOn),
             ("Resident_Number", Column::ResidentNumber),
             ("流 入 地", Column::DestinationPlace),
+            ("＊姓　名", Column::Name),
+            ("姓名/Name", Column::Name),
+            ("性别\nSex", Column::Sex),
+            ("Resident number *", Column::ResidentNumber),
+            ("ＩＤ Number", Column::ResidentNumber),
+            ("车牌号码：", Column::Plate),
+            ("Date collected", Column::CollectedOn),
         ] {
             assert_eq!(column(header), Some(known), "{header}");
         }
-        for other in ["", "序号", "民族", "(姓名)", "姓名拼音"] {
+        for other in [
+            "",
+            "序号",
+            "民族",
+            "(姓名)",
+            "姓名拼音",
+            "姓名/性别",
+            "姓名\n拼音",
+            "编号",
+        ] {
             assert_eq!(column::<Column>(other), None, "{other}");
         }
     }

@@ -1,18 +1,31 @@
-//! A workbook's sheet, row by row.
+//! The rows of a file, in the order of its worksheets, as they are read for the second time.
 
-use super::{Place, RawCells, SheetError, Table, cell::Cell, guard, header::Header};
+use super::{
+    Note, Place, RawCells, RawRow, SheetError, Table,
+    csv::Records,
+    guard,
+    header::Header,
+    survey::{Plan, Source, Survey, survey},
+};
 use crate::domain::{Column, Finding, FindingCode, SheetColumn};
-use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
-use std::{io::Cursor, path::Path, sync::Arc, vec};
+use std::{
+    fmt,
+    ops::ControlFlow,
+    panic::resume_unwind,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    vec,
+};
 
-/// The most rows of a file, headers and blank ones included.
-pub const MAX_ROWS: u32 = 50_000;
-/// The header is looked for in so many rows that have anything in them: above it may stand a title and a date.
-const HEADER_WITHIN: usize = 10;
-/// A row that names so many columns is the header.
-const HEADER_COLUMNS: usize = 3;
-/// The most text of all cells together, in bytes: one shared string may stand in every cell.
-const MAX_TEXT_BYTES: usize = 256 * 1024 * 1024;
+/// So many rows are handed over at once, or so many bytes of text.
+const BATCH_ROWS: usize = 64;
+const BATCH_BYTES: usize = 256 * 1024;
+/// So many batches wait while the rows before them are checked.
+const BATCHES: usize = 2;
 
 /// A row below the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,24 +52,15 @@ pub enum Content<C: SheetColumn = Column> {
     },
 }
 
-/// A sheet of leads, or of what else has columns, read to its end: opening it finds everything that can be wrong with the file.
-#[derive(Debug)]
+/// A file of leads, or of what else has columns: a workbook with one or more worksheets, or a CSV file. Opening it reads it
+/// to its end and finds everything that can be wrong with it; its rows are read again when they are asked for, and never
+/// all in memory.
 pub struct Sheet<C: SheetColumn = Column> {
-    table: Arc<Table>,
-    other_sheets: usize,
-    header: Header<C>,
-    rows: Vec<RawRow>,
-}
-
-/// The cells of a row that hold something, each with its zero-based column.
-#[derive(Debug)]
-struct RawRow {
-    row: u32,
-    cells: Vec<(u32, Cell)>,
+    survey: Survey<C>,
 }
 
 impl Sheet {
-    /// Reads a sheet of leads, as [`Sheet::of`].
+    /// Reads a file of leads, as [`Sheet::of`].
     ///
     /// # Errors
     /// As [`Sheet::of`].
@@ -66,221 +70,279 @@ impl Sheet {
 }
 
 impl<C: SheetColumn> Sheet<C> {
-    /// Reads the first visible worksheet of an .xlsx workbook. The file is read once, into memory.
+    /// Reads an .xlsx workbook or a CSV file (UTF-8, UTF-16 with a byte order mark, or GB18030; comma, semicolon or tab).
     ///
     /// # Errors
-    /// The file cannot be read, is not an .xlsx workbook, is not fit to be parsed, or has no header.
+    /// The file cannot be read, is of another kind, is not fit to be parsed, or has no header.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, SheetError> {
-        let bytes = guard::read(path.as_ref())?;
-        let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
-        let mut visible = workbook
-            .sheets_metadata()
-            .iter()
-            .filter(|s| s.typ == SheetType::WorkSheet && s.visible == SheetVisible::Visible)
-            .map(|s| s.name.clone());
-        let name = visible.next().ok_or(SheetError::Empty)?;
-        let other_sheets = visible.count();
-        let mut rows = read_rows(&mut workbook, &name)?;
-        let header_at = find_header::<C>(&rows)?;
-        let mut data = rows.split_off(header_at + 1);
-        let below = rows.pop().ok_or(SheetError::NoHeader)?;
-        let header = Header::new(below.cells.iter().map(|(at, cell)| (*at, cell.as_header())))?;
-        // Numbered in advance and never filled: the sheet ends above.
-        let is_filled = |raw: &RawRow| raw.cells.iter().any(|(at, _)| header.at(*at).is_some());
-        data.truncate(data.iter().rposition(is_filled).map_or(0, |last| last + 1));
-        let table = Arc::new(Table::new(Some(name), below.row, as_written(&below.cells)));
-        Ok(Self {
-            table,
-            other_sheets,
-            header,
-            rows: blanks_between(below.row, data),
-        })
+        let survey = survey(guard::read(path.as_ref())?)?;
+        Ok(Self { survey })
     }
 
-    /// Its name in the workbook.
-    pub fn name(&self) -> &str {
-        self.table.name().unwrap_or_default()
+    /// The tables that are read: the worksheets that have a header, or the CSV file.
+    pub fn tables(&self) -> impl ExactSizeIterator<Item = &Arc<Table>> {
+        self.survey.plans.iter().map(|plan| &plan.table)
     }
 
-    /// How many more visible worksheets the workbook has. They are not read.
-    pub const fn other_sheets(&self) -> usize {
-        self.other_sheets
+    /// What of the file is not read: worksheets that are hidden or have no header, columns that no record has.
+    pub fn notes(&self) -> &[Note] {
+        &self.survey.notes
     }
 
-    /// How many rows stand below the header, to the last that is not blank.
+    /// How many rows stand below the headers, to the last of each table that is not blank.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        let rows = |plan: &Plan<C>| plan.last.saturating_sub(plan.table.header_row());
+        let rows: u32 = self.survey.plans.iter().map(rows).sum();
+        usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
-    /// True where nothing stands below the header.
+    /// True where nothing stands below any header.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
-    /// Its rows below the header, to the last that is not blank.
+    /// Its rows below the headers, to the last of each table that is not blank, blank ones between included. A thread reads
+    /// them, and waits while a few hundred are not yet taken.
     pub fn rows(self) -> Rows<C> {
+        let left = self.len();
+        let Survey { source, plans, .. } = self.survey;
+        let reaches: Vec<_> = plans
+            .iter()
+            .map(|plan| (Arc::clone(&plan.table), plan.last))
+            .collect();
+        let (batches, received) = sync_channel(BATCHES);
+        let reader = thread::spawn(move || read(source, &reaches, Handover::new(batches)));
         Rows {
-            missing: self
-                .header
-                .missing()
-                .into_iter()
-                .map(|column| Finding::new(column, FindingCode::MissingColumn))
-                .collect(),
-            header: self.header,
-            table: self.table,
+            tables: plans.into_iter().map(Below::new).collect(),
+            batch: Vec::new().into_iter(),
+            received: Some(received),
+            reader: Some(reader),
+            left,
             nth: 0,
-            rows: self.rows.into_iter(),
         }
     }
 }
 
-/// The rows of a sheet; from [`Sheet::rows`].
+impl<C: SheetColumn> fmt::Debug for Sheet<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sheet")
+            .field("tables", &self.survey.plans.len())
+            .field("rows", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A table whose rows are being read.
 #[derive(Debug)]
-pub struct Rows<C: SheetColumn = Column> {
+struct Below<C> {
     table: Arc<Table>,
-    nth: u32,
     header: Header<C>,
     missing: Vec<Finding<C>>,
-    rows: vec::IntoIter<RawRow>,
+}
+
+impl<C: SheetColumn> Below<C> {
+    fn new(plan: Plan<C>) -> Self {
+        let lacks = |column| Finding::new(column, FindingCode::MissingColumn);
+        Self {
+            table: plan.table,
+            missing: plan.header.missing().into_iter().map(lacks).collect(),
+            header: plan.header,
+        }
+    }
+
+    fn row(&self, raw: RawRow, nth: u32) -> Row<C> {
+        let cells = RawCells::new(raw.texts(), self.table.header().len());
+        let place = Place {
+            table: Arc::clone(&self.table),
+            row: raw.row,
+            nth,
+        };
+        let mut fields = Box::<C::Fields>::default();
+        let mut findings = self.missing.clone();
+        let mut is_blank = true;
+        for (at, cell) in raw.cells {
+            // A column that it is not read for: a serial number, or what no lead may say.
+            let Some(column) = self.header.at(at) else {
+                continue;
+            };
+            is_blank = false;
+            let (text, found) = cell.into_text(column);
+            *column.text_mut(&mut fields) = text;
+            findings.extend(found.map(|code| Finding::new(column, code)));
+        }
+        let content = if is_blank {
+            Content::Blank
+        } else {
+            Content::Filled { fields, findings }
+        };
+        Row {
+            place,
+            content,
+            cells,
+        }
+    }
+}
+
+/// The rows of a file; from [`Sheet::rows`].
+#[derive(Debug)]
+pub struct Rows<C: SheetColumn = Column> {
+    tables: Vec<Below<C>>,
+    batch: vec::IntoIter<(usize, RawRow)>,
+    received: Option<Receiver<Batch>>,
+    reader: Option<JoinHandle<()>>,
+    left: usize,
+    nth: u32,
 }
 
 impl<C: SheetColumn> Iterator for Rows<C> {
     type Item = Row<C>;
 
     fn next(&mut self) -> Option<Row<C>> {
-        let raw = self.rows.next()?;
-        let mut fields = Box::<C::Fields>::default();
-        let mut findings = self.missing.clone();
-        let mut blank = true;
-        let mut cells = as_written(&raw.cells);
-        cells.resize(cells.len().max(self.table.header().len()), String::new());
-        for (at, cell) in raw.cells {
-            // A column that it is not read for: a serial number, or what no lead may say.
-            let Some(column) = self.header.at(at) else {
-                continue;
-            };
-            blank = false;
-            let (text, found) = cell.into_text(column);
-            *column.text_mut(&mut fields) = text;
-            findings.extend(found.map(|code| Finding::new(column, code)));
+        if self.left == 0 {
+            return None;
         }
-        let content = if blank {
-            Content::Blank
-        } else {
-            Content::Filled { fields, findings }
-        };
-        self.nth += 1;
-        Some(Row {
-            place: Place {
-                table: Arc::clone(&self.table),
-                row: raw.row,
-                nth: self.nth,
-            },
-            content,
-            cells: RawCells::new(cells),
-        })
+        loop {
+            if let Some((table, raw)) = self.batch.next() {
+                self.left -= 1;
+                self.nth += 1;
+                return self.tables.get(table).map(|below| below.row(raw, self.nth));
+            }
+            match self.received.as_ref().map(Receiver::recv) {
+                Some(Ok(batch)) => self.batch = batch.into_iter(),
+                Some(Err(_)) | None => self.broken(),
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rows.size_hint()
+        (self.left, Some(self.left))
     }
 }
 
 impl<C: SheetColumn> ExactSizeIterator for Rows<C> {}
 
-/// All rows that have anything in them.
-fn read_rows(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<RawRow>, SheetError> {
-    let is_1904 = workbook.has_1904_epoch();
-    let mut reader = workbook.worksheet_cells_reader(name).map_err(damaged)?;
-    let mut rows: Vec<RawRow> = Vec::new();
-    let mut text_bytes = 0_usize;
-    let mut last = None;
-    while let Some(found) = reader.next_cell().map_err(damaged)? {
-        let position = found.get_position();
-        // A sheet that says a cell twice says one thing to the officer's program and another to this one.
-        if last >= Some(position) {
-            return Err(SheetError::Damaged);
+impl<C: SheetColumn> Rows<C> {
+    /// The reader ended before its time, which only a panic of its own can bring about: the same bytes were read to their
+    /// end before.
+    fn broken(&mut self) -> ! {
+        if let Some(Err(panic)) = self.reader.take().map(JoinHandle::join) {
+            resume_unwind(panic);
         }
-        last = Some(position);
-        let Some(cell) = Cell::new(found.get_value(), is_1904) else {
-            continue;
-        };
-        text_bytes += cell.text_bytes();
-        if text_bytes > MAX_TEXT_BYTES {
-            return Err(SheetError::Bomb);
-        }
-        let (row, column) = (position.0.saturating_add(1), position.1);
-        if row > MAX_ROWS {
-            return Err(SheetError::TooManyRows);
-        }
-        match rows.last_mut() {
-            Some(raw) if raw.row == row => raw.cells.push((column, cell)),
-            _ => rows.push(RawRow {
-                row,
-                cells: vec![(column, cell)],
-            }),
-        }
+        unreachable!("a file reads otherwise than a moment ago");
     }
-    if rows.is_empty() {
-        return Err(SheetError::Empty);
-    }
-    Ok(rows)
 }
 
-/// The text of cells, from the first column on, with nothing in those between.
-fn as_written(cells: &[(u32, Cell)]) -> Vec<String> {
-    let mut written = Vec::new();
-    for (at, cell) in cells {
-        // Columns are at most 16,384: the guard has looked.
-        written.resize_with(usize::try_from(*at).unwrap_or(usize::MAX), String::new);
-        written.push(cell.as_written());
+impl<C: SheetColumn> Drop for Rows<C> {
+    fn drop(&mut self) {
+        // The reader finds nobody listening, and ends.
+        self.received = None;
+        if let Some(reader) = self.reader.take() {
+            // What it may have to say was said by the rows it did not give.
+            drop(reader.join());
+        }
     }
-    written
 }
 
-/// Where the header stands: the first row that names three columns, else the first that names any.
-fn find_header<C: SheetColumn>(rows: &[RawRow]) -> Result<usize, SheetError> {
-    let named = |raw: &RawRow| {
-        raw.cells
-            .iter()
-            .filter(|(_, cell)| super::header::column::<C>(cell.as_header()).is_some())
-            .count()
+/// Rows, each with the number of its table.
+type Batch = Vec<(usize, RawRow)>;
+
+/// Gathers rows and hands them over.
+struct Handover {
+    batch: Batch,
+    bytes: usize,
+    batches: SyncSender<Batch>,
+}
+
+impl Handover {
+    const fn new(batches: SyncSender<Batch>) -> Self {
+        Self {
+            batch: Vec::new(),
+            bytes: 0,
+            batches,
+        }
+    }
+
+    fn row(&mut self, table: usize, row: RawRow) -> ControlFlow<()> {
+        self.bytes += row.text_bytes();
+        self.batch.push((table, row));
+        if self.batch.len() < BATCH_ROWS && self.bytes < BATCH_BYTES {
+            return ControlFlow::Continue(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> ControlFlow<()> {
+        self.bytes = 0;
+        match self.batches.send(std::mem::take(&mut self.batch)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}
+
+/// Reads all tables and hands over their rows; ends early where nobody takes them, or where the file reads otherwise than
+/// it did, which the receiver then sees.
+fn read(source: Source, tables: &[(Arc<Table>, u32)], mut to: Handover) {
+    let read = match source {
+        Source::Workbook(mut workbook) => {
+            tables
+                .iter()
+                .enumerate()
+                .try_for_each(|(nth, (table, last))| {
+                    let mut below = Spaced::new(nth, table.header_row(), *last);
+                    let name = table.name().unwrap_or_default();
+                    workbook.rows(name, &mut |row| Ok(below.row(row, &mut to)))
+                })
+        }
+        Source::Csv { text, delimiter } => {
+            tables
+                .iter()
+                .enumerate()
+                .try_for_each(|(nth, (table, last))| {
+                    let mut below = Spaced::new(nth, table.header_row(), *last);
+                    let mut records = Records::new(&text, delimiter);
+                    while let Some(row) = records.next()? {
+                        if below.row(row, &mut to).is_break() {
+                            break;
+                        }
+                    }
+                    Ok::<(), SheetError>(())
+                })
+        }
     };
-    let candidates = rows.get(..HEADER_WITHIN).unwrap_or(rows);
-    candidates
-        .iter()
-        .position(|raw| named(raw) >= HEADER_COLUMNS)
-        .or_else(|| candidates.iter().position(|raw| named(raw) > 0))
-        .ok_or(SheetError::NoHeader)
-}
-
-/// Puts in the blank rows that a workbook leaves out, so that every number of the sheet gets a verdict.
-fn blanks_between(mut last: u32, data: Vec<RawRow>) -> Vec<RawRow> {
-    let mut rows = Vec::with_capacity(data.len());
-    for raw in data {
-        rows.extend((last + 1..raw.row).map(|row| RawRow {
-            row,
-            cells: Vec::new(),
-        }));
-        last = raw.row;
-        rows.push(raw);
+    if read.is_ok() {
+        // Where nobody takes the last rows, nobody misses them.
+        let _ended: ControlFlow<()> = to.flush();
     }
-    rows
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err wants"
-)]
-fn damaged(error: XlsxError) -> SheetError {
-    if matches!(
-        error,
-        XlsxError::FileNotFound(_) | XlsxError::RelationshipNotFound
-    ) {
-        SheetError::NotXlsx
-    } else if matches!(error, XlsxError::CellError(_)) {
-        SheetError::ErrorCell
-    } else {
-        SheetError::Damaged
+/// Puts in the blank rows that a file leaves out, so that every number of the sheet gets a verdict.
+struct Spaced {
+    table: usize,
+    before: u32,
+    last: u32,
+}
+
+impl Spaced {
+    const fn new(table: usize, header_row: u32, last: u32) -> Self {
+        Self {
+            table,
+            before: header_row,
+            last,
+        }
+    }
+
+    fn row(&mut self, row: RawRow, to: &mut Handover) -> ControlFlow<()> {
+        if row.row <= self.before {
+            return ControlFlow::Continue(());
+        }
+        if row.row > self.last {
+            return ControlFlow::Break(());
+        }
+        for blank in self.before + 1..row.row {
+            to.row(self.table, RawRow::blank(blank))?;
+        }
+        self.before = row.row;
+        to.row(self.table, row)
     }
 }

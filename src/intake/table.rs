@@ -64,7 +64,9 @@ impl fmt::Debug for Place {
 pub struct RawCells(Vec<String>);
 
 impl RawCells {
-    pub(super) const fn new(cells: Vec<String>) -> Self {
+    /// With as many cells as the header has, or more.
+    pub(super) fn new(mut cells: Vec<String>, header: usize) -> Self {
+        cells.resize(cells.len().max(header), String::new());
         Self(cells)
     }
 

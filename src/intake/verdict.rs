@@ -1,6 +1,6 @@
 //! One verdict a row.
 
-use super::{Content, Place, RawCells, Row, Sheet};
+use super::{Content, Place, RawCells, Row, Sheet, note::shown};
 use crate::domain::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
     Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn,
@@ -156,7 +156,7 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
         };
         let row = first.row;
         let sheet = (first.table != self.place.table)
-            .then(|| first.table.name())
+            .then(|| first.table.name().map(shown))
             .flatten();
         match (lang, sheet) {
             (Lang::Zh, None) => format!("{said}（第{row}行）"),

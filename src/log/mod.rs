@@ -30,10 +30,11 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use open::OpenError;
+pub use open::{failure_file, kept_checkpoint};
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use salvage::{CopyError, LeafSource, Survey, copy_rows, copy_verified};
+pub use salvage::{CopyError, LeafSource, StoredLeaves, Survey, copy_rows, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 
@@ -104,7 +105,7 @@ impl Log {
         let shared = Arc::new(Shared::new(
             store,
             Arc::clone(&opened.checkpoint),
-            open::failure_file(&options.checkpoint_file),
+            failure_file(&options.checkpoint_file),
         ));
         let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
             .map_err(OpenError::Thread)?;

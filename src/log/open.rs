@@ -319,13 +319,20 @@ impl NodeReader for Rehashed<'_> {
 }
 
 /// Where a log that a storage error closed leaves word for the next start, beside its checkpoint file.
-pub(super) fn failure_file(checkpoint_file: &Path) -> PathBuf {
+pub fn failure_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".failed");
     path.into()
 }
 
-fn kept_checkpoint(path: &Path, key: &VerifierKey) -> Result<Option<SignedCheckpoint>, OpenError> {
+/// The checkpoint in the file outside the store (I4); nothing where there is no file.
+///
+/// # Errors
+/// The file cannot be read, or is no checkpoint of the log whose key this is.
+pub fn kept_checkpoint(
+    path: &Path,
+    key: &VerifierKey,
+) -> Result<Option<SignedCheckpoint>, OpenError> {
     let path = || path.to_owned();
     match fs::read(path()) {
         Ok(note) => key.verify(&note).map(Some).map_err(|source| {

@@ -4,7 +4,11 @@
 //! tells which of them is right: whatever hashes are chosen must add up to it. A leaf that is damaged can come from
 //! elsewhere, and is taken when its hash is the one that was signed. Memory grows with the damage, not with the log.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 use super::{
     Damage, OpenError,
@@ -57,6 +61,20 @@ pub enum CopyError {
 pub trait LeafSource {
     /// The leaf at `index`, where this source has one.
     fn leaf(&mut self, index: u64) -> Option<Vec<u8>>;
+}
+
+/// Leaves in another store of the same log: a copy of a node's directory.
+pub struct StoredLeaves(pub Arc<dyn Store>);
+
+impl LeafSource for StoredLeaves {
+    fn leaf(&mut self, index: u64) -> Option<Vec<u8>> {
+        let mut found = None;
+        let visited = frames::visit(self.0.as_ref(), index, index.checked_add(1)?, |_, leaf| {
+            found = Some(leaf);
+            ControlFlow::Break(())
+        });
+        visited.ok().and(found)
+    }
 }
 
 /// What a survey of a stored log found.
@@ -288,6 +306,36 @@ impl Survey {
         self.has_root && self.lost.is_empty() && self.forked.is_none()
     }
 
+    /// Shows every leaf as it was signed, in order, mended ones from `sources`; those that are lost are left out.
+    pub fn each_leaf(
+        &self,
+        store: &dyn Store,
+        sources: &mut [Box<dyn LeafSource>],
+        mut visit: impl FnMut(u64, &[u8]),
+    ) {
+        for LooseLeaf { index, bytes, .. } in frames::loose(store, self.checkpoint.size()) {
+            if let Some(leaf) = self.right(index, bytes, sources) {
+                visit(index, &leaf);
+            }
+        }
+    }
+
+    /// The leaf as it was signed: the store's, or a source's.
+    fn right(
+        &self,
+        index: u64,
+        own: Option<Vec<u8>>,
+        sources: &mut [Box<dyn LeafSource>],
+    ) -> Option<Vec<u8>> {
+        match self.wrong.get(&index) {
+            None => own,
+            Some(hash) => sources
+                .iter_mut()
+                .filter_map(|source| source.leaf(index))
+                .find(|leaf| leaf_hash(leaf) == *hash),
+        }
+    }
+
     /// Copies the leaves into the empty store `to`, mended ones from `sources`, and computes the tiles anew. The store is
     /// a log only after [`Survey::finish_copy`].
     ///
@@ -308,14 +356,7 @@ impl Survey {
         let (mut leaves, mut bytes) = (Vec::new(), 0);
         for loose in frames::loose(from, size) {
             let (index, leaf) = (loose.index, loose.bytes);
-            let leaf = match self.wrong.get(&index) {
-                None => leaf,
-                Some(hash) => sources
-                    .iter_mut()
-                    .filter_map(|source| source.leaf(index))
-                    .find(|leaf| leaf_hash(leaf) == *hash),
-            };
-            let leaf = leaf.ok_or(CopyError::Unlike)?;
+            let leaf = self.right(index, leaf, sources).ok_or(CopyError::Unlike)?;
             edges.append(&mut frontier, leaf_hash(&leaf));
             bytes += leaf.len();
             leaves.push(leaf.into());

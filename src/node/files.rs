@@ -90,7 +90,8 @@ impl Files {
         self.data.join("views.rebuilt")
     }
 
-    fn log_key(&self) -> PathBuf {
+    /// The log's signing key.
+    pub fn log_key(&self) -> PathBuf {
         self.data.join("log.key")
     }
 
@@ -127,7 +128,9 @@ impl Files {
     }
 }
 
-/// Makes the data directory of a new node: its log key and verifier key.
+/// Makes the data directory of a new node: its log key and verifier key. All of it is on disk when this returns; where it
+/// is cut off, there is no node yet and it can be done again. The log key comes last, whole or not at all: it is what
+/// makes the directory a node.
 ///
 /// # Errors
 /// There is a node already, or the file system failed.
@@ -141,6 +144,7 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
             source,
         }
     };
+    let made: Vec<&Path> = data.ancestors().take_while(|path| !path.exists()).collect();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -151,26 +155,50 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
         return Err(FilesError::Exists(data.to_owned()));
     }
     let signer = LogSigner::generate(&format!("{}/log/1", jurisdiction.trust_domain()))?;
+    let key = signer.verifier_key();
+    let public = files.vkey();
+    write(&public, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &public))?;
+    sync_directory(data).map_err(io("sync", data))?;
+    // Also where an earlier attempt made the directory and was cut off before this.
+    let parents = made.iter().chain([&data]).filter_map(|path| path.parent());
+    for parent in parents {
+        sync_directory(parent).map_err(io("sync", parent))?;
+    }
+
     let seed = Zeroizing::new(BASE64.encode(*signer.seed()));
     let text = Zeroizing::new(format!("{HEADER}\n{}\n{}\n", signer.origin(), *seed));
     write(&path, text.as_bytes(), 0o600).map_err(io("write", &path))?;
-    let key = signer.verifier_key();
-    let path = files.vkey();
-    write(&path, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &path))?;
-    File::open(data)
-        .and_then(|d| d.sync_all())
-        .map_err(io("sync", data))?;
+    sync_directory(data).map_err(io("sync", data))?;
     Ok(key)
 }
 
+/// Writes a file that is there whole or not at all. Its name is durable when its directory is synced.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    // One that was cut off.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(path)?;
+        .open(&new)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    // The parent of a relative path of one name.
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]
@@ -200,5 +228,35 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(matches!(create(&data, own), Err(FilesError::Exists(_))));
+    }
+    /// Found by cutting the power during `init`: an empty `log.key` was left, which neither `init` nor `serve` took.
+    #[test]
+    fn regression_init_that_was_cut_off_can_be_done_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        for (file, left) in [
+            ("log.key.new", ""),
+            ("vkey", "of the attempt before"),
+            ("vkey.new", "520"),
+        ] {
+            fs::write(data.join(file), left).unwrap();
+        }
+        assert!(matches!(
+            Files::at(&data).signer(),
+            Err(FilesError::NotANode(_))
+        ));
+        let key = create(&data, "520624".parse().unwrap()).unwrap();
+        assert_eq!(Files::at(&data).signer().unwrap().verifier_key(), key);
+        let mut left: Vec<_> = fs::read_dir(&data)
+            .unwrap()
+            .map(|item| item.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["log.key", "vkey"]);
+        assert_eq!(
+            fs::read_to_string(data.join("vkey")).unwrap(),
+            format!("{key}\n")
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! A node: its parts wired together, and the order in which they stop.
 
+pub mod doctor;
 pub mod files;
 mod rebuild;
 mod serve;
@@ -24,7 +25,7 @@ use crate::{
     },
     log::{Log, LogHealth, LogOptions, OpenError, ReadError, View},
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
-    store::{KeyFile, OpenStoreError, SledStore, Store as _, StoreError, keys},
+    store::{KeyFile, OpenStoreError, SledStore, Store, StoreError, keys},
     telemetry::{Probe, Readiness},
     tls::{self, Cards, Drained, TlsError},
 };
@@ -156,19 +157,26 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
     vec![Box::new(Views::new(own, vault, Arc::new(Cards)))]
 }
 
-/// Opens store, keys and log. Blocks.
-fn open_log(
+/// Puts something between the log and its store: tests put faults there.
+pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
+
+/// Opens store, keys and log as a node does that starts. Blocks.
+///
+/// # Errors
+/// What keeps the log from taking entries; nothing is left open then.
+pub fn open_log(
     files: &Files,
     own: Jurisdiction,
     clock: Arc<dyn Clock>,
+    layer: StoreLayer,
 ) -> Result<(Log, Arc<Vault>), StartError> {
     let signer = files.signer()?;
-    let store = SledStore::open(files.store())?;
+    let store = layer(SledStore::open(files.store())?);
     let empty = store.get(&keys::HEAD)?.is_none();
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), empty)?);
     let mut options = LogOptions::new(signer, clock, files.checkpoint());
     options.views = views(own, &vault);
-    Ok((Log::open(Arc::new(store), options)?, vault))
+    Ok((Log::open(store, options)?, vault))
 }
 
 impl Node {
@@ -189,10 +197,24 @@ impl Node {
         clock: Arc<dyn Clock>,
         waits: CourierOptions,
     ) -> Result<Self, StartError> {
+        let layer: StoreLayer = Box::new(|store| Arc::new(store));
+        Self::start_on(config, clock, waits, layer).await
+    }
+
+    /// As [`Node::start_with`], on what `layer` makes of the store.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_on(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        waits: CourierOptions,
+        layer: StoreLayer,
+    ) -> Result<Self, StartError> {
         let (own, files) = (config.jurisdiction, Files::at(&config.data));
         let opening = {
             let (files, clock) = (files.clone(), Arc::clone(&clock));
-            tokio::task::spawn_blocking(move || open_log(&files, own, clock))
+            tokio::task::spawn_blocking(move || open_log(&files, own, clock, layer))
         };
         let (log, vault) = opening
             .await

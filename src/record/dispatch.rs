@@ -341,11 +341,13 @@ pub enum Refusal {
     InvalidContent,
     /// The sender may not take this action on this record.
     NotAllowed,
+    /// Its entry is dated more than a day after it arrived.
+    Untimely,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Malformed,
         Self::Misaddressed,
         Self::PayloadMismatch,
@@ -353,6 +355,7 @@ impl Refusal {
         Self::ChangedContent,
         Self::InvalidContent,
         Self::NotAllowed,
+        Self::Untimely,
     ];
 
     /// A stable key.
@@ -365,6 +368,7 @@ impl Refusal {
             Self::ChangedContent => "changed_content",
             Self::InvalidContent => "invalid_content",
             Self::NotAllowed => "not_allowed",
+            Self::Untimely => "untimely",
         }
     }
 
@@ -377,6 +381,7 @@ impl Refusal {
             Self::ChangedContent => pb::RefusalReason::ChangedContent,
             Self::InvalidContent => pb::RefusalReason::InvalidContent,
             Self::NotAllowed => pb::RefusalReason::NotAllowed,
+            Self::Untimely => pb::RefusalReason::Untimely,
         };
         reason as i32
     }

@@ -24,10 +24,10 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireDefect {
     /// Absent.
-    #[error("{0} is missing")]
+    #[error("{0} is missing: the service's description says what it takes")]
     Missing(&'static str),
     /// Present and wrong.
-    #[error("{0} is malformed")]
+    #[error("{0} is malformed: the service's description says what it takes")]
     Malformed(&'static str),
     /// More than allowed.
     #[error("{0} is too long")]

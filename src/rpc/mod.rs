@@ -12,6 +12,7 @@ mod meter;
 mod partners;
 pub mod pb;
 mod push;
+mod reason;
 mod referrals;
 mod refusals;
 mod relay;
@@ -23,6 +24,7 @@ pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
 pub use meter::{Meter, QuotaReports};
 pub use partners::PartnersChanged;
+pub use reason::RefusedFor;
 pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Services, router};
 

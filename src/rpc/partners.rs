@@ -4,7 +4,7 @@ use super::{caller::Door, convert, pb, status};
 use crate::{
     access,
     desk::{PartnerDesk, PartnerEntry},
-    exchange::{Courier, LinkState, Outbox, Witness},
+    exchange::{Courier, Inbox, LinkState, Outbox, Witness},
     log::Log,
     tls::Fingerprint,
 };
@@ -26,6 +26,7 @@ pub(super) struct PartnersService {
     pub(super) partners: PartnerDesk,
     pub(super) log: Log,
     pub(super) witness: Arc<Witness>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) courier: Arc<Courier>,
     pub(super) changed: Arc<dyn PartnersChanged>,
 }
@@ -56,6 +57,7 @@ impl PartnersService {
             verified_size,
             ca_fingerprint: Fingerprint::of(&partner.ca).to_hex(),
             key_fingerprint: Fingerprint::of(partner.key.public_key()).to_hex(),
+            clock_ahead_s: self.inbox.skews().ahead(code),
         })
     }
 }

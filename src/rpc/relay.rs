@@ -18,6 +18,9 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 const QUOTAS: (Quota, Quota) = (Quota::DispatchesSteadily, Quota::Dispatches);
 
+/// A partner that does not read why its stream ends is told no longer than this.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Deliveries that may wait for the log at once.
 const UNDER_WAY: usize = 8;
 
@@ -67,6 +70,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .take_answered()
             .ok_or_else(|| Status::internal("the session is taken"))?;
 
+        let superseded = session.taken_over();
         let (responses, outgoing) = mpsc::channel(UNDER_WAY);
         let (waiting, pending) = mpsc::channel(UNDER_WAY);
         let welcome = pb::RelayResponse {
@@ -83,19 +87,28 @@ impl pb::exchange_server::Exchange for ExchangeService {
             responses.clone(),
         );
         self.tasks.spawn(async move {
-            let reading = read(&inbox, &mut session, &metered, requests, &waiting);
+            let taken_over = session.taken_over();
+            let reading = async {
+                tokio::select! {
+                    biased;
+                    () = taken_over.cancelled() => Err(SessionFault::TakenOver.into()),
+                    read = read(&inbox, &mut session, &metered, requests, &waiting) => read,
+                }
+            };
             if let Some(Err(ended)) = stop.run_until_cancelled(reading).await {
                 let status = match ended {
                     Ended::Fault(fault) => give_up(&extensions, &fault),
                     Ended::Quota(status) => status,
                 };
-                drop(faults.send(Err(status)).await);
+                drop(tokio::time::timeout(LAST_WORD_WITHIN, faults.send(Err(status))).await);
             }
         });
         let (inbox, stop) = (Arc::clone(&self.inbox), self.stop.clone());
         self.tasks.spawn(async move {
-            stop.run_until_cancelled(answer(&inbox, answered, pending, &responses))
-                .await;
+            let answering = answer(&inbox, answered, pending, &responses);
+            // What a newer stream took over is answered there.
+            let answering = superseded.run_until_cancelled(answering);
+            stop.run_until_cancelled(answering).await;
         });
         Ok(Response::new(lease.over(ReceiverStream::new(outgoing))))
     }

@@ -75,7 +75,7 @@ pub async fn router(
     let exchange = ExchangeService {
         door: door.clone(),
         directory: services.directory,
-        inbox: services.inbox,
+        inbox: Arc::clone(&services.inbox),
         lists: services.lists,
         tasks: services.tasks.clone(),
         stop: services.stop.clone(),
@@ -100,6 +100,7 @@ pub async fn router(
         partners: services.partners,
         log: services.log.clone(),
         witness: services.witness,
+        inbox: services.inbox,
         courier: services.courier,
         changed: services.changed,
     };

@@ -1,7 +1,10 @@
 //! Errors as gRPC statuses: a small set of codes. What we expect is said; what we don't is logged in full and answered
 //! vaguely.
 
-use super::WireDefect;
+use super::{
+    WireDefect,
+    reason::{self, RefusedFor, worded},
+};
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
@@ -20,7 +23,9 @@ pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
 
 /// The log takes no writes: try again when the node is mended.
 pub(super) fn closed(error: &dyn std::fmt::Display) -> Status {
-    Status::unavailable(format!("this node takes no writes now: {error}"))
+    RefusedFor::Closed.beside(Status::unavailable(format!(
+        "this node takes no writes now: {error}"
+    )))
 }
 
 impl From<WireDefect> for Status {
@@ -31,7 +36,8 @@ impl From<WireDefect> for Status {
 
 /// A call without purpose or basis is refused as a matter of permission, and logged.
 pub(super) fn grounds(defect: &GroundsDefect) -> Status {
-    with_source(Status::permission_denied(defect.to_string()), defect)
+    let status = Status::permission_denied(defect.to_string());
+    RefusedFor::NoGrounds.beside(with_source(status, defect))
 }
 
 /// The source does not travel; it tells this node's log the stable word for the reason.
@@ -63,7 +69,8 @@ pub(super) fn exceeded(exceeded: Exceeded) -> Status {
 /// Counts the denial too.
 pub(super) fn denial(denial: &Denial) -> Status {
     super::caller::refused(denial.code());
-    with_source(Status::permission_denied(denial.to_string()), denial)
+    let status = Status::permission_denied(denial.to_string());
+    RefusedFor::from(denial).beside(with_source(status, denial))
 }
 
 pub(super) fn read(error: &ReadError) -> Status {
@@ -77,31 +84,34 @@ pub(super) fn read(error: &ReadError) -> Status {
 }
 
 pub(super) fn desk(error: &DeskError) -> Status {
-    match error {
+    let status = match error {
         DeskError::NotFound(_) | DeskError::Erased(_) => Status::not_found(error.to_string()),
         DeskError::Denied(denied) => denial(denied),
         DeskError::Read(error) => read(error),
         DeskError::Log(_) => closed(error),
         DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
-    }
+    };
+    worded(status, reason::desk(error))
 }
 
 pub(super) fn assign(refused: &AssignRefused) -> Status {
-    match refused {
+    let status = match refused {
         AssignRefused::Desk(error) => desk(error),
         AssignRefused::NoUnit(_) => Status::invalid_argument(refused.to_string()),
-    }
+    };
+    worded(status, reason::assign(refused))
 }
 
 pub(super) fn answer(refused: &AnswerRefused) -> Status {
-    match refused {
+    let status = match refused {
         AnswerRefused::Desk(error) => desk(error),
         AnswerRefused::OwnLead(_) | AnswerRefused::NotNow { .. } | AnswerRefused::Full(_) => {
             Status::failed_precondition(refused.to_string())
         }
         AnswerRefused::NoteTooLong => Status::invalid_argument(refused.to_string()),
         AnswerRefused::Stage(error) => internal(error),
-    }
+    };
+    worded(status, reason::answer(refused))
 }
 
 pub(super) fn referral(refused: &ReferralRefused) -> Status {
@@ -120,7 +130,10 @@ pub(super) fn referral(refused: &ReferralRefused) -> Status {
         | ReferralRefused::Full(_) => Code::FailedPrecondition,
         ReferralRefused::SamePerson(_) => Code::PermissionDenied,
     };
-    Status::new(code, refused.to_string())
+    worded(
+        Status::new(code, refused.to_string()),
+        reason::referral(refused),
+    )
 }
 
 pub(super) fn push(refused: &PushRefused) -> Status {
@@ -142,5 +155,8 @@ pub(super) fn partner(refused: &PartnerRefused) -> Status {
         PartnerRefused::Rows(error) => return internal(error),
         PartnerRefused::Log(_) => return closed(refused),
     };
-    Status::new(code, refused.to_string())
+    worded(
+        Status::new(code, refused.to_string()),
+        reason::partner(refused),
+    )
 }

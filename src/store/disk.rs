@@ -1,5 +1,5 @@
 //! The store on disk: one sled tree, with what sled 0.34.7 leaves out to survive a power cut. Each step is there for a
-//! reason that was measured by cutting the power 150 times.
+//! reason that `tests/power_cuts` measures: without it, cuts lose what was acknowledged.
 
 use std::{
     fs::{self, File},
@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, keys,
-    pages,
+    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
+    keys, pages,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
@@ -42,13 +42,13 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 /// Opens sled. The directory's lock is held, so whoever still holds sled's own is a thread of a store that this process
 /// just closed: sled lets go of its file a moment after its last handle is dropped.
-fn open_sled(root: &Path) -> Result<sled::Db, String> {
+fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, String> {
     let mut tries = 0;
     loop {
         // Every commit flushes, so that nothing is left to a timer.
         let config = sled::Config::new()
             .path(root)
-            .cache_capacity(CACHE)
+            .cache_capacity(cache)
             .flush_every_ms(None);
         // sled panics on some damage instead of reporting it.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
@@ -84,8 +84,8 @@ pub enum OpenStoreError {
     },
     /// sled refused or panicked.
     #[error(
-        "the storage engine could not open {path}: {said}. Keep the directory as it is, copy the verified prefix into a \
-         fresh directory and open that"
+        "the storage engine could not open {path}: {said}. Keep the directory as it is and run `yichuan doctor`: it \
+         works on a copy, and puts what is proved into a fresh directory"
     )]
     Engine {
         /// The store's directory.
@@ -95,8 +95,8 @@ pub enum OpenStoreError {
     },
     /// sled's blob directory is not empty.
     #[error(
-        "{path} is not empty: it holds values that were never synced. Copy the verified prefix into a fresh directory \
-         and open that"
+        "{path} is not empty: it holds values that were never synced. Run `yichuan doctor`: it copies what is proved \
+         into a fresh directory to start from"
     )]
     UnsyncedBlobs {
         /// sled's blob directory.
@@ -106,7 +106,18 @@ pub enum OpenStoreError {
 
 impl SledStore {
     /// Opens the store in `directory`, or creates it. sled's files go to `sled/` in it, the lock file beside.
+    ///
+    /// # Errors
+    /// Another process holds it, the file system failed, or sled refused.
     pub fn open(directory: &Path) -> Result<Self, OpenStoreError> {
+        Self::open_with(directory, CACHE)
+    }
+
+    /// As [`SledStore::open`], keeping at most about `cache` bytes in memory.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_with(directory: &Path, cache: u64) -> Result<Self, OpenStoreError> {
         let at = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| OpenStoreError::Io {
@@ -121,13 +132,13 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        let db = open_sled(&root).map_err(|said| OpenStoreError::Engine {
+        conf::prepare(&root).map_err(at("configure", &root))?;
+        let db = open_sled(&root, cache).map_err(|said| OpenStoreError::Engine {
             path: root.clone(),
             said,
         })?;
 
-        // sled writes its configuration and creates its file without syncing either; a power cut then leaves a
-        // database that it takes for new.
+        // sled creates its file without syncing it; a power cut then leaves a database that it takes for new.
         let blobs = root.join("blobs");
         for path in [&root.join("conf"), &root.join("db"), &blobs, &root] {
             sync(path).map_err(at("sync", path))?;

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 /// process ends, however it ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 /// Why a data directory could not be locked.
@@ -35,6 +35,16 @@ pub enum LockError {
 }
 
 impl DirectoryLock {
+    /// Holds off others without changing anything: where there is no lock file, nobody ever had the directory.
+    pub fn hold_unchanged(directory: &Path) -> Result<Option<Self>, LockError> {
+        let path = directory.join("lock");
+        match File::open(&path) {
+            Ok(file) => Self::lock(file, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(LockError::Io { path, source }),
+        }
+    }
+
     /// Locks `directory` by the file `lock` in it.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join("lock");
@@ -42,13 +52,22 @@ impl DirectoryLock {
             path: path.clone(),
             source,
         };
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
+        let mut lock = Self::lock(file, path.clone())?;
+        let file = &mut lock.file;
+        file.set_len(0).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(lock)
+    }
+
+    fn lock(mut file: File, path: PathBuf) -> Result<Self, LockError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -62,11 +81,11 @@ impl DirectoryLock {
                     holder: holder.trim().to_owned(),
                 });
             }
-            Err(errno) => return Err(failed(errno.into())),
+            Err(errno) => {
+                let source = errno.into();
+                return Err(LockError::Io { path, source });
+            }
         }
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

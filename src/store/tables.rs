@@ -9,6 +9,7 @@
 //! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
 //! | `0x15` | witness | partner (6) | its newest checkpoint that this node verified |
 //! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
+//! | `0x17` | evidence | partner (6), root of the checkpoint that contradicts (32) | index of its entry `u64` |
 //! | `0x40` | lead | record id (16) | where the lead stands |
 //! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x42` | record event | record id (16), log index `u64` | one action on a lead or a referral |
@@ -33,6 +34,7 @@ const REFUSED: u8 = 0x13;
 const OUTBOX: u8 = 0x14;
 const WITNESS: u8 = 0x15;
 const CRL: u8 = 0x16;
+const EVIDENCE: u8 = 0x17;
 const LEAD: u8 = 0x40;
 const LEAD_BY_STATE: u8 = 0x41;
 const RECORD_EVENT: u8 = 0x42;
@@ -121,6 +123,16 @@ pub fn crl(partner: Jurisdiction) -> [u8; 7] {
     key(CRL, &[partner.as_bytes()])
 }
 
+/// The key of evidence against a partner, by the root that contradicts.
+pub fn evidence(partner: Jurisdiction, root: &[u8; 32]) -> [u8; 39] {
+    key(EVIDENCE, &[partner.as_bytes(), root])
+}
+
+/// The root in a key that [`evidence`] made.
+pub fn evidence_root(key: &[u8]) -> Option<[u8; 32]> {
+    key.get(7..)?.try_into().ok()
+}
+
 /// The key of a lead.
 pub fn lead(record: RecordId) -> [u8; 17] {
     key(LEAD, &[record.as_bytes()])
@@ -200,6 +212,19 @@ pub fn caught_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
 pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
     key(CAUGHT_NUMBER, &[tag])
 }
+
+/// Whether the rows under this prefix follow from the log and what stands beside it, or are checked against it: all
+/// primary families that there are.
+pub const fn follows_from_log(prefix: u8) -> bool {
+    matches!(prefix, PAYLOAD..=CRL)
+}
+
+/// First key and end of all dispatches, of all refusals and of all outboxes.
+pub const DISPATCHES: ([u8; 1], [u8; 1]) = ([DISPATCH], [DISPATCH + 1]);
+/// As [`DISPATCHES`].
+pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
+/// As [`DISPATCHES`].
+pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
 
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);

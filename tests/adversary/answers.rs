@@ -74,6 +74,7 @@ async fn no_lie_is_logged_as_a_receipt() {
         Lie::OtherName,
         Lie::WrongCosignature,
         Lie::OtherSequence,
+        Lie::Replayed,
         Lie::TooFew,
         Lie::TooMany,
         Lie::RolledBack,

@@ -185,6 +185,25 @@ async fn a_newer_stream_takes_over() {
     assert!(kept(world.log()) == before);
     newer.deliver(&world.forger, &[parcel]).await;
     assert_eq!(received(world.log()), 2);
+    // One on which nothing comes any more ends too, so that streams do not pile up.
+    let tasks = world.cluster.member(COUNTY).node.load().tasks;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(world.line().await);
+    }
+    let newest = idle.pop();
+    for line in &mut idle {
+        let ended = line.answers().await.unwrap_err();
+        assert_eq!(ended.code(), Code::FailedPrecondition);
+        assert!(ended.message().contains("took over"), "{ended:?}");
+    }
+    drop((idle, newest, older, newer));
+    super::world::within(async {
+        while world.cluster.member(COUNTY).node.load().tasks > tasks {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     world.goes_on().await;
     world.cluster.stop().await;
 }

@@ -8,8 +8,8 @@ use tonic::{Status, Streaming};
 use yichuan::{
     access::{Grounds, Principal},
     domain::{
-        Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, LeadStep, RecordId, Urgency,
-        sign_within_seconds,
+        CaughtFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, LeadStep,
+        RecordId, Urgency, sign_within_seconds,
     },
     merkle::{self, Hash, NodeReader},
     note::{LogSigner, SignedCheckpoint},
@@ -134,21 +134,50 @@ impl Forger {
         fields: &LeadFields,
         change: impl FnOnce(&mut Entry, &mut DispatchSent),
     ) -> Parcel {
-        let now = SystemClock.now();
-        let dispatch_id = DispatchId::new(now);
-        let content = Content::Lead(Box::new(fields.clone()));
-        let plaintext = Plaintext::new(&content).unwrap();
-        let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id).unwrap();
         let read = Lead::reread(fields.clone()).ok();
         let urgency = read.as_ref().map_or(Urgency::Normal, Lead::urgency);
+        let handling = read.as_ref().map_or(Handling::H0, Lead::handling);
+        let content = Content::Lead(Box::new(fields.clone()));
+        let action = DispatchAction::Lead(LeadStep::Lead);
+        self.dispatch_but(to, &content, action, |entry, sent| {
+            (sent.urgency, sent.handling) = (urgency, handling);
+            sent.terms.sign_within_s = sign_within_seconds(urgency);
+            change(entry, sent);
+        })
+    }
+
+    /// A caught notice to `to` as `change` has it, in its log.
+    pub(crate) fn caught_but(
+        &mut self,
+        to: &str,
+        fields: &CaughtFields,
+        change: impl FnOnce(&mut Entry, &mut DispatchSent),
+    ) -> Parcel {
+        let content = Content::Caught(Box::new(fields.clone()));
+        self.dispatch_but(to, &content, DispatchAction::Caught, change)
+    }
+
+    /// A dispatch to `to` as `change` has it, in its log.
+    pub(crate) fn dispatch_but(
+        &mut self,
+        to: &str,
+        content: &Content,
+        action: DispatchAction,
+        change: impl FnOnce(&mut Entry, &mut DispatchSent),
+    ) -> Parcel {
+        let now = SystemClock.now();
+        let dispatch_id = DispatchId::new(now);
+        let plaintext = Plaintext::new(content).unwrap();
+        let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id).unwrap();
+        let urgency = Urgency::Normal;
         let mut sent = DispatchSent {
             dispatch_id,
             from: code(self.of),
             to: code(to),
-            action: DispatchAction::Lead(LeadStep::Lead),
+            action,
             record: RecordId::new(now),
             urgency,
-            handling: read.as_ref().map_or(Handling::H0, Lead::handling),
+            handling: Handling::H0,
             terms: Terms {
                 sign_within_s: sign_within_seconds(urgency),
                 review_by_day: 20_800,
@@ -274,7 +303,8 @@ impl Line {
     }
 
     pub(crate) async fn send(&self, request: pb::RelayRequest) {
-        self.requests.send(request).await.unwrap();
+        // Where the stream is over, its end is what comes next.
+        drop(self.requests.send(request).await);
     }
 
     /// The next answers, or how the stream ended.

@@ -9,12 +9,18 @@
 )]
 
 mod answers;
+mod caught;
 mod deliveries;
 mod gossip;
 mod heard;
 mod hostile;
 mod recipient;
 mod refused;
+mod restarts;
 mod sender;
 mod streams;
 mod world;
+
+#[path = "../common/leads.rs"]
+#[allow(dead_code, reason = "each test crate uses a part of it")]
+mod leads;

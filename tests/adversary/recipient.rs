@@ -50,6 +50,8 @@ pub(crate) enum Lie {
     WrongCosignature,
     /// The sequence is another delivery's.
     OtherSequence,
+    /// The answers to the delivery before, once more.
+    Replayed,
     /// One answer is missing.
     TooFew,
     /// One answer is too many.
@@ -86,6 +88,8 @@ pub(crate) struct State {
     pub(crate) witnessed: Vec<Vec<u8>>,
     /// The caller's tree that it verified last.
     verified: pb::VerifiedTree,
+    /// What it answered truly last.
+    last: pb::Answers,
     sender: VerifierKey,
 }
 
@@ -223,6 +227,9 @@ impl State {
             answers,
         };
         self.lie_about(&mut said, shown);
+        if self.lie == Lie::None {
+            self.last = said.clone();
+        }
         *base = self.forger.size();
         if matches!(self.lie, Lie::None | Lie::Refuse | Lie::EndOfTime) {
             self.verified = pb::VerifiedTree {
@@ -280,6 +287,11 @@ impl State {
             Lie::OtherLeaf => said.answers[0].entry = forger.leaves[0].clone().into(),
             Lie::WrongCosignature => said.cosignature = flip(&said.cosignature),
             Lie::OtherSequence => said.sequence += 1,
+            Lie::Replayed => {
+                let sequence = said.sequence;
+                *said = self.last.clone();
+                said.sequence = sequence;
+            }
             Lie::TooFew => drop(said.answers.pop()),
             Lie::TooMany => said.answers.push(said.answers[0].clone()),
             Lie::RolledBack => {
@@ -344,6 +356,7 @@ impl Recipient {
             lie: Lie::None,
             witnessed: Vec::new(),
             verified: nothing_verified(),
+            last: pb::Answers::default(),
             sender,
         }));
         let service = Service {

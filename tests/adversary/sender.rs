@@ -3,29 +3,49 @@
 use super::{
     hostile::{Forger, Line, hello},
     world::{
-        COUNTY, GUANGDONG, ZHEJIANG, cluster, count, honest_traffic_flows, introduce, leads_to,
-        verify,
+        COUNTY, GUANGDONG, ZHEJIANG, cluster, count, eager, honest_traffic_flows, introduce,
+        leads_to, verify,
     },
 };
+use std::sync::Arc;
 use yichuan::{
-    cli::demo::cluster::Cluster,
+    cli::demo::cluster::{Cluster, Member},
     domain::LeadFields,
     log::Log,
     merkle,
+    node::Node,
     note::Cosignature,
     record::{Entry, Kind},
     rpc::pb,
+    telemetry::SystemClock,
     tls::EndpointUrl,
 };
 
 /// The county, Zhejiang, and a Guangdong that the test plays.
 pub(crate) struct World {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(crate) cluster: Cluster,
     pub(crate) forger: Forger,
     /// Leads to the county, each once.
     pub(crate) leads: std::vec::IntoIter<LeadFields>,
     others: std::vec::IntoIter<LeadFields>,
+}
+
+/// The county alone, with what it remembers of Guangdong.
+pub(crate) struct Restarted {
+    _dir: tempfile::TempDir,
+    pub(crate) node: Node,
+    pub(crate) endpoint: EndpointUrl,
+    pub(crate) forger: Forger,
+    pub(crate) leads: std::vec::IntoIter<LeadFields>,
+}
+
+impl Restarted {
+    pub(crate) async fn line(&self) -> Line {
+        Line::open(&self.endpoint, COUNTY, GUANGDONG, hello())
+            .await
+            .unwrap()
+    }
 }
 
 /// What the sample says of Zhejiang's leads, as leads that point to the county.
@@ -58,7 +78,7 @@ impl World {
             .unwrap();
         let answers = line.deliver(&forger, &[first]).await;
         let mut world = Self {
-            _dir: dir,
+            dir,
             cluster,
             forger,
             leads,
@@ -68,6 +88,25 @@ impl World {
         assert!(matches!(entry.kind, Kind::DispatchReceived(_)));
         world.goes_on().await;
         world
+    }
+
+    /// The county and its partner, started again; Zhejiang does not run any more.
+    pub(crate) async fn restarted(self) -> Restarted {
+        self.cluster.stop().await;
+        let mut members = self.cluster.into_members();
+        members.truncate(1);
+        let Member { config, node, .. } = members.remove(0);
+        drop(node);
+        let node = Node::start_with(&config, Arc::new(SystemClock), eager())
+            .await
+            .unwrap();
+        Restarted {
+            _dir: self.dir,
+            node,
+            endpoint: config.listen.endpoint,
+            forger: self.forger,
+            leads: self.leads,
+        }
     }
 
     pub(crate) fn log(&self) -> &Log {

@@ -131,6 +131,12 @@ fn who_reached_a_quota_is_in_the_rows() {
         from: first,
         ..ReplayFilter::default()
     };
+    // Whoever asks what an officer did finds it, though it is the node that says so.
+    let of_007 = ReplayFilter {
+        principal: Some("spiffe://440000.yichuan/officer/007".parse().unwrap()),
+        ..ReplayFilter::default()
+    };
+    assert_eq!(indexes(&county, of_007), [first]);
     let (rows, _) = rows(&county, filter);
     let row = serde_json::to_value(&rows[0]).unwrap();
     assert_eq!(row["kind"], "quota_reached");

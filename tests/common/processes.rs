@@ -68,7 +68,7 @@ fn free_port() -> u16 {
         .unwrap()
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 

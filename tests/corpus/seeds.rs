@@ -14,9 +14,9 @@ use std::{
     io::{Cursor, Read as _},
 };
 use yichuan::{
-    access::Role,
+    access::{Quota, QuotaReport, Role},
     domain::{Column, LeadStep, Timestamp},
-    note::LogSigner,
+    note::{LogSigner, TlogProof},
     record::{Kind, Refusal, checkpoint_to_bytes},
     seal::{self, Keyring, PurgeMonth},
     tls::{Ca, CardFacts, NodeCard, dev},
@@ -86,6 +86,17 @@ fn logs() -> (HandLog, HandLog) {
             record: record(4),
             draft: [4; 32].into(),
         },
+    );
+    county.append(
+        node(COUNTY),
+        Kind::QuotaReached(QuotaReport {
+            principal: person(PROVINCE, Role::Officer, "007").principal,
+            quota: Quota::Misses,
+            limit: 100,
+            counted: 100,
+            window_s: 3_600,
+            refused: true,
+        }),
     );
     let (first, second) = (
         two_logs::invented(&province.signer, 9, 1),
@@ -164,6 +175,15 @@ fn notes(county: &HandLog) {
             &[&size[6..], &[0], &at, &[2; 40]].concat(),
         );
     }
+    let honest = world::sender();
+    let proof = TlogProof {
+        extra: honest.leaves[2].clone(),
+        index: 2,
+        hashes: honest.tree.inclusion(2, honest.tree.size()),
+        note: honest.head.note().to_owned(),
+    };
+    seed("proof", "text", proof.to_string().as_bytes());
+    seed("proof", "honest", &3_u64.to_be_bytes());
     for size in 0..3 {
         seed("export", &size.to_string(), &[size; 24]);
     }

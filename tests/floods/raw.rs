@@ -19,6 +19,7 @@ pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const CONTINUATION: u8 = 9;
 
+pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 
 /// The error code of a peer that is told to calm down.
@@ -88,6 +89,8 @@ pub(crate) fn call_headers(path: &str) -> Vec<u8> {
 pub(crate) struct Heard {
     /// The error code of its GOAWAY.
     pub(crate) goaway: Option<u32>,
+    /// The first byte of its first answer's headers: 0x88 is `:status: 200`, of which gRPC makes its own.
+    pub(crate) status: Option<u8>,
     /// Streams that it reset.
     pub(crate) resets: usize,
     /// Frames of each kind.
@@ -151,6 +154,7 @@ impl Raw {
                     let code = frame[13..17].try_into().unwrap();
                     self.heard.goaway = Some(u32::from_be_bytes(code));
                 }
+                HEADERS => self.heard.status = self.heard.status.or(frame.get(9).copied()),
                 RST_STREAM => self.heard.resets += 1,
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! Files that are no sheet, and files made to do harm.
 
 use super::*;
-use yichuan::intake::{MAX_ROWS, SheetError};
+use yichuan::intake::{FileKind, MAX_ROWS, SheetError};
 
 /// Opens a file that must be refused.
 fn refused(path: impl AsRef<Path>) -> SheetError {
@@ -44,21 +44,29 @@ fn files_that_are_no_workbook_are_refused_by_name() {
         refused(fixture.file("b.xlsx", &encrypted)),
         SheetError::Encrypted
     ));
-    assert!(matches!(
-        refused(fixture.file("c.CSV", "线索编号,姓名".as_bytes())),
-        SheetError::Csv
-    ));
-    assert!(matches!(
-        refused(fixture.file("d.xlsx", b"%PDF-1.7")),
-        SheetError::NotXlsx
-    ));
+    for (bytes, is) in [
+        (b"%PDF-1.7".as_slice(), FileKind::Pdf),
+        (b"\x89PNG\r\n\x1a\n", FileKind::Image),
+        (b"<html><table><tr><td>1", FileKind::WebPage),
+        (b"\x7fELF\x02\x01\x01\0\0", FileKind::Other),
+        (&word, FileKind::Word),
+    ] {
+        // Whatever it is called.
+        for name in ["d.xlsx", "d.xls", "d.csv"] {
+            let error = refused(fixture.file(name, bytes));
+            assert!(
+                matches!(error, SheetError::WrongType(kind) if kind == is),
+                "{error}"
+            );
+        }
+    }
     assert!(matches!(
         refused(fixture.file("e.xlsx", b"")),
-        SheetError::NotXlsx
+        SheetError::Empty
     ));
     assert!(matches!(
-        refused(fixture.file("f.xlsx", &word)),
-        SheetError::NotXlsx
+        refused(fixture.file("c.CSV", "序号,民族\n1,2\n".as_bytes())),
+        SheetError::NoHeader
     ));
     assert!(matches!(
         refused(fixture.workbook(|_| {})),
@@ -123,7 +131,7 @@ fn hostile_workbooks_are_refused_before_they_are_parsed() {
     });
     let error = refused(long);
     assert!(matches!(error, SheetError::TooManyRows));
-    assert!(error.to_string().contains("50000"));
+    assert!(error.to_string().contains("200000"));
 }
 
 #[test]
@@ -134,7 +142,7 @@ fn a_workbook_that_breaks_off_is_never_half_read() {
         let cut = &whole[..whole.len() * tenth / 10];
         let error = refused(fixture.file("cut.xlsx", cut));
         assert!(
-            matches!(error, SheetError::Damaged | SheetError::NotXlsx),
+            matches!(error, SheetError::Damaged | SheetError::Empty),
             "{tenth}: {error}"
         );
     }

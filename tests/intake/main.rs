@@ -4,6 +4,8 @@
     reason = "fixtures and helpers: a panic is a failed test"
 )]
 
+mod bounds;
+mod csv;
 mod files;
 mod refused;
 mod sheets;
@@ -232,6 +234,8 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "unknown_handling",
             "unknown_urgency",
             "missing_value",
+            "ambiguous_date",
+            "no_such_day",
             "too_long",
             "own_resident",
             "no_origin_partner",

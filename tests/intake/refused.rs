@@ -2,7 +2,7 @@
 
 use super::*;
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
-use yichuan::intake::{Fault, Refused, RefusedRow};
+use yichuan::intake::{Fault, Note, Refused, RefusedRow};
 
 /// Checks a file, and writes its refused rows to another.
 fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf {
@@ -113,8 +113,11 @@ fn the_added_columns_are_known_to_no_reading() {
             let known: Option<Column> = yichuan::intake::column_named(added);
             assert_eq!(known, None, "{added}");
         }
-        // Refused twice, it has one set of them, of the second time.
         let back = fixture.dir.path().join("back.xlsx");
+        let sheet = Sheet::open(&back).unwrap();
+        assert_eq!(sheet.notes().len(), 4);
+        assert!(sheet.notes().iter().all(Note::is_expected));
+        // Refused twice, it has one set of them, of the second time.
         let first = fixture.dir.path().join("first.xlsx");
         std::fs::rename(&back, &first).unwrap();
         let twice = cells(&write_back(&fixture, &first, lang));

@@ -2,6 +2,7 @@
 
 use super::*;
 use rust_xlsxwriter::{ExcelDateTime, Format};
+use yichuan::intake::Note;
 
 #[test]
 fn columns_stand_in_any_order_in_either_language_below_a_title() {
@@ -169,4 +170,107 @@ fn one_number_stands_for_one_content() {
             .message(&verdicts[5].findings[0], Lang::En)
             .ends_with("(row 2)")
     );
+}
+
+#[test]
+fn every_visible_worksheet_with_a_header_is_read() {
+    let fixture = Fixture::new();
+    let mut workbook = Workbook::new();
+    let fill = |sheet: &mut Worksheet, name: &str, at: u32, numbers: &[usize]| {
+        sheet.set_name(name).unwrap();
+        header(sheet, at, Column::ALL);
+        for (nth, row) in numbers.iter().zip(at + 1..) {
+            write(sheet, row, Column::ALL, &person(*nth));
+        }
+    };
+    let about = workbook.add_worksheet().set_name("说明").unwrap();
+    about.write(0, 0, "填表说明").unwrap();
+    about.write(1, 0, "姓名").unwrap();
+    about.write(1, 1, "按证件填写").unwrap();
+    fill(workbook.add_worksheet(), "东片", 0, &[1, 2]);
+    workbook.add_worksheet().set_name("空白").unwrap();
+    fill(workbook.add_worksheet(), "西片", 4, &[3, 1]);
+    let hidden = workbook.add_worksheet();
+    fill(hidden, "去年", 0, &[4]);
+    hidden.set_hidden(true);
+    let path = fixture.file("several.xlsx", &workbook.save_to_buffer().unwrap());
+    let sheet = Sheet::open(&path).unwrap();
+    assert_eq!(sheet.len(), 4);
+    let name = |name: &str| name.to_owned();
+    assert_eq!(
+        sheet.notes(),
+        [
+            Note::NoHeader {
+                sheet: name("说明")
+            },
+            Note::Hidden {
+                sheet: name("去年")
+            },
+        ]
+    );
+    let verdicts = verdicts(&path);
+    let got: Vec<_> = verdicts
+        .iter()
+        .map(|v| {
+            (
+                v.place.table.name().unwrap(),
+                v.row(),
+                v.place.nth,
+                v.verdict,
+            )
+        })
+        .collect();
+    assert_eq!(
+        got,
+        [
+            ("东片", 2, 1, Verdict::Accept),
+            ("东片", 3, 2, Verdict::Accept),
+            ("西片", 6, 3, Verdict::Accept),
+            ("西片", 7, 4, Verdict::Duplicate),
+        ]
+    );
+    let said = verdicts[3].message(&verdicts[3].findings[0], Lang::Zh);
+    assert!(said.contains("工作表“东片”第2行"), "{said}");
+    let row = verdicts[3].to_json(Lang::En, None);
+    assert_eq!((row.sheet.as_deref(), row.row), (Some("西片"), 7));
+}
+
+#[test]
+fn groups_of_columns_stand_above_them_in_merged_cells() {
+    let fixture = Fixture::new();
+    let path = fixture.workbook(|sheet| {
+        let format = Format::new();
+        let last = u16::try_from(Column::ALL.len()).unwrap();
+        sheet
+            .merge_range(0, 0, 0, last, "思南县排查表", &format)
+            .unwrap();
+        for (column, at) in Column::ALL.iter().zip(0..) {
+            sheet.write(3, at, person(1).get(*column)).unwrap();
+            let code = if [Column::RegisteredCode, Column::DestinationCode].contains(column) {
+                "代 码*"
+            } else if [Column::RegisteredPlace, Column::DestinationPlace].contains(column) {
+                "名称"
+            } else if [Column::Name, Column::Sex].contains(column) {
+                column.header_zh()
+            } else {
+                let name = column.header_zh();
+                sheet.merge_range(1, at, 2, at, name, &format).unwrap();
+                continue;
+            };
+            sheet.write(2, at, code).unwrap();
+        }
+        for (from, group) in [
+            (Column::Name, "基本\n情况"),
+            (Column::RegisteredCode, "户籍地"),
+            (Column::DestinationCode, "流入地"),
+        ] {
+            let from = at(from);
+            sheet
+                .merge_range(1, from, 1, from + 1, group, &format)
+                .unwrap();
+        }
+    });
+    let verdicts = verdicts(path);
+    assert_eq!(told(&verdicts), [(4, Verdict::Accept, String::new())]);
+    assert_eq!(verdicts[0].place.table.header_row(), 3);
 }

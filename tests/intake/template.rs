@@ -3,7 +3,7 @@
 use super::*;
 use calamine::{Reader as _, SheetVisible, Xlsx, open_workbook};
 use rust_xlsxwriter::XlsxError;
-use yichuan::intake::template;
+use yichuan::intake::{Note, template};
 
 const LANGS: [Lang; 2] = [Lang::Zh, Lang::En];
 
@@ -29,6 +29,9 @@ fn a_filled_template_is_accepted_and_its_other_pages_are_no_leads() {
     let fixture = Fixture::new();
     for lang in LANGS {
         let path = filled(&fixture, lang, &[person(1), person(2)]);
+        let notes = Sheet::open(&path).unwrap().notes().to_vec();
+        assert_eq!(notes.len(), 2);
+        assert!(notes.iter().all(Note::is_expected), "{notes:?}");
         let rows = told(&verdicts(path));
         let accepted = |row| (row, Verdict::Accept, String::new());
         assert_eq!(rows, [accepted(2), accepted(3)], "{lang}");

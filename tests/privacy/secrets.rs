@@ -98,8 +98,11 @@ pub(crate) fn forms(value: &str) -> Vec<(&'static str, Vec<u8>)> {
         forms.push(("JSON escapes", json.into_bytes()));
         forms.push(("Rust escapes", rust.into_bytes()));
     }
-    let wide = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    forms.push(("UTF-16", wide));
+    // A name of two characters has four bytes in UTF-16, which turn up by chance in some dozens of megabytes of ciphertext.
+    let wide: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    if wide.len() >= SHORTEST {
+        forms.push(("UTF-16", wide));
+    }
     forms.extend(encodings(
         bytes,
         ["hex", "HEX", "hex list", "list", "base64"],

@@ -20,6 +20,19 @@ def key_of_seed(name, seed):
     return verify.Key("%s+%s+%s" % (name, key_id, base64.b64encode(b"\x01" + public).decode()))
 
 
+def no_byte_of_the_receipt_can_be_changed(leaf, ours, keys):
+    """A log's own key would sign anything: what stands in field 17 is the partner's word, and checked as that."""
+    start = leaf.index(b"\x8a\x01")
+    for at in range(start, len(leaf)):
+        for bit in range(8):
+            changed = leaf[:at] + bytes([leaf[at] ^ 1 << bit]) + leaf[at + 1:]
+            try:
+                believed = verify.check_entry(changed, ours, keys)
+            except (ValueError, IndexError):
+                continue
+            assert not believed, "bit %d of byte %d" % (bit, at)
+
+
 def main():
     [page] = sys.argv[1:]
     found = re.findall(r"^```(text|hex) (\S+)\n(.*?)^```$", verify.read(page).decode(), re.M | re.S)
@@ -39,6 +52,7 @@ def main():
     index, sent, size, root = verify.check_entry(block["leaf-receipt-logged"], ours, keys)
     assert (index, sent, size) == (1, block["leaf-dispatch-sent"], 2)
     assert root == verify.root_at(verify.subtrees([block["leaf-log-started"], sent]), 2)
+    no_byte_of_the_receipt_can_be_changed(block["leaf-receipt-logged"], ours, keys)
     print("   key, checkpoints, cosignature, proofs and receipt of the page: as it says")
 
 

@@ -1,8 +1,8 @@
 //! Who has used how much. Bounded: a principal that was idle longest makes room for a new one.
 
 use super::{
-    Counted, Enumeration, Exceeded, Quota, QuotaReport, Quotas,
-    lookups::{Lookups, Verdict},
+    Exceeded, Quota, QuotaReport, Quotas,
+    lookups::{Enumeration, Lookups, Verdict},
     rate::{Bucket, Rate},
 };
 use crate::{
@@ -209,12 +209,6 @@ impl Ledger {
         account.reports(report.quota, report.refused, time);
     }
 
-    /// What a principal searched for in its current window.
-    pub fn counted(&self, who: &Principal) -> Option<Counted> {
-        let book = self.books.get(&who.jurisdiction())?;
-        Some(book.people.get(who)?.lookups.counted())
-    }
-
     /// Opens a stream; [`Ledger::close_stream`] follows. None where the principal has as many as it may.
     pub fn open_stream(&mut self, who: &Principal) -> Option<()> {
         let limit = self.quotas.streams;
@@ -230,11 +224,6 @@ impl Ledger {
     pub fn close_stream(&mut self, who: &Principal) {
         let (account, _) = self.accounts(who);
         account.streams = account.streams.saturating_sub(1);
-    }
-
-    /// How many principals are remembered.
-    pub fn accounts_kept(&self) -> usize {
-        self.books.values().map(|book| book.people.len()).sum()
     }
 
     const fn enumeration(&self) -> Enumeration {
@@ -422,7 +411,8 @@ mod tests {
             opened += u32::from(spent.is_ok());
         }
         assert_eq!(opened, QUOTAS.opened_per_hour * CROWD);
-        assert_eq!(ledger.accounts_kept(), FOREIGN_ACCOUNTS);
+        let kept = |of: &str| ledger.books[&of.parse().unwrap()].people.len();
+        assert_eq!(kept("440000"), FOREIGN_ACCOUNTS);
         // The node's own people, and another partner's, are where they were.
         ledger
             .spend(&officer("520624", 1), Quota::Opened, 1, at(0))

@@ -15,20 +15,20 @@ const LONGEST_WAIT_MS: u64 = 10_000;
 
 /// What was searched for and not found, or found, in the current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub(super) struct Counted {
     /// Persons, each once.
-    pub persons: u32,
+    pub(super) persons: u32,
     /// Of them, who was not there.
-    pub misses: u32,
+    pub(super) misses: u32,
 }
 
 /// Limits of enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enumeration {
+pub(super) struct Enumeration {
     /// Persons in a window.
-    pub persons: u32,
+    pub(super) persons: u32,
     /// Misses in a window.
-    pub misses: u32,
+    pub(super) misses: u32,
 }
 
 impl Enumeration {
@@ -71,7 +71,9 @@ impl Lookups {
     fn turn(&mut self, now_ms: u64) {
         // A clock that was set back does not make a window longer.
         self.start_ms = self.start_ms.min(now_ms);
-        self.free_ms = self.free_ms.min(now_ms.saturating_add(LONGEST_WAIT_MS));
+        if self.free_ms > now_ms.saturating_add(LONGEST_WAIT_MS) {
+            self.free_ms = now_ms;
+        }
         if now_ms.saturating_sub(self.start_ms) >= WINDOW_MS {
             *self = Self {
                 start_ms: now_ms,
@@ -311,5 +313,10 @@ mod tests {
         }
         assert!(!answered(lookups.search(1, LIMITS, at(0))));
         assert!(answered(lookups.search(1, LIMITS, at(WINDOW_MS))));
+        // Nor does whoever is slowed wait for the old time to come again.
+        for person in 2..100 {
+            lookups.search(person, LIMITS, at(3 * WINDOW_MS));
+        }
+        assert!(answered(lookups.search(100, LIMITS, at(2 * WINDOW_MS + 1))));
     }
 }

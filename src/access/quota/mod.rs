@@ -4,11 +4,9 @@ mod ledger;
 mod lookups;
 mod rate;
 
-pub use ledger::{Ledger, Reach, Search};
-pub use lookups::{Counted, Enumeration};
-pub use rate::Rate;
-
 use super::Principal;
+pub use ledger::{Ledger, Reach, Search};
+use rate::Rate;
 use std::fmt;
 
 const MINUTE: u32 = 60;

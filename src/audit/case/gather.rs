@@ -11,7 +11,7 @@ use crate::{
     note::{Checkpoint, Cosignature, SignedCheckpoint, TlogProof, VerifierKey},
     record::{Entry, Kind, PartnerProof, Received},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,10 @@ pub enum GatherError {
     /// More than [`MAX_PROOFS`].
     #[error("the log has more than {MAX_PROOFS} entries about it: prove its dispatches one by one")]
     TooMany,
-    /// The log never named a partner whose key made this signature.
+    /// Neither the auditor nor the log names the key that made this signature.
     #[error(
-        "no card in the log has the key that signed for {origin}: give that jurisdiction's card too"
+        "neither the keys given nor the cards in the log have the one that signed for {origin}: compare the key with that \
+         jurisdiction, and give its card"
     )]
     NoKey {
         /// The partner's log.
@@ -51,8 +52,10 @@ pub struct Search<'a> {
     wanted: Wanted,
     cards: &'a dyn CardReader,
     own: VerifierKey,
-    /// Those that the auditor holds first, then those that the log names.
+    /// Those that the auditor holds, and of other logs those that this log names.
     partners: Vec<VerifierKey>,
+    /// Logs whose keys the auditor holds: what this log says of them does not count.
+    held: BTreeSet<String>,
     next: u64,
     found: Vec<Own>,
 }
@@ -78,6 +81,7 @@ impl<'a> Search<'a> {
             wanted,
             cards,
             own,
+            held: partners.iter().map(|key| key.name().to_owned()).collect(),
             partners,
             next: 0,
             found: Vec::new(),
@@ -94,6 +98,7 @@ impl<'a> Search<'a> {
         let kind = Entry::decode(leaf).ok().map(|entry| entry.kind);
         if let Some(Kind::PartnerProposed { card }) = &kind
             && let Ok(partner) = self.cards.read(card)
+            && !self.held.contains(partner.key.name())
             && !self.partners.contains(&partner.key)
         {
             self.partners.push(partner.key);

@@ -22,7 +22,7 @@ use crate::{
     domain::{Jurisdiction, Timestamp},
     merkle::leaf_hash,
     note::{NoteError, SignedCheckpoint, TlogProof, TlogProofInvalid, VerifierKey},
-    record::Entry,
+    record::{Entry, Kind},
     seal,
 };
 use serde::Serialize;
@@ -64,13 +64,37 @@ pub struct Statement {
     pub root: String,
     /// Who else signed that tree.
     pub cosigned: Vec<Cosigned>,
+    /// Of a dispatch sent or drafted, by which whoever holds its payload shows that this is it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadDigests>,
     /// What the entry says.
     #[serde(flatten)]
     pub entry: ReplayRow,
 }
 
-/// A cosignature on a tree, verified.
+/// What a dispatch's entry says of its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PayloadDigests {
+    /// SHA-256 of the ciphertext, hexadecimal.
+    pub ciphertext_sha256: String,
+    /// Keyed commitment to the content, hexadecimal.
+    pub commitment: String,
+}
+
+impl PayloadDigests {
+    fn of(kind: &Kind) -> Option<Self> {
+        let (Kind::DispatchSent(sent) | Kind::ReferralDrafted(sent)) = kind else {
+            return None;
+        };
+        Some(Self {
+            ciphertext_sha256: hex::encode(sent.ciphertext_sha256),
+            commitment: hex::encode(sent.commitment),
+        })
+    }
+}
+
+/// A cosignature on a tree, verified.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cosigned {
     /// Whose.
     pub by: String,
@@ -239,13 +263,15 @@ impl Check<'_> {
         };
         self.used.insert(key.to_string());
         let hash = leaf_hash(&proof.extra);
-        let entry = match Entry::decode(&proof.extra) {
+        let (entry, payload) = match Entry::decode(&proof.extra) {
             Ok(entry) => {
                 self.link(&file, key, proof.index, &entry)?;
-                ReplayRow::of_entry(proof.index, &hash, &entry, &Subject::of(&entry.kind))
+                let subject = Subject::of(&entry.kind);
+                let row = ReplayRow::of_entry(proof.index, &hash, &entry, &subject);
+                (row, PayloadDigests::of(&entry.kind))
             }
             // It is in the log all the same, for a newer program to read.
-            Err(defect) => ReplayRow::of_unread(proof.index, &hash, &defect),
+            Err(defect) => (ReplayRow::of_unread(proof.index, &hash, &defect), None),
         };
         Ok(Statement {
             cosigned: self.cosigned(&file, &head)?,
@@ -254,6 +280,7 @@ impl Check<'_> {
             log: origin.to_owned(),
             tree_size: head.size(),
             root: head.root().to_string(),
+            payload,
             entry,
         })
     }
@@ -283,6 +310,9 @@ impl Check<'_> {
                 });
             }
         }
+        // Neither the order of the keys nor one that is given twice makes another page.
+        found.sort();
+        found.dedup();
         Ok(found)
     }
 

@@ -1,4 +1,7 @@
 //! The page of a case file: what is proved, in words, for people who have neither a log nor this program.
+//!
+//! Case files are kept for decades, and their pages are written again to be compared: what is written here is layout 1 for
+//! good. Other words are another layout, beside this one.
 
 use super::{Delivery, Place, Proved, Statement};
 use crate::domain::{Lang, Timestamp};
@@ -23,12 +26,12 @@ fn write(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt::Res
     match lang {
         Lang::Zh => writeln!(
             page,
-            "驿传 · 日志证明\n\n以下 {entries} 条日志条目，各由所列文件证明：该条目逐字节记在所述日志中，且日志所属辖区的密钥已对包含它的\n\
+            "驿传 · 日志证明 · 版式 1\n\n以下 {entries} 条日志条目，各由所列文件证明：该条目逐字节记在所述日志中，且日志所属辖区的密钥已对包含它的\n\
              整个日志签名。其后任何改动、删除或补记都与签名不符。"
         )?,
         Lang::En => writeln!(
             page,
-            "Yichuan · proofs from logs\n\nEach of the {entries} log entries below is proved by the file named with it: the \
+            "Yichuan · proofs from logs · layout 1\n\nEach of the {entries} log entries below is proved by the file named with it: the \
              entry stands in that log, byte for byte,\nand the jurisdiction's log key signed the whole log with it inside. \
              Whatever is changed, removed or inserted later does\nnot fit the signature."
         )?,
@@ -76,6 +79,9 @@ fn write_statement(
         (from, to) => text(from) + &text(to),
     };
     let time = entry.time_ms.map(Timestamp::from_millis);
+    let payload = statement.payload.as_ref();
+    let ciphertext = payload.map(|p| format!("SHA-256 {}", p.ciphertext_sha256));
+    let commitment = payload.map(|p| p.commitment.clone());
     for (zh, en, value) in [
         ("日志", "log", place),
         ("种类", "kind", entry.kind.to_owned()),
@@ -100,6 +106,8 @@ fn write_statement(
             "refused",
             entry.refusal.unwrap_or_default().to_owned(),
         ),
+        ("密文", "ciphertext", ciphertext.unwrap_or_default()),
+        ("承诺", "commitment", commitment.unwrap_or_default()),
         ("条目哈希", "leaf hash", entry.leaf_hash.clone()),
         ("树根", "root", root.clone()),
         ("文件", "file", format!("SHA-256 {}", statement.file_sha256)),
@@ -204,7 +212,7 @@ fn write_rest(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt
         Lang::Zh => writeln!(
             page,
             "\n不证明什么\n\n\
-             - 发件的内容。内容已加密，不在任何日志中；持有内容的人可凭条目中的密文摘要与承诺证明就是它。\n\
+             - 发件的内容。内容已加密，不在任何日志中；持有内容的人可凭所列的密文摘要与承诺证明就是它。\n\
              - 时刻本身。每个时间都是写下它的节点的时钟；联署证明的是先后。\n\
              - 编号背后是何人。那由该辖区颁发的证书说明。\n\
              - 没有别的往来。这里只有所列的条目。\n\
@@ -217,7 +225,7 @@ fn write_rest(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt
             page,
             "\nWhat is not proved\n\n\
              - What a dispatch says. Its content is encrypted and in no log; whoever holds it can show, by the ciphertext's\n  \
-             digest and the commitment in the entry, that this is it.\n\
+             digest and the commitment listed, that this is it.\n\
              - The time itself. Each time is the clock of the node that wrote it down; cosignatures prove the order.\n\
              - Who the person behind a number is. The certificates of that jurisdiction say so.\n\
              - That there was nothing else. Here are the entries listed and no others.\n\

@@ -121,6 +121,7 @@ fn bears_out(stated: Refusal, verdict: Result<(), Refusal>) -> bool {
         | Refusal::Conflict
         | Refusal::ChangedContent
         | Refusal::InvalidContent
-        | Refusal::NotAllowed => verdict.is_ok(),
+        | Refusal::NotAllowed
+        | Refusal::Untimely => verdict.is_ok(),
     }
 }

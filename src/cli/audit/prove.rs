@@ -21,6 +21,7 @@ use crate::{
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 use std::{
+    fs,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -107,7 +108,8 @@ fn keys(
 }
 
 fn checked(path: &Path, keys: &[VerifierKey]) -> Result<Proved, Failure> {
-    if path.is_dir() {
+    let found = fs::metadata(path).map_err(|error| Failure::of(Exit::NoInput, &error))?;
+    if found.is_dir() {
         return Ok(check_folder(path, keys)?);
     }
     Ok(read_proof(path)?.verify(keys)?)
@@ -231,19 +233,20 @@ fn report(
         write!(out, "{}", delivery.in_words(lang))?;
     }
     let (entries, keys) = (proved.statements.len(), proved.keys.len());
+    let noun = if entries == 1 { "entry" } else { "entries" };
     match (lang, written) {
         (Lang::Zh, Some(dir)) => writeln!(out, "{entries} 条已证明并写入 {}", dir.display())?,
         (Lang::En, Some(dir)) => {
             writeln!(
                 out,
-                "{entries} entries proved and written to {}",
+                "{entries} {noun} proved and written to {}",
                 dir.display()
             )?;
         }
         (Lang::Zh, None) => writeln!(out, "核验通过：{entries} 条，所据公钥 {keys} 把均为所给")?,
         (Lang::En, None) => writeln!(
             out,
-            "verified: {entries} entries, resting on {keys} keys, all of them given"
+            "verified: {entries} {noun}; the keys that this rests on, {keys}, were all given"
         )?,
     }
     if written.is_some() {

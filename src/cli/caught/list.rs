@@ -7,6 +7,7 @@ use crate::{
         given::{self, Direction, NumberArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
+        words::refusal_label,
     },
     domain::{CaughtState, Jurisdiction, Lang},
     record::pb,
@@ -155,7 +156,7 @@ pub(super) fn standing(notice: &pb::CaughtSummary, lang: Lang) -> String {
         (Some(CaughtState::Refused), Lang::Zh) => "对方节点拒收",
         (None, lang) => lang.pick("未知", "unknown"),
     };
-    match (plain(&notice.refusal), lang) {
+    match (plain(refusal_label(&notice.refusal, lang)), lang) {
         (refusal, _) if refusal.is_empty() => label.to_owned(),
         (refusal, Lang::Zh) => format!("{label}（{refusal}）"),
         (refusal, Lang::En) => format!("{label} ({refusal})"),

@@ -7,7 +7,7 @@ use crate::{
         exit::{Exit, Failure},
         given,
         lead::{approved, check_failure, exit_of, foreign, known, sheet_failure},
-        lead_check::{Added, Ids, Report},
+        lead_check::{Added, Ids, Report, tell},
         partner::partners,
     },
     domain::{CaughtColumn, CaughtFields, CaughtRules, Finding, Lang, ParsedNotice, RecordId},
@@ -26,7 +26,7 @@ type RowVerdict = intake::RowVerdict<CaughtColumn, ParsedNotice>;
 /// A sheet, or one form.
 #[derive(Args, Debug)]
 pub(super) struct PushArgs {
-    /// 表格 / The .xlsx workbook.
+    /// 表格 / The sheet: an .xlsx workbook, or CSV.
     #[arg(required_unless_present = "form", conflicts_with = "form")]
     file: Option<PathBuf>,
     /// 表单 / One notice, field by field, by key or Chinese header: number=… name=- resident_number=-. A value of - is the
@@ -93,18 +93,20 @@ pub(super) fn run(
             partners: &partners,
             today: context.clock().now().shanghai_date(),
         };
-        let (rows, other_sheets) = match given {
+        let (rows, sheets) = match given {
             Given::Sheet(sheet) => {
-                let other_sheets = sheet.other_sheets();
-                (check(sheet, &rules).collect(), other_sheets)
+                tell(sheet.notes(), context.lang());
+                let sheets = sheet.tables().len();
+                (check(sheet, &rules).collect(), sheets)
             }
-            Given::Form(fields) => (vec![check_form(*fields, &rules)], 0),
+            Given::Form(fields) => (vec![check_form(*fields, &rules)], 1),
         };
-        let mut report = Report::new(context.format(), context.lang(), Ids::Caught, out);
+        let mut report =
+            Report::new(context.format(), context.lang(), Ids::Caught, out).naming_sheets(sheets);
         let pushed = push(&node, rows, &mut report).await;
         // The verdicts that came are the officer's, whatever became of the rest.
         let summary = report
-            .finish(other_sheets)
+            .finish()
             .map_err(|error| check_failure(error, Path::new("stdout")))?;
         pushed.map_err(|failure| {
             failure.hint(

@@ -47,7 +47,7 @@ enum LeadCommand {
     Template(TemplateArgs),
     /// 核对表格 / Check a sheet, row by row. Nothing leaves this machine.
     Check {
-        /// 表格 / The .xlsx workbook.
+        /// 表格 / The sheet: an .xlsx workbook, or CSV.
         file: PathBuf,
         /// 本辖区 / Whose sheet it is. Else the configuration's.
         #[arg(long, value_name = "CODE", requires = "partners")]
@@ -60,7 +60,7 @@ enum LeadCommand {
     },
     /// 发送表格 / Check a sheet and push the accepted rows. The same sheet again changes nothing.
     Push {
-        /// 表格 / The .xlsx workbook.
+        /// 表格 / The sheet: an .xlsx workbook, or CSV.
         file: PathBuf,
         #[command(flatten)]
         rejected: RejectedArgs,

@@ -12,6 +12,7 @@ use crate::{
         lead_check::Added,
         out_file::same_file,
     },
+    domain::LeadRules,
     intake::RowVerdict,
 };
 use clap::Args;
@@ -84,12 +85,13 @@ impl Outputs {
     pub(super) async fn keep(
         self,
         node: &Connection,
-        rows: &[RowVerdict],
+        file: &Path,
+        rules: &LeadRules<'_>,
         broken_off: Option<&Failure>,
         context: &Context<'_>,
     ) -> Result<(), Failure> {
         if let Some(receipt) = self.receipt {
-            receipt.keep(node, rows, broken_off, context).await?;
+            receipt.keep(node, file, rules, broken_off, context).await?;
         }
         match self.rejected {
             Some(rejected) if broken_off.is_none() => rejected.keep(),

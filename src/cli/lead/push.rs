@@ -11,7 +11,7 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        lead_check::{Added, Ids, Report},
+        lead_check::{Added, Ids, Report, tell},
         partner::partners,
         print::{self, plain},
     },
@@ -19,16 +19,17 @@ use crate::{
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
     record::{self, pb},
 };
+use jiff::civil::Date;
 use std::{
     collections::{BTreeSet, HashMap},
     io::Write,
     path::Path,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-/// Leads that may be under way without a verdict.
+/// Rows that may be under way: checked and not sent, or sent and without a verdict.
 const WINDOW: usize = 256;
 
 pub(super) fn run(
@@ -44,24 +45,32 @@ pub(super) fn run(
     if let Some(receipt) = &outputs.receipt {
         receipt.unchanged(file)?;
     }
-    let other_sheets = sheet.other_sheets();
+    tell(sheet.notes(), context.lang());
     block_on(async {
         let node = context.connect()?;
         let partners = approved(&partners(&node).await?);
+        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out)
+            .naming_sheets(sheet.tables().len());
+        let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
+        let today = context.clock().now().shanghai_date();
+        let (rows, checking) = checked(sheet, node.node(), partners.clone(), today);
+        let pushed = push(&node, rows, length, &mut report, &mut outputs, context).await;
+        if let Err(failed) = checking.await
+            && let Ok(panic) = failed.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        // The verdicts that came are the officer's, whatever became of the rest.
+        let summary = report
+            .finish()
+            .map_err(|error| check_failure(error, file))?;
+        let broken_off = pushed.as_ref().err();
         let rules = LeadRules {
             own: node.node(),
             partners: &partners,
-            today: context.clock().now().shanghai_date(),
+            today,
         };
-        let rows: Vec<_> = check(sheet, &rules).collect();
-        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out);
-        let pushed = push(&node, &rows, &mut report, &mut outputs, context).await;
-        // The verdicts that came are the officer's, whatever became of the rest.
-        let summary = report
-            .finish(other_sheets)
-            .map_err(|error| check_failure(error, file))?;
-        let broken_off = pushed.as_ref().err();
-        let kept = outputs.keep(&node, &rows, broken_off, context).await;
+        let kept = outputs.keep(&node, file, &rules, broken_off, context).await;
         pushed.map_err(|failure| {
             failure.hint(
                 "已有结果的行已入日志；重新发送同一表格即可，不会重复",
@@ -78,6 +87,30 @@ pub(super) fn run(
     })
 }
 
+/// Reads and checks the rows on a thread of their own, as they are taken.
+fn checked(
+    sheet: Sheet,
+    own: Jurisdiction,
+    partners: BTreeSet<Jurisdiction>,
+    today: Date,
+) -> (mpsc::Receiver<RowVerdict>, JoinHandle<()>) {
+    let (verdicts, rows) = mpsc::channel(WINDOW);
+    let checking = tokio::task::spawn_blocking(move || {
+        let rules = LeadRules {
+            own,
+            partners: &partners,
+            today,
+        };
+        for verdict in check(sheet, &rules) {
+            // Nobody takes them any more: the push has failed, and says so.
+            if verdicts.blocking_send(verdict).is_err() {
+                return;
+            }
+        }
+    });
+    (rows, checking)
+}
+
 pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
     let approved = partners.iter().filter(|partner| partner.approved);
     approved
@@ -85,77 +118,97 @@ pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Juri
         .collect()
 }
 
-/// Sends the accepted rows and reports all, in the sheet's order.
+/// Sends the accepted rows and reports all, in the sheet's order. At most [`WINDOW`] rows are under way, however long the
+/// sheet is.
 async fn push(
     node: &Connection,
-    rows: &[RowVerdict],
+    rows: mpsc::Receiver<RowVerdict>,
+    length: u64,
     report: &mut Report<'_>,
     outputs: &mut Outputs,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let length = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let bar = print::progress(length, context.lang(), "发送", "pushing");
-    let mut told = Told {
+    let told = Told {
         report,
         outputs,
         lead_ids: HashMap::new(),
         bar: &bar,
     };
-    if rows.iter().all(|row| row.parsed.is_none()) {
-        return rows.iter().try_for_each(|row| told.here(row));
-    }
     let (requests, queued) = mpsc::channel(WINDOW);
-    let window = Semaphore::new(WINDOW);
-    let mut desk = node.desk();
-    let answered = async {
-        let mut verdicts = node
-            .call(desk.push_leads(ReceiverStream::new(queued)))
-            .await?;
-        for row in rows {
-            if row.parsed.is_none() {
-                told.here(row)?;
-                continue;
-            }
-            let verdict = next(node, &mut verdicts, row).await?;
-            window.add_permits(1);
-            told.there(row, verdict)
-                .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
-        }
-        Ok(())
-    };
+    let (under_way, sent) = mpsc::channel(WINDOW);
     // Sending ends with the stream, whose end the other half reports.
     let (answered, ()) = tokio::join!(
-        async {
-            let answered = answered.await;
-            window.close();
-            answered
-        },
-        send(node, rows, requests, &window)
+        answers(node, sent, ReceiverStream::new(queued), told),
+        send(node.grounds(), rows, requests, under_way)
     );
     bar.finish_and_clear();
     answered
 }
 
-async fn send(
+/// A row on its way to the report; with the node's verdict, or decided here.
+enum UnderWay {
+    /// With the node that it goes to.
+    Sent(RowVerdict, Jurisdiction),
+    Here(RowVerdict),
+}
+
+/// Reports each row when its turn has come and its verdict is there.
+async fn answers(
     node: &Connection,
-    rows: &[RowVerdict],
+    mut sent: mpsc::Receiver<UnderWay>,
+    requests: ReceiverStream<pb::PushLeadsRequest>,
+    mut told: Told<'_, '_>,
+) -> Result<(), Failure> {
+    let mut desk = node.desk();
+    let mut requests = Some(requests);
+    let mut verdicts = None;
+    while let Some(row) = sent.recv().await {
+        let (row, route) = match row {
+            UnderWay::Here(row) => {
+                told.here(&row)?;
+                continue;
+            }
+            UnderWay::Sent(row, route) => (row, route),
+        };
+        // A sheet without a lead to send calls nobody.
+        if let Some(requests) = requests.take() {
+            verdicts = Some(node.call(desk.push_leads(requests)).await?);
+        }
+        let stream = verdicts
+            .as_mut()
+            .ok_or_else(|| node.nonsense("fewer verdicts than leads"))?;
+        let verdict = next(node, stream, &row).await?;
+        told.there(row, route, verdict)
+            .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
+    }
+    Ok(())
+}
+
+async fn send(
+    mut grounds: Option<pb::Grounds>,
+    mut rows: mpsc::Receiver<RowVerdict>,
     requests: mpsc::Sender<pb::PushLeadsRequest>,
-    window: &Semaphore,
+    under_way: mpsc::Sender<UnderWay>,
 ) {
-    let mut grounds = node.grounds();
-    for row in rows {
-        let Some(parsed) = &row.parsed else { continue };
-        let Ok(permit) = window.acquire().await else {
+    while let Some(mut row) = rows.recv().await {
+        // Room for a row is given back when it has been reported.
+        let Ok(room) = under_way.reserve().await else {
             return;
         };
-        // The verdict gives it back.
-        permit.forget();
+        let Some(parsed) = row.parsed.take() else {
+            room.send(UnderWay::Here(row));
+            continue;
+        };
         let request = pb::PushLeadsRequest {
             grounds: grounds.take(),
             row: row.place.nth.into(),
             lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
         };
-        if requests.send(request).await.is_err() {
+        let is_taken = requests.send(request).await.is_ok();
+        // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
+        room.send(UnderWay::Sent(row, parsed.route));
+        if !is_taken {
             return;
         }
     }
@@ -178,7 +231,7 @@ struct Told<'a, 'out> {
     report: &'a mut Report<'out>,
     outputs: &'a mut Outputs,
     /// By the row's number in the file, for the rows further down that repeat it.
-    lead_ids: HashMap<u32, String>,
+    lead_ids: HashMap<u32, RecordId>,
     bar: &'a indicatif::ProgressBar,
 }
 
@@ -190,7 +243,9 @@ impl Told<'_, '_> {
             .as_ref()
             .filter(|_| row.verdict == Verdict::Duplicate);
         let added = Added {
-            lead_id: first.and_then(|first| self.lead_ids.get(&first.nth).cloned()),
+            lead_id: first
+                .and_then(|first| self.lead_ids.get(&first.nth))
+                .map(ToString::to_string),
             reasons: Vec::new(),
         };
         self.row(row, added, None)
@@ -199,7 +254,8 @@ impl Told<'_, '_> {
     /// A row that the node decided; no failure where its answer means nothing.
     fn there(
         &mut self,
-        row: &RowVerdict,
+        mut row: RowVerdict,
+        route: Jurisdiction,
         answer: pb::PushLeadsResponse,
     ) -> Result<(), Option<Failure>> {
         let verdict = match pb::Verdict::try_from(answer.verdict) {
@@ -212,35 +268,27 @@ impl Told<'_, '_> {
         if lead_id.is_none() && verdict != Verdict::Reject {
             return Err(None);
         }
-        let lead_id = lead_id.map(|id| id.to_string());
-        if let Some(id) = &lead_id {
-            self.lead_ids.insert(row.place.nth, id.clone());
+        if let Some(id) = lead_id {
+            self.lead_ids.insert(row.place.nth, id);
         }
-        let mut merged = RowVerdict {
-            verdict,
-            parsed: None,
-            ..row.clone()
-        };
+        row.verdict = verdict;
         let mut reasons = Vec::new();
         for reason in answer.reasons {
             match known(&reason) {
-                Some(finding) if merged.findings.contains(&finding) => {}
-                Some(finding) => merged.findings.push(finding),
+                Some(finding) if row.findings.contains(&finding) => {}
+                Some(finding) => row.findings.push(finding),
                 None => reasons.push(foreign(&reason)),
             }
         }
-        Finding::sort(&mut merged.findings);
+        Finding::sort(&mut row.findings);
         // Only what was taken has an entry.
         let acknowledged = lead_id.is_some().then(|| Acknowledged {
             log_index: answer.log_index,
-            destination: row
-                .parsed
-                .as_ref()
-                .map_or_else(String::new, |p| p.route.to_string()),
+            destination: route.to_string(),
         });
+        let lead_id = lead_id.map(|id| id.to_string());
         let added = Added { lead_id, reasons };
-        self.row(&merged, added, acknowledged.as_ref())
-            .map_err(Some)
+        self.row(&row, added, acknowledged.as_ref()).map_err(Some)
     }
 
     fn row(
@@ -291,6 +339,10 @@ mod tests {
     use std::sync::Arc;
 
     const ID: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+
+    fn to() -> Jurisdiction {
+        "440000".parse().unwrap()
+    }
 
     fn place(row: u32) -> Place {
         Place {
@@ -343,7 +395,7 @@ mod tests {
             lead_ids: HashMap::new(),
             bar: &bar,
         });
-        report.finish(0).unwrap();
+        report.finish().unwrap();
         let lines = String::from_utf8(out).unwrap();
         lines
             .lines()
@@ -360,7 +412,7 @@ mod tests {
             ];
             let mut first = row(2, Verdict::Accept, None);
             first.findings = vec![Finding::new(Column::Phone, FindingCode::Normalised)];
-            told.there(&first, answer(pb::Verdict::Accept, ID, reasons))
+            told.there(first, to(), answer(pb::Verdict::Accept, ID, reasons))
                 .unwrap();
             told.here(&row(3, Verdict::Duplicate, Some(2))).unwrap();
             told.here(&row(4, Verdict::Reject, Some(2))).unwrap();
@@ -377,15 +429,23 @@ mod tests {
         let rows = told(|told| {
             let changed = vec![reason("number", "changed_content")];
             let accepted = row(2, Verdict::Accept, None);
-            told.there(&accepted, answer(pb::Verdict::Reject, "", changed))
-                .unwrap();
+            told.there(
+                accepted.clone(),
+                to(),
+                answer(pb::Verdict::Reject, "", changed),
+            )
+            .unwrap();
             assert!(
-                told.there(&accepted, answer(pb::Verdict::Accept, "", vec![]))
-                    .is_err(),
+                told.there(
+                    accepted.clone(),
+                    to(),
+                    answer(pb::Verdict::Accept, "", vec![])
+                )
+                .is_err(),
                 "an accepted lead has an id"
             );
             assert!(
-                told.there(&accepted, answer(pb::Verdict::Unspecified, ID, vec![]))
+                told.there(accepted, to(), answer(pb::Verdict::Unspecified, ID, vec![]))
                     .is_err()
             );
         });

@@ -1,6 +1,6 @@
 //! `--receipt OUT.xlsx`: the receipt of a push, 回执单.
 
-use super::rejected::faults;
+use super::{rejected::faults, sheet_failure};
 use crate::{
     cli::{
         client::Connection,
@@ -11,8 +11,8 @@ use crate::{
         print::{self, plain, redacted},
         words::{purpose_label, standing, state_label},
     },
-    domain::{Column, FindingCode, Lang, LeadState, ResidentNumber, Timestamp},
-    intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Verdict},
+    domain::{Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp},
+    intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Sheet, Verdict, check},
     note::SignedCheckpoint,
     record::pb,
 };
@@ -75,8 +75,8 @@ impl ReceiptSheet {
         }
         Err(Failure::new(
             Exit::BadData,
-            "读取过程中文件被改动；什么都没有发送，请关闭其他程序后重做",
-            "the file changed while it was read; nothing was sent: close it elsewhere and begin again",
+            "读取过程中文件被改动；请关闭其他程序后重做，已发送的不会重复",
+            "the file changed while it was read: close it elsewhere and begin again, nothing is sent twice",
         )
         .at(pushed.display()))
     }
@@ -136,28 +136,35 @@ impl ReceiptSheet {
         }
     }
 
-    /// What is left after the push broke off: no answer came for rows that were to be sent.
-    fn rest(&mut self, rows: &[RowVerdict]) {
-        for row in rows.get(self.told..).unwrap_or_default() {
+    /// What is left after the push broke off: no answer came for rows that were to be sent. The file is read again, for rows
+    /// are not kept in memory.
+    fn rest(&mut self, pushed: &Path, rules: &LeadRules<'_>) -> Result<(), Failure> {
+        self.unchanged(pushed)?;
+        let sheet = Sheet::open(pushed).map_err(|error| sheet_failure(&error, pushed))?;
+        for row in check(sheet, rules).skip(self.told) {
             if row.parsed.is_some() {
-                let line = self.line(row, &Added::default(), Outcome::Unknown);
+                let line = self.line(&row, &Added::default(), Outcome::Unknown);
                 self.rows.push(line);
                 self.told += 1;
             } else {
-                self.row(row, &Added::default(), None);
+                self.row(&row, &Added::default(), None);
             }
         }
+        Ok(())
     }
 
     /// Writes the receipt, whether or not the push came to its end.
     pub(super) async fn keep(
         mut self,
         node: &Connection,
-        rows: &[RowVerdict],
+        pushed: &Path,
+        rules: &LeadRules<'_>,
         broken_off: Option<&Failure>,
         context: &Context<'_>,
     ) -> Result<(), Failure> {
-        self.rest(rows);
+        if broken_off.is_some() {
+            self.rest(pushed, rules)?;
+        }
         let lang = self.lang;
         // A node that is gone is not asked again: what it acknowledged stands.
         let proof = if broken_off.is_none() {
@@ -269,10 +276,7 @@ fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
 
 /// The sheet's own number of a row; empty where it holds what is no number of a lead: a name, a citizen number, a phone.
 fn number(row: &RowVerdict) -> String {
-    let written = match &row.parsed {
-        Some(parsed) => parsed.lead.number(),
-        None => cell(row, Column::Number).unwrap_or_default(),
-    };
+    let written = cell(row, Column::Number).unwrap_or_default().trim();
     let personal = [
         Column::Name,
         Column::ResidentNumber,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         print::{self, plain, rfc3339},
-        words::reason_label,
+        words::{reason_label, refusal_label},
     },
     desk::ReferralState,
     domain::{
@@ -110,6 +110,7 @@ pub(super) fn standing(summary: &pb::ReferralSummary, lang: Lang) -> String {
     let reason =
         record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
+    let refusal = refusal.map(|word| refusal_label(word, lang));
     plain(&match (reason.or(refusal), lang) {
         (None, _) => label.to_owned(),
         (Some(more), Lang::Zh) => format!("{label}（{more}）"),

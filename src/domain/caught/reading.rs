@@ -167,7 +167,17 @@ impl Reading {
     }
 
     fn day(&mut self) -> Option<Date> {
-        let day = self.read(Column::CaughtOn, FindingCode::MissingValue, read_date)?;
+        let text = &self.fields.caught_on;
+        if text.is_empty() {
+            return None;
+        }
+        let day = match read_date(text) {
+            Ok(day) => day,
+            Err(code) => {
+                self.found(Column::CaughtOn, code);
+                return None;
+            }
+        };
         if day.to_string() != self.fields.caught_on {
             self.found(Column::CaughtOn, FindingCode::Normalised);
         }

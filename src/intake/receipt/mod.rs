@@ -116,8 +116,8 @@ const WIDTHS: [f64; COLUMNS] = [14.0, 7.0, 18.0, 16.0, 39.0, 10.0, 10.0, 26.0, 4
 const COLUMNS: usize = 9;
 const LAST_COLUMN: u16 = 8;
 
-/// The receipt as a workbook. Memory does not grow with its rows; they are kept in files without a name in `directory` until
-/// it is saved.
+/// The receipt as a workbook. Its cells are kept in a file without a name in `directory` until it is saved; in memory stays
+/// only how high its rows are.
 ///
 /// # Errors
 /// The directory cannot be written.

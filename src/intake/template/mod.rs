@@ -36,9 +36,24 @@ pub fn template(lang: Lang) -> Result<Workbook, XlsxError> {
     Ok(workbook)
 }
 
+/// True for the name of one of the pages beside the one to fill.
+pub(super) fn is_side_page(name: &str) -> bool {
+    [Lang::Zh, Lang::En]
+        .into_iter()
+        .any(|lang| [guide_name(lang), lists_name(lang)].contains(&name))
+}
+
+const fn guide_name(lang: Lang) -> &'static str {
+    lang.pick("填写说明", "how to fill")
+}
+
+const fn lists_name(lang: Lang) -> &'static str {
+    lang.pick("选项", "lists")
+}
+
 /// The hidden page: values of the drop-downs, one list a column. Excel takes no list longer than 255 characters in place.
 fn write_lists(sheet: &mut Worksheet, lang: Lang) -> Result<Vec<Placed>, XlsxError> {
-    let name = lang.pick("选项", "lists");
+    let name = lists_name(lang);
     sheet.set_name(name)?.set_hidden(true);
     let mut placed = Vec::new();
     let all = Column::ALL.iter();
@@ -222,7 +237,7 @@ fn write_guide(sheet: &mut Worksheet, lang: Lang) -> Result<(), XlsxError> {
     let name = page::cell().set_bold();
     let head = page::strong_header();
     sheet
-        .set_name(lang.pick("填写说明", "how to fill"))?
+        .set_name(guide_name(lang))?
         .set_landscape()
         .set_paper_size(page::A4)
         .set_print_fit_to_pages(1, 0)

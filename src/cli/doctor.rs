@@ -1,0 +1,287 @@
+//! `yichuan doctor`: what of a stopped node's directory is sound, and a repaired copy of it.
+
+use super::{
+    context::Context,
+    exit::{Exit, Failure},
+    print::{self, Format, plain, progress},
+};
+use crate::{
+    config::Config,
+    domain::Lang,
+    log::OpenError,
+    node::doctor::{
+        DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine, repair,
+    },
+    store::LockError,
+};
+use clap::Args;
+use serde::Serialize;
+use std::{
+    env,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// 检查修复 / Examine the directory of a stopped node, or copy what is proved of it into a fresh one. Never changes it.
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// 新目录 / Copy all that is proved into this directory, which must not be there yet.
+    #[arg(long, value_name = "DIR")]
+    repair_into: Option<PathBuf>,
+    /// 他处副本 / Take damaged entries from this export, or from this copy of the data directory, where they prove to be
+    /// those that were signed. May be repeated.
+    #[arg(long, value_name = "DIR", requires = "repair_into")]
+    from: Vec<PathBuf>,
+    /// 工作目录 / Where copies are made and removed again; takes as much room as the store. Else the system's.
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    args: &DoctorArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let scratch = args.scratch.clone().unwrap_or_else(env::temp_dir);
+    let bar = progress(0, context.lang(), "检查", "examining");
+    let advance = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let (examination, into) = match &args.repair_into {
+        None => (examine(&config, &scratch, advance), None),
+        Some(into) => {
+            let options = RepairOptions {
+                into: into.clone(),
+                from: args.from.clone(),
+                scratch,
+            };
+            let repaired = repair(&config, &options, advance);
+            match repaired {
+                Ok(Repaired { examination, done }) => (Ok(examination), Some((into, done))),
+                Err(error) => (Err(error), None),
+            }
+        }
+    };
+    bar.finish_and_clear();
+    let found = examination.map_err(|error| failure(&error))?;
+    let commands = commands(&found, &config, into);
+    match context.format() {
+        Format::Json => print::json(out, &Report::of(&found, &commands))?,
+        Format::Table => table(&found, &commands, context.lang(), out)?,
+    }
+    verdict(&found, &config, into)
+}
+
+/// What to type next, in order.
+fn commands(found: &Examination, config: &Config, into: Option<(&PathBuf, bool)>) -> Vec<String> {
+    let (program, data) = (
+        format!("yichuan --config {}", config.path.display()),
+        config.data.display(),
+    );
+    match into {
+        Some((into, true)) => vec![
+            format!("mv {data} {data}.damaged"),
+            format!("mv {} {data}", into.display()),
+            format!("{program} serve"),
+        ],
+        Some((_, false)) => Vec::new(),
+        None if found.is_sound() => Vec::new(),
+        None if found.only_views() => vec![format!("{program} audit replay --rebuild --write")],
+        None if is_lost(found) && found.lost.is_empty() => Vec::new(),
+        None if is_lost(found) => vec![format!(
+            "{program} doctor --repair-into {data}.repaired --from EXPORT_OR_COPY"
+        )],
+        None => vec![format!("{program} doctor --repair-into {data}.repaired")],
+    }
+}
+
+/// Whether something is gone without which the log does not go on.
+fn is_lost(found: &Examination) -> bool {
+    let of_log = |found: &&Finding| found.state == State::Lost && found.part != Part::Payloads;
+    found.findings.iter().any(|found| of_log(&found))
+}
+
+fn verdict(
+    found: &Examination,
+    config: &Config,
+    into: Option<(&PathBuf, bool)>,
+) -> Result<Exit, Failure> {
+    let data = config.data.display();
+    let lost = ranges(found);
+    if is_lost(found) {
+        let (zh, en) = if lost.is_empty() {
+            (
+                format!("{data}：已有部分损坏且此处无从修复，见上表；请从其备份恢复后再执行"),
+                format!(
+                    "{data}: what the table calls lost cannot be repaired from here; restore it from its backup and run \
+                         this again"
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "{data}：已签名公布的条目 {lost} 已丢失。此日志不得继续写入：保留该目录，用 --from \
+                     给出含这些条目的导出或数据目录副本；若都没有，只能另起后继日志"
+                ),
+                format!(
+                    "{data}: entries {lost} were signed and published, and are lost. This log must not go on: keep the \
+                     directory, and name exports or copies of the data directory that have them with --from; where there \
+                     are none, only a successor log can follow"
+                ),
+            )
+        };
+        return Err(Failure::new(Exit::BadData, zh, en));
+    }
+    match into {
+        Some(_) if found.state(Part::Payloads) == Some(State::Lost) => Ok(Exit::SomeRejected),
+        Some(_) => Ok(Exit::Done),
+        None if found.is_sound() => Ok(Exit::Done),
+        None => Err(Failure::new(
+            Exit::BadData,
+            format!("{data}：有损坏，但日志可以修复，修复命令见上；该目录未作改动"),
+            format!(
+                "{data}: damaged, and can be repaired with the command above; nothing was changed"
+            ),
+        )),
+    }
+}
+
+fn ranges(found: &Examination) -> String {
+    let mut texts: Vec<_> = found
+        .lost
+        .iter()
+        .take(10)
+        .map(|range| format!("{}..{}", range.start, range.end))
+        .collect();
+    if found.lost.len() > texts.len() {
+        texts.push("…".to_owned());
+    }
+    texts.join(", ")
+}
+
+fn failure(error: &DoctorError) -> Failure {
+    let exit = match error {
+        DoctorError::Lock(LockError::Held { .. }) => {
+            return Failure::of(Exit::Unreachable, error).hint(
+                "只能检查已停止的节点：先停止该节点（TERM），再执行本命令",
+                "only a stopped node is examined: stop it (TERM), then run this again",
+            );
+        }
+        DoctorError::Files(_)
+        | DoctorError::Log(OpenError::WrongKey { .. } | OpenError::WrongOrigin { .. }) => {
+            Exit::Configuration
+        }
+        DoctorError::Exists(_) => Exit::Refused,
+        DoctorError::Store(_)
+        | DoctorError::Log(_)
+        | DoctorError::Leaves(_)
+        | DoctorError::Vault(_)
+        | DoctorError::Views(_)
+        | DoctorError::Export { .. } => Exit::BadData,
+        DoctorError::Lock(LockError::Io { .. })
+        | DoctorError::Io { .. }
+        | DoctorError::Copy { .. }
+        | DoctorError::Row(_) => Exit::Internal,
+    };
+    Failure::of(exit, error)
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    sound: bool,
+    origin: &'a str,
+    entries: u64,
+    parts: Vec<JsonPart<'a>>,
+    lost: Vec<[u64; 2]>,
+    commands: &'a [String],
+}
+
+#[derive(Serialize)]
+struct JsonPart<'a> {
+    part: &'static str,
+    state: &'static str,
+    what: &'a str,
+}
+
+impl<'a> Report<'a> {
+    fn of(found: &'a Examination, commands: &'a [String]) -> Self {
+        let part = |found: &'a Finding| JsonPart {
+            part: part_name(found.part).1,
+            state: state_name(found.state).1,
+            what: &found.what,
+        };
+        let lost = found.lost.iter().map(|range| [range.start, range.end]);
+        Self {
+            sound: found.is_sound(),
+            origin: &found.origin,
+            entries: found.entries,
+            parts: found.findings.iter().map(part).collect(),
+            lost: lost.collect(),
+            commands,
+        }
+    }
+}
+
+fn table(
+    found: &Examination,
+    commands: &[String],
+    lang: Lang,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut table = print::table(lang, ["部分", "状态", "说明"], ["part", "state", "what"]);
+    for Finding { part, state, what } in &found.findings {
+        let ((part_zh, part_en), (state_zh, state_en)) = (part_name(*part), state_name(*state));
+        table.add_row([
+            lang.pick(part_zh, part_en).replace('_', " "),
+            lang.pick(state_zh, state_en).replace('_', " "),
+            plain(what),
+        ]);
+    }
+    let (origin, entries) = (&found.origin, found.entries);
+    writeln!(out, "{table}")?;
+    match lang {
+        Lang::Zh => writeln!(out, "{origin}：{entries} 条")?,
+        Lang::En => writeln!(out, "{origin}: {entries} entries")?,
+    }
+    for command in commands {
+        writeln!(out, "  {command}")?;
+    }
+    Ok(())
+}
+
+/// In Chinese, and in English as in JSON.
+const fn part_name(part: Part) -> (&'static str, &'static str) {
+    match part {
+        Part::LogKey => ("日志密钥", "log_key"),
+        Part::BucketKeys => ("内容密钥", "bucket_keys"),
+        Part::Checkpoint => ("检查点文件", "checkpoint"),
+        Part::Store => ("存储", "store"),
+        Part::Log => ("日志", "log"),
+        Part::Dispatches => ("发件索引", "dispatches"),
+        Part::Outbox => ("发件箱", "outbox"),
+        Part::Payloads => ("加密内容", "payloads"),
+        Part::Witness => ("对方检查点", "witness"),
+        Part::RevocationLists => ("吊销列表", "revocation_lists"),
+        Part::Views => ("视图", "views"),
+    }
+}
+
+const fn state_name(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Sound => ("完好", "sound"),
+        State::Damaged => ("损坏，可修复", "damaged"),
+        State::Lost => ("丢失", "lost"),
+        State::NotExamined => ("未检查", "not_examined"),
+    }
+}
+
+/// What to type where a node does not start, because of what is on its disk.
+pub(super) fn hint(failure: Failure, config: &Path) -> Failure {
+    let command = format!("yichuan --config {} doctor", config.display());
+    failure.hint(
+        &format!("{command} 说明何处损坏、如何修复，不改动该目录"),
+        &format!("{command} says what is damaged and how to repair it, and changes nothing"),
+    )
+}

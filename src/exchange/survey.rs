@@ -1,0 +1,314 @@
+//! Whether the primary rows beside the log are those that follow from its entries. They lie outside the tree, so no root
+//! speaks for them; the entries do.
+
+use super::DispatchRow;
+use crate::{
+    domain::{DispatchId, Jurisdiction},
+    merkle::leaf_hash,
+    note::{Checkpoint, VerifierKey},
+    record::{DispatchSent, Entry, Kind, Received, checkpoint_from_bytes, checkpoint_to_bytes},
+    seal::{self, Keyring},
+    store::{Order, Row, Store, StoreError, keys, long, tables},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many payloads are named. All are counted.
+const MOST_NAMED: usize = 100;
+/// How many rows are counted at once.
+const ROWS_AT_ONCE: usize = 512;
+
+/// What is wrong with rows that follow from the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowReport {
+    /// Rows that find a dispatch by its id: missing, changed or made up.
+    pub dispatches: u64,
+    /// The same of refused dispatches.
+    pub refusals: u64,
+    /// The same of dispatches that wait for their receipt.
+    pub outbox: u64,
+    /// Entries whose payload is damaged, the first hundred.
+    pub payloads: Vec<u64>,
+    /// How many they are.
+    pub payload_count: u64,
+    /// Partners whose newest verified checkpoint is damaged, or older than what the log holds of it.
+    pub witness: BTreeSet<Jurisdiction>,
+}
+
+impl RowReport {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Goes over the entries of a log and compares the rows beside it. Memory grows with the dispatches that wait for their
+/// receipt, and with partners.
+pub struct RowSurvey<'a> {
+    store: &'a dyn Store,
+    /// Copies of the store that may have what is damaged in it.
+    spares: &'a [&'a dyn Store],
+    own: Jurisdiction,
+    ring: Option<&'a Keyring>,
+    report: RowReport,
+    dispatches: u64,
+    refusals: u64,
+    unanswered: BTreeMap<u64, (Jurisdiction, DispatchId)>,
+    shown: BTreeMap<Jurisdiction, (Checkpoint, [u8; 64])>,
+}
+
+impl<'a> RowSurvey<'a> {
+    /// Of the rows in `store`. Without `ring`, payloads are not looked at.
+    pub fn new(
+        store: &'a dyn Store,
+        spares: &'a [&'a dyn Store],
+        own: Jurisdiction,
+        ring: Option<&'a Keyring>,
+    ) -> Self {
+        Self {
+            store,
+            spares,
+            own,
+            ring,
+            report: RowReport::default(),
+            dispatches: 0,
+            refusals: 0,
+            unanswered: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the entry at `index`, and answers with the rows that follow from it alone, as they should be. An entry that
+    /// does not decode has none.
+    pub fn take(&mut self, index: u64, leaf: &[u8]) -> Vec<Row> {
+        let Ok(entry) = Entry::decode(leaf) else {
+            return Vec::new();
+        };
+        let mut rows = Vec::new();
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "rows beside the log follow from entries about dispatches alone"
+        )]
+        match entry.kind {
+            Kind::DispatchSent(sent) => {
+                self.unanswered.insert(index, (sent.to, sent.dispatch_id));
+                let row = DispatchRow {
+                    index,
+                    leaf_hash: leaf_hash(leaf),
+                    record: sent.record,
+                };
+                self.dispatch(self.own, sent.dispatch_id, row, &mut rows);
+                self.payload(index, &sent, &mut rows);
+            }
+            Kind::DispatchReceived(received) => {
+                self.show(&received.checkpoint, &received.signature);
+                let Some(sent) = sent_in(&received) else {
+                    return rows;
+                };
+                let row = DispatchRow {
+                    index,
+                    leaf_hash: received.leaf_hash(),
+                    record: sent.record,
+                };
+                self.dispatch(sent.from, sent.dispatch_id, row, &mut rows);
+                self.payload(index, &sent, &mut rows);
+            }
+            Kind::DispatchRefused { received, .. } => {
+                self.show(&received.checkpoint, &received.signature);
+                self.refusal(index, &received, &mut rows);
+            }
+            Kind::ReceiptLogged {
+                sent_index, proof, ..
+            }
+            | Kind::RefusalLogged {
+                sent_index, proof, ..
+            } => {
+                self.unanswered.remove(&sent_index);
+                self.show(&proof.checkpoint, &proof.signature);
+            }
+            Kind::ReferralDrafted(drafted) => self.payload(index, &drafted, &mut rows),
+            _ => {}
+        }
+        rows
+    }
+
+    /// Compares what follows from all entries together, and answers with the report and those rows, as they should be:
+    /// outbox and witness. `partners` are the keys of the partners' logs.
+    ///
+    /// # Errors
+    /// The store failed while rows were counted.
+    pub fn finish(
+        mut self,
+        partners: &BTreeMap<Jurisdiction, VerifierKey>,
+    ) -> Result<(RowReport, Vec<Row>), StoreError> {
+        let mut rows = Vec::new();
+        for (index, (to, id)) in std::mem::take(&mut self.unanswered) {
+            let row = (tables::outbox(to, index).to_vec(), id.as_bytes().to_vec());
+            self.report.outbox += u64::from(!self.holds(&row));
+            rows.push(row);
+        }
+        let due = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        self.report.outbox += self.count(tables::OUTBOXES)?.saturating_sub(due);
+        let surplus = self.count(tables::DISPATCHES)?;
+        self.report.dispatches += surplus.saturating_sub(self.dispatches);
+        let surplus = self.count(tables::REFUSALS)?;
+        self.report.refusals += surplus.saturating_sub(self.refusals);
+        for (code, key) in partners {
+            rows.extend(self.witness(*code, key));
+        }
+        Ok((self.report, rows))
+    }
+
+    fn holds(&self, (key, value): &Row) -> bool {
+        self.store.get(key).ok().flatten().as_ref() == Some(value)
+    }
+
+    fn dispatch(
+        &mut self,
+        from: Jurisdiction,
+        id: DispatchId,
+        row: DispatchRow,
+        rows: &mut Vec<Row>,
+    ) {
+        let row = (tables::dispatch(from, id).to_vec(), row.to_bytes());
+        self.dispatches += 1;
+        self.report.dispatches += u64::from(!self.holds(&row));
+        rows.push(row);
+    }
+
+    fn refusal(&mut self, index: u64, received: &Received, rows: &mut Vec<Row>) {
+        let Some(from) = owner(&received.checkpoint.origin) else {
+            return;
+        };
+        let row = (
+            super::inbox::refusal_key(from, received).to_vec(),
+            index.to_be_bytes().to_vec(),
+        );
+        self.refusals += 1;
+        self.report.refusals += u64::from(!self.holds(&row));
+        rows.push(row);
+    }
+
+    /// The rows of a payload, whole, from the store or from a spare.
+    fn payload(&mut self, index: u64, sent: &DispatchSent, rows: &mut Vec<Row>) {
+        let sound = std::iter::once(&self.store)
+            .chain(self.spares)
+            .position(|store| self.payload_opens(*store, index, sent));
+        if sound != Some(0) {
+            self.report.payload_count += 1;
+            if self.report.payloads.len() < MOST_NAMED {
+                self.report.payloads.push(index);
+            }
+        }
+        // Half a payload would keep the views from being made: with neither half it reads as erased.
+        let Some(at) = sound else {
+            return;
+        };
+        let spare = at.checked_sub(1).and_then(|at| self.spares.get(at));
+        let store = spare.unwrap_or(&self.store);
+        let key = tables::payload_key(sent.terms.purge_month.number(), index);
+        if let Ok(Some(wrapped)) = store.get(&key) {
+            rows.push((key.to_vec(), wrapped));
+        }
+        let base = tables::payload(index);
+        let end = keys::after(&base).unwrap_or_default();
+        let parts = store.range(&base, &end, Order::Ascending, usize::from(u16::MAX));
+        rows.extend(parts.unwrap_or_default());
+    }
+
+    /// Whether the ciphertext is what the entry says, and its key unwraps. Where the month's key is destroyed there is
+    /// nothing to keep.
+    fn payload_opens(&self, store: &dyn Store, index: u64, sent: &DispatchSent) -> bool {
+        let month = sent.terms.purge_month;
+        let Some(ring) = self.ring else {
+            return true;
+        };
+        let Some(bucket) = ring.bucket(month) else {
+            return true;
+        };
+        let wrapped = store.get(&tables::payload_key(month.number(), index));
+        let Ok(Some(wrapped)) = wrapped else {
+            return false;
+        };
+        let ciphertext = long::join(&tables::payload(index), |key| store.get(key));
+        let Ok(Some(ciphertext)) = ciphertext else {
+            return false;
+        };
+        bucket.unwrap(&wrapped, sent.dispatch_id).is_ok()
+            && seal::sha256(&ciphertext) == sent.ciphertext_sha256
+    }
+
+    /// A partner's checkpoint that an entry rests on: the witness is never older.
+    fn show(&mut self, checkpoint: &Checkpoint, signature: &[u8; 64]) {
+        let Some(partner) = owner(&checkpoint.origin) else {
+            return;
+        };
+        let newest = self.shown.get(&partner);
+        let newer = newest.is_none_or(|(newest, _)| {
+            newest.origin != checkpoint.origin || newest.size < checkpoint.size
+        });
+        if newer {
+            let shown = (checkpoint.clone(), *signature);
+            self.shown.insert(partner, shown);
+        }
+    }
+
+    /// The witness row of a partner: as stored where it verifies and is new enough, else from the entries.
+    fn witness(&mut self, partner: Jurisdiction, key: &VerifierKey) -> Option<Row> {
+        let row = tables::witness(partner).to_vec();
+        let stored = self.store.get(&row);
+        let kept = stored.as_ref().ok().and_then(Option::as_ref);
+        let verified = kept
+            .and_then(|bytes| checkpoint_from_bytes(bytes).ok())
+            .and_then(|(checkpoint, signature)| key.verify_parts(&checkpoint, &signature).ok());
+        let shown = self
+            .shown
+            .get(&partner)
+            .and_then(|(checkpoint, signature)| key.verify_parts(checkpoint, signature).ok());
+        let sound = match (&verified, &shown) {
+            (Some(verified), Some(shown)) => verified.size() >= shown.size(),
+            (None, Some(_)) => false,
+            // A partner under a new key may have left the row of its old log.
+            (Some(_), None) => true,
+            (None, None) => {
+                matches!(stored, Ok(None)) || kept.is_some_and(|b| names_another(b, key))
+            }
+        };
+        if sound {
+            return kept.map(|bytes| (row, bytes.clone()));
+        }
+        self.report.witness.insert(partner);
+        shown.map(|shown| (row, checkpoint_to_bytes(&shown)))
+    }
+
+    fn count(&self, (from, to): ([u8; 1], [u8; 1])) -> Result<u64, StoreError> {
+        let (mut next, mut count) = (from.to_vec(), 0);
+        loop {
+            let rows = self
+                .store
+                .range(&next, &to, Order::Ascending, ROWS_AT_ONCE)?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(count);
+            };
+            count += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            next = [last.as_slice(), &[0]].concat();
+        }
+    }
+}
+
+/// Whether the bytes are a checkpoint of another log than the key's.
+fn names_another(bytes: &[u8], key: &VerifierKey) -> bool {
+    checkpoint_from_bytes(bytes).is_ok_and(|(checkpoint, _)| checkpoint.origin != key.name())
+}
+
+/// The dispatch that was received.
+fn sent_in(received: &Received) -> Option<DispatchSent> {
+    let Kind::DispatchSent(sent) = Entry::decode(&received.sender_entry).ok()?.kind else {
+        return None;
+    };
+    Some(sent)
+}
+
+/// The jurisdiction whose log has this origin.
+fn owner(origin: &str) -> Option<Jurisdiction> {
+    origin.split_once('.')?.0.parse().ok()
+}

@@ -1,0 +1,237 @@
+//! Records of comma-separated text (RFC 4180), one at a time, in bounded memory.
+
+use super::{
+    RawRow, SheetError,
+    cell::Cell,
+    guard::{MAX_COLUMNS, MAX_ROW_BYTES},
+    text::{Pieces, Text},
+};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+/// What may stand between two fields, the likeliest first.
+pub(super) const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+
+/// The records of a text. They are numbered as a spreadsheet program numbers the rows that it shows: a blank line counts,
+/// a line break inside quotation marks does not. (Line numbers of CSV readers are one low where lines end in CR LF.)
+pub(super) struct Records<'a> {
+    pieces: Pieces<'a>,
+    encoding: &'static str,
+    reader: Reader,
+    /// Decoded and not yet read.
+    piece: Vec<u8>,
+    at: usize,
+    /// The record that is being read, or was read last.
+    record: u32,
+    fields: Box<[u8]>,
+    ends: Box<[usize]>,
+    is_after_cr: bool,
+    is_ended: bool,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(text: &'a Text, delimiter: u8) -> Self {
+        Self {
+            pieces: text.pieces(),
+            encoding: text.encoding(),
+            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            piece: Vec::new(),
+            at: 0,
+            record: 0,
+            fields: vec![0; MAX_ROW_BYTES].into_boxed_slice(),
+            ends: vec![0; MAX_COLUMNS + 1].into_boxed_slice(),
+            is_after_cr: false,
+            is_ended: false,
+        }
+    }
+
+    /// The next record that has anything in it; none after the last.
+    pub(super) fn next(&mut self) -> Result<Option<RawRow>, SheetError> {
+        loop {
+            if !self.begin()? {
+                return Ok(None);
+            }
+            let (bytes, fields) = self.read()?;
+            let row = self.row(bytes, fields);
+            if !row.cells.is_empty() {
+                return Ok(Some(row));
+            }
+        }
+    }
+
+    /// Goes to where a record begins, counting blank lines; false at the end.
+    fn begin(&mut self) -> Result<bool, SheetError> {
+        self.record = self.record.saturating_add(1);
+        loop {
+            let Some(byte) = self.peek()? else {
+                return Ok(false);
+            };
+            match byte {
+                // The second half of the line end before.
+                b'\n' if self.is_after_cr => {}
+                b'\n' | b'\r' => self.record = self.record.saturating_add(1),
+                _ => return Ok(true),
+            }
+            self.is_after_cr = byte == b'\r';
+            self.at += 1;
+        }
+    }
+
+    /// The next byte, if there is one.
+    fn peek(&mut self) -> Result<Option<u8>, SheetError> {
+        loop {
+            if let Some(byte) = self.piece.get(self.at) {
+                return Ok(Some(*byte));
+            }
+            if self.is_ended {
+                return Ok(None);
+            }
+            self.at = 0;
+            self.piece.clear();
+            match self.pieces.next() {
+                Ok(Some(piece)) => self.piece.extend_from_slice(piece),
+                Ok(None) => self.is_ended = true,
+                Err(_) => {
+                    return Err(SheetError::BadText {
+                        record: self.record,
+                        encoding: self.encoding,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Reads a record, and says how many bytes and fields it has.
+    fn read(&mut self) -> Result<(usize, usize), SheetError> {
+        let (mut written, mut ended) = (0, 0);
+        let mut has_closed = false;
+        loop {
+            let row = self.record;
+            let is_more = self.peek()?.is_some();
+            let input = match self.piece.get(self.at..) {
+                Some(input) if is_more => input,
+                // The last record may lack its line end. If it does not end with one, a quotation mark is open.
+                _ if !has_closed => {
+                    has_closed = true;
+                    b"\n"
+                }
+                _ => return Err(SheetError::OpenQuote { record: row }),
+            };
+            let (Some(fields), Some(ends)) =
+                (self.fields.get_mut(written..), self.ends.get_mut(ended..))
+            else {
+                return Err(SheetError::LongRow { row });
+            };
+            let (result, read, bytes, count) = self.reader.read_record(input, fields, ends);
+            self.is_after_cr = read
+                .checked_sub(1)
+                .and_then(|last| input.get(last))
+                .is_some_and(|byte| *byte == b'\r');
+            if is_more {
+                self.at += read;
+            }
+            written += bytes;
+            ended += count;
+            match result {
+                ReadRecordResult::Record | ReadRecordResult::End => return Ok((written, ended)),
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => return Err(SheetError::LongRow { row }),
+                ReadRecordResult::OutputEndsFull => {
+                    return Err(SheetError::TooManyColumns { row });
+                }
+            }
+        }
+    }
+
+    fn row(&self, bytes: usize, fields: usize) -> RawRow {
+        let text = self.fields.get(..bytes).unwrap_or_default();
+        let mut start = 0;
+        let mut cells = Vec::new();
+        for (end, at) in self.ends.iter().take(fields).zip(0..) {
+            let field = text.get(start..*end).unwrap_or_default();
+            start = *end;
+            // The text was decoded, and fields end where ASCII characters stand: nothing is ever replaced.
+            let field = String::from_utf8_lossy(field);
+            cells.extend(Cell::from_csv(&field).map(|cell| (at, cell)));
+        }
+        RawRow {
+            row: self.record,
+            cells,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Record = (u32, Vec<(u32, String)>);
+
+    fn records(text: &str, delimiter: u8) -> Result<Vec<Record>, SheetError> {
+        let text = Text::new(text.as_bytes().to_vec());
+        let mut records = Records::new(&text, delimiter);
+        let mut all = Vec::new();
+        while let Some(row) = records.next()? {
+            let cells = row.cells.iter();
+            all.push((
+                row.row,
+                cells.map(|(at, cell)| (*at, cell.as_written())).collect(),
+            ));
+        }
+        Ok(all)
+    }
+
+    fn numbers(text: &str) -> Vec<u32> {
+        let all = records(text, b',').unwrap();
+        all.into_iter().map(|(row, _)| row).collect()
+    }
+
+    #[test]
+    fn records_are_numbered_as_a_spreadsheet_shows_them() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a,b", "\"1\r\n1\",2", "", ",,", "3,4"].join(end);
+            assert_eq!(numbers(&text), [1, 2, 5], "{end:?}");
+            assert_eq!(numbers(&(text + end)), [1, 2, 5], "{end:?}");
+        }
+        assert_eq!(numbers("\n\r\n\na"), [4]);
+        assert_eq!(numbers(""), [0; 0]);
+        // Where the decoder's pieces end makes no difference.
+        for padding in 16_360..16_390 {
+            let text = format!("{}\r\n\r\n\"x\r\ny\",2\r\nz", "x".repeat(padding));
+            assert_eq!(numbers(&text), [1, 3, 4], "{padding}");
+        }
+    }
+
+    #[test]
+    fn fields_keep_what_is_in_quotation_marks() {
+        let cell = |at, text: &str| (at, text.to_owned());
+        assert_eq!(
+            records("a;\"b;\"\"c\"\"\nd\";;e", b';').unwrap(),
+            [(1, vec![cell(0, "a"), cell(1, "b;\"c\"\nd"), cell(3, "e")])]
+        );
+    }
+
+    #[test]
+    fn what_breaks_off_or_never_ends_is_refused_by_its_record() {
+        let open = records("a,b\r\n1,\"2\r\n3,4\r\n", b',');
+        assert!(matches!(open, Err(SheetError::OpenQuote { record: 2 })));
+        let open = records("a,b\r\n1,\"", b',');
+        assert!(matches!(open, Err(SheetError::OpenQuote { record: 2 })));
+        let long = records(&format!("a\n\"{}", "x\n".repeat(1 << 18)), b',');
+        assert!(matches!(long, Err(SheetError::LongRow { row: 2 })));
+        let wide = records(&format!("a\n{}", ",".repeat(1 << 20)), b',');
+        assert!(matches!(wide, Err(SheetError::TooManyColumns { row: 2 })));
+        let stray = Text::new(
+            "线索编号姓名性别备注,1\r\n1,2\r\n3,"
+                .bytes()
+                .chain([0xff])
+                .collect(),
+        );
+        let mut records = Records::new(&stray, b',');
+        assert!(records.next().is_ok() && records.next().is_ok());
+        let error = records.next().unwrap_err();
+        assert!(
+            matches!(error, SheetError::BadText { record: 3, .. }),
+            "{error}"
+        );
+    }
+}

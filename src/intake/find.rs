@@ -1,0 +1,203 @@
+//! Where the header of a table stands: below a title, a date, a county's name; in one row or in two.
+
+use super::{
+    RawRow, SheetError,
+    header::{Header, column},
+};
+use crate::domain::SheetColumn;
+
+/// The header is looked for in so many rows that have anything in them.
+pub(super) const HEADER_WITHIN: usize = 20;
+/// A row that names so many columns may be a header; fewer are a title or a row of an explanation.
+const HEADER_COLUMNS: usize = 2;
+
+/// The header of a table.
+pub(super) struct Found<C> {
+    /// What it says, column by column, in one row.
+    pub(super) texts: Vec<String>,
+    pub(super) header: Header<C>,
+    /// The row that it ends in, from 1.
+    pub(super) row: u32,
+}
+
+/// One row that may be the header, or two with group names in the upper one.
+struct Candidate {
+    texts: Vec<String>,
+    rows: [u32; 2],
+    named: usize,
+}
+
+/// Looks for the header in the first rows of a table; none where there is none.
+pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>, SheetError> {
+    let rows = rows.get(..HEADER_WITHIN).unwrap_or(rows);
+    let single = rows
+        .iter()
+        .map(|row| candidate::<C>(row.texts(), [row.row; 2]));
+    let mut singles: Vec<Candidate> = single.collect();
+    let pairs: Vec<Candidate> = rows
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [upper, lower] if upper.row + 1 == lower.row => {
+                let texts = joined::<C>(&upper.texts(), lower.texts());
+                Some(candidate::<C>(texts, [upper.row, lower.row]))
+            }
+            _ => None,
+        })
+        .collect();
+    singles.sort_by_key(|candidate| std::cmp::Reverse(candidate.named));
+    let pair = pairs.into_iter().max_by_key(|candidate| candidate.named);
+    let mut singles = singles.into_iter();
+    let (best, next) = (singles.next(), singles.next());
+    let named = |candidate: &Option<Candidate>| candidate.as_ref().map_or(0, |c| c.named);
+    // Two rows only where they say more together than either alone.
+    if named(&pair) > named(&best) && named(&pair) >= HEADER_COLUMNS {
+        return found(pair);
+    }
+    let best = best.filter(|best| best.named >= HEADER_COLUMNS);
+    match (best, next) {
+        // Sorting kept their order: the best of them stands first.
+        (Some(upper), Some(lower)) if upper.named == lower.named => {
+            let rows = [upper.rows[0], lower.rows[0]];
+            // The same columns in two languages, one below the other.
+            let is_same = Header::<C>::new(&upper.texts)? == Header::<C>::new(&lower.texts)?;
+            if !is_same || rows[0] + 1 != rows[1] {
+                return Err(SheetError::TwoHeaders { rows });
+            }
+            found(Some(lower))
+        }
+        (best, _) => found(best),
+    }
+}
+
+fn found<C: SheetColumn>(candidate: Option<Candidate>) -> Result<Option<Found<C>>, SheetError> {
+    let Some(Candidate { texts, rows, .. }) = candidate else {
+        return Ok(None);
+    };
+    Ok(Some(Found {
+        header: Header::new(&texts)?,
+        texts,
+        row: rows[1],
+    }))
+}
+
+fn candidate<C: SheetColumn>(texts: Vec<String>, rows: [u32; 2]) -> Candidate {
+    let mut columns: Vec<C> = texts.iter().filter_map(|text| column(text)).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    Candidate {
+        named: columns.len(),
+        texts,
+        rows,
+    }
+}
+
+/// Two header rows as one. The upper has groups, each over the columns to its right until the next (the cells are merged),
+/// and columns that go through both rows.
+fn joined<C: SheetColumn>(upper: &[String], lower: Vec<String>) -> Vec<String> {
+    let mut group = "";
+    let mut texts = lower;
+    texts.resize(texts.len().max(upper.len()), String::new());
+    for (at, text) in texts.iter_mut().enumerate() {
+        let above = upper.get(at).map_or("", String::as_str);
+        if !above.trim().is_empty() {
+            group = above;
+        }
+        if text.trim().is_empty() {
+            above.clone_into(text);
+            continue;
+        }
+        // 户籍地 over 代码 is 户籍地代码; 基本情况 over 姓名 is 姓名.
+        let together = format!("{}{}", group.trim(), text.trim());
+        if column::<C>(text).is_none() && column::<C>(&together).is_some() {
+            *text = together;
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::cell::Cell, *};
+    use crate::domain::Column;
+
+    fn rows(rows: &[&[&str]]) -> Vec<RawRow> {
+        let cells = |row: &[&str]| {
+            let filled = row.iter().zip(0..).filter(|(text, _)| !text.is_empty());
+            filled
+                .map(|(text, at)| (at, Cell::Text((*text).to_owned())))
+                .collect()
+        };
+        rows.iter()
+            .zip(1..)
+            .map(|(row, nth)| RawRow {
+                row: nth,
+                cells: cells(row),
+            })
+            .filter(|row| !row.cells.is_empty())
+            .collect()
+    }
+
+    fn at(table: &[&[&str]]) -> Result<Option<(u32, Vec<String>)>, String> {
+        header::<Column>(&rows(table))
+            .map(|found| found.map(|found| (found.row, found.texts)))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_row_that_names_most_is_the_header() {
+        let title: &[&str] = &["思南县姓名、性别统计表"];
+        let by: &[&str] = &["", "备注", "单位：县局"];
+        let head: &[&str] = &["序号", "姓名", "性别", "事实依据"];
+        let (row, texts) = at(&[title, by, &[], head, &["1", "甲", "男"]])
+            .unwrap()
+            .unwrap();
+        assert_eq!((row, texts.len()), (4, 4));
+        assert_eq!(at(&[title, &["甲", "乙"]]), Ok(None));
+        assert_eq!(at(&[&["姓名", "必填"], &["性别", "必填"]]), Ok(None));
+    }
+
+    #[test]
+    fn two_rows_are_one_header_where_they_say_more_together() {
+        let upper: &[&str] = &[
+            "线索编号",
+            "基本情况",
+            "",
+            "户籍地",
+            "",
+            "流入地",
+            "",
+            "备注",
+        ];
+        let lower: &[&str] = &["", "姓名", "性别", "代码", "名称", "代码", "名称"];
+        let (row, texts) = at(&[&["标题"], upper, lower]).unwrap().unwrap();
+        assert_eq!(row, 3);
+        assert_eq!(
+            texts,
+            [
+                "线索编号",
+                "姓名",
+                "性别",
+                "户籍地代码",
+                "户籍地名称",
+                "流入地代码",
+                "流入地名称",
+                "备注"
+            ]
+        );
+    }
+
+    #[test]
+    fn two_rows_that_could_both_be_it_are_named() {
+        let zh: &[&str] = &["线索编号", "姓名", "性别"];
+        let en: &[&str] = &["number", "name", "sex"];
+        assert_eq!(
+            at(&[zh, en]).unwrap().unwrap().0,
+            2,
+            "one header in two languages"
+        );
+        let error = at(&[zh, &["1", "甲", "男"], zh]).unwrap_err();
+        assert!(error.contains("rows 1 and 3"), "{error}");
+        let error = at(&[zh, &["姓名", "性别", "备注"]]).unwrap_err();
+        assert!(error.contains("rows 1 and 2"), "{error}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The parts of a workbook: unpacked here once, counted as they come, before the workbook reader sees them.
+//!
+//! The reader believes what a workbook says of itself: 5.6 kB that claim four billion shared strings make it ask for 96 GB
+//! and abort (calamine#684), and cell references out of range overflow its arithmetic.
+
+use super::{FileKind, MAX_UNPACKED_BYTES, xml};
+use crate::intake::SheetError;
+use memchr::memmem;
+use std::{
+    borrow::Cow,
+    io::{self, Cursor, Read},
+};
+use zip::{ZipArchive, result::ZipError};
+
+/// The most parts of a workbook.
+const MAX_PARTS: usize = 1_000;
+/// Sheets of text shrink to a tenth or a fiftieth. Deflate's own limit, which bombs reach, is 1,032.
+const MAX_RATIO: u64 = 300;
+/// Below this many bytes a part may shrink as it likes.
+const RATIO_FREE_BYTES: u64 = 1024 * 1024;
+/// The longest piece of markup or text between two events, which readers hold at once.
+const MAX_PIECE_BYTES: u64 = 1024 * 1024;
+
+/// Unpacks every part and holds its claims against what it is.
+pub(super) fn check(bytes: &[u8]) -> Result<(), SheetError> {
+    if claims_too_many_parts(bytes) {
+        return Err(SheetError::Bomb);
+    }
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+    if archive.len() > MAX_PARTS {
+        return Err(SheetError::Bomb);
+    }
+    // Two parts of one name: which of them counts is anybody's guess.
+    if archive.has_duplicate_names() {
+        return Err(SheetError::Damaged);
+    }
+    let names = archive.file_names().filter_map(Result::ok);
+    if let Some(other) = other_than_workbook(names) {
+        return Err(SheetError::WrongType(other));
+    }
+    let mut left = MAX_UNPACKED_BYTES;
+    let mut totals = xml::Totals::default();
+    for index in 0..archive.len() {
+        let part = archive.by_index(index).map_err(damaged)?;
+        // The workbook reader finds its parts by these names and by relationships, which are held to them too.
+        let is_xml = part
+            .name()
+            .map_err(damaged)
+            .map(|name| xml::is_xml(&name))?;
+        let packed = part.compressed_size();
+        let ratio_limit = packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES);
+        let mut counted = Counted::new(part, left.min(ratio_limit));
+        let walked = if is_xml {
+            xml::walk(&mut counted, &mut totals)
+        } else {
+            Ok(())
+        };
+        counted.unmark();
+        let drained = if walked.is_ok() {
+            io::copy(&mut counted, &mut io::sink())
+        } else {
+            Ok(0)
+        };
+        if counted.over {
+            return Err(SheetError::Bomb);
+        }
+        walked?;
+        drained.map_err(|_| SheetError::Damaged)?;
+        left = left.saturating_sub(counted.count);
+    }
+    Ok(())
+}
+
+/// Looks at what the ends of the archive claim, before the archive reader makes room for it.
+fn claims_too_many_parts(bytes: &[u8]) -> bool {
+    let number = |at: usize, len: usize| {
+        let bytes = bytes.get(at..at + len)?;
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |n: u64, byte| (n << 8) | u64::from(*byte)),
+        )
+    };
+    // An end names its own disk and that of the directory; the archive reader wants them to be the same.
+    let claims = |signature: &'static [u8], disk: (usize, usize), count: (usize, usize)| {
+        memmem::find_iter(bytes, signature)
+            .filter(|at| number(at + disk.0, disk.1) == number(at + disk.0 + disk.1, disk.1))
+            .filter_map(move |at| number(at + count.0, count.1))
+            .max()
+    };
+    let limit = u64::try_from(MAX_PARTS).unwrap_or(u64::MAX);
+    // 65,535 stands for 'see the larger end'.
+    let end = claims(b"PK\x05\x06", (4, 2), (10, 2)).filter(|n| *n != u64::from(u16::MAX));
+    let large_end = claims(b"PK\x06\x06", (16, 4), (32, 8));
+    end.max(large_end).is_some_and(|n| n > limit)
+}
+
+/// What a package is if it is no .xlsx workbook.
+fn other_than_workbook<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> Option<FileKind> {
+    let mut kind = FileKind::Archive;
+    for name in names {
+        match name.to_ascii_lowercase().as_str() {
+            "xl/workbook.bin" => return Some(FileKind::BinaryWorkbook),
+            "word/document.xml" => kind = FileKind::Word,
+            "ppt/presentation.xml" => kind = FileKind::Slides,
+            "content.xml" => kind = FileKind::OpenDocument,
+            name if name.ends_with("workbook.xml") => return None,
+            _ => {}
+        }
+    }
+    Some(kind)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
+fn damaged(error: ZipError) -> SheetError {
+    if matches!(
+        error,
+        ZipError::InvalidPassword | ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED)
+    ) {
+        SheetError::Encrypted
+    } else {
+        SheetError::Damaged
+    }
+}
+
+/// Counts what comes out, in all and since a mark, and breaks off at a limit.
+pub(super) struct Counted<R> {
+    inner: R,
+    count: u64,
+    limit: u64,
+    over: bool,
+    marked: Option<u64>,
+}
+
+impl<R> Counted<R> {
+    pub(super) const fn new(inner: R, limit: u64) -> Self {
+        Self {
+            inner,
+            count: 0,
+            limit,
+            over: false,
+            marked: None,
+        }
+    }
+
+    /// What comes from here on is another piece, and may be so long.
+    pub(super) const fn mark(&mut self) {
+        self.marked = Some(self.count);
+    }
+
+    /// What comes from here on is held by nobody.
+    const fn unmark(&mut self) {
+        self.marked = None;
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.over {
+            return Err(io::Error::other("unpacks to too much"));
+        }
+        let read = self.inner.read(buffer)?;
+        self.count += u64::try_from(read).unwrap_or(u64::MAX);
+        let is_long = |marked: u64| self.count.saturating_sub(marked) > MAX_PIECE_BYTES;
+        self.over = self.count > self.limit || self.marked.is_some_and(is_long);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_stops_at_the_limit() {
+        let mut counted = Counted::new(io::repeat(b'x'), 100_000);
+        assert!(io::copy(&mut counted, &mut io::sink()).is_err());
+        assert!(counted.over && counted.count < 200_000);
+    }
+
+    #[test]
+    fn an_archive_that_claims_a_million_parts_is_not_given_room_for_them() {
+        let mut small = vec![0; 22];
+        small.splice(..4, *b"PK\x05\x06");
+        assert!(!claims_too_many_parts(&small));
+        small[11] = 4;
+        assert!(claims_too_many_parts(&small), "1,024 parts");
+        let mut large = vec![0; 56];
+        large.splice(..4, *b"PK\x06\x06");
+        large[34] = 16;
+        assert!(claims_too_many_parts(&large), "a million parts");
+    }
+}

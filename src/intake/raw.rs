@@ -1,0 +1,42 @@
+//! A row as it comes from a file, before anything is known of its columns.
+
+use super::{cell::Cell, header::Header};
+use crate::domain::SheetColumn;
+
+/// The cells of a row that hold something, each with its zero-based column.
+#[derive(Debug)]
+pub(super) struct RawRow {
+    /// From 1.
+    pub(super) row: u32,
+    pub(super) cells: Vec<(u32, Cell)>,
+}
+
+impl RawRow {
+    pub(super) const fn blank(row: u32) -> Self {
+        Self {
+            row,
+            cells: Vec::new(),
+        }
+    }
+
+    /// The text of its cells, from the first column on, with nothing in those between.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (at, cell) in &self.cells {
+            // Columns are few: whoever read the row has looked.
+            texts.resize_with(usize::try_from(*at).unwrap_or(usize::MAX), String::new);
+            texts.push(cell.as_written());
+        }
+        texts
+    }
+
+    /// True where something stands in a column that the sheet is read for.
+    pub(super) fn is_filled<C: SheetColumn>(&self, header: &Header<C>) -> bool {
+        self.cells.iter().any(|(at, _)| header.at(*at).is_some())
+    }
+
+    /// Bytes of text that it holds.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.cells.iter().map(|(_, cell)| cell.text_bytes()).sum()
+    }
+}

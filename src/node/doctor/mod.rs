@@ -1,0 +1,94 @@
+//! What of a stopped node's directory is sound, and a repaired copy of it. The directory itself is never changed.
+
+mod examine;
+mod repair;
+mod source;
+
+pub use examine::{Examination, Finding, Part, State, examine};
+pub use repair::{RepairOptions, Repaired, repair};
+
+use super::FilesError;
+use crate::{
+    audit::ExportDefect,
+    exchange::VaultError,
+    log::{CopyError, OpenError, RebuildError},
+    store::{LockError, OpenStoreError, StoreError},
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// A directory could not be examined or repaired. What is merely damaged is in the [`Examination`].
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The node runs.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// There is no node, or its log key is unusable.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The file system failed.
+    #[error("could not {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file could not be copied to where it is worked on.
+    #[error(
+        "could not copy {} to {}: {source}; it takes as much room as the store, see --scratch",
+        from.display(), to.display()
+    )]
+    Copy {
+        /// What.
+        from: PathBuf,
+        /// Into which directory.
+        to: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store does not open, in no way.
+    #[error(transparent)]
+    Store(OpenStoreError),
+    /// The log cannot be surveyed.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The new store failed.
+    #[error(transparent)]
+    Row(#[from] StoreError),
+    /// The log could not be copied.
+    #[error(transparent)]
+    Leaves(#[from] CopyError),
+    /// The bucket keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The views could not be made.
+    #[error(transparent)]
+    Views(#[from] RebuildError),
+    /// An export that was named is itself damaged, or another log's.
+    #[error("{} cannot be used: {source}", path.display())]
+    Export {
+        /// The export.
+        path: PathBuf,
+        /// What is wrong.
+        source: ExportDefect,
+    },
+    /// The directory to repair into is there already.
+    #[error("{} is there already; name one that is not", .0.display())]
+    Exists(PathBuf),
+}
+
+impl DoctorError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A copy of a damaged node's directory that a node can start from.
+
+use super::{
+    DoctorError, Part, State,
+    examine::{Examination, Patient},
+    source::{Scratch, write_synced},
+};
+use crate::{
+    config::Config,
+    exchange::Vault,
+    log::{self, copy_rows},
+    node::{files::Files, views},
+    store::{Batch, KeyFile, SledStore, Store as _, StoreError, keys, tables},
+};
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How many bytes of rows are committed at once.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
+
+/// What a repair is given.
+#[derive(Clone, Debug)]
+pub struct RepairOptions {
+    /// The directory to make. Must not be there yet.
+    pub into: PathBuf,
+    /// Exports of this log, and copies of this node's data directory, for what is damaged.
+    pub from: Vec<PathBuf>,
+    /// Where copies are made for as long as it takes.
+    pub scratch: PathBuf,
+}
+
+/// What a repair came to.
+#[derive(Debug)]
+pub struct Repaired {
+    /// What was found.
+    pub examination: Examination,
+    /// Whether there is a directory to go on from. Else something that was published is lost, or a key is.
+    pub done: bool,
+}
+
+/// Copies all that is proved of a stopped node's directory into a fresh one: leaves as signed, tiles and views made anew,
+/// rows as they follow from the log. `progress` as in [`examine`](super::examine). Blocks.
+///
+/// # Errors
+/// As [`examine`](super::examine), and where the copy could not be written. What is left in the new directory is then
+/// worth nothing.
+pub fn repair(
+    config: &Config,
+    options: &RepairOptions,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Repaired, DoctorError> {
+    let into = &options.into;
+    if into.exists() {
+        return Err(DoctorError::Exists(into.clone()));
+    }
+    let mut scratch = Scratch::within(&options.scratch)?;
+    let mut examination = Examination::default();
+    let found = &mut examination;
+    let patient = Patient::open(config, &mut scratch, &options.from, found, &mut progress)?;
+    let Some(patient) = patient.filter(|patient| {
+        let keys = [Part::LogKey, Part::BucketKeys].map(|part| found.state(part));
+        patient.survey.can_go_on() && !keys.contains(&Some(State::Lost))
+    }) else {
+        return Ok(Repaired {
+            examination,
+            done: false,
+        });
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(into)
+        .map_err(DoctorError::io("make", into))?;
+    copy_store(&patient, into, found, &mut progress)?;
+    // Last: what holds no key is no node's directory, should this be cut off.
+    copy_files(&patient, into)?;
+    make_views(&patient, into, &mut scratch, &mut progress)?;
+    let files = Files::at(into);
+    sync(into)?;
+    write_key(&patient.files.log_key(), &files.log_key())?;
+    sync(into)?;
+    if let Some(parent) = into.parent().filter(|p| !p.as_os_str().is_empty()) {
+        sync(parent)?;
+    }
+    Ok(Repaired {
+        examination,
+        done: true,
+    })
+}
+
+fn copy_store(
+    patient: &Patient<'_>,
+    into: &Path,
+    found: &mut Examination,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), DoctorError> {
+    let to = SledStore::open(into).map_err(DoctorError::Store)?;
+    let survey = &patient.survey;
+    let frontier = survey.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
+    let mut right = Rows::into(&to);
+    patient.rows(found, |key, value| right.put(key, value))?;
+    right.finish()?;
+    // What no entry speaks of, as it is. Views are made anew.
+    copy_rows(patient.store(), &to, 0, |key| {
+        key.first()
+            .is_some_and(|first| *first < keys::FIRST_VIEW && !tables::follows_from_log(*first))
+    })?;
+    survey.finish_copy(&to, &patient.key, frontier)?;
+    Ok(())
+}
+
+/// Rows on their way, in commits of bounded size.
+struct Rows<'a> {
+    to: &'a SledStore,
+    batch: Batch,
+    bytes: usize,
+    failed: Option<StoreError>,
+}
+
+impl<'a> Rows<'a> {
+    fn into(to: &'a SledStore) -> Self {
+        Self {
+            to,
+            batch: Batch::new(),
+            bytes: 0,
+            failed: None,
+        }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += key.len() + value.len();
+        self.batch.put(key, value);
+        if self.bytes >= BYTES_AT_ONCE {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        if self.failed.is_none() && !batch.is_empty() {
+            self.failed = self.to.commit(0, &batch).err();
+        }
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        self.write();
+        self.failed.map_or(Ok(()), Err)
+    }
+}
+
+fn copy_files(patient: &Patient<'_>, into: &Path) -> Result<(), DoctorError> {
+    let files = Files::at(into);
+    let note = patient.survey.checkpoint().note().as_bytes();
+    let path = files.checkpoint();
+    write_synced(&path, note, 0o644).map_err(DoctorError::io("write", &path))?;
+    let path = files.vkey();
+    let text = format!("{}\n", patient.key);
+    write_synced(&path, text.as_bytes(), 0o644).map_err(DoctorError::io("write", &path))?;
+    write_key(&patient.files.bucket_keys(), &files.bucket_keys())
+}
+
+fn write_key(from: &Path, to: &Path) -> Result<(), DoctorError> {
+    let bytes = fs::read(from).map_err(DoctorError::io("read", from))?;
+    let bytes = zeroize::Zeroizing::new(bytes);
+    write_synced(to, &bytes, 0o600).map_err(DoctorError::io("write", to))
+}
+
+fn make_views(
+    patient: &Patient<'_>,
+    into: &Path,
+    scratch: &mut Scratch,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), DoctorError> {
+    let files = Files::at(into);
+    let store = SledStore::open(into).map_err(DoctorError::Store)?;
+    let made = SledStore::open(&scratch.fresh()?).map_err(DoctorError::Store)?;
+    let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
+    let checkpoint = files.checkpoint();
+    let rebuilt = log::rebuild_views(
+        &store,
+        (&patient.key, &checkpoint),
+        &mut views(patient.config.jurisdiction, &vault),
+        &made,
+        progress,
+    )?;
+    rebuilt.write()?;
+    Ok(())
+}
+
+fn sync(path: &Path) -> Result<(), DoctorError> {
+    fs::File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(DoctorError::io("sync", path))
+}

@@ -1,0 +1,220 @@
+//! A copy of a stopped node's store to work on: sled writes to whatever it opens, and cuts off what it cannot read.
+
+use super::DoctorError;
+use crate::{
+    log::{LeafSource, StoredLeaves},
+    note::VerifierKey,
+    store::{OpenStoreError, SledStore, Store, keys},
+};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What sled may keep in memory of a copy, in bytes.
+const CACHE: u64 = 32 * 1024 * 1024;
+
+/// A directory for copies that is gone when this is.
+pub(super) struct Scratch {
+    path: PathBuf,
+    made: u32,
+}
+
+impl Scratch {
+    /// A fresh directory in `parent`, readable by nobody else.
+    pub(super) fn within(parent: &Path) -> Result<Self, DoctorError> {
+        let name = format!("yichuan-doctor-{}", uuid::Uuid::now_v7());
+        let path = parent.join(name);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(DoctorError::io("make", &path))?;
+        Ok(Self { path, made: 0 })
+    }
+
+    /// A fresh directory in it.
+    pub(super) fn fresh(&mut self) -> Result<PathBuf, DoctorError> {
+        self.made += 1;
+        let path = self.path.join(self.made.to_string());
+        fs::create_dir(&path).map_err(DoctorError::io("make", &path))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "could not be removed; remove it by hand");
+        }
+    }
+}
+
+/// A store that was opened on a copy.
+pub(super) struct Copied {
+    pub(super) store: Arc<SledStore>,
+    /// What had to be left out so that it opened: derived files of sled's, which it makes again.
+    pub(super) without: Option<&'static str>,
+}
+
+/// Ways to open a store, the plainest first, and what is left out in each.
+const WAYS: [(Option<&str>, &[&str]); 4] = [
+    (None, &[]),
+    (Some("sled's snapshot"), &["snap."]),
+    (Some("sled's conf"), &["conf"]),
+    (Some("sled's snapshot and conf"), &["snap.", "conf"]),
+];
+
+/// Copies the store in the data directory `data` and opens the copy. Of the ways that work, the first that shows the log
+/// at least as far as it was published; else the one that shows most of it.
+pub(super) fn open_copy(
+    data: &Path,
+    scratch: &mut Scratch,
+    published: u64,
+) -> Result<Copied, DoctorError> {
+    let mut best: Option<(u64, Copied)> = None;
+    let mut refused = None;
+    for (without, left_out) in WAYS {
+        let to = scratch.fresh()?;
+        copy_directory(&data.join("sled"), &to.join("sled"), left_out)?;
+        match SledStore::open_with(&to, CACHE) {
+            Ok(store) => {
+                let size = size_of(&store);
+                let copied = Copied {
+                    store: Arc::new(store),
+                    without,
+                };
+                if size.is_some_and(|size| size >= published) {
+                    return Ok(copied);
+                }
+                let size = size.unwrap_or_default();
+                if best.as_ref().is_none_or(|(most, _)| size > *most) {
+                    best = Some((size, copied));
+                }
+            }
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    match (best, refused) {
+        (Some((_, copied)), _) => Ok(copied),
+        (None, Some(error)) => Err(DoctorError::Store(error)),
+        (None, None) => Err(DoctorError::Store(OpenStoreError::Engine {
+            path: data.to_owned(),
+            said: "nothing to open".to_owned(),
+        })),
+    }
+}
+
+/// Entries that the head row speaks of, where it can be read.
+fn size_of(store: &dyn Store) -> Option<u64> {
+    keys::head_size(&store.get(&keys::HEAD).ok()??)
+}
+
+fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<(), DoctorError> {
+    fs::create_dir(to).map_err(DoctorError::io("make", to))?;
+    let items = fs::read_dir(from).map_err(DoctorError::io("read", from))?;
+    for item in items {
+        let item = item.map_err(DoctorError::io("read", from))?;
+        let name = item.file_name();
+        let text = name.to_string_lossy();
+        if left_out.iter().any(|prefix| text.starts_with(prefix)) {
+            continue;
+        }
+        let (path, target) = (item.path(), to.join(&name));
+        if path.is_dir() {
+            copy_directory(&path, &target, &[])?;
+        } else {
+            fs::copy(&path, &target).map_err(|source| DoctorError::Copy {
+                from: path.clone(),
+                to: to.to_owned(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Where leaves, and perhaps payloads, may be had that the damaged store lacks.
+pub(super) enum Elsewhere {
+    /// An export that verified, and its size.
+    Export(PathBuf, u64),
+    /// A copy of a node's data directory.
+    Replica(Arc<SledStore>),
+}
+
+impl Elsewhere {
+    /// Opens what was named: an export, which is verified whole, or a data directory, of which a copy is opened.
+    pub(super) fn open(
+        path: &Path,
+        key: &VerifierKey,
+        scratch: &mut Scratch,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Self, DoctorError> {
+        if path.join("sled").is_dir() {
+            return Ok(Self::Replica(open_copy(path, scratch, 0)?.store));
+        }
+        let export = crate::audit::verify_export(path, key, progress).map_err(|source| {
+            DoctorError::Export {
+                path: path.to_owned(),
+                source,
+            }
+        })?;
+        Ok(Self::Export(path.to_owned(), export.size()))
+    }
+
+    /// From the first leaf on.
+    pub(super) fn leaves(&self) -> Box<dyn LeafSource> {
+        match self {
+            Self::Export(path, size) => Box::new(ExportedLeaves {
+                entries: crate::audit::entries(path, *size),
+                next: 0,
+                last: None,
+            }),
+            Self::Replica(store) => Box::new(StoredLeaves(Arc::clone(store) as Arc<dyn Store>)),
+        }
+    }
+
+    pub(super) fn store(&self) -> Option<&dyn Store> {
+        match self {
+            Self::Export(..) => None,
+            Self::Replica(store) => Some(store.as_ref()),
+        }
+    }
+}
+
+/// The leaves of an export, read on and on.
+struct ExportedLeaves {
+    entries: crate::audit::Entries,
+    next: u64,
+    last: Option<(u64, Vec<u8>)>,
+}
+
+impl LeafSource for ExportedLeaves {
+    fn leaf(&mut self, index: u64) -> Option<Vec<u8>> {
+        if let Some((at, leaf)) = &self.last
+            && *at == index
+        {
+            return Some(leaf.clone());
+        }
+        let skip = usize::try_from(index.checked_sub(self.next)?).ok()?;
+        let leaf = self.entries.nth(skip)?.ok()?;
+        self.next = index + 1;
+        self.last = Some((index, leaf.clone()));
+        Some(leaf)
+    }
+}
+
+/// Writes a file with this mode and syncs it.
+pub(super) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

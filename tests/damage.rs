@@ -1,0 +1,24 @@
+//! What damage comes to: storage errors at every step, rotten bits in every file, and the repair of a directory.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed; not every test needs every helper"
+)]
+
+#[path = "damage/doctor.rs"]
+mod doctor;
+#[path = "damage/faults.rs"]
+mod faults;
+#[path = "damage/flips.rs"]
+mod flips;
+#[path = "damage/full_disk.rs"]
+mod full_disk;
+#[path = "common/leads.rs"]
+mod leads;
+#[path = "common/processes.rs"]
+mod processes;
+#[path = "damage/stopped.rs"]
+mod stopped;

@@ -1,0 +1,194 @@
+//! One bit turned, anywhere: it is found and named, or nothing that was acknowledged is other than before.
+//!
+//! Files of a few kilobytes are tried bit by bit, and so is an export (`oracles`). Of sled's files each bit is a start of the store, so CI
+//! draws some hundreds from a seed that is printed (`YICHUAN_SEED` repeats it, `YICHUAN_FLIPS` says how many), and
+//! `YICHUAN_FLIPS=all` tries every byte that is in use, each with another bit.
+
+use crate::stopped::{Stopped, copy_directory, rows};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+use yichuan::{
+    log::{Log, LogOptions},
+    node::files::Files,
+    note::VerifierKey,
+    store::{KeyFile, Row, SledStore},
+    telemetry::SystemClock,
+};
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit as u64) as usize
+    }
+}
+
+/// Turns every bit of a file, one at a time, and puts it back.
+fn each_bit(path: &Path, mut check: impl FnMut(usize)) -> usize {
+    let sound = fs::read(path).unwrap();
+    let mut bytes = sound.clone();
+    for bit in 0..sound.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(path, &bytes).unwrap();
+        check(bit);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    fs::write(path, &sound).unwrap();
+    sound.len() * 8
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_bit_of_a_file_beside_the_store_turns_unnoticed() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    let files = Files::at(&copy.data());
+    let key = &stopped.home.vkey;
+
+    let mut harmless = 0;
+    let bits = each_bit(&files.bucket_keys(), |bit| {
+        assert!(KeyFile::at(files.bucket_keys()).load().is_err(), "{bit}");
+    });
+    let bits = bits
+        + each_bit(&files.log_key(), |bit| match files.signer() {
+            Err(_) => {}
+            // Another way of writing the same key. Any other key is not the one that the store was begun with.
+            Ok(signer) if signer.verifier_key() == *key => harmless += 1,
+            Ok(signer) => assert_ne!(signer.verifier_key().to_string(), key.to_string(), "{bit}"),
+        });
+    let bits = bits
+        + each_bit(&files.vkey(), |bit| {
+            let text = fs::read_to_string(files.vkey()).unwrap_or_default();
+            match text.trim().parse::<VerifierKey>() {
+                Err(_) => {}
+                Ok(read) => {
+                    assert_eq!(read, *key, "{bit}");
+                    harmless += 1;
+                }
+            }
+        });
+    let bits = bits
+        + each_bit(&files.checkpoint(), |bit| {
+            let kept = yichuan::log::kept_checkpoint(&files.checkpoint(), key);
+            assert!(kept.is_err(), "bit {bit}");
+        });
+    println!(
+        "{bits} bits of files beside the store: {harmless} change nothing, all others are found"
+    );
+    assert!(harmless < 32, "{harmless}");
+}
+
+/// How a start on a damaged store ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// All is as before.
+    Harmless,
+    /// The store or the log does not open, and says what to do.
+    RefusedToOpen,
+    /// It opens, and the scrub finds it.
+    Scrubbed,
+    /// It opens and the scrub passes; a row beside the log is other than before.
+    OnlyDoctor,
+}
+
+/// Opens the store in `data` as a node does.
+async fn start(data: &Path, sound: &[Row]) -> (End, String) {
+    let files = Files::at(data);
+    let store = match SledStore::open(data) {
+        Ok(store) => Arc::new(store),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.contains("yichuan doctor"), "{said}");
+            return (End::RefusedToOpen, said);
+        }
+    };
+    let options = LogOptions::new(
+        files.signer().unwrap(),
+        Arc::new(SystemClock),
+        files.checkpoint(),
+    );
+    let log = match Log::open(Arc::clone(&store) as Arc<_>, options) {
+        Ok(log) => log,
+        Err(error) => return (End::RefusedToOpen, error.to_string()),
+    };
+    let scrubbed = log.scrub(std::time::Duration::ZERO).await;
+    log.close().await;
+    if let Err(error) = scrubbed {
+        return (End::Scrubbed, error.to_string());
+    }
+    let now = catch_unwind(AssertUnwindSafe(|| rows(store.as_ref())));
+    match now {
+        Ok(now) if now == sound => (End::Harmless, String::new()),
+        Ok(_) | Err(_) => (End::OnlyDoctor, "other rows".to_owned()),
+    }
+}
+
+/// Bytes in use: sled fills the rest of a segment with zeros or leaves it.
+fn live(bytes: &[u8]) -> Vec<usize> {
+    (0..bytes.len()).filter(|at| bytes[*at] != 0).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turned_bit_in_the_store_is_found_or_harmless() {
+    let stopped = Stopped::new().await;
+    let base = stopped.copy();
+    let sound = base.rows();
+    let seed = env::var("YICHUAN_SEED").map_or(7, |seed| seed.parse().unwrap());
+    let flips = env::var("YICHUAN_FLIPS").unwrap_or_else(|_| "24".to_owned());
+    println!("seed {seed}");
+    let mut random = Random(seed);
+    let mut moments = Vec::new();
+    for item in fs::read_dir(base.data().join("sled")).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            moments.extend(live(&bytes).into_iter().map(|at| (name.clone(), at)));
+        }
+    }
+    let chosen: Vec<_> = if flips == "all" {
+        moments
+    } else {
+        let count: usize = flips.parse().unwrap();
+        (0..count)
+            .map(|_| moments[random.below(moments.len())].clone())
+            .collect()
+    };
+    let mut ends: BTreeMap<(String, End, &str), usize> = BTreeMap::new();
+    let chosen_count = chosen.len();
+    for (file, at) in chosen {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        copy_directory(&base.data(), &data);
+        let path = data.join("sled").join(&file);
+        let mut bytes = fs::read(&path).unwrap();
+        let bit = random.below(8);
+        bytes[at] ^= 1 << bit;
+        fs::write(&path, bytes).unwrap();
+        // A start lets sled cut off what it cannot read; the doctor looks at what was there before.
+        let patient = base.again_with(&data);
+        let (end, said) = start(&data, &sound).await;
+        let kind = file.split('.').next().unwrap().to_owned();
+        let mut doctor = "not asked";
+        if end != End::Harmless {
+            let checked = patient.doctor(&[]);
+            let what = format!("{file} byte {at} bit {bit}: {said}");
+            let mended = checked.code == 0 && end == End::RefusedToOpen;
+            assert!(checked.code == 65 || mended, "{what}: {checked:?}");
+            let lost = checked.unsound().iter().any(|(_, state)| *state == "lost");
+            doctor = if lost { "lost" } else { "repairable" };
+            println!("{what}: {:?}", checked.unsound());
+        }
+        *ends.entry((kind, end, doctor)).or_default() += 1;
+    }
+    println!("{chosen_count} bits of sled's files: {ends:?}");
+}
