@@ -7,10 +7,14 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use super::shared::{Closure, Shared};
 use crate::note::SignedCheckpoint;
+
+/// Between two writings of the file. Each syncs a file and a directory, on the disk that commits wait for.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The keeper's thread and the slot from which it takes checkpoints; only the newest counts.
 pub(super) struct Keeper {
@@ -44,6 +48,16 @@ impl Slot {
             .unwrap_or_else(PoisonError::into_inner);
         state.newest.take()
     }
+
+    /// Waits until it is time for the next one, or to stop.
+    fn rest(&self) {
+        let state = self.state();
+        drop(
+            self.changed
+                .wait_timeout_while(state, PAUSE, |state| !state.stopping)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
 }
 
 impl Keeper {
@@ -59,6 +73,7 @@ impl Keeper {
                         shared.close(Closure::CheckpointFile { path, source });
                         return;
                     }
+                    taken.rest();
                 }
             })?;
         Ok(Self {
