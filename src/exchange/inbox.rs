@@ -2,9 +2,10 @@
 
 use super::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
-    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, Rows as _, SKEW_ABSURD_S, Skews,
-    Tree, TreeFault, Vault, VaultError, VerifiedDispatch, Witness,
-    outbox::{DispatchRow, log_error, own_tree},
+    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, SKEW_ABSURD_S, Skews, Tree,
+    TreeFault, Vault, VaultError, Witness,
+    keep::{Keep, KeptAt},
+    outbox::{log_error, own_tree},
     verify::{verify_dispatch, verify_tree},
     witness::own_cause,
 };
@@ -13,7 +14,7 @@ use crate::{
     log::{Durable, Log, Pending, Proposal, Txn},
     merkle::Hash,
     note::{LogSigner, SignedCheckpoint},
-    record::{Content, DispatchSent, Entry, Kind, Received, Refusal},
+    record::{Content, DispatchSent, Entry, Refusal},
     seal::PurgeMonth,
     store::tables,
 };
@@ -116,20 +117,6 @@ pub struct PendingAnswers {
     sequence: u64,
     theirs: SignedCheckpoint,
     kept: Pending<Vec<KeptAt>, VaultError>,
-}
-
-/// The entry that answers a dispatch.
-#[derive(Debug)]
-struct KeptAt {
-    index: u64,
-    /// Its bytes, where it was written for this delivery; an older one is read again.
-    entry: Option<Vec<u8>>,
-}
-
-impl From<u64> for KeptAt {
-    fn from(index: u64) -> Self {
-        Self { index, entry: None }
-    }
 }
 
 /// What makes a node's receiving side.
@@ -486,134 +473,4 @@ impl InboundSession {
     pub fn take_answered(&mut self) -> Option<Tree> {
         self.answered.take()
     }
-}
-
-/// Keeps what was delivered, in one transaction.
-struct Keep {
-    own: Jurisdiction,
-    partner: Jurisdiction,
-    theirs: SignedCheckpoint,
-    vault: Arc<Vault>,
-    witness: Arc<Witness>,
-    admission: Arc<dyn Admission>,
-}
-
-impl Keep {
-    /// The entry that answers each dispatch, in order.
-    fn all(&self, txn: &mut Txn<'_>, proved: &[Proved]) -> Result<Vec<KeptAt>, VaultError> {
-        let mut kept = Vec::with_capacity(proved.len());
-        for dispatch in proved {
-            let received = dispatch.received();
-            // An answer once given stands, whatever comes with the same leaf later: the same entry answers, with a newer
-            // proof. Else a sender could collect a receipt and a refusal of one dispatch.
-            let before = match self.received_before(txn, dispatch)? {
-                Some(index) => Some(index),
-                None => self.refused_before(txn, received)?,
-            };
-            kept.push(match (before, dispatch) {
-                (Some(index), _) => index.into(),
-                (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
-                (None, Proved::Unfit { reason, .. }) => self.refuse(txn, received, *reason)?,
-            });
-        }
-        self.witness
-            .advance(txn, self.partner, &self.theirs)
-            .map_err(RowError::from)?;
-        Ok(kept)
-    }
-
-    fn one(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Result<KeptAt, VaultError> {
-        let (sent, received) = (dispatch.sent(), dispatch.received());
-        let leaf_hash = received.leaf_hash();
-        let key = tables::dispatch(self.partner, sent.dispatch_id);
-        if txn.row(&key)?.is_some() {
-            // Not with this leaf, or it would have been answered before.
-            return Ok(self.refuse(txn, received, Refusal::Conflict)?);
-        }
-        if let Err(reason) = self.admission.admit(txn, sent, dispatch.content())? {
-            return Ok(self.refuse(txn, received, reason)?);
-        }
-        let index = txn.size();
-        let (ciphertext, payload_key) = dispatch.sealed();
-        let (month, id) = (sent.terms.purge_month, sent.dispatch_id);
-        self.vault
-            .stage(txn, index, month, id, ciphertext, payload_key)?;
-        let row = DispatchRow {
-            index,
-            leaf_hash,
-            record: sent.record,
-        };
-        txn.put(key, row.to_bytes()).map_err(RowError::from)?;
-        Ok(self.append(txn, Kind::DispatchReceived(received.clone()))?)
-    }
-
-    fn received_before(
-        &self,
-        txn: &mut Txn<'_>,
-        dispatch: &Proved,
-    ) -> Result<Option<u64>, RowError> {
-        let Some(id) = dispatch.dispatch_id() else {
-            return Ok(None);
-        };
-        let row = txn.row(&tables::dispatch(self.partner, id))?;
-        Ok(row
-            .and_then(|row| DispatchRow::from_bytes(&row))
-            .filter(|row| row.leaf_hash == dispatch.received().leaf_hash())
-            .map(|row| row.index))
-    }
-
-    fn refused_before(
-        &self,
-        txn: &mut Txn<'_>,
-        received: &Received,
-    ) -> Result<Option<u64>, RowError> {
-        let row = txn.row(&refusal_key(self.partner, received))?;
-        Ok(row
-            .and_then(|row| row.try_into().ok())
-            .map(u64::from_be_bytes))
-    }
-
-    fn refuse(
-        &self,
-        txn: &mut Txn<'_>,
-        received: &Received,
-        reason: Refusal,
-    ) -> Result<KeptAt, RowError> {
-        txn.put(
-            refusal_key(self.partner, received),
-            txn.size().to_be_bytes().to_vec(),
-        )?;
-        self.append(
-            txn,
-            Kind::DispatchRefused {
-                received: received.clone(),
-                reason,
-            },
-        )
-    }
-
-    fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<KeptAt, RowError> {
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: own_cause(self.own),
-            kind,
-        };
-        let leaf = entry.encode();
-        Ok(KeptAt {
-            index: txn.append(leaf.clone())?,
-            entry: Some(leaf),
-        })
-    }
-}
-
-/// Under which key the refusal of a partner's dispatch is found.
-pub(super) fn refusal_key(partner: Jurisdiction, received: &Received) -> [u8; 39] {
-    // An oversized leaf is known by where it stands; its bytes are not kept.
-    let name = if received.sender_entry.is_empty() {
-        crate::seal::sha256(&received.sender_index.to_be_bytes())
-    } else {
-        *received.leaf_hash().as_bytes()
-    };
-    tables::refused(partner, &name)
 }

@@ -3,6 +3,7 @@
 mod courier;
 mod gather;
 mod inbox;
+mod keep;
 mod messages;
 mod outbox;
 mod partner;

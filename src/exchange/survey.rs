@@ -180,7 +180,7 @@ impl<'a> RowSurvey<'a> {
             return;
         };
         let row = (
-            super::inbox::refusal_key(from, received).to_vec(),
+            super::keep::refusal_key(from, received).to_vec(),
             index.to_be_bytes().to_vec(),
         );
         self.refusals += 1;
