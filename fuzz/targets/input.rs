@@ -82,7 +82,10 @@ pub(crate) fn edit(input: &mut Input<'_>, bytes: &mut Vec<u8>) {
 /// Digits in a row that may be somebody's number. Codes of jurisdictions have six.
 const NUMBER_DIGITS: usize = 7;
 /// What messages show as examples, which an input may hold by chance.
-const EXAMPLES: [&str; 1] = ["0198c6de-7f3a-7cc0-b0f3-0123456789ab"];
+const EXAMPLES: [&str; 2] = [
+    "0198c6de-7f3a-7cc0-b0f3-0123456789ab",
+    "线索编号, 姓名, 公民身份号码",
+];
 /// Characters of a name or a place in a row. The words for urgencies, which messages explain, have two.
 const NAME_CHARS: usize = 3;
 
