@@ -37,6 +37,10 @@ use postgres::Postgres;
 use raw::RawFile;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+/// As the `yichuan` command has it: this program is also the nodes that it measures.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 struct Args {
     /// One short round of each row: enough to see that all work, too little to compare
