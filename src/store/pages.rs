@@ -275,6 +275,20 @@ mod tests {
         assert!(full.iter().all(|size| *size > PAGE * 9 / 10), "{sizes:?}");
     }
 
+    /// The layout is on disks: these bytes never change.
+    #[test]
+    fn a_page_is_golden() {
+        let tree = tree();
+        apply(&tree, &[(1, Some(2)), (2, Some(0))]);
+        let (anchor, page) = tree.first().unwrap().unwrap();
+        assert_eq!(hex::encode(&anchor), "140000000000000001");
+        let rows = "00090002 140000000000000001 0707 00090000 140000000000000002";
+        assert_eq!(
+            hex::encode(&page),
+            format!("010002{}", rows.replace(' ', ""))
+        );
+    }
+
     #[test]
     fn pages_leave_nothing_behind() {
         let tree = tree();
