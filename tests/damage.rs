@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
@@ -16,9 +17,13 @@ mod faults;
 mod flips;
 #[path = "damage/full_disk.rs"]
 mod full_disk;
+#[path = "damage/keys.rs"]
+mod keys;
 #[path = "common/leads.rs"]
 mod leads;
 #[path = "common/processes.rs"]
 mod processes;
 #[path = "damage/stopped.rs"]
 mod stopped;
+#[path = "damage/syncs.rs"]
+mod syncs;

@@ -80,6 +80,7 @@ pub(super) fn run(
             FilesError::Io { .. }
             | FilesError::NotANode(_)
             | FilesError::Malformed(_)
+            | FilesError::OtherKey { .. }
             | FilesError::Signer(_) => Exit::Internal,
         };
         Failure::of(exit, &error)

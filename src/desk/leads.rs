@@ -15,6 +15,7 @@ use crate::{
     exchange::{Directory, Outbox, Payload, Rows, Vault, VaultError},
     log::{Durable, Log, Proposal, ProposeError, ReadError, Reader, TxnError},
     record::{Cause, Consultation, Content, DispatchAction, Entry, Kind, LeadAnswer},
+    seal::PurgeMonth,
 };
 use std::{fmt, sync::Arc};
 
@@ -125,6 +126,16 @@ impl From<ReceiptRow> for ReceiptSummary {
 }
 
 impl Desk {
+    /// Makes a purge month's keys, once a month, off the async workers.
+    pub(super) async fn ready_month(&self, month: PurgeMonth) -> Result<(), DeskError> {
+        match self.vault.ready(&self.log, month).await {
+            // That closed the log.
+            Err(VaultError::KeyFile(error)) => Err(DeskError::Log(error.to_string())),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// The desk of a node.
     pub fn new(
         log: Log,

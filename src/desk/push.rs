@@ -13,7 +13,7 @@ use crate::{
         RecordId, Timestamp, sign_within_seconds,
     },
     exchange::{Draft, StageError, VaultError},
-    log::{Log, Pending, Proposal, ProposeError, Txn},
+    log::{Pending, Proposal, ProposeError, Txn},
     record::{Cause, Content, DispatchAction, Plaintext, Terms},
     seal::{self, PurgeMonth},
     store::tables,
@@ -97,7 +97,9 @@ impl Desk {
         let parsed = self.parse(fields, now).map_err(PushRefused::Rejected)?;
         let (lead, to) = (parsed.lead, parsed.route);
         let terms = terms(now, &lead);
-        self.ready_bucket(terms.purge_month).await?;
+        self.ready_month(terms.purge_month)
+            .await
+            .map_err(|error| PushRefused::Log(error.to_string()))?;
         let (record, dispatch_id) = (RecordId::new(now), DispatchId::new(now));
         let content = Content::Lead(Box::new(lead.to_fields()));
         let plaintext = Plaintext::new(&content).map_err(VaultError::from)?;
@@ -161,19 +163,6 @@ impl Desk {
             today: now.shanghai_date(),
         };
         Lead::parse(fields, &rules)
-    }
-
-    /// Makes a purge month's keys, once a month, off the async workers.
-    pub(super) async fn ready_bucket(&self, month: PurgeMonth) -> Result<(), PushRefused> {
-        if self.vault.has_bucket(month) {
-            return Ok(());
-        }
-        let vault = Arc::clone(&self.vault);
-        let log: &Log = &self.log;
-        log.read(move |_| vault.ensure_bucket(month))
-            .await
-            .map_err(|error| PushRefused::Log(error.to_string()))??;
-        Ok(())
     }
 }
 

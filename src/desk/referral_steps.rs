@@ -338,17 +338,6 @@ impl Desk {
             Err(error) => Err(DeskError::Log(error.to_string()).into()),
         }
     }
-
-    async fn ready_month(&self, month: PurgeMonth) -> Result<(), ReferralRefused> {
-        if !self.vault.has_bucket(month) {
-            let vault = Arc::clone(&self.vault);
-            self.log
-                .read(move |_| vault.ensure_bucket(month))
-                .await
-                .map_err(DeskError::from)??;
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn review_day(now: crate::domain::Timestamp) -> u32 {

@@ -391,11 +391,7 @@ impl Inbox {
         if month > latest || month < PurgeMonth::years_after(now, 0) {
             return Ok(dispatch.into_unfit(Refusal::InvalidContent));
         }
-        let vault = Arc::clone(&self.vault);
-        self.log
-            .read(move |_| vault.ensure_bucket(month))
-            .await
-            .map_err(OutboxError::from)??;
+        self.vault.ready(&self.log, month).await?;
         Ok(Proved::Fit(dispatch))
     }
 

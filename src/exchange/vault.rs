@@ -3,10 +3,10 @@
 use super::{RowError, Rows};
 use crate::{
     domain::DispatchId,
-    log::Txn,
+    log::{Log, ReadError, Txn},
     record::{EntryDefect, Plaintext},
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
-    store::{KeyFile, KeyFileError, tables},
+    store::{KeyFile, KeyFileError, Order, Store, tables},
 };
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +35,18 @@ pub enum VaultError {
     /// The store failed.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// The log could not be asked.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The key file is older than the store.
+    #[error(
+        "the key file has no keys for payloads that are purged in {month}, which the store holds: it is an older copy, \
+         and with it they would read as erased. Put the newest copy of bucket.keys in its place"
+    )]
+    OldKeyFile {
+        /// The first month that it lacks.
+        month: PurgeMonth,
+    },
     /// A row that must be there is not, or does not open: the store or the key file is damaged.
     #[error("the payload of log entry {index} is damaged: {what}")]
     Damaged {
@@ -98,6 +110,50 @@ impl Vault {
         ring.add_bucket(month)?;
         file.save(&ring)?;
         self.ring.store(Arc::new(ring));
+        Ok(())
+    }
+
+    /// As [`Vault::ensure_bucket`], off the async workers. A key file that fails closes the log (I2): after a failed
+    /// sync, keys that look kept may be gone after the next power cut, and with them what they opened.
+    ///
+    /// # Errors
+    /// As [`Vault::ensure_bucket`].
+    pub async fn ready(self: &Arc<Self>, log: &Log, month: PurgeMonth) -> Result<(), VaultError> {
+        if self.has_bucket(month) {
+            return Ok(());
+        }
+        let (vault, closing) = (Arc::clone(self), log.clone());
+        log.read(move |_| {
+            vault.ensure_bucket(month).inspect_err(|error| {
+                if let VaultError::KeyFile(error) = error {
+                    closing.close_for_keys(error);
+                }
+            })
+        })
+        .await?
+    }
+
+    /// Checks that the key file has keys for each month whose payloads the store holds: an older copy of it would make
+    /// them read as erased, and the month would be given other keys. A few reads a month, however long the log.
+    ///
+    /// # Errors
+    /// A month has none, or the store failed.
+    pub fn covers(&self, store: &dyn Store) -> Result<(), VaultError> {
+        let ring = self.ring();
+        let (from, end) = tables::PAYLOAD_KEYS;
+        let mut next = from.to_vec();
+        let first = |next: &[u8]| {
+            let rows = store.range(next, &end, Order::Ascending, 1);
+            rows.map(|rows| rows.first().and_then(|(key, _)| tables::payload_month(key)))
+        };
+        while let Some(number) = first(&next).map_err(ReadError::Store)? {
+            if let Some(month) = PurgeMonth::new(number)
+                && ring.bucket(month).is_none()
+            {
+                return Err(VaultError::OldKeyFile { month });
+            }
+            next = tables::payload_key(number.saturating_add(1), 0).to_vec();
+        }
         Ok(())
     }
 

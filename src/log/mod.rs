@@ -18,6 +18,7 @@ mod sequencer;
 mod shared;
 mod tiles;
 mod txn;
+mod word;
 
 use std::{
     fmt,
@@ -30,18 +31,19 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use open::OpenError;
-pub use open::{failure_file, kept_checkpoint};
+pub use open::kept_checkpoint;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
 pub use salvage::{CopyError, LeafSource, StoredLeaves, Survey, copy_rows, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
+pub use word::{failure_file, leave as leave_word};
 
 use crate::{
     domain::Clock,
     note::{LogSigner, SignedCheckpoint, VerifierKey},
-    store::Store,
+    store::{KeyFileError, Store},
 };
 use keeper::Keeper;
 use proposal::Job;
@@ -100,12 +102,18 @@ impl Log {
     /// # Errors
     /// The store fails, holds another log, is damaged, or is older than what was published.
     pub fn open(store: Arc<dyn Store>, options: LogOptions) -> Result<Self, OpenError> {
-        let opened = open::open(store.as_ref(), &options.signer, &options.checkpoint_file)?;
+        let file = &options.checkpoint_file;
+        let opened = open::open(store.as_ref(), &options.signer, file).inspect_err(|error| {
+            // A commit that failed while the log was made is as little to be trusted as a later one.
+            if let OpenError::Store(failed) = error {
+                leave_word(file, failed);
+            }
+        })?;
         let key = options.signer.verifier_key();
         let shared = Arc::new(Shared::new(
             store,
             Arc::clone(&opened.checkpoint),
-            failure_file(&options.checkpoint_file),
+            options.checkpoint_file.clone(),
         ));
         let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
             .map_err(OpenError::Thread)?;
@@ -242,6 +250,12 @@ impl Log {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Closes the log because its key file failed (I2): the keys of what would be written may not be on disk. Blocks.
+    pub fn close_for_keys(&self, error: &KeyFileError) {
+        let said = error.to_string();
+        self.inner.shared.close(Closure::KeyFile { said });
     }
 
     /// The key that the log's checkpoints verify with.

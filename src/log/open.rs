@@ -2,7 +2,7 @@
 
 use std::{fs, io, ops::ControlFlow, path::Path, path::PathBuf, sync::Arc};
 
-use super::{Damage, ReadError, frames, head::Head, tiles::TileEdges, tiles::TileReader};
+use super::{Damage, ReadError, frames, head::Head, tiles::TileEdges, tiles::TileReader, word};
 use crate::{
     domain::Timestamp,
     merkle::{Frontier, Hash, NodeReader, leaf_hash, node_hash, root_at},
@@ -135,7 +135,7 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
-    refuse_failed(checkpoint_file)?;
+    word::refuse(checkpoint_file)?;
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
             if let Some(kept) = kept? {
@@ -170,20 +170,12 @@ pub(super) fn published_head(
     checkpoint_file: &Path,
 ) -> Result<SignedCheckpoint, OpenError> {
     let kept = kept_checkpoint(checkpoint_file, key)?;
-    refuse_failed(checkpoint_file)?;
+    word::refuse(checkpoint_file)?;
     let (_, checkpoint) = signed_head(store, key)?;
     if let Some(kept) = &kept {
         check_not_rolled_back(store, &checkpoint, kept)?;
     }
     Ok(checkpoint)
-}
-
-fn refuse_failed(checkpoint_file: &Path) -> Result<(), OpenError> {
-    let path = failure_file(checkpoint_file);
-    match fs::read_to_string(&path) {
-        Ok(said) => Err(OpenError::FailedBefore { path, said }),
-        Err(_) => Ok(()),
-    }
 }
 
 fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Opened, OpenError> {
@@ -316,13 +308,6 @@ impl NodeReader for Rehashed<'_> {
         let right = self.node(level - 1, (index << 1) | 1)?;
         Ok(node_hash(&left, &right))
     }
-}
-
-/// Where a log that a storage error closed leaves word for the next start, beside its checkpoint file.
-pub fn failure_file(checkpoint_file: &Path) -> PathBuf {
-    let mut path = checkpoint_file.as_os_str().to_owned();
-    path.push(".failed");
-    path.into()
 }
 
 /// The checkpoint in the file outside the store (I4); nothing where there is no file.

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::{self, Write},
+    io,
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -11,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Damage, ReadError};
+use super::{Damage, ReadError, word};
 use crate::{
     note::SignedCheckpoint,
     store::{Store, StoreError},
@@ -51,6 +50,15 @@ pub enum Closure {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// The key file could not be read or written. After a failed sync of it, keys that are used may not be on disk.
+    #[error(
+        "the log is closed because of its keys: {said}. Stop the node, mend the disk and run `yichuan doctor`: it copies \
+         what is proved into a fresh directory to start from"
+    )]
+    KeyFile {
+        /// What failed.
+        said: String,
+    },
     /// The scrub found damage.
     #[error(
         "the log is closed because it is damaged: {0}. Keep the directory, stop the node and run `yichuan doctor`: it \
@@ -85,8 +93,8 @@ pub(super) struct Shared {
     closure: OnceLock<Arc<Closure>>,
     /// Rings once, when there is a closure.
     closing: CancellationToken,
-    /// Where to leave word of a storage error.
-    failure_file: PathBuf,
+    /// Word of a storage error is left beside it.
+    checkpoint_file: PathBuf,
 }
 
 /// Rows that a failed commit left in doubt.
@@ -116,7 +124,7 @@ impl Shared {
     pub(super) fn new(
         store: Arc<dyn Store>,
         checkpoint: Arc<SignedCheckpoint>,
-        failure_file: PathBuf,
+        checkpoint_file: PathBuf,
     ) -> Self {
         metrics::gauge!("yichuan_log_closed").set(0.0);
         Self {
@@ -125,7 +133,7 @@ impl Shared {
             gate: RwLock::default(),
             closure: OnceLock::new(),
             closing: CancellationToken::new(),
-            failure_file,
+            checkpoint_file,
         }
     }
 
@@ -149,25 +157,31 @@ impl Shared {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the log for writing. The first reason stays.
+    /// Closes the log for writing. The first reason stays, and counts before anything is written of it: the disk that
+    /// failed may take its time, or for ever.
     pub(super) fn close(&self, why: Closure) -> Arc<Closure> {
-        let first = self.closure.get_or_init(|| {
-            match why {
-                Closure::Stopped => {}
-                Closure::Defect => {
-                    tracing::error!("{why}");
-                    metrics::gauge!("yichuan_log_closed").set(1.0);
-                }
-                Closure::Store(_) | Closure::CheckpointFile { .. } | Closure::Damaged(_) => {
-                    tracing::error!("{why}");
-                    metrics::gauge!("yichuan_log_closed").set(1.0);
-                    self.leave_word(&why);
-                }
-            }
-            Arc::new(why)
-        });
+        let why = Arc::new(why);
+        let is_first = self.closure.set(Arc::clone(&why)).is_ok();
         self.closing.cancel();
-        Arc::clone(first)
+        if !is_first {
+            return self.closed().unwrap_or(why);
+        }
+        match *why {
+            Closure::Stopped => {}
+            Closure::Defect => {
+                metrics::gauge!("yichuan_log_closed").set(1.0);
+                tracing::error!("{why}");
+            }
+            Closure::Store(_)
+            | Closure::CheckpointFile { .. }
+            | Closure::KeyFile { .. }
+            | Closure::Damaged(_) => {
+                metrics::gauge!("yichuan_log_closed").set(1.0);
+                tracing::error!("{why}");
+                word::leave(&self.checkpoint_file, &why);
+            }
+        }
+        why
     }
 
     /// A read that met a failing store or damage closes the log too: whatever it would write rests on what it cannot
@@ -191,19 +205,6 @@ impl Shared {
     /// Waits until the log takes no writes any more.
     pub(super) async fn until_closed(&self) {
         self.closing.cancelled().await;
-    }
-
-    /// So that the log does not open again on files that the kernel may have lied about (I2). The disk may refuse this
-    /// too; then the operator has the message.
-    fn leave_word(&self, why: &Closure) {
-        let left = File::create(&self.failure_file).and_then(|mut file| {
-            writeln!(file, "{why}")?;
-            file.sync_all()
-        });
-        if let Err(error) = left {
-            let path = self.failure_file.display();
-            tracing::error!("could not leave word of it in {path}: {error}");
-        }
     }
 
     pub(super) fn closed(&self) -> Option<Arc<Closure>> {

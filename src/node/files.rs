@@ -11,7 +11,9 @@
 
 use crate::{
     domain::Jurisdiction,
+    log,
     note::{LogSigner, SignerError, VerifierKey},
+    store::{OpenStoreError, SledStore},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{
@@ -46,6 +48,19 @@ pub enum FilesError {
     /// The log key file is not one.
     #[error("{} is not a log key file; restore it from its backup", .0.display())]
     Malformed(PathBuf),
+    /// The log key makes another verifier key than the one that was announced.
+    #[error(
+        "the key in {} does not make the verifier key in {}: one of the two is damaged or of another node; restore it \
+         from its backup",
+        path.display(),
+        public.display()
+    )]
+    OtherKey {
+        /// The log key.
+        path: PathBuf,
+        /// The verifier key.
+        public: PathBuf,
+    },
     /// No key can be made.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -95,10 +110,22 @@ impl Files {
         self.data.join("log.key")
     }
 
+    /// Opens the store. A storage error leaves word, so that nothing opens it again as if nothing had been (I2).
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_store(&self) -> Result<SledStore, OpenStoreError> {
+        SledStore::open(self.store()).inspect_err(|error| {
+            if let OpenStoreError::Storage { .. } = error {
+                log::leave_word(&self.checkpoint(), error);
+            }
+        })
+    }
+
     /// The log's signer.
     ///
     /// # Errors
-    /// There is no node here, or its key file is not one.
+    /// There is no node here, or its key file is not one, or not the one that `vkey` was made with.
     pub fn signer(&self) -> Result<LogSigner, FilesError> {
         let path = self.log_key();
         let text = match fs::read_to_string(&path) {
@@ -124,7 +151,22 @@ impl Files {
         let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
         let seed: Zeroizing<[u8; 32]> =
             Zeroizing::new(seed.as_slice().try_into().map_err(|_| malformed())?);
-        Ok(LogSigner::from_seed(origin, &seed)?)
+        let signer = LogSigner::from_seed(origin, &seed)?;
+        // The key file has no checksum: a log begun with a turned bit in it would be another log than the one announced.
+        let public = self.vkey();
+        match fs::read(&public) {
+            Ok(text) if text.trim_ascii() == signer.verifier_key().to_string().as_bytes() => {
+                Ok(signer)
+            }
+            Ok(_) => Err(FilesError::OtherKey { path, public }),
+            // What is public can be made again from the key.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(signer),
+            Err(source) => Err(FilesError::Io {
+                doing: "read",
+                path: public,
+                source,
+            }),
+        }
     }
 }
 
@@ -258,5 +300,30 @@ mod tests {
             fs::read_to_string(data.join("vkey")).unwrap(),
             format!("{key}\n")
         );
+    }
+
+    /// The log key has no checksum of its own: a bit that turned before the first start would begin another log than the
+    /// one whose verifier key partners compared.
+    #[test]
+    fn no_bit_of_the_log_key_turns_unnoticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        create(&data, "520624".parse().unwrap()).unwrap();
+        let (files, path) = (Files::at(&data), Files::at(&data).log_key());
+        let sound = fs::read(&path).unwrap();
+        let mut same = Vec::new();
+        for bit in 0..sound.len() * 8 {
+            let mut turned = sound.clone();
+            turned[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, turned).unwrap();
+            if files.signer().is_ok() {
+                same.push(bit / 8);
+            }
+        }
+        // The end of the last line may be written in more ways than one.
+        assert!(same.iter().all(|byte| *byte >= sound.len() - 1), "{same:?}");
+        fs::write(&path, sound).unwrap();
+        fs::write(files.vkey(), "520624.yichuan/log/1+00000000+AAAA\n").unwrap();
+        assert!(matches!(files.signer(), Err(FilesError::OtherKey { .. })));
     }
 }

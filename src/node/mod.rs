@@ -23,7 +23,7 @@ use crate::{
         Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
         VaultError, Witness, WitnessError,
     },
-    log::{Log, LogHealth, LogOptions, OpenError, ReadError, View},
+    log::{self, Log, LogHealth, LogOptions, OpenError, ReadError, View},
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
     store::{KeyFile, OpenStoreError, SledStore, Store, StoreError, keys},
     telemetry::{Probe, Readiness},
@@ -171,9 +171,21 @@ pub fn open_log(
     layer: StoreLayer,
 ) -> Result<(Log, Arc<Vault>), StartError> {
     let signer = files.signer()?;
-    let store = layer(SledStore::open(files.store())?);
-    let empty = store.get(&keys::HEAD)?.is_none();
-    let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), empty)?);
+    let store = layer(files.open_store()?);
+    let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
+    let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();
+    let unkept = |error: &VaultError| {
+        if let VaultError::Read(ReadError::Store(error)) = error {
+            failed(error);
+        } else if let VaultError::KeyFile(error) = error
+            && error.may_be_unkept()
+        {
+            log::leave_word(&files.checkpoint(), error);
+        }
+    };
+    let vault = Vault::open(KeyFile::at(files.bucket_keys()), empty).inspect_err(unkept)?;
+    vault.covers(store.as_ref()).inspect_err(unkept)?;
+    let vault = Arc::new(vault);
     let mut options = LogOptions::new(signer, clock, files.checkpoint());
     options.views = views(own, &vault);
     Ok((Log::open(store, options)?, vault))

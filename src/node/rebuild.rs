@@ -33,7 +33,7 @@ pub enum RebuildNodeError {
     /// The log or a view.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
-    /// Comparing or writing failed. After a failed write run it again.
+    /// Comparing or writing failed. After a failed write the directory does not open again; run `yichuan doctor`.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The directory that they are made in.
@@ -84,9 +84,10 @@ pub fn rebuild_views(
     let files = Files::at(&config.data);
     let key = files.signer()?.verifier_key();
     // Holds the lock: a node that runs is left alone.
-    let store = SledStore::open(files.store())?;
+    let store = files.open_store()?;
     // Never "empty": without its keys a log's views would be made as if all were erased.
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
+    vault.covers(&store)?;
     let scratch = Scratch::in_place_of(files.rebuilt_views())?;
     let made = SledStore::open(&scratch.0)?;
     let rebuilt = log::rebuild_views(
@@ -97,7 +98,13 @@ pub fn rebuild_views(
         progress,
     )?;
     let families = rebuilt.compare()?;
-    let written = if write { rebuilt.write()? } else { 0 };
+    // A write that failed may have left a hole that a later success hides until the power is cut.
+    let written = if write {
+        let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
+        rebuilt.write().inspect_err(failed)?
+    } else {
+        0
+    };
     let checkpoint = rebuilt.checkpoint();
     Ok(Rebuilt {
         origin: checkpoint.origin().to_owned(),

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
-    keys, pages,
+    keys, pages, watch::Watch,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
@@ -23,6 +23,8 @@ const CACHE: u64 = 256 * 1024 * 1024;
 
 /// A store in a directory, held by one process.
 pub struct SledStore {
+    // First, so that it lets go of sled before sled is to close.
+    watch: Watch,
     db: sled::Db,
     /// A second handle to sled's file: `flush` only starts write-back, so the sync is ours. Opened before the first
     /// write and kept, because the kernel reports a failed write-back to each handle once, also when somebody else's
@@ -42,7 +44,11 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 /// Opens sled. The directory's lock is held, so whoever still holds sled's own is a thread of a store that this process
 /// just closed: sled lets go of its file a moment after its last handle is dropped.
-fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, String> {
+fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, OpenStoreError> {
+    let refused = |said| OpenStoreError::Engine {
+        path: root.to_owned(),
+        said,
+    };
     let mut tries = 0;
     loop {
         // Every commit flushes, so that nothing is left to a timer.
@@ -52,15 +58,23 @@ fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, String> {
             .flush_every_ms(None);
         // sled panics on some damage instead of reporting it.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|panic| panic_text(panic.as_ref()))?;
+            .map_err(|panic| refused(panic_text(panic.as_ref())))?;
         match opened {
-            Err(sled::Error::Io(error))
-                if tries < LOCK_TRIES && error.to_string().contains("could not acquire lock") =>
-            {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                if tries == LOCK_TRIES {
+                    return Err(refused(error.to_string()));
+                }
                 tries += 1;
                 std::thread::sleep(LOCK_WAIT);
             }
-            Err(error) => return Err(error.to_string()),
+            Err(sled::Error::Io(source)) => {
+                return Err(OpenStoreError::Storage {
+                    doing: "open the storage engine in",
+                    path: root.to_owned(),
+                    source,
+                });
+            }
+            Err(error) => return Err(refused(error.to_string())),
             Ok(db) => return Ok(db),
         }
     }
@@ -75,6 +89,20 @@ pub enum OpenStoreError {
     /// The file system failed.
     #[error("could not {doing} {path}: {source}")]
     Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A sync failed, or the engine met a failing disk. What is on disk of what an earlier process wrote is unknown, and
+    /// no later success means anything.
+    #[error(
+        "could not {doing} {path}: {source}. Mend the disk and run `yichuan doctor`: it copies what is proved into a fresh \
+         directory to start from"
+    )]
+    Storage {
         /// What was being done.
         doing: &'static str,
         /// To what.
@@ -132,20 +160,21 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        conf::prepare(&root).map_err(at("configure", &root))?;
-        let db = open_sled(&root, cache).map_err(|said| OpenStoreError::Engine {
+        conf::prepare(&root).map_err(|source| OpenStoreError::Storage {
+            doing: "configure",
             path: root.clone(),
-            said,
+            source,
         })?;
+        let db = open_sled(&root, cache)?;
 
         // sled creates its file without syncing it; a power cut then leaves a database that it takes for new.
         let blobs = root.join("blobs");
         for path in [&root.join("conf"), &root.join("db"), &blobs, &root] {
-            sync(path).map_err(at("sync", path))?;
+            sync(path)?;
         }
-        sync(directory).map_err(at("sync", directory))?;
+        sync(directory)?;
         if let Some(parent) = directory.parent().filter(|p| !p.as_os_str().is_empty()) {
-            sync(parent).map_err(at("sync", parent))?;
+            sync(parent)?;
         }
 
         let path = root.join("db");
@@ -153,7 +182,9 @@ impl SledStore {
         if !is_empty(&blobs).map_err(at("list", &blobs))? {
             return Err(OpenStoreError::UnsyncedBlobs { path: blobs });
         }
+        let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
+            watch,
             db,
             file,
             blobs,
@@ -177,7 +208,8 @@ impl SledStore {
             }
             guarded("apply a commit", || self.db.apply_batch(rows))?;
         }
-        guarded("flush a commit", || self.db.flush())?;
+        self.watch
+            .over(|| guarded("flush a commit", || self.db.flush()))?;
         self.file
             .sync_data()
             .map_err(StoreError::io("sync sled's file"))?;
@@ -243,8 +275,13 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     format!("it panicked: {}", text.unwrap_or("without a word"))
 }
 
-fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+fn sync(path: &Path) -> Result<(), OpenStoreError> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|source| OpenStoreError::Storage {
+        doing: "sync",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a

@@ -34,6 +34,13 @@ pub enum KeyFileError {
     },
 }
 
+impl KeyFileError {
+    /// True where a file that looks kept may not be on disk: then nothing may rest on it.
+    pub fn may_be_unkept(&self) -> bool {
+        matches!(self, Self::Io { doing: "sync", .. })
+    }
+}
+
 /// Where a node keeps its keyring. Written whole, atomically, and synced before any key in it is used.
 #[derive(Debug)]
 pub struct KeyFile {

@@ -13,6 +13,7 @@ pub mod long;
 mod memory;
 mod pages;
 pub mod tables;
+mod watch;
 
 use std::{io, sync::Arc};
 

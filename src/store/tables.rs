@@ -92,6 +92,12 @@ pub fn payload_key(month: u32, index: u64) -> [u8; 13] {
     key(PAYLOAD_KEY, &[&month.to_be_bytes(), &index.to_be_bytes()])
 }
 
+/// The purge month in a key that [`payload_key`] made.
+pub fn payload_month(key: &[u8]) -> Option<u32> {
+    let month = key.get(1..)?.first_chunk::<4>()?;
+    Some(u32::from_be_bytes(*month))
+}
+
 /// The key of a dispatch by its sender and id.
 pub fn dispatch(from: Jurisdiction, id: DispatchId) -> [u8; 23] {
     key(DISPATCH, &[from.as_bytes(), id.as_bytes()])
@@ -225,6 +231,9 @@ pub const DISPATCHES: ([u8; 1], [u8; 1]) = ([DISPATCH], [DISPATCH + 1]);
 pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
 /// As [`DISPATCHES`].
 pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
+
+/// As [`DISPATCHES`].
+pub const PAYLOAD_KEYS: ([u8; 1], [u8; 1]) = ([PAYLOAD_KEY], [PAYLOAD_KEY + 1]);
 
 /// First key and end of all partners.
 pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);

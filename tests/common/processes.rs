@@ -360,6 +360,20 @@ impl Process {
         assert!(said && !timeout.timed_out(), "{}", tail(words, &text.bytes));
     }
 
+    /// Waits until the process has said `words`, or has ended without.
+    pub(crate) fn comes_to_say(&self, words: &str) -> bool {
+        let text = self.said.text.lock().unwrap();
+        let (text, timeout) = self
+            .said
+            .more
+            .wait_timeout_while(text, DEADLINE, |text| {
+                count(&text.bytes, words) == 0 && text.open_pipes > 0
+            })
+            .unwrap();
+        assert!(!timeout.timed_out(), "{}", tail(words, &text.bytes));
+        count(&text.bytes, words) > 0
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let name = match signal {
             Signal::Term => "TERM",

@@ -1,0 +1,78 @@
+//! The key file fails, or is an older copy.
+
+use crate::{
+    full_disk::fetch,
+    leads,
+    processes::{Home, Logs},
+    stopped::{GUANGDONG, Stopped, push, stop},
+};
+use std::fs;
+use yichuan::{access::Purpose, rpc::pb, seal::Keyring, store::KeyFile};
+
+/// A month's keys are made by its first lead.
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_a_key_file_that_cannot_be_written_closes_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::make(dir.path(), "520624");
+    let away = Home::make(dir.path(), GUANGDONG);
+    let process = home.serve(Logs::INFO);
+    home.introduce(&away).await;
+    // Where the new file is written first; no file can be put in the place of a directory.
+    fs::create_dir(home.config.data.join("bucket.new")).unwrap();
+    let request = pb::PushLeadsRequest {
+        grounds: home.grounds(Purpose::Screening),
+        row: 1,
+        lead: Some(leads::lead(1, "440305")),
+    };
+    let pushed = home.desk().push_leads(tokio_stream::iter([request])).await;
+    let refused = match pushed {
+        Ok(answered) => answered.into_inner().message().await.map(drop),
+        Err(status) => Err(status),
+    }
+    .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+    let ready = fetch(home.admin, "/readyz");
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    assert!(
+        ready.contains("key file") && ready.contains("yichuan doctor"),
+        "{ready}"
+    );
+    let metrics = fetch(home.admin, "/metrics");
+    assert!(metrics.contains("yichuan_log_closed 1"), "{metrics}");
+    stop(process);
+    let again = home.spawn(Logs::INFO).ended();
+    assert!(!again.status.success(), "{}", again.text());
+}
+
+/// With an older copy the newest leads would read as erased, and their month would get other keys: the right copy could
+/// then never be put back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_key_file_does_not_make_payloads_read_as_erased() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    let (path, right) = (copy.data().join("bucket.keys"), copy.beside("right"));
+    fs::rename(&path, &right).unwrap();
+    KeyFile::at(&path)
+        .save(&Keyring::generate().unwrap())
+        .unwrap();
+    let home = copy.home(&stopped.home);
+    let refused = home.spawn(Logs::INFO).ended();
+    assert!(!refused.status.success());
+    assert!(
+        refused.text().contains("newest copy of bucket.keys"),
+        "{}",
+        refused.text()
+    );
+    let rebuilt = copy.run(&["audit", "replay", "--rebuild", "--write"]);
+    assert!(!rebuilt.status.success(), "{rebuilt:?}");
+
+    fs::rename(&right, &path).unwrap();
+    let process = home.serve(Logs::INFO);
+    let verdicts = push(&home, vec![leads::lead(0, "440305")]).await;
+    assert_eq!(
+        verdicts[0].verdict(),
+        pb::Verdict::Duplicate,
+        "the lead is still known by its number"
+    );
+    stop(process);
+}

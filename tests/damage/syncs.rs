@@ -1,0 +1,198 @@
+//! A real node whose nth sync fails, whichever file it is of: it closes or does not start, and does not open the
+//! directory again, because the kernel may call pages clean that are not on disk (I2).
+
+use crate::{
+    full_disk::fetch,
+    leads,
+    processes::{DEADLINE, Home, Logs, Process, UP},
+    stopped::{Copy, Stopped},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use yichuan::{access::Purpose, rpc::pb};
+
+fn compile(to: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage/failing_sync.c");
+    let library = to.join("failing_sync.so");
+    let compiled = Command::new("cc")
+        .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"])
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .args(["-ldl", "-lpthread"])
+        .status()
+        .expect("a C compiler, `cc`");
+    assert!(compiled.success(), "{} does not compile", source.display());
+    library
+}
+
+/// A node over a copy, one of whose syncs fails.
+struct Failing {
+    copy: Copy,
+    home: Home,
+    syncs: PathBuf,
+    process: Process,
+}
+
+impl Failing {
+    fn start(home: &Home, library: &Path, nth: u64) -> Self {
+        let copy = Stopped::copy_of(home);
+        let home = copy.home(home);
+        let syncs = copy.beside("syncs");
+        let mut command = home.command(Logs::INFO);
+        command
+            .args(["serve", "--log-format", "json"])
+            .env("LD_PRELOAD", library)
+            .env("SYNCS_BELOW", copy.path().canonicalize().unwrap())
+            .env("SYNCS_FILE", &syncs)
+            .env("SYNCS_FAIL", nth.to_string());
+        let process = Process::spawn(command);
+        Self {
+            copy,
+            home,
+            syncs,
+            process,
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        self.process.comes_to_say(UP)
+    }
+
+    /// Syncs so far.
+    fn count(&self) -> u64 {
+        fs::metadata(&self.syncs).map_or(0, |file| file.len())
+    }
+
+    async fn push(&self) -> Result<(), tonic::Status> {
+        let request = pb::PushLeadsRequest {
+            grounds: self.home.grounds(Purpose::Screening),
+            row: 1,
+            lead: Some(leads::lead(70, "440305")),
+        };
+        let mut desk = self.home.desk();
+        let pushed = desk.push_leads(tokio_stream::iter([request])).await?;
+        pushed.into_inner().message().await.map(drop)
+    }
+}
+
+/// How often the nth sync of a start failed, and of a push after it; how often that closed a running node.
+#[derive(Default)]
+struct Tried {
+    all: u64,
+    failed: u64,
+    closed: u64,
+}
+
+/// Tries a node, over copies of its directory.
+async fn tried(home: &Home, library: &Path) -> Tried {
+    let all = {
+        let sound = Failing::start(home, library, 0);
+        assert!(sound.is_up());
+        let started = sound.count();
+        sound.push().await.unwrap();
+        assert!(0 < started && started < sound.count(), "{started}");
+        sound.count()
+    };
+    let mut tried = Tried {
+        all,
+        ..Tried::default()
+    };
+    for nth in 1..=all {
+        let failing = Failing::start(home, library, nth);
+        if failing.is_up() {
+            let pushing = failing.push();
+            let pushed = tokio::time::timeout(DEADLINE, pushing).await;
+            let pushed = pushed.unwrap_or_else(|_| panic!("sync {nth}: the push is not answered"));
+            if failing.count() < nth {
+                // This run needed fewer syncs until here.
+                continue;
+            }
+            if let Err(status) = pushed {
+                assert_eq!(status.code(), tonic::Code::Unavailable, "{nth}: {status}");
+            }
+            let why = failing.closed().await;
+            assert!(why.contains("yichuan doctor"), "sync {nth}: {why}");
+            tried.closed += 1;
+        }
+        tried.failed += 1;
+        failing.does_not_open_again(nth);
+    }
+    tried
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = compile(dir.path());
+    let stopped = Stopped::new().await;
+    // Often, because what fails is met in more than one way: sled 0.34.7 forgot to wake a flush in one run of six.
+    for _ in 0..4 {
+        let Tried {
+            all,
+            failed,
+            closed,
+        } = tried(&stopped.home, &library).await;
+        println!("{failed} of {all} syncs of a start and a push; {closed} closed a running node");
+        assert!(failed > 2 && closed > 0);
+    }
+}
+
+/// The key file and the log begin there: what looks kept would be built on.
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_a_node_whose_first_start_fails_to_sync_does_not_go_on_with_what_it_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = compile(dir.path());
+    let home = Home::make(dir.path(), "520624");
+    let all = {
+        let sound = Failing::start(&home, &library, 0);
+        assert!(sound.is_up());
+        sound.count()
+    };
+    let mut failed = 0;
+    for nth in 1..=all {
+        let failing = Failing::start(&home, &library, nth);
+        if failing.is_up() {
+            if failing.count() < nth {
+                continue;
+            }
+            failing.closed().await;
+        }
+        failed += 1;
+        failing.does_not_open_again(nth);
+    }
+    println!("{failed} of {all} syncs of a first start");
+    assert!(failed > 5);
+}
+
+impl Failing {
+    fn does_not_open_again(self, nth: u64) {
+        drop(self.process);
+        let again = self.home.spawn(Logs::INFO).ended();
+        let said = again.text();
+        assert!(!again.status.success(), "sync {nth}: {said}");
+        let refused = said.contains("a storage error closed this log before");
+        assert!(refused, "sync {nth}: {said}");
+        drop(self.copy);
+    }
+
+    /// Waits until the node says that it is closed, and gives why.
+    async fn closed(&self) -> String {
+        let asking = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                let ready = fetch(self.home.admin, "/readyz");
+                if ready.starts_with("HTTP/1.1 503") {
+                    return ready;
+                }
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, asking)
+            .await
+            .expect("the node stays open")
+    }
+}
