@@ -23,6 +23,8 @@ mod keys;
 mod leads;
 #[path = "common/processes.rs"]
 mod processes;
+#[path = "damage/reserve.rs"]
+mod reserve;
 #[path = "damage/stopped.rs"]
 mod stopped;
 #[path = "damage/syncs.rs"]

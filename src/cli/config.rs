@@ -100,6 +100,7 @@ struct Limits {
     requests_per_connection: usize,
     handshake_timeout_s: u64,
     drain_s: u64,
+    disk_reserve_mib: u64,
 }
 
 impl<'a> From<&'a Config> for Shown<'a> {
@@ -159,6 +160,7 @@ impl<'a> From<&'a Config> for Shown<'a> {
                 requests_per_connection: limits.requests_per_connection,
                 handshake_timeout_s: limits.handshake_timeout.as_secs(),
                 drain_s: limits.drain.as_secs(),
+                disk_reserve_mib: limits.disk_reserve / 1024 / 1024,
             },
             quotas: Quota::ALL
                 .iter()

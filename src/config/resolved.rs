@@ -112,6 +112,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// For connections to finish when the node stops.
     pub drain: Duration,
+    /// Bytes of disk space that new records and deliveries leave free.
+    pub disk_reserve: u64,
 }
 
 impl Limits {
@@ -293,6 +295,7 @@ fn limits(written: &written::Limits) -> Limits {
         requests_per_connection: number(written.requests_per_connection, 64),
         handshake_timeout: seconds(written.handshake_timeout_s.map(NonZeroU32::get), 10),
         drain: seconds(written.drain_s, 30),
+        disk_reserve: u64::from(written.disk_reserve_mib.unwrap_or(256)) * 1024 * 1024,
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) struct Limits {
     pub(super) requests_per_connection: Option<NonZeroUsize>,
     pub(super) handshake_timeout_s: Option<NonZeroU32>,
     pub(super) drain_s: Option<u32>,
+    pub(super) disk_reserve_mib: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

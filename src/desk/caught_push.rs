@@ -100,7 +100,7 @@ impl Desk {
             .map_err(CaughtRefused::Rejected)?;
         let (notice, own, to) = (parsed.notice, self.own, parsed.route);
         let month = PurgeMonth::years_after(now, RETENTION_YEARS);
-        self.ready_month(month).await?;
+        self.ready_for_new(month).await?;
         let (record, dispatch_id) = (RecordId::new(now), DispatchId::new(now));
         let content = Content::Caught(Box::new(notice.to_fields()));
         let plaintext = Plaintext::new(&content).map_err(VaultError::from)?;

@@ -16,6 +16,7 @@ use crate::{
     log::{Durable, Log, Proposal, ProposeError, ReadError, Reader, TxnError},
     record::{Cause, Consultation, Content, DispatchAction, Entry, Kind, LeadAnswer},
     seal::PurgeMonth,
+    store::DiskShort,
 };
 use std::{fmt, sync::Arc};
 
@@ -59,6 +60,9 @@ pub enum DeskError {
     /// The payload's key is destroyed.
     #[error("the content of record {0} is erased; the log still proves its exchange")]
     Erased(RecordId),
+    /// There is no room for new records.
+    #[error(transparent)]
+    Disk(#[from] DiskShort),
     /// The log takes no writes.
     #[error("{0}")]
     Log(String),
@@ -126,8 +130,9 @@ impl From<ReceiptRow> for ReceiptSummary {
 }
 
 impl Desk {
-    /// Makes a purge month's keys, once a month, off the async workers.
-    pub(super) async fn ready_month(&self, month: PurgeMonth) -> Result<(), DeskError> {
+    /// Asks for room for a new record, and makes its purge month's keys, once a month, off the async workers.
+    pub(super) async fn ready_for_new(&self, month: PurgeMonth) -> Result<(), DeskError> {
+        self.vault.admit()?;
         match self.vault.ready(&self.log, month).await {
             // That closed the log.
             Err(VaultError::KeyFile(error)) => Err(DeskError::Log(error.to_string())),

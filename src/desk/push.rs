@@ -1,7 +1,7 @@
 //! Pushing leads: from checked fields to a durable dispatch, idempotently.
 
 use super::{
-    Desk,
+    Desk, DeskError,
     lead_rows::NumberRow,
     lead_view::{content_tag, number_tag},
     rows::RowDamaged,
@@ -33,9 +33,9 @@ pub enum PushRefused {
     /// It cannot be sealed or kept.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The log takes no writes.
-    #[error("{0}")]
-    Log(String),
+    /// There is no room, or the log takes no writes.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
 }
 
 impl From<VaultError> for PushRefused {
@@ -97,9 +97,7 @@ impl Desk {
         let parsed = self.parse(fields, now).map_err(PushRefused::Rejected)?;
         let (lead, to) = (parsed.lead, parsed.route);
         let terms = terms(now, &lead);
-        self.ready_month(terms.purge_month)
-            .await
-            .map_err(|error| PushRefused::Log(error.to_string()))?;
+        self.ready_for_new(terms.purge_month).await?;
         let (record, dispatch_id) = (RecordId::new(now), DispatchId::new(now));
         let content = Content::Lead(Box::new(lead.to_fields()));
         let plaintext = Plaintext::new(&content).map_err(VaultError::from)?;
@@ -148,7 +146,7 @@ impl Desk {
             .log
             .submit(Proposal::new(decide))
             .await
-            .map_err(|error: ProposeError<PushFailure>| PushRefused::Log(error.to_string()))?;
+            .map_err(|error: ProposeError<PushFailure>| DeskError::Log(error.to_string()))?;
         Ok(PushTicket {
             pending,
             record,
@@ -189,7 +187,7 @@ impl PushTicket {
         let decision = match pending.await {
             Ok(decision) => decision.into_inner(),
             Err(ProposeError::Rejected(PushFailure::Stage(error))) => return Err(error.into()),
-            Err(error) => return Err(PushRefused::Log(error.to_string())),
+            Err(error) => return Err(DeskError::Log(error.to_string()).into()),
         };
         match decision {
             Decision::New { index } => Ok(Pushed {

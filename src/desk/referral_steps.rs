@@ -170,7 +170,7 @@ impl Desk {
             .ok_or(ReferralRefused::NoPartner(new.to))?;
         let now = self.clock.now();
         let month = PurgeMonth::years_after(now, super::push::RETENTION_YEARS);
-        self.ready_month(month).await?;
+        self.ready_for_new(month).await?;
         let (record, dispatch_id) = (RecordId::new(now), DispatchId::new(now));
         let content = Content::Referral(Box::new(new.fields.clone()));
         let (sealed, commitment) = sealed(&content, dispatch_id)?;

@@ -16,7 +16,7 @@ use crate::{
     note::{LogSigner, SignedCheckpoint},
     record::{Content, DispatchSent, Entry, Refusal},
     seal::PurgeMonth,
-    store::tables,
+    store::{DiskShort, tables},
 };
 use std::{
     collections::BTreeMap,
@@ -76,6 +76,9 @@ pub enum SessionFault {
     /// A payload cannot be kept.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// There is no room for what is delivered.
+    #[error(transparent)]
+    Disk(#[from] DiskShort),
 }
 
 /// The receiving side of a node.
@@ -285,6 +288,7 @@ impl Inbox {
         session: &mut InboundSession,
         delivery: Delivery,
     ) -> Result<PendingAnswers, SessionFault> {
+        self.vault.admit()?;
         if delivery.sequence != session.expected {
             let expected = session.expected;
             return Err(SessionFault::Sequence {

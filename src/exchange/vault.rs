@@ -6,10 +6,10 @@ use crate::{
     log::{Log, ReadError, Txn},
     record::{EntryDefect, Plaintext},
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
-    store::{KeyFile, KeyFileError, Order, Store, tables},
+    store::{DiskShort, KeyFile, KeyFileError, Order, Reserve, Store, tables},
 };
 use arc_swap::ArcSwap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
 /// A node's payloads and keys.
@@ -18,6 +18,8 @@ pub struct Vault {
     ring: ArcSwap<Keyring>,
     /// Held while the file is written; the ring is swapped only when the file is durable.
     file: Mutex<KeyFile>,
+    /// Room that payloads must leave; none is kept unless told.
+    reserve: OnceLock<Arc<Reserve>>,
 }
 
 /// A payload could not be kept or opened.
@@ -84,6 +86,7 @@ impl Vault {
         Ok(Self {
             ring: ArcSwap::from_pointee(ring),
             file: Mutex::new(file),
+            reserve: OnceLock::new(),
         })
     }
 
@@ -111,6 +114,19 @@ impl Vault {
         file.save(&ring)?;
         self.ring.store(Arc::new(ring));
         Ok(())
+    }
+
+    /// From now on payloads leave this room on the disk. The first call counts.
+    pub fn keep_free(&self, reserve: Arc<Reserve>) {
+        drop(self.reserve.set(reserve));
+    }
+
+    /// Asks whether there is room for something new.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn admit(&self) -> Result<(), DiskShort> {
+        self.reserve.get().map_or(Ok(()), |reserve| reserve.admit())
     }
 
     /// As [`Vault::ensure_bucket`], off the async workers. A key file that fails closes the log (I2): after a failed

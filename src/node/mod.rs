@@ -2,11 +2,13 @@
 
 pub mod doctor;
 pub mod files;
+mod open;
 mod rebuild;
 mod serve;
 mod trust;
 
 pub use files::FilesError;
+pub use open::{StoreLayer, open_log, views};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
 pub use trust::TrustError;
@@ -15,17 +17,16 @@ use crate::{
     access::{Ledger, Policy},
     config::Config,
     desk::{
-        Desk, DeskAdmission, PartnerDesk, PartnerRefused, Views, ensure_policy, recount_quotas,
-        start_log,
+        Desk, DeskAdmission, PartnerDesk, PartnerRefused, ensure_policy, recount_quotas, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
         Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
         VaultError, Witness, WitnessError,
     },
-    log::{self, Log, LogHealth, LogOptions, OpenError, ReadError, View},
+    log::{Log, LogHealth, OpenError, ReadError},
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
-    store::{KeyFile, OpenStoreError, SledStore, Store, StoreError, keys},
+    store::{OpenStoreError, Reserve, StoreError},
     telemetry::{Probe, Readiness},
     tls::{self, Cards, Drained, TlsError},
 };
@@ -101,6 +102,7 @@ pub struct Node {
     directory: Arc<Directory>,
     trust: Arc<Trust>,
     courier: Arc<Courier>,
+    reserve: Arc<Reserve>,
     tasks: TaskTracker,
     stop: CancellationToken,
     serving: Mutex<Option<JoinHandle<Result<Drained, tonic::transport::Error>>>>,
@@ -150,45 +152,6 @@ impl PartnersChanged for Follow {
             Ok(())
         })
     }
-}
-
-/// All views of a node's log.
-pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
-    vec![Box::new(Views::new(own, vault, Arc::new(Cards)))]
-}
-
-/// Puts something between the log and its store: tests put faults there.
-pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
-
-/// Opens store, keys and log as a node does that starts. Blocks.
-///
-/// # Errors
-/// What keeps the log from taking entries; nothing is left open then.
-pub fn open_log(
-    files: &Files,
-    own: Jurisdiction,
-    clock: Arc<dyn Clock>,
-    layer: StoreLayer,
-) -> Result<(Log, Arc<Vault>), StartError> {
-    let signer = files.signer()?;
-    let store = layer(files.open_store()?);
-    let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
-    let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();
-    let unkept = |error: &VaultError| {
-        if let VaultError::Read(ReadError::Store(error)) = error {
-            failed(error);
-        } else if let VaultError::KeyFile(error) = error
-            && error.may_be_unkept()
-        {
-            log::leave_word(&files.checkpoint(), error);
-        }
-    };
-    let vault = Vault::open(KeyFile::at(files.bucket_keys()), empty).inspect_err(unkept)?;
-    vault.covers(store.as_ref()).inspect_err(unkept)?;
-    let vault = Arc::new(vault);
-    let mut options = LogOptions::new(signer, clock, files.checkpoint());
-    options.views = views(own, &vault);
-    Ok((Log::open(store, options)?, vault))
 }
 
 impl Node {
@@ -247,6 +210,12 @@ impl Node {
         vault: Arc<Vault>,
     ) -> Result<Self, StartError> {
         let own = config.jurisdiction;
+        let reserve = Arc::new(Reserve::new(files.store(), config.limits.disk_reserve));
+        let looking = Arc::clone(&reserve);
+        tokio::task::spawn_blocking(move || looking.look())
+            .await
+            .map_err(|_| StartError::Log("asking for disk space was cut off".into()))??;
+        vault.keep_free(Arc::clone(&reserve));
         let policy = policy_of(config);
         start_log(&log, own)
             .await
@@ -381,6 +350,10 @@ impl Node {
         tasks.spawn(async move {
             until.run_until_cancelled(scrub(&scrubbed)).await;
         });
+        let (watching, until) = (Arc::clone(&reserve), stop.clone());
+        tasks.spawn(async move {
+            until.run_until_cancelled(watching.watch()).await;
+        });
         courier.refresh();
         tracing::info!(jurisdiction = %own, %address, size = log.checkpoint().size(), "the node is up");
         Ok(Self {
@@ -392,6 +365,7 @@ impl Node {
             directory,
             trust,
             courier,
+            reserve,
             tasks,
             stop,
             serving: Mutex::new(Some(serving)),
@@ -440,16 +414,20 @@ impl Node {
 
     /// Asks whether the node does its work.
     pub fn probe(&self) -> Probe {
-        let (log, trust, clock, own) = (
+        let (log, trust, clock, own, reserve) = (
             self.log.clone(),
             Arc::clone(&self.trust),
             Arc::clone(&self.clock),
             self.own,
+            Arc::clone(&self.reserve),
         );
         Arc::new(move || {
             let mut reasons = Vec::new();
             if let LogHealth::Closed { why } = log.health() {
                 reasons.push(why.to_string());
+            }
+            if let Err(short) = reserve.admit() {
+                reasons.push(short.to_string());
             }
             let stale = trust.gate().trust();
             if stale.without_fresh_crl(clock.now()).any(|code| code == own) {

@@ -43,16 +43,11 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
     );
     let metrics = Metrics::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // Before the node, so that who asks when it says that it is up is not refused.
+    let admin = telemetry::bind_admin(config.listen.admin).await?;
     let node = Node::start(&config, clock).await?;
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let admin = match telemetry::bind_admin(config.listen.admin).await {
-        Ok(admin) => admin,
-        Err(error) => {
-            node.stop().await;
-            return Err(error.into());
-        }
-    };
     let serving = telemetry::serve_admin(admin, node.probe(), metrics, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = serving.await {

@@ -88,6 +88,8 @@ reasons! {
     Fingerprint = "fingerprint",
     /// The node takes no writes.
     Closed = "closed",
+    /// The node's disk has no room for new records.
+    DiskShort = "disk_short",
 }
 
 impl RefusedFor {
@@ -126,6 +128,7 @@ pub(super) fn desk(error: &DeskError) -> Option<RefusedFor> {
         DeskError::Erased(_) => Some(RefusedFor::Erased),
         DeskError::Denied(denial) => Some(denial.into()),
         DeskError::Log(_) => Some(RefusedFor::Closed),
+        DeskError::Disk(_) => Some(RefusedFor::DiskShort),
         DeskError::Rows(_) | DeskError::Read(_) | DeskError::Vault(_) => None,
     }
 }

@@ -224,6 +224,7 @@ fn fault_status(fault: &SessionFault) -> Status {
         SessionFault::Own(crate::exchange::OutboxError::NotOurTree { .. }) => {
             Status::failed_precondition(fault.to_string())
         }
+        SessionFault::Disk(_) => Status::resource_exhausted(fault.to_string()),
         SessionFault::Own(_) | SessionFault::Vault(_) => {
             Status::unavailable("this node cannot receive now; try again later")
         }

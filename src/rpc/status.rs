@@ -15,6 +15,9 @@ use tonic::{Code, Status};
 /// With what tonic begins, when it says that protobuf does not decode.
 const UNDECODED: &str = "failed to decode Protobuf message: ";
 
+/// After how many seconds to ask again whether the disk has room.
+const DISK_AGAIN_S: u64 = 60;
+
 /// A failure of ours: the caller learns that it happened, the log what it was.
 pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
     tracing::error!(%error, "a call failed");
@@ -89,6 +92,7 @@ pub(super) fn desk(error: &DeskError) -> Status {
         DeskError::Denied(denied) => denial(denied),
         DeskError::Read(error) => read(error),
         DeskError::Log(_) => closed(error),
+        DeskError::Disk(_) => super::retry::exhausted(error.to_string(), DISK_AGAIN_S),
         DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
     };
     worded(status, reason::desk(error))
@@ -140,7 +144,7 @@ pub(super) fn push(refused: &PushRefused) -> Status {
     match refused {
         PushRefused::Rejected(_) => Status::invalid_argument(refused.to_string()),
         PushRefused::Stage(error) => internal(error),
-        PushRefused::Log(_) => closed(refused),
+        PushRefused::Desk(error) => desk(error),
     }
 }
 

@@ -12,6 +12,7 @@ mod lock;
 pub mod long;
 mod memory;
 mod pages;
+mod reserve;
 pub mod tables;
 mod watch;
 
@@ -22,6 +23,7 @@ pub use disk::{OpenStoreError, SledStore};
 pub use keyfile::{KeyFile, KeyFileError};
 pub use lock::{DirectoryLock, LockError};
 pub use memory::{Fault, MemoryStore};
+pub use reserve::{DiskShort, Reserve};
 
 /// The longest value in bytes. Longer ones are cut up by [`long`]; sled would put them, unsynced, into files of their
 /// own.

@@ -4,7 +4,7 @@
 
 use crate::{
     leads,
-    processes::{Home, Logs},
+    processes::{Home, Logs, Process, UP},
     stopped::{GUANGDONG, copy_directory, push, stop},
 };
 use std::{
@@ -21,12 +21,29 @@ use yichuan::{
 };
 
 /// A small ext4, unmounted when it is dropped.
-struct SmallDisk {
-    at: PathBuf,
+pub(crate) struct SmallDisk {
+    pub(crate) at: PathBuf,
 }
 
 impl SmallDisk {
-    fn mount(dir: &Path, mib: u32) -> Result<Self, String> {
+    /// Nothing where none can be mounted here.
+    pub(crate) fn mount(dir: &Path, mib: u32) -> Option<Self> {
+        match Self::try_mount(dir, mib) {
+            Ok(disk) => Some(disk),
+            Err(why) => {
+                assert!(
+                    std::env::var_os("YICHUAN_REQUIRE_ENOSPC").is_none(),
+                    "no small disk: {why}"
+                );
+                eprintln!(
+                    "NOT RUN: no small disk can be filled, because none can be mounted here: {why}"
+                );
+                None
+            }
+        }
+    }
+
+    fn try_mount(dir: &Path, mib: u32) -> Result<Self, String> {
         let (image, at) = (dir.join("disk.img"), dir.join("disk"));
         fs::create_dir(&at).unwrap();
         let file = fs::File::create(&image).unwrap();
@@ -67,7 +84,7 @@ pub(crate) fn fetch(address: SocketAddr, path: &str) -> String {
 }
 
 /// What is acknowledged of leads `from..from + 40`, and how the push ended where it did not go through.
-async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Option<tonic::Status>) {
+pub(crate) async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Option<tonic::Status>) {
     let grounds = home.grounds(Purpose::Screening);
     let requests: Vec<_> = (from..from + 40)
         .map(|n| pb::PushLeadsRequest {
@@ -91,25 +108,26 @@ async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Option<tonic::St
     }
 }
 
+/// A process that serves the node, up, and keeps so many MiB free.
+pub(crate) fn serve_with_reserve(home: &Home, mib: u32) -> Process {
+    let mut command = home.command(Logs::INFO);
+    command
+        .env("YICHUAN__LIMITS__DISK_RESERVE_MIB", mib.to_string())
+        .args(["serve", "--log-format", "json"]);
+    let process = Process::spawn(command);
+    process.wait_for(UP);
+    process
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_full_disk_closes_the_log_and_a_larger_one_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = match SmallDisk::mount(dir.path(), 32) {
-        Ok(disk) => disk,
-        Err(why) => {
-            assert!(
-                std::env::var_os("YICHUAN_REQUIRE_ENOSPC").is_none(),
-                "no small disk: {why}"
-            );
-            eprintln!(
-                "NOT RUN: a full disk was not tried, because none can be mounted here: {why}"
-            );
-            return;
-        }
+    let Some(disk) = SmallDisk::mount(dir.path(), 32) else {
+        return;
     };
     let mut home = Home::make(&disk.at, "520624");
     let away = Home::make(dir.path(), GUANGDONG);
-    let process = home.serve(Logs::INFO);
+    let process = serve_with_reserve(&home, 0);
     // It is never up: what is sent to it stays in the outbox.
     home.introduce(&away).await;
     let (mut acknowledged, mut pushed) = (Vec::new(), 0);

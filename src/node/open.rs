@@ -1,0 +1,51 @@
+//! Store, keys and log of a node, opened in this order. A storage error on the way leaves word (I2).
+
+use super::{StartError, files::Files};
+use crate::{
+    desk::Views,
+    domain::{Clock, Jurisdiction},
+    exchange::{Vault, VaultError},
+    log::{self, Log, LogOptions, ReadError, View},
+    store::{KeyFile, SledStore, Store, StoreError, keys},
+    tls::Cards,
+};
+use std::sync::Arc;
+
+/// All views of a node's log.
+pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
+    vec![Box::new(Views::new(own, vault, Arc::new(Cards)))]
+}
+
+/// Puts something between the log and its store: tests put faults there.
+pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
+
+/// Opens store, keys and log as a node does that starts. Blocks.
+///
+/// # Errors
+/// What keeps the log from taking entries; nothing is left open then.
+pub fn open_log(
+    files: &Files,
+    own: Jurisdiction,
+    clock: Arc<dyn Clock>,
+    layer: StoreLayer,
+) -> Result<(Log, Arc<Vault>), StartError> {
+    let signer = files.signer()?;
+    let store = layer(files.open_store()?);
+    let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
+    let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();
+    let unkept = |error: &VaultError| {
+        if let VaultError::Read(ReadError::Store(error)) = error {
+            failed(error);
+        } else if let VaultError::KeyFile(error) = error
+            && error.may_be_unkept()
+        {
+            log::leave_word(&files.checkpoint(), error);
+        }
+    };
+    let vault = Vault::open(KeyFile::at(files.bucket_keys()), empty).inspect_err(unkept)?;
+    vault.covers(store.as_ref()).inspect_err(unkept)?;
+    let vault = Arc::new(vault);
+    let mut options = LogOptions::new(signer, clock, files.checkpoint());
+    options.views = views(own, &vault);
+    Ok((Log::open(store, options)?, vault))
+}

@@ -1,0 +1,95 @@
+//! Disk space that is kept free for what must still be written when the disk is nearly full: receipts, answers,
+//! consultations, evidence. A disk that fills closes the log; who floods a node must not come so far.
+
+use super::StoreError;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::MissedTickBehavior;
+
+/// Between two looks. A node that takes all it can writes some 100 MB meanwhile.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Whether the disk of a directory has more than its reserve left. New records and deliveries ask.
+#[derive(Debug)]
+pub struct Reserve {
+    directory: PathBuf,
+    bytes: u64,
+    is_short: AtomicBool,
+}
+
+/// The disk has no more than its reserve left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the disk of this node is nearly full: it takes no new records until its administrator has made room; what is under \\
+     way is still answered"
+)]
+pub struct DiskShort;
+
+impl Reserve {
+    /// Keeps so many bytes free on the disk of a directory; none where 0.
+    pub fn new(directory: &Path, bytes: u64) -> Self {
+        metrics::gauge!("yichuan_disk_short").set(0.0);
+        Self {
+            directory: directory.to_owned(),
+            bytes,
+            is_short: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks whether something new may be taken, as of the last look.
+    ///
+    /// # Errors
+    /// No: the disk has no more than its reserve left.
+    pub fn admit(&self) -> Result<(), DiskShort> {
+        if self.is_short.load(Ordering::Acquire) {
+            return Err(DiskShort);
+        }
+        Ok(())
+    }
+
+    /// Looks at the disk. Blocks.
+    ///
+    /// # Errors
+    /// The file system failed; what was seen last stands.
+    pub fn look(&self) -> Result<(), StoreError> {
+        let seen = rustix::fs::statvfs(&self.directory)
+            .map_err(|errno| StoreError::io("ask for free disk space")(errno.into()))?;
+        // What is kept for root is not ours.
+        let free = seen.f_bavail.saturating_mul(seen.f_frsize);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("yichuan_disk_free_bytes").set(free as f64);
+        let is_short = free < self.bytes;
+        if self.is_short.swap(is_short, Ordering::AcqRel) != is_short {
+            metrics::gauge!("yichuan_disk_short").set(f64::from(u8::from(is_short)));
+            let (directory, keep) = (self.directory.display(), self.bytes);
+            if is_short {
+                tracing::error!(%directory, free, keep, "the disk is nearly full: no new records are taken; make room");
+            } else {
+                tracing::info!(%directory, free, keep, "the disk has room again: new records are taken");
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again and again. Dropped, it stops.
+    pub async fn watch(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let reserve = Arc::clone(&self);
+            // A look that fails again and again is told by the disk's own failures.
+            match tokio::task::spawn_blocking(move || reserve.look()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "the disk does not say what is free"),
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The disk's reserve: new records stop before the disk is full, and what is under way goes on.
+
+use crate::{
+    full_disk::{SmallDisk, fetch, fill, serve_with_reserve},
+    leads,
+    processes::{DEADLINE, Home, Logs},
+    stopped::{COUNTY, GUANGDONG, Stopped, push, stop},
+};
+use std::{fs, time::Duration};
+use yichuan::{
+    access::Purpose,
+    log::failure_file,
+    rpc::{RefusedFor, pb},
+};
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let asking = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while !is_so() {
+            ticks.tick().await;
+        }
+    };
+    let asked = tokio::time::timeout(DEADLINE, asking).await;
+    assert!(asked.is_ok(), "never so: {what}");
+}
+
+/// Who pushes without end must not bring the node to where it can write nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_refuses_new_records_before_it_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(dir.path(), 48) else {
+        return;
+    };
+    let ballast = disk.at.join("ballast");
+    fs::write(&ballast, vec![7; 10 * 1024 * 1024]).unwrap();
+    let home = Home::make(&disk.at, COUNTY);
+    let away = Home::make(dir.path(), GUANGDONG);
+    let process = serve_with_reserve(&home, 16);
+    home.introduce(&away).await;
+    let (mut pushed, mut last) = (0, None);
+    let refused = loop {
+        let (acknowledged, ended) = fill(&home, pushed).await;
+        last = acknowledged.last().map(|(_, lead)| lead.clone()).or(last);
+        pushed += 40;
+        if let Some(status) = ended {
+            break status;
+        }
+        assert!(pushed < 20_000, "the disk never filled");
+    };
+    assert_eq!(refused.code(), tonic::Code::ResourceExhausted, "{refused}");
+    assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
+    let metrics = fetch(home.admin, "/metrics");
+    assert!(metrics.contains("yichuan_log_closed 0"), "{metrics}");
+    assert!(metrics.contains("yichuan_disk_short 1"), "{metrics}");
+    // Who reads about a person leaves a trace, and there is room for it.
+    let before = home.checkpoint().await.size();
+    let show = pb::ShowLeadRequest {
+        grounds: home.grounds(Purpose::Screening),
+        lead_id: last.unwrap(),
+        ..pb::ShowLeadRequest::default()
+    };
+    home.desk().show_lead(show).await.unwrap();
+    assert!(home.checkpoint().await.size() > before);
+
+    // Room is made; nothing has to be started again.
+    fs::remove_file(&ballast).unwrap();
+    until("there is room again", || {
+        fetch(home.admin, "/readyz").starts_with("HTTP/1.1 200")
+    })
+    .await;
+    push(&home, vec![leads::lead(30_000, "440305")]).await;
+    stop(process);
+    assert!(!failure_file(&home.config.data.join("checkpoint")).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sender() {
+    let stopped = Stopped::new().await;
+    let (home, partner) = (&stopped.home, &stopped.partner);
+    let process = home.serve(Logs::INFO);
+    push(home, vec![leads::lead(40, "440305")]).await;
+    assert!(
+        home.outbox().await.unwrap() > 3,
+        "the partner is not up yet"
+    );
+    stop(process);
+
+    // No disk has so much room.
+    let process = serve_with_reserve(home, u32::MAX);
+    let ready = fetch(home.admin, "/readyz");
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    assert!(ready.contains("disk"), "{ready}");
+    let there = partner.serve(Logs::INFO);
+    // Three wait for somebody who is never up.
+    let receipts =
+        || fetch(home.admin, "/metrics").contains("yichuan_receipts_total{partner=\"440000\"} 1");
+    until("the receipt is logged", receipts).await;
+    assert_eq!(home.outbox().await.unwrap(), 3);
+    let (_, refused) = fill(home, 50).await;
+    assert_eq!(
+        RefusedFor::of(&refused.unwrap()),
+        Some(RefusedFor::DiskShort)
+    );
+
+    push(partner, vec![leads::lead(60, COUNTY)]).await;
+    there.wait_for("takes no more from this node for now");
+    assert_eq!(partner.outbox().await.unwrap(), 1);
+    stop(process);
+    let process = home.serve(Logs::INFO);
+    partner.drained().await;
+    stop(process);
+    stop(there);
+}
