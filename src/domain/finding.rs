@@ -38,6 +38,11 @@ findings! {
     MissingColumn "missing_column" error
         "表中缺少此列，请按模板补列后重新导入"
         "the sheet lacks this column: add it as in the template, and check again",
+    /// A row of a CSV file is longer than its header.
+    SurplusFields "surplus_fields" error
+        "本行的列比表头多：多半是某处内容里的分隔符没有加引号，各列可能已错位，请与原件核对后重新导出"
+        "the row has more fields than the header: most likely a separator inside a value is not in quotation marks, and \
+         columns may have shifted; compare it with its source and export it again",
     /// Nothing in the row.
     BlankRow "blank_row" error
         "空行，已跳过"
@@ -55,6 +60,10 @@ findings! {
         "公民身份号码存成了数值，末位已失真：请把单元格设为文本格式，按证件重新录入"
         "the citizen number is stored as a number and has lost its last digits: format the cell as text and type it again \
          from the document",
+    /// The cell is a date or a number of more digits than a number cell keeps, where neither belongs.
+    NotAsTyped "not_as_typed" error
+        "单元格存成了日期或长数值，已不是录入的内容：请把单元格设为文本格式，重新录入"
+        "the cell became a date or a long number and no longer holds what was typed: format it as text and type it again",
     /// A citizen number of the first generation.
     Legacy15Digit "legacy_15_digit" error
         "15位旧号码不再使用，请查明并填写18位号码"

@@ -250,20 +250,20 @@ impl Lead {
 }
 
 /// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, in full-width digits too,
-/// with or without a time after it, which is dropped.
+/// with or without a day of the week or a time after it, which is dropped.
 ///
 /// # Errors
 /// The day does not exist; or its year does not come first, so that `05/03/2026` may be in March or in May; or it is no
-/// day at all, which is [`FindingCode::MissingValue`].
+/// day at all, which is [`FindingCode::MissingValue`]. Or more is said after the day: a span, `前`, `左右`.
 pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
     let mut text: String = text.trim().chars().map(tidy::narrow).collect();
-    let day = if text.contains('年') {
+    let (day, rest) = if text.contains('年') {
         text.retain(|c| !c.is_whitespace());
-        text.split(['日', '号']).next()
+        text.split_once(['日', '号'])
     } else {
-        text.split(|c: char| c.is_whitespace() || c == 'T').next()
-    };
-    let day = day.unwrap_or_default();
+        text.split_once(|c: char| c.is_whitespace() || c == 'T')
+    }
+    .unwrap_or((&text, ""));
     let parts: Vec<&str> = match (day.get(..4), day.get(4..6), day.get(6..8)) {
         (Some(year), Some(month), Some(last)) if day.len() == 8 && is_number(day) => {
             vec![year, month, last]
@@ -285,7 +285,35 @@ pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
     let (Ok(year), Ok(month), Ok(day)) = numbers else {
         return Err(FindingCode::MissingValue);
     };
-    Date::new(year, month, day).map_err(|_| FindingCode::NoSuchDay)
+    let date = Date::new(year, month, day).map_err(|_| FindingCode::NoSuchDay)?;
+    // 至4月1日, 前, 左右: which day it was, only who wrote it knows.
+    if !is_time(rest) {
+        return Err(FindingCode::AmbiguousDate);
+    }
+    Ok(date)
+}
+
+/// What may follow a day and says no more of it: a day of the week, a time.
+fn is_time(rest: &str) -> bool {
+    let mut rest = rest.trim();
+    if let Some(day) = rest.strip_prefix("星期").or(rest.strip_prefix("周")) {
+        let Some(after) = day.strip_prefix(['一', '二', '三', '四', '五', '六', '日', '天'])
+        else {
+            return false;
+        };
+        rest = after.trim_start();
+    }
+    let half = rest.strip_prefix("上午").or(rest.strip_prefix("下午"));
+    let rest = half.unwrap_or(rest).trim_start();
+    if rest.is_empty() {
+        return half.is_none();
+    }
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    matches!(rest.len() - after.len(), 1 | 2)
+        && after.starts_with([':', '时', '点'])
+        && after
+            .chars()
+            .all(|c| c.is_ascii_digit() || c.is_whitespace() || ":.时点分秒Z+AMPamp".contains(c))
 }
 
 /// ASCII digits; no sign.
@@ -313,6 +341,11 @@ mod tests {
             "2026/6/1\u{3000}0:00:00",
             "２０２６－０６－０１",
             "２０２６．６．１",
+            "2026-06-01T23:59:59.000+08:00",
+            "2026年6月1日星期一",
+            "2026/6/1 周一 下午 3:05",
+            "2026-6-1 3:05 PM",
+            "2026年6月1日8点",
         ] {
             assert_eq!(read_date(text), Ok(day), "{text}");
         }
@@ -326,6 +359,18 @@ mod tests {
             "31-12-2026",
             "26/3/5",
             "26年3月5日",
+        ] {
+            assert_eq!(read_date(text), Err(FindingCode::AmbiguousDate), "{text}");
+        }
+        // The first day of a span is not the day.
+        for text in [
+            "2026年3月5日至4月1日",
+            "2026年3月5日前",
+            "2026-03-05 至 2026-04-01",
+            "2026-03-05 2026-04-01",
+            "2026-03-05 左右",
+            "2026年3月5日或6日",
+            "2026-03-05 20260401",
         ] {
             assert_eq!(read_date(text), Err(FindingCode::AmbiguousDate), "{text}");
         }

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 /// Longer text is cut: it is beyond every column's limit already, and is refused for that.
 const MAX_CHARS: usize = 4_096;
+/// Numbers from here on have more digits than the fifteen that a number cell keeps.
+const TOO_LONG: f64 = 1e15;
 const APOSTROPHES: [char; 3] = ['\'', '‘', '’'];
 /// Serial days that are dates and nothing else: 2000 to 2099.
 const SERIALS: std::ops::RangeInclusive<f64> = 36_526.0..=73_050.0;
@@ -65,6 +67,29 @@ impl Cell {
         }
     }
 
+    /// As it is given back to be mended: what reads as before. What a cell no longer holds is left out, so that it cannot
+    /// be taken for what was typed.
+    pub(super) fn as_given_back(&self, column: Option<impl SheetColumn>) -> String {
+        match (self, column) {
+            (Self::Number(n, when), Some(column)) if column.is_day() && SERIALS.contains(n) => {
+                iso_date(*when)
+            }
+            (_, Some(column)) if !column.is_citizen_number() && self.is_not_as_typed(column) => {
+                String::new()
+            }
+            _ => self.as_written(),
+        }
+    }
+
+    /// True where a spreadsheet program has made something else of what was typed.
+    fn is_not_as_typed(&self, column: impl SheetColumn) -> bool {
+        match self {
+            Self::Date(_) => !column.is_day(),
+            Self::Number(n, _) => n.abs() >= TOO_LONG,
+            Self::Text(text) => is_scientific(text.trim()),
+        }
+    }
+
     /// As a person would type it.
     pub(super) fn as_written(&self) -> String {
         match self {
@@ -77,6 +102,9 @@ impl Cell {
     /// The text for a column, and what was found on the way to it.
     pub(super) fn into_text(self, column: impl SheetColumn) -> (String, Option<FindingCode>) {
         let is_citizen_number = column.is_citizen_number();
+        if !is_citizen_number && self.is_not_as_typed(column) {
+            return (String::new(), Some(FindingCode::NotAsTyped));
+        }
         match self {
             // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
             Self::Number(..) | Self::Date(_) if is_citizen_number => {
@@ -110,6 +138,11 @@ fn has_lost_digits(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_digit())
         && ResidentNumber::parse(text).is_err();
     is_scientific || is_rounded
+}
+
+/// A number cell's long number as CSV files have it: `5.20624E+16`. Nothing in any column is written so.
+fn is_scientific(text: &str) -> bool {
+    text.contains(['E', 'e']) && text.contains('+') && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// No more than any column takes.
@@ -171,11 +204,40 @@ mod tests {
         }
     }
 
+    /// `3-1` becomes the first of March, and long numbers end in zeros: leads went out under such numbers.
+    #[test]
+    fn regression_what_a_program_made_of_a_number_is_not_taken_for_it() {
+        let day = ExcelDateTime::new(46_082.0, ExcelDateTimeType::DateTime, false);
+        for data in [
+            DataRef::DateTime(day),
+            DataRef::Float(52_062_420_260_305_001.0),
+            DataRef::String("5.20624E+16".into()),
+        ] {
+            for column in [Column::Number, Column::Phone, Column::Remarks] {
+                let found = (String::new(), Some(FindingCode::NotAsTyped));
+                assert_eq!(cell(data.clone(), column), found);
+                let back = Cell::new(&data, false).unwrap();
+                assert_eq!(back.as_given_back(Some(column)), "");
+            }
+        }
+        let longest = DataRef::Float(999_999_999_999_999.0);
+        assert_eq!(cell(longest, Column::Number).0, "999999999999999");
+        for number in ["2026E01", "E-5", "1E5", "+8613800000000"] {
+            assert_eq!(
+                cell(DataRef::String(number.into()), Column::Number).0,
+                number
+            );
+        }
+    }
+
     #[test]
     fn serial_days_are_dates_where_dates_belong() {
         let date = ("2026-06-01".to_owned(), Some(FindingCode::Normalised));
         assert_eq!(cell(DataRef::Float(46_174.0), Column::CollectedOn), date);
         assert_eq!(cell(DataRef::Float(46_174.0), Column::Number).0, "46174");
+        let back = Cell::new(&DataRef::Float(46_174.0), false).unwrap();
+        assert_eq!(back.as_given_back(Some(Column::CollectedOn)), "2026-06-01");
+        assert_eq!(back.as_given_back(Some(Column::Number)), "46174");
         assert_eq!(
             cell(DataRef::Float(20_260_601.0), Column::CollectedOn).0,
             "20260601"

@@ -26,6 +26,36 @@ pub(super) struct Records<'a> {
     ends: Box<[usize]>,
     is_after_cr: bool,
     is_ended: bool,
+    delimiter: u8,
+    marks: Marks,
+}
+
+/// Where in a field the last byte stood, as far as quotation marks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    Start,
+    Bare,
+    Open,
+    /// After a mark inside marks: the field is over, or the next is a mark too and stands for one.
+    Closed,
+    /// Blanks after that.
+    Over,
+}
+
+impl Marks {
+    /// After the next byte; nothing where text follows a closing mark (RFC 4180 section 2 rule 5). A reader that takes it
+    /// as text runs two rows with a stray mark each, and all between them, into one.
+    const fn after(self, byte: u8, delimiter: u8) -> Option<Self> {
+        Some(match (self, byte) {
+            (Self::Open, b'"') => Self::Closed,
+            (Self::Open, _) | (Self::Start | Self::Closed, b'"') => Self::Open,
+            (_, b'\n' | b'\r') => Self::Start,
+            (_, byte) if byte == delimiter => Self::Start,
+            (Self::Start | Self::Bare, _) => Self::Bare,
+            (Self::Closed | Self::Over, b' ' | b'\t') => Self::Over,
+            (Self::Closed | Self::Over, _) => return None,
+        })
+    }
 }
 
 impl<'a> Records<'a> {
@@ -41,6 +71,8 @@ impl<'a> Records<'a> {
             ends: vec![0; MAX_COLUMNS + 1].into_boxed_slice(),
             is_after_cr: false,
             is_ended: false,
+            delimiter,
+            marks: Marks::Start,
         }
     }
 
@@ -104,6 +136,7 @@ impl<'a> Records<'a> {
     fn read(&mut self) -> Result<(usize, usize), SheetError> {
         let (mut written, mut ended) = (0, 0);
         let mut has_closed = false;
+        self.marks = Marks::Start;
         loop {
             let row = self.record;
             let is_more = self.peek()?.is_some();
@@ -126,6 +159,10 @@ impl<'a> Records<'a> {
                 .checked_sub(1)
                 .and_then(|last| input.get(last))
                 .is_some_and(|byte| *byte == b'\r');
+            for byte in input.get(..read).unwrap_or_default() {
+                let after = self.marks.after(*byte, self.delimiter);
+                self.marks = after.ok_or(SheetError::StrayQuote { record: row })?;
+            }
             if is_more {
                 self.at += read;
             }
@@ -207,6 +244,25 @@ mod tests {
         assert_eq!(
             records("a;\"b;\"\"c\"\"\nd\";;e", b';').unwrap(),
             [(1, vec![cell(0, "a"), cell(1, "b;\"c\"\nd"), cell(3, "e")])]
+        );
+    }
+
+    /// Two stray marks, and the row between them was taken for the end of the first row's remarks: its person's data went
+    /// out inside another's lead.
+    #[test]
+    fn regression_rows_between_two_stray_marks_are_not_swallowed() {
+        let stray = records("a,b\n1,\"x\n2,y\n3,\"z\n", b',');
+        assert!(
+            matches!(stray, Err(SheetError::StrayQuote { record: 2 })),
+            "{stray:?}"
+        );
+        let cell = |at, text: &str| (at, text.to_owned());
+        assert_eq!(
+            records("\"a\" ,\"b\"\r\nc \"d\",\"\"\"e\"\"\"", b',').unwrap(),
+            [
+                (1, vec![cell(0, "a "), cell(1, "b")]),
+                (2, vec![cell(0, "c \"d\""), cell(1, "\"e\"")])
+            ]
         );
     }
 

@@ -83,6 +83,11 @@ pub enum SheetError {
         /// The record that it opens in.
         record: u32,
     },
+    /// Text after a closing quotation mark: one of the two is stray.
+    StrayQuote {
+        /// The record that it stands in; rows may have run into one.
+        record: u32,
+    },
     /// One of several worksheets.
     InSheet {
         /// Its name.
@@ -179,6 +184,15 @@ impl SheetError {
                 format!("第{record}条记录中的引号没有闭合：文件不完整，或多了一个引号"),
                 format!(
                     "a quotation mark in record {record} is never closed: the file breaks off, or the mark is one too many"
+                ),
+            ),
+            Self::StrayQuote { record } => (
+                format!(
+                    "从第{record}条记录起引号不成对：引号后还有文字，后面的行可能并入了这一条。请补齐或删去多余的引号，内容中的引号写成两个"
+                ),
+                format!(
+                    "quotation marks do not pair from record {record} on: text follows a closing mark, and rows after it may \
+                     have run into it. Take the stray mark away; a mark inside a value is written twice"
                 ),
             ),
             Self::InSheet { sheet, error } => (

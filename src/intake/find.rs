@@ -18,6 +18,8 @@ pub(super) struct Found<C> {
     pub(super) header: Header<C>,
     /// The row that it ends in, from 1.
     pub(super) row: u32,
+    /// Rows above it that look like a table of their own, the first and the last; they are not read.
+    pub(super) above: Option<[u32; 2]>,
 }
 
 /// One row that may be the header, or two with group names in the upper one.
@@ -51,32 +53,52 @@ pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>
     let named = |candidate: &Option<Candidate>| candidate.as_ref().map_or(0, |c| c.named);
     // Two rows only where they say more together than either alone.
     if named(&pair) > named(&best) && named(&pair) >= HEADER_COLUMNS {
-        return found(pair);
+        return found(pair, rows);
     }
     let best = best.filter(|best| best.named >= HEADER_COLUMNS);
     match (best, next) {
         // Sorting kept their order: the best of them stands first.
         (Some(upper), Some(lower)) if upper.named == lower.named => {
-            let rows = [upper.rows[0], lower.rows[0]];
+            let both = [upper.rows[0], lower.rows[0]];
             // The same columns in two languages, one below the other.
             let is_same = Header::<C>::new(&upper.texts)? == Header::<C>::new(&lower.texts)?;
-            if !is_same || rows[0] + 1 != rows[1] {
-                return Err(SheetError::TwoHeaders { rows });
+            if !is_same || both[0] + 1 != both[1] {
+                return Err(SheetError::TwoHeaders { rows: both });
             }
-            found(Some(lower))
+            let lower = Candidate {
+                rows: both,
+                ..lower
+            };
+            found(Some(lower), rows)
         }
-        (best, _) => found(best),
+        (best, _) => found(best, rows),
     }
 }
 
-fn found<C: SheetColumn>(candidate: Option<Candidate>) -> Result<Option<Found<C>>, SheetError> {
-    let Some(Candidate { texts, rows, .. }) = candidate else {
+fn found<C: SheetColumn>(
+    best: Option<Candidate>,
+    all: &[RawRow],
+) -> Result<Option<Found<C>>, SheetError> {
+    let Some(Candidate { texts, rows, .. }) = best else {
         return Ok(None);
     };
+    let [first, row] = rows;
+    let above = all
+        .iter()
+        .take_while(|above| above.row < first)
+        .map(|above| candidate::<C>(above.texts(), [above.row; 2]))
+        .find(|above| above.named >= HEADER_COLUMNS);
+    if let Some(above) = &above
+        && Header::<C>::new(&above.texts)?.missing().is_empty()
+    {
+        let rows = [above.rows[0], first];
+        return Err(SheetError::TwoHeaders { rows });
+    }
     Ok(Some(Found {
         header: Header::new(&texts)?,
         texts,
-        row: rows[1],
+        row,
+        above: above.map(|above| [above.rows[0], first - 1]),
     }))
 }
 
@@ -184,6 +206,21 @@ mod tests {
                 "备注"
             ]
         );
+    }
+
+    #[test]
+    fn regression_a_table_above_the_table_is_not_passed_over_in_silence() {
+        let all: Vec<&str> = Column::ALL.iter().map(|c| c.header_zh()).collect();
+        let required = Column::ALL.iter().filter(|c| c.is_required());
+        let required: Vec<&str> = required.map(|c| c.header_zh()).collect();
+        assert!(required.len() < all.len());
+        let error = at(&[&required, &["1"], &["2"], &all, &["3"]]).unwrap_err();
+        assert!(error.contains("rows 1 and 4"), "{error}");
+        // A box that says whom to call is no table of leads.
+        let contact: &[&str] = &["姓名", "联系电话"];
+        let found = header::<Column>(&rows(&[contact, &["王五", "1"], &[], &all, &["3"]]));
+        let found = found.unwrap().unwrap();
+        assert_eq!((found.row, found.above), (4, Some([1, 3])));
     }
 
     #[test]

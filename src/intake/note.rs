@@ -28,6 +28,20 @@ pub enum Note {
         /// What its header says.
         header: String,
     },
+    /// Cells without a heading above them.
+    NoHeading {
+        /// The worksheet's name; none in a CSV file.
+        sheet: Option<String>,
+        /// Letters of the first such column.
+        letters: String,
+    },
+    /// Rows above the header that look like a table of their own.
+    AboveHeader {
+        /// The worksheet's name; none in a CSV file.
+        sheet: Option<String>,
+        /// The first and the last of them.
+        rows: [u32; 2],
+    },
 }
 
 impl Note {
@@ -37,6 +51,7 @@ impl Note {
         match self {
             Self::NoHeader { sheet } | Self::Hidden { sheet } => is_side_page(sheet),
             Self::UnknownColumn { header, .. } => is_added(header),
+            Self::NoHeading { .. } | Self::AboveHeader { .. } => false,
         }
     }
 
@@ -57,6 +72,28 @@ impl Note {
             }
             (Self::Hidden { sheet }, Lang::En) => {
                 format!("worksheet \"{}\" is hidden and was not read", shown(sheet))
+            }
+            (Self::NoHeading { sheet, letters }, lang) => {
+                let at = place(sheet.as_deref(), lang);
+                match lang {
+                    Lang::Zh => format!("{at}{letters} 列上方没有列名，其中内容未读取"),
+                    Lang::En => {
+                        format!(
+                            "{at}column {letters} has no heading; what stands in it was not read"
+                        )
+                    }
+                }
+            }
+            (Self::AboveHeader { sheet, rows }, lang) => {
+                let (at, [first, last]) = (place(sheet.as_deref(), lang), rows);
+                match lang {
+                    Lang::Zh => format!("{at}第{first}至{last}行在表头之上，未读取"),
+                    Lang::En => {
+                        format!(
+                            "{at}rows {first} to {last} stand above the header and were not read"
+                        )
+                    }
+                }
             }
             (
                 Self::UnknownColumn {
@@ -83,6 +120,15 @@ impl Note {
                 }
             }
         }
+    }
+}
+
+/// In which worksheet, where there are several.
+fn place(sheet: Option<&str>, lang: Lang) -> String {
+    match (sheet, lang) {
+        (None, _) => String::new(),
+        (Some(sheet), Lang::Zh) => format!("工作表“{}”的", shown(sheet)),
+        (Some(sheet), Lang::En) => format!("worksheet \"{}\", ", shown(sheet)),
     }
 }
 

@@ -30,9 +30,29 @@ impl RawRow {
         texts
     }
 
+    /// As [`RawRow::texts`], fit to be given back under a header.
+    pub(super) fn given_back<C: SheetColumn>(&self, header: &Header<C>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (at, cell) in &self.cells {
+            texts.resize_with(usize::try_from(*at).unwrap_or(usize::MAX), String::new);
+            texts.push(cell.as_given_back(header.at(*at)));
+        }
+        texts
+    }
+
     /// True where something stands in a column that the sheet is read for.
     pub(super) fn is_filled<C: SheetColumn>(&self, header: &Header<C>) -> bool {
         self.cells.iter().any(|(at, _)| header.at(*at).is_some())
+    }
+
+    /// The first column in which something stands without a heading above it.
+    pub(super) fn unheaded(&self, headings: &[String]) -> Option<u32> {
+        let has_heading = |at: u32| {
+            let heading = usize::try_from(at).ok().and_then(|at| headings.get(at));
+            heading.is_some_and(|heading| !heading.trim().is_empty())
+        };
+        let mut columns = self.cells.iter().map(|(at, _)| *at);
+        columns.find(|at| !has_heading(*at))
     }
 
     /// Bytes of text that it holds.

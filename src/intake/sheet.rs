@@ -151,7 +151,8 @@ impl<C: SheetColumn> Below<C> {
     }
 
     fn row(&self, raw: RawRow, nth: u32) -> Row<C> {
-        let cells = RawCells::new(raw.texts(), self.table.header().len());
+        let width = self.table.header().len();
+        let cells = RawCells::new(raw.given_back(&self.header), width);
         let place = Place {
             table: Arc::clone(&self.table),
             row: raw.row,
@@ -160,6 +161,11 @@ impl<C: SheetColumn> Below<C> {
         let mut fields = Box::<C::Fields>::default();
         let mut findings = self.missing.clone();
         let mut is_blank = true;
+        // In a worksheet it is a jotting beside the table, which a note tells of; in a CSV file the row has shifted.
+        let is_surplus = |at: u32| usize::try_from(at).is_ok_and(|at| at >= width);
+        if self.table.name().is_none() && raw.cells.iter().any(|(at, _)| is_surplus(*at)) {
+            findings.push(Finding::on_row(FindingCode::SurplusFields));
+        }
         for (at, cell) in raw.cells {
             // A column that it is not read for: a serial number, or what no lead may say.
             let Some(column) = self.header.at(at) else {

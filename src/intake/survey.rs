@@ -6,7 +6,7 @@ use super::{
     csv::{DELIMITERS, Records},
     find::{self, Found, HEADER_WITHIN},
     guard::{Fit, MAX_ROWS},
-    header::Header,
+    header::{Header, letters},
     text::Text,
     workbook::Workbook,
 };
@@ -80,11 +80,15 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
                 is_filled = true;
                 notes.push(Note::NoHeader { sheet });
             }
-            End::Plan { found, last } => {
+            End::Plan {
+                found,
+                last,
+                unheaded,
+            } => {
                 is_filled = true;
                 rows_left = rows_left.saturating_sub(last);
                 let name = (!is_alone).then_some(sheet.as_str());
-                notes.extend(found.header.unknown(name, &found.texts));
+                notes.extend(self::notes(name, &found, unheaded));
                 plans.push(plan(Some(sheet), found, last));
             }
         }
@@ -107,13 +111,16 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
     let mut delimiter = None;
     let mut failed = None;
     for candidate in DELIMITERS {
-        match first_rows(&text, candidate).and_then(|rows| find::header::<C>(&rows)) {
-            Ok(Some(_)) => {
+        let (rows, broken) = first_rows(&text, candidate);
+        match (find::header::<C>(&rows), broken) {
+            // What breaks off below a header is found again, and said, when the rest is read.
+            (Ok(Some(_)), _) => {
                 delimiter = Some(candidate);
                 break;
             }
-            Ok(None) => {}
-            Err(error) => failed = failed.or(Some(error)),
+            // With a delimiter that is not the file's, text follows each closing mark.
+            (Ok(None), None | Some(SheetError::StrayQuote { .. })) => {}
+            (Err(error), _) | (Ok(None), Some(error)) => failed = failed.or(Some(error)),
         }
     }
     let Some(delimiter) = delimiter else {
@@ -126,10 +133,18 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
             break;
         }
     }
-    let End::Plan { found, last } = reach.end()? else {
+    let End::Plan {
+        found,
+        last,
+        unheaded,
+    } = reach.end()?
+    else {
         return Err(SheetError::NoHeader);
     };
-    let notes = found.header.unknown(None, &found.texts);
+    // Beyond the last column a row has shifted, which its finding says.
+    let unheaded =
+        unheaded.filter(|at| usize::try_from(*at).is_ok_and(|at| at < found.texts.len()));
+    let notes = notes(None, &found, unheaded);
     let plans = vec![plan(None, found, last)];
     Ok(Survey {
         source: Source::Csv { text, delimiter },
@@ -138,19 +153,43 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
     })
 }
 
-fn first_rows(text: &Text, delimiter: u8) -> Result<Vec<RawRow>, SheetError> {
+/// The first rows, and why there are no more where the file is not fit to be read on.
+fn first_rows(text: &Text, delimiter: u8) -> (Vec<RawRow>, Option<SheetError>) {
     let mut records = Records::new(text, delimiter);
     let mut rows = Vec::new();
-    while rows.len() < HEADER_WITHIN
-        && let Some(row) = records.next()?
-    {
-        rows.push(row);
+    while rows.len() < HEADER_WITHIN {
+        match records.next() {
+            Ok(Some(row)) => rows.push(row),
+            Ok(None) => break,
+            Err(error) => return (rows, Some(error)),
+        }
     }
-    Ok(rows)
+    (rows, None)
+}
+
+/// What of a table is not read.
+fn notes<C: SheetColumn>(
+    sheet: Option<&str>,
+    found: &Found<C>,
+    unheaded: Option<u32>,
+) -> Vec<Note> {
+    let mut notes = Vec::new();
+    notes.extend(found.above.map(|rows| Note::AboveHeader {
+        sheet: sheet.map(str::to_owned),
+        rows,
+    }));
+    notes.extend(found.header.unknown(sheet, &found.texts));
+    notes.extend(unheaded.map(|at| Note::NoHeading {
+        sheet: sheet.map(str::to_owned),
+        letters: letters(at),
+    }));
+    notes
 }
 
 fn plan<C>(name: Option<String>, found: Found<C>, last: u32) -> Plan<C> {
-    let Found { texts, header, row } = found;
+    let Found {
+        texts, header, row, ..
+    } = found;
     Plan {
         table: Arc::new(Table::new(name, row, texts)),
         header,
@@ -158,11 +197,17 @@ fn plan<C>(name: Option<String>, found: Found<C>, last: u32) -> Plan<C> {
     }
 }
 
+fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    one.into_iter().chain(other).min()
+}
+
 /// A table being surveyed: its first rows until the header is found among them, then only how far it reaches.
 struct Reach<C> {
     first: Vec<RawRow>,
     found: Option<Found<C>>,
     last: u32,
+    /// The first column that has something below the header, and nothing in it.
+    unheaded: Option<u32>,
     /// A table without a header in its first rows is looked at no further.
     is_over: bool,
     limit: u32,
@@ -172,7 +217,11 @@ struct Reach<C> {
 enum End<C> {
     Nothing,
     NoHeader,
-    Plan { found: Found<C>, last: u32 },
+    Plan {
+        found: Found<C>,
+        last: u32,
+        unheaded: Option<u32>,
+    },
 }
 
 impl<C: SheetColumn> Reach<C> {
@@ -181,6 +230,7 @@ impl<C: SheetColumn> Reach<C> {
             first: Vec::new(),
             found: None,
             last: 0,
+            unheaded: None,
             is_over: false,
             limit,
         }
@@ -193,8 +243,11 @@ impl<C: SheetColumn> Reach<C> {
         match &self.found {
             Some(found) => {
                 // Rows that are numbered in advance and never filled end above.
-                if row.row > found.row && row.is_filled(&found.header) {
-                    self.last = row.row;
+                if row.row > found.row {
+                    if row.is_filled(&found.header) {
+                        self.last = row.row;
+                    }
+                    self.unheaded = least(self.unheaded, row.unheaded(&found.texts));
                 }
             }
             None => {
@@ -216,8 +269,9 @@ impl<C: SheetColumn> Reach<C> {
         self.is_over = self.found.is_none();
         if let Some(found) = &self.found {
             let below = self.first.iter().filter(|row| row.row > found.row);
-            let filled = below.filter(|row| row.is_filled(&found.header));
+            let filled = below.clone().filter(|row| row.is_filled(&found.header));
             self.last = filled.map(|row| row.row).max().unwrap_or(found.row);
+            self.unheaded = below.fold(None, |first, row| least(first, row.unheaded(&found.texts)));
         }
         Ok(())
     }
@@ -229,9 +283,13 @@ impl<C: SheetColumn> Reach<C> {
         if self.found.is_none() && !self.is_over {
             self.find()?;
         }
-        let last = self.last;
+        let (last, unheaded) = (self.last, self.unheaded);
         Ok(match self.found {
-            Some(found) => End::Plan { found, last },
+            Some(found) => End::Plan {
+                found,
+                last,
+                unheaded,
+            },
             None => End::NoHeader,
         })
     }

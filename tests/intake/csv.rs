@@ -178,3 +178,31 @@ fn days_are_read_in_every_form_and_refused_where_they_say_two_things() {
         }
     }
 }
+
+/// A comma in a telephone cell that nobody put into marks: what stood in the last column was lost, and the row was sent.
+#[test]
+fn regression_a_row_that_has_shifted_is_not_taken() {
+    let fixture = Fixture::new();
+    let text = lines(Column::ALL, &[person(1), person(2)], ",", "\n");
+    let at = text.trim_end().rfind('\n').unwrap();
+    let (before, last) = text.trim_end().split_at(at);
+    let text = format!("{before}{last},more\n");
+    let verdicts = verdicts(fixture.file("shifted.csv", text.as_bytes()));
+    let told = told(&verdicts);
+    assert_eq!(told[0].1, Verdict::Accept, "{told:?}");
+    assert_eq!(told[1].1, Verdict::Reject);
+    assert!(told[1].2.contains(":surplus_fields"), "{told:?}");
+}
+
+#[test]
+fn a_stray_mark_far_down_is_named_by_its_record() {
+    let fixture = Fixture::new();
+    let people: Vec<_> = (1..60).map(person).collect();
+    let mut text = lines(Column::ALL, &people, ",", "\n");
+    text.push_str("\"SN90,甲\n\"SN91,乙\n");
+    let error = Sheet::open(fixture.file("stray.csv", text.as_bytes())).unwrap_err();
+    assert!(
+        matches!(error, SheetError::StrayQuote { record: 61 }),
+        "{error}"
+    );
+}

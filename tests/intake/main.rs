@@ -217,10 +217,12 @@ fn every_code_is_stable_and_speaks_both_languages() {
         codes,
         [
             "missing_column",
+            "surplus_fields",
             "blank_row",
             "duplicate_in_file",
             "changed_content",
             "numeric_id",
+            "not_as_typed",
             "legacy_15_digit",
             "bad_check_digit",
             "bad_birth_date",
