@@ -30,6 +30,10 @@ use tower::layer::util::{Identity, Stack};
 /// A unary call is answered within this, or not at all.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
+/// What health and reflection are asked is at most so many bytes: the name of a service, a file or a field. By themselves
+/// they take 4 MiB, from everybody with a certificate, and 64 of them at once on each connection.
+const MAX_QUESTION: usize = 4 * 1024;
+
 /// What the services need.
 #[derive(Debug)]
 pub struct Services {
@@ -176,9 +180,17 @@ pub async fn router(
                 .max_decoding_message_size(MAX_REQUEST)
                 .max_encoding_message_size(MAX_MESSAGE),
         )
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?))
+        .add_service(health.max_decoding_message_size(MAX_QUESTION))
+        .add_service(
+            reflection()
+                .build_v1()?
+                .max_decoding_message_size(MAX_QUESTION),
+        )
+        .add_service(
+            reflection()
+                .build_v1alpha()?
+                .max_decoding_message_size(MAX_QUESTION),
+        ))
 }
 
 /// What the health service says of a node whose log is closed: all that it does ends in its log, but for showing that log

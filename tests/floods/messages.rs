@@ -72,10 +72,11 @@ async fn call(
             Ok(answers) => answers.into_inner(),
             Err(status) => return status,
         };
+        let mut count = 0;
         loop {
             match answers.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Status::ok("answered"),
+                Ok(Some(_)) => count += 1,
+                Ok(None) => return Status::ok(format!("{count} answers")),
                 Err(status) => return status,
             }
         }
@@ -137,6 +138,28 @@ async fn what_is_too_long_or_blown_up_is_refused_unread() {
     for path in [LIST, PUSH] {
         let messages = vec![bomb.slice(..100 * 1024)];
         refused(&world, "100 KiB", Code::OutOfRange, path, None, messages).await;
+    }
+    for path in [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+    ] {
+        let messages = vec![bomb.slice(..5 * 1024)];
+        refused(&world, "5 KiB", Code::OutOfRange, path, None, messages).await;
+    }
+    // Reflection ends its stream without a word. Asked for the list of services, of a host with a long name or a short one.
+    for (length, answers) in [(5000, "0 answers"), (500, "1 answers")] {
+        let mut question = vec![0x0a];
+        prost::encoding::encode_varint(length, &mut question);
+        question.extend(vec![b'h'; usize::try_from(length).unwrap()]);
+        question.extend([0x3a, 0]);
+        for path in [
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ] {
+            let messages = vec![Bytes::from(question.clone())];
+            let status = refused(&world, "a host", Code::Ok, path, None, messages).await;
+            assert_eq!(status.message(), answers);
+        }
     }
     world.honest_traffic_flows().await;
     world.is_as_before().await;
