@@ -21,7 +21,7 @@ use aws_lc_rs::{
 };
 use std::collections::BTreeMap;
 use yichuan::{
-    access::{Basis, Grounds, Principal, Purpose, Role},
+    access::{Basis, Grounds, Principal, Purpose, Role, Units},
     domain::{
         AssessmentOutcome, DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId,
         Timestamp, Urgency, referral::ReferralFields, sign_within_seconds,
@@ -250,6 +250,15 @@ fn entries(examples: &mut Examples, sent: DispatchSent) {
             jurisdiction: code("530102"),
         },
     );
+    // A message with nothing in it.
+    let policy = entry(
+        9,
+        started.cause.clone(),
+        Kind::PolicyChanged {
+            auditors: Vec::new(),
+            units: Units::default(),
+        },
+    );
     let grounds = Grounds {
         purpose: Purpose::Screening,
         basis: Basis::Lead(record()),
@@ -259,7 +268,11 @@ fn entries(examples: &mut Examples, sent: DispatchSent) {
         grounds: Some(grounds),
     };
     let sent = entry(4, cause, Kind::DispatchSent(sent));
-    for (name, entry) in [("leaf-log-started", started), ("leaf-dispatch-sent", sent)] {
+    for (name, entry) in [
+        ("leaf-log-started", started),
+        ("leaf-policy-changed", policy),
+        ("leaf-dispatch-sent", sent),
+    ] {
         let leaf = entry.encode();
         assert_eq!(Entry::decode(&leaf), Ok(entry));
         examples.insert(name, leaf);

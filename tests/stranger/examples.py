@@ -49,6 +49,8 @@ def main():
     verify.check_inclusion(leaves[1], 1, 3, [path[:32], path[32:]], bytes.fromhex(root))
     said = verify.check_proof(block["tlog-proof"], keys)
     assert said.startswith("entry 1 of 530102.yichuan/log/1, tree of 2, cosigned by 520624.yichuan"), said
+    # An honest log may begin with a policy that names nobody.
+    assert verify.check_entry(block["leaf-policy-changed"], ours, keys) is None
     index, sent, size, root = verify.check_entry(block["leaf-receipt-logged"], ours, keys)
     assert (index, sent, size) == (1, block["leaf-dispatch-sent"], 2)
     assert root == verify.root_at(verify.subtrees([block["leaf-log-started"], sent]), 2)

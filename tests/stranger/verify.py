@@ -78,7 +78,6 @@ def check_note(note, keys):  # origin, size and root of a checkpoint, and who co
                 signers.append(name)
     need(keys[origin].name in signers, "the checkpoint is not signed with the key of " + origin)
     return origin, int(size), unbase64(root).hex(), " ".join(set(signers) - {origin}) or "nobody"
-
 # Entries: protobuf's numbers and bytes, with the rules of FORMATS.md.
 def varint(data):
     end = next((at for at, byte in enumerate(data[:10]) if byte < 128), len(data))
@@ -89,7 +88,9 @@ def fields(data):
     while data:
         (tag, data), kind = varint(data), data[0] & 7
         value, data = varint(data)
-        need(tag >> 3 >= max(found, default=0) and kind in (0, 2) and value, "an entry is written against the rules")
+        # A kind that says nothing is there all the same: from field 10 on an entry has messages.
+        need(tag >> 3 >= max(found, default=0) and kind in (0, 2) and (value or tag >> 3 > 9 and kind == 2),
+             "an entry is written against the rules")
         if kind == 2:
             need(value <= len(data), "an entry is cut off")
             value, data = data[:value], data[value:]
@@ -132,7 +133,6 @@ def check_answer(entry, kind, own, keys):
     need(size > index, "the tree that was cosigned does not have the dispatch")
     partner.check(COSIGNED % (get(proof, 5, 0), body(own.name, size, root)), get(proof, 6), "cosignature")
     return index, ours, size, root
-
 # Proofs, logs and exports.
 def read(*path):
     with open(os.path.join(*path), "rb") as file:
@@ -182,8 +182,8 @@ def check_export(folder, keys):
     need(root_at(levels, size).hex() == root, "the entries are not the log that was signed")
     found = {os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names}
     need(found == expected | {"checkpoint"}, "no part of a log of %d entries: %s" % (size, found - expected))
-    answers = check_leaves(leaves, levels, keys) if len(keys) > 1 else "no"
-    return "%s, %d entries, root %s, %s answers" % (origin, size, root, answers)
+    return "%s, %d entries, root %s, %s answers" % (
+        origin, size, root, check_leaves(leaves, levels, keys) if len(keys) > 1 else "no")
 
 if __name__ == "__main__":
     if "--key" not in sys.argv[3:]:
