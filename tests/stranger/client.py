@@ -156,13 +156,14 @@ def replay(auditor, keys):
     leaves = [leaf for part in auditor.call("Audit", "Replay", {"grounds": grounds, "to": size}) for leaf in part.leaves]
     levels = verify.subtrees(leaves)
     assert len(leaves) == size and verify.root_at(levels, size).hex() == root, "the entries are not the log that was signed"
-    answers = verify.check_leaves(leaves, levels, keys)
-    say("replay of %s: %d entries hash to the signed root, %d answers of partners verified" % (origin, size, answers))
+    receipts, refusals = verify.check_leaves(leaves, levels, keys)
+    say("replay of %s: %d entries hash to the signed root, %d receipts of partners verified" % (origin, size, receipts))
+    assert refusals == 0, refusals
     proof = auditor.call("Audit", "ProveInclusion", {"grounds": grounds, "index": size - 1, "tree_size": size})
     lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(proof.leaf).decode(), "index %d" % (size - 1)]
     lines += [base64.b64encode(hash).decode() for hash in proof.hashes]
     say("proof: " + verify.check_proof("\n".join(lines + ["", ""]).encode() + head.checkpoint, keys))
-    return answers
+    return receipts
 
 
 def reflection(node):
@@ -197,8 +198,8 @@ def main():
     wanted = exchange(*officers)
     keys = [verify.Key(os.path.join(folder, "vkey")) for folder in (county, province)]
     for folder, keys in ((county, keys), (province, keys[::-1])):
-        answers = replay(Node(folder, "auditor-001"), verify.Keys((key.name, key) for key in keys))
-        assert answers, "no receipt was found"
+        receipts = replay(Node(folder, "auditor-001"), verify.Keys((key.name, key) for key in keys))
+        assert receipts, "no receipt was found"
     print(wanted)
 
 
