@@ -329,6 +329,16 @@ async fn a_receipt_names_entries_and_nobody_and_a_second_push_gets_the_same() {
     });
     // An officer who numbers leads by what is about the person.
     rows[3].number = rows[3].resident_number.clone();
+    // Cells that have shifted by one, and a number without end: refused, and named nowhere.
+    rows.push(LeadFields {
+        number: "张三丰".into(),
+        sex: String::new(),
+        ..leads::fields(7, "440305")
+    });
+    rows.push(LeadFields {
+        number: format!("SN{}", "9-".repeat(10_000)),
+        ..leads::fields(8, "440305")
+    });
     sheet(&county.path("leads.xlsx"), &rows);
     let push = |out| county.run(&["push", "leads.xlsx", "--receipt", out]);
     let pushed = push("first.xlsx");
@@ -344,10 +354,21 @@ async fn a_receipt_names_entries_and_nobody_and_a_second_push_gets_the_same() {
     let logged = "新入日志";
     assert_eq!(
         outcomes(&first),
-        [logged, logged, logged, logged, "表内重复", "退回"]
+        [
+            logged,
+            logged,
+            logged,
+            logged,
+            "表内重复",
+            "退回",
+            "退回",
+            "退回"
+        ]
     );
     assert_eq!(first[&2].number, rows[0].number);
-    assert_eq!(first[&5].number, "…");
+    for row in [5, 8, 9] {
+        assert_eq!(first[&row].number, "…");
+    }
     assert_eq!(first[&6].lead_id, first[&2].lead_id);
     assert!(
         first[&7].reason.contains("处理限制：处理限制应为"),
@@ -379,13 +400,22 @@ async fn a_receipt_names_entries_and_nobody_and_a_second_push_gets_the_same() {
     assert_eq!(facts["文件 SHA-256"], hex::encode(digest));
     assert_eq!(facts["发送人"], "spiffe://520624.yichuan/officer/001");
     assert_eq!(facts["用途和依据"], "线索核查　campaign:520624-2026-01");
-    assert!(facts["合计"].contains("共 6 行"), "{}", facts["合计"]);
+    assert!(facts["合计"].contains("共 8 行"), "{}", facts["合计"]);
 
     let (second, facts) = receipt(&county.path("second.xlsx"));
     let already = "先前已入日志";
     assert_eq!(
         outcomes(&second),
-        [already, already, already, already, "表内重复", "退回"]
+        [
+            already,
+            already,
+            already,
+            already,
+            "表内重复",
+            "退回",
+            "退回",
+            "退回"
+        ]
     );
     for row in 2..=5 {
         assert_eq!(second[&row].lead_id, first[&row].lead_id);

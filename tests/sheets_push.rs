@@ -120,6 +120,10 @@ fn push(county: &Home, node: u32, file: &Path, rows: usize) -> Pushed {
         ])
         .args(["lead", "push"])
         .arg(file)
+        .arg("--receipt")
+        .arg(file.with_extension("receipt.xlsx"))
+        .arg("--rejected")
+        .arg(file.with_extension("rejected.xlsx"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -307,8 +307,8 @@ impl Rows {
             };
             let mut cells = Vec::new();
             if self.with_sheets {
-                let name = verdict.place.table.name().filter(|_| is_first);
-                cells.push(print::plain(name.unwrap_or_default()));
+                let name = is_first.then(|| verdict.place.table.shown_name());
+                cells.push(name.flatten().unwrap_or_default());
             }
             cells.extend([row, label.to_owned()]);
             cells.extend(reason);

@@ -1,7 +1,7 @@
 //! What of a file was not read, so that nobody believes that it was.
 
 use super::{rejected::is_added, template::is_side_page};
-use crate::domain::Lang;
+use crate::domain::{Lang, redacted};
 
 /// Longer names are cut in notes, in characters.
 const MAX_CHARS: usize = 40;
@@ -132,7 +132,8 @@ fn place(sheet: Option<&str>, lang: Lang) -> String {
     }
 }
 
-/// A name that stands in a file, fit to be shown: on one line, short, and without what moves a cursor or reorders text.
+/// A name that stands in a file, fit to be shown: on one line, short, without what moves a cursor or reorders text, and
+/// without a number that is about a person.
 pub(super) fn shown(name: &str) -> String {
     let fit = |c: char| match c {
         c if c.is_control() => ' ',
@@ -141,7 +142,7 @@ pub(super) fn shown(name: &str) -> String {
     };
     let name: String = name.chars().map(fit).collect();
     let one_line: Vec<&str> = name.split_whitespace().collect();
-    let one_line = one_line.join(" ");
+    let one_line = redacted(&one_line.join(" "));
     match one_line.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", one_line.get(..at).unwrap_or_default()),
         None => one_line,
@@ -155,6 +156,7 @@ mod tests {
     #[test]
     fn names_of_a_file_are_shown_on_one_short_line() {
         assert_eq!(shown("东\u{1b}[2J片\n\u{202e}表 "), "东 [2J片 表");
+        assert_eq!(shown("甲 522225190010142478"), "甲 …");
         assert_eq!(shown(&"表".repeat(99)).chars().count(), MAX_CHARS + 1);
     }
 }

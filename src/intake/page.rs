@@ -1,9 +1,13 @@
 //! How the sheets that we write look: colours, cells, heights.
 
 use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder};
+use std::borrow::Cow;
 
 /// Paper of 210 by 297 millimetres, as the format numbers it.
 pub(super) const A4: u8 = 9;
+/// The most of one cell that the format takes, and of one note with what the writer adds to it, in UTF-16 units.
+pub(super) const MAX_TEXT: usize = 32_767;
+pub(super) const MAX_NOTE: usize = MAX_TEXT - 54;
 /// Height of one line in points.
 const LINE_HEIGHT: f64 = 15.0;
 /// The format's highest row, in lines.
@@ -57,6 +61,26 @@ fn header() -> Format {
         .set_align(FormatAlign::VerticalCenter)
 }
 
+/// True for a text that [`fitting`] cuts.
+pub(super) fn is_cut(text: &str, most: usize) -> bool {
+    // No text has more units than bytes.
+    text.len() > most && text.encode_utf16().count() > most
+}
+
+/// A text of at most so many UTF-16 units. A longer one is cut, and ends in `…`: whoever writes it would fail.
+pub(super) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
+    if !is_cut(text, most) {
+        return Cow::Borrowed(text);
+    }
+    let mut room = most.saturating_sub(1);
+    let cut = text.chars().take_while(|c| {
+        let left = room.checked_sub(c.len_utf16());
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    Cow::Owned(cut.chain(['…']).collect())
+}
+
 /// The height of a row whose cells are `(text, width of the column)`, in points. Not all programs fit heights on opening.
 pub(super) fn height<'a>(cells: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
     let most = cells
@@ -88,6 +112,21 @@ fn lines(text: &str, width: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_to_what_a_cell_takes() {
+        for (text, fits) in [
+            ("", ""),
+            ("甲乙丙丁", "甲乙丙丁"),
+            ("甲乙丙丁戊", "甲乙丙…"),
+            ("𠀀𠀀", "𠀀𠀀"),
+            ("𠀀𠀀𠀀", "𠀀…"),
+            ("甲𠀀𠀀", "甲𠀀…"),
+        ] {
+            assert_eq!(fitting(text, 4), fits);
+            assert_eq!(is_cut(text, 4), text != fits);
+        }
+    }
 
     #[test]
     fn a_row_is_as_high_as_its_longest_cell() {

@@ -5,7 +5,7 @@
 use super::{header::column, page};
 use crate::domain::{FindingCode, Lang, SheetColumn};
 use rust_xlsxwriter::{Format, Note, Workbook, XlsxError};
-use std::{collections::BTreeSet, path::Path};
+use std::{borrow::Cow, collections::BTreeSet, path::Path};
 
 /// Begins the headers of added columns, before a colon. Reading stops at it; and a mended sheet that is refused again gets
 /// new ones in their place.
@@ -155,7 +155,7 @@ impl<C: SheetColumn> Refused<C> {
             };
             sheet
                 .set_column_width(at, CELL_WIDTH)?
-                .write_string_with_format(0, at, text, head)?;
+                .write_string_with_format(0, at, cell(text), head)?;
         }
         Ok(Page {
             sheet: refused.sheet.map(str::to_owned),
@@ -199,7 +199,15 @@ impl<C: SheetColumn> Refused<C> {
         };
         page.row += 1;
         let reasons = reasons(&refused.faults, lang);
-        let todo = todo(&refused.faults, lang);
+        let mut todo = todo(&refused.faults, lang);
+        let mut texts = page.columns.iter().filter_map(|placed| placed.from);
+        if texts.any(|from| is_cut(refused.cells.get(from))) {
+            todo.push('\n');
+            todo.push_str(lang.pick(
+                "超过 32767 字的单元格在本表中已截短，以“…”结尾，全文见原表",
+                "a cell of more than 32,767 characters is cut here and ends in …; the original sheet has all of it",
+            ));
+        }
         let added = [
             refused.sheet.unwrap_or_default(),
             &refused.row.to_string(),
@@ -208,7 +216,7 @@ impl<C: SheetColumn> Refused<C> {
         ];
         sheet.set_row_height(row, page::height(added.into_iter().zip(WIDTHS)))?;
         for (text, at) in added.into_iter().zip(0_u16..) {
-            sheet.write_string_with_format(row, at, text, &formats.cell)?;
+            sheet.write_string_with_format(row, at, cell(text), &formats.cell)?;
         }
         for (placed, at) in page.columns.iter().zip(first_column()..) {
             let faults = refused.faults.iter();
@@ -226,10 +234,12 @@ impl<C: SheetColumn> Refused<C> {
             } else {
                 &formats.bad
             };
-            sheet.write_string_with_format(row, at, text, format)?;
+            sheet.write_string_with_format(row, at, cell(text), format)?;
             if !found.is_empty() && *rows <= NOTED_ROWS {
                 let says: Vec<_> = found.iter().map(|fault| fault.message.as_str()).collect();
-                let note = Note::new(says.join("\n")).add_author_prefix(false);
+                let says = says.join("\n");
+                let says = page::fitting(&says, page::MAX_NOTE);
+                let note = Note::new(says).add_author_prefix(false);
                 sheet.insert_note(row, at, &note)?;
             }
         }
@@ -241,6 +251,15 @@ impl<C> Page<C> {
     fn is_of(&self, refused: &RefusedRow<'_, C>) -> bool {
         self.sheet.as_deref() == refused.sheet && self.header == refused.header
     }
+}
+
+/// A text as a cell takes it: what one of another file holds may be longer.
+fn cell(text: &str) -> Cow<'_, str> {
+    page::fitting(text, page::MAX_TEXT)
+}
+
+fn is_cut(text: Option<&String>) -> bool {
+    text.is_some_and(|text| page::is_cut(text, page::MAX_TEXT))
 }
 
 /// Where the columns of the file begin.

@@ -1,5 +1,6 @@
 //! What a file was read as: its tables, and where in them a row stands.
 
+use super::note::shown;
 use std::{fmt, sync::Arc};
 
 /// One worksheet of a workbook, or a CSV file, as it was found: its name, and its header as written.
@@ -22,6 +23,11 @@ impl Table {
     /// The worksheet's name; none for a CSV file and for a form.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// The worksheet's name, fit to be shown: short, on one line, and without a number that is about a person.
+    pub fn shown_name(&self) -> Option<String> {
+        self.name().map(shown)
     }
 
     /// The row that the header ends in, from 1; 0 for a form, which has none.

@@ -1,6 +1,6 @@
 //! One verdict a row.
 
-use super::{Content, Place, RawCells, Row, Sheet, note::shown};
+use super::{Content, Place, RawCells, Row, Sheet};
 use crate::domain::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
     Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn,
@@ -156,7 +156,7 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
         };
         let row = first.row;
         let sheet = (first.table != self.place.table)
-            .then(|| first.table.name().map(shown))
+            .then(|| first.table.shown_name())
             .flatten();
         match (lang, sheet) {
             (Lang::Zh, None) => format!("{said}（第{row}行）"),
@@ -174,7 +174,7 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
             message: self.message(finding, lang),
         };
         JsonRow {
-            sheet: self.place.table.name().map(str::to_owned),
+            sheet: self.place.table.shown_name(),
             row: self.row(),
             verdict: self.verdict.as_str().to_owned(),
             reasons: self.findings.iter().map(reason).collect(),

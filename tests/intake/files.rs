@@ -114,6 +114,14 @@ fn hostile_workbooks_are_refused_before_they_are_parsed() {
     // Excel shows the last of two values, a reader perhaps the first.
     let twice = fixture.tampered(sheet, |xml| xml.replace("r=\"B2\"", "r=\"A2\""));
     assert!(matches!(refused(twice), SheetError::Damaged));
+    // It would stand beside each row.
+    let named = fixture.tampered("xl/workbook.xml", |xml| {
+        xml.replace(
+            "name=\"Sheet1\"",
+            &format!("name=\"{}\"", "S".repeat(900_000)),
+        )
+    });
+    assert!(matches!(refused(named), SheetError::Bomb));
     let bomb = fixture.tampered("docProps/core.xml", |xml| xml + &" ".repeat(40 << 20));
     assert!(matches!(refused(bomb), SheetError::Bomb));
     let parts = {

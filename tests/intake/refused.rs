@@ -164,3 +164,37 @@ fn worksheets_keep_their_names_and_columns_apart() {
         ["一月", "二月", "二月 ", "退回 4", "退回 5", "退回 6"]
     );
 }
+
+/// A cell longer than a workbook takes broke off the push, again and again, and the rows after it were never sent.
+#[test]
+fn regression_a_cell_that_no_workbook_takes_is_cut_where_it_is_given_back() {
+    let fixture = Fixture::new();
+    let text = lines_of(&[person(1), person(2)], &"长".repeat(33_000));
+    let path = fixture.file("long.csv", text.as_bytes());
+    let back = write_back(&fixture, &path, Lang::Zh);
+    let rows = cells(&back);
+    assert_eq!(rows.len(), 3);
+    let longest = rows
+        .iter()
+        .flatten()
+        .map(|cell| cell.encode_utf16().count())
+        .max();
+    assert_eq!(longest, Some(32_767));
+    assert!(rows.iter().flatten().any(|cell| cell.contains("32767")));
+}
+
+/// CSV of these rows, each with these facts.
+fn lines_of(rows: &[LeadFields], facts: &str) -> String {
+    let header: Vec<_> = Column::ALL.iter().map(|c| c.header_zh()).collect();
+    let mut text = header.join(",");
+    for fields in rows {
+        let fields = LeadFields {
+            facts: facts.to_owned(),
+            ..fields.clone()
+        };
+        let cells: Vec<_> = Column::ALL.iter().map(|c| fields.get(*c)).collect();
+        text += "\n";
+        text += &cells.join(",");
+    }
+    text
+}

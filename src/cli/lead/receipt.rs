@@ -124,9 +124,9 @@ impl ReceiptSheet {
             })
             .collect();
         ReceiptRow {
-            sheet: row.place.table.name().map(str::to_owned),
+            sheet: row.place.table.shown_name(),
             row: row.place.row,
-            number: number(row),
+            number: number(row, refused),
             outcome,
             lead_id: added.lead_id.clone().unwrap_or_default(),
             log_index: None,
@@ -274,9 +274,15 @@ fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
     })
 }
 
-/// The sheet's own number of a row; empty where it holds what is no number of a lead: a name, a citizen number, a phone.
-fn number(row: &RowVerdict) -> String {
+/// The sheet's own number of a row; `…` where it holds what is no number of a lead: a name, a citizen number, a phone. What
+/// a refused row has there may be of another column, where its cells have shifted: a name has no digit.
+fn number(row: &RowVerdict, refused: bool) -> String {
     let written = cell(row, Column::Number).unwrap_or_default().trim();
+    let is_no_number =
+        refused && !written.is_empty() && !written.contains(|c: char| c.is_ascii_digit());
+    if is_no_number || written.chars().count() > Column::Number.max_chars() {
+        return "…".to_owned();
+    }
     let personal = [
         Column::Name,
         Column::ResidentNumber,

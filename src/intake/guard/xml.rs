@@ -162,6 +162,8 @@ impl Walk<'_> {
                 if self.totals.sheets > MAX_SHEETS {
                     return Err(SheetError::Bomb);
                 }
+                // Its name stands beside each of its rows; no program writes one of more than 31 characters.
+                self.keep(element, MAX_COPIED_ELEMENT)?;
             }
             "Relationship" => {
                 relationship(element)?;
