@@ -32,6 +32,8 @@ pub struct RowReport {
     pub payload_count: u64,
     /// Partners whose newest verified checkpoint is damaged, or older than what the log holds of it.
     pub witness: BTreeSet<Jurisdiction>,
+    /// Rows that find evidence against a partner: missing, changed or made up.
+    pub evidence: u64,
 }
 
 impl RowReport {
@@ -52,6 +54,7 @@ pub struct RowSurvey<'a> {
     report: RowReport,
     dispatches: u64,
     refusals: u64,
+    evidence: u64,
     unanswered: BTreeMap<u64, (Jurisdiction, DispatchId)>,
     shown: BTreeMap<Jurisdiction, (Checkpoint, [u8; 64])>,
 }
@@ -72,6 +75,7 @@ impl<'a> RowSurvey<'a> {
             report: RowReport::default(),
             dispatches: 0,
             refusals: 0,
+            evidence: 0,
             unanswered: BTreeMap::new(),
             shown: BTreeMap::new(),
         }
@@ -86,7 +90,7 @@ impl<'a> RowSurvey<'a> {
         let mut rows = Vec::new();
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "rows beside the log follow from entries about dispatches alone"
+            reason = "rows beside the log follow from entries about dispatches and evidence alone"
         )]
         match entry.kind {
             Kind::DispatchSent(sent) => {
@@ -125,6 +129,17 @@ impl<'a> RowSurvey<'a> {
                 self.unanswered.remove(&sent_index);
                 self.show(&proof.checkpoint, &proof.signature);
             }
+            Kind::EvidenceKept {
+                jurisdiction,
+                second: (second, _),
+                ..
+            } => {
+                let key = tables::evidence(jurisdiction, second.root.as_bytes());
+                let row = (key.to_vec(), index.to_be_bytes().to_vec());
+                self.evidence += 1;
+                self.report.evidence += u64::from(!self.holds(&row));
+                rows.push(row);
+            }
             Kind::ReferralDrafted(drafted) => self.payload(index, &drafted, &mut rows),
             _ => {}
         }
@@ -133,13 +148,10 @@ impl<'a> RowSurvey<'a> {
 
     /// Compares what follows from all entries together, and answers with the report and those rows, as they should be:
     /// outbox and witness. `partners` are the keys of the partners' logs.
-    ///
-    /// # Errors
-    /// The store failed while rows were counted.
     pub fn finish(
         mut self,
         partners: &BTreeMap<Jurisdiction, VerifierKey>,
-    ) -> Result<(RowReport, Vec<Row>), StoreError> {
+    ) -> (RowReport, Vec<Row>) {
         let mut rows = Vec::new();
         for (index, (to, id)) in std::mem::take(&mut self.unanswered) {
             let row = (tables::outbox(to, index).to_vec(), id.as_bytes().to_vec());
@@ -147,15 +159,21 @@ impl<'a> RowSurvey<'a> {
             rows.push(row);
         }
         let due = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        self.report.outbox += self.count(tables::OUTBOXES)?.saturating_sub(due);
-        let surplus = self.count(tables::DISPATCHES)?;
-        self.report.dispatches += surplus.saturating_sub(self.dispatches);
-        let surplus = self.count(tables::REFUSALS)?;
-        self.report.refusals += surplus.saturating_sub(self.refusals);
+        self.report.outbox += self.surplus(tables::OUTBOXES, due);
+        self.report.dispatches += self.surplus(tables::DISPATCHES, self.dispatches);
+        self.report.refusals += self.surplus(tables::REFUSALS, self.refusals);
+        self.report.evidence += self.surplus(tables::EVIDENCES, self.evidence);
         for (code, key) in partners {
             rows.extend(self.witness(*code, key));
         }
-        Ok((self.report, rows))
+        (self.report, rows)
+    }
+
+    /// Stored rows beyond those that follow. Rows that cannot be read are damage like others: they follow from the
+    /// entries, and none of them is needed to write them anew.
+    fn surplus(&self, family: ([u8; 1], [u8; 1]), due: u64) -> u64 {
+        self.count(family)
+            .map_or(1, |stored| stored.saturating_sub(due))
     }
 
     fn holds(&self, (key, value): &Row) -> bool {
@@ -188,53 +206,54 @@ impl<'a> RowSurvey<'a> {
         rows.push(row);
     }
 
-    /// The rows of a payload, whole, from the store or from a spare.
+    /// The rows of a payload, whole, from the store or from a spare. Half a payload would keep the views from being made:
+    /// with neither half it reads as erased.
     fn payload(&mut self, index: u64, sent: &DispatchSent, rows: &mut Vec<Row>) {
-        let sound = std::iter::once(&self.store)
-            .chain(self.spares)
-            .position(|store| self.payload_opens(*store, index, sent));
-        if sound != Some(0) {
-            self.report.payload_count += 1;
-            if self.report.payloads.len() < MOST_NAMED {
-                self.report.payloads.push(index);
-            }
-        }
-        // Half a payload would keep the views from being made: with neither half it reads as erased.
-        let Some(at) = sound else {
+        let month = sent.terms.purge_month;
+        let Some(bucket) = self.ring.and_then(|ring| ring.bucket(month)) else {
+            // Where the month's key is destroyed, or not at hand, nothing can be told: as it lies.
+            rows.extend(self.payload_as_it_lies(index, month.number()));
             return;
         };
-        let spare = at.checked_sub(1).and_then(|at| self.spares.get(at));
-        let store = spare.unwrap_or(&self.store);
-        let key = tables::payload_key(sent.terms.purge_month.number(), index);
-        if let Ok(Some(wrapped)) = store.get(&key) {
+        let whole = |store: &dyn Store| -> Option<Vec<Row>> {
+            let key = tables::payload_key(month.number(), index);
+            let wrapped = store.get(&key).ok()??;
+            let base = tables::payload(index);
+            let ciphertext = long::join(&base, |part| store.get(part)).ok()??;
+            let sound = bucket.unwrap(&wrapped, sent.dispatch_id).is_ok()
+                && seal::sha256(&ciphertext) == sent.ciphertext_sha256;
+            // Cut up anew: a look for what else lies there could touch a page beside it that cannot be read.
+            let mut rows = sound.then(|| long::split(&base, &ciphertext).ok())??;
             rows.push((key.to_vec(), wrapped));
+            Some(rows)
+        };
+        if let Some(own) = whole(self.store) {
+            rows.extend(own);
+            return;
         }
-        let base = tables::payload(index);
-        let end = keys::after(&base).unwrap_or_default();
-        let parts = store.range(&base, &end, Order::Ascending, usize::from(u16::MAX));
-        rows.extend(parts.unwrap_or_default());
+        self.report.payload_count += 1;
+        if self.report.payloads.len() < MOST_NAMED {
+            self.report.payloads.push(index);
+        }
+        rows.extend(
+            self.spares
+                .iter()
+                .find_map(|spare| whole(*spare))
+                .unwrap_or_default(),
+        );
     }
 
-    /// Whether the ciphertext is what the entry says, and its key unwraps. Where the month's key is destroyed there is
-    /// nothing to keep.
-    fn payload_opens(&self, store: &dyn Store, index: u64, sent: &DispatchSent) -> bool {
-        let month = sent.terms.purge_month;
-        let Some(ring) = self.ring else {
-            return true;
-        };
-        let Some(bucket) = ring.bucket(month) else {
-            return true;
-        };
-        let wrapped = store.get(&tables::payload_key(month.number(), index));
-        let Ok(Some(wrapped)) = wrapped else {
-            return false;
-        };
-        let ciphertext = long::join(&tables::payload(index), |key| store.get(key));
-        let Ok(Some(ciphertext)) = ciphertext else {
-            return false;
-        };
-        bucket.unwrap(&wrapped, sent.dispatch_id).is_ok()
-            && seal::sha256(&ciphertext) == sent.ciphertext_sha256
+    fn payload_as_it_lies(&self, index: u64, month: u32) -> Vec<Row> {
+        let key = tables::payload_key(month, index);
+        let base = tables::payload(index);
+        let wrapped = self.store.get(&key).ok().flatten();
+        let ciphertext = long::join(&base, |part| self.store.get(part))
+            .ok()
+            .flatten();
+        let parts = ciphertext.and_then(|bytes| long::split(&base, &bytes).ok());
+        let mut rows = parts.unwrap_or_default();
+        rows.extend(wrapped.map(|wrapped| (key.to_vec(), wrapped)));
+        rows
     }
 
     /// A partner's checkpoint that an entry rests on: the witness is never older.

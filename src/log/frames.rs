@@ -4,22 +4,19 @@
 //! A frame is `version u8, count u16`, then for each leaf `length u16, bytes`. A leaf that does not fit a frame has one
 //! of its own, which its bytes fill; the rest continues under [`keys::continuation`].
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
 use super::{Damage, ReadError};
 use crate::store::{Batch, MAX_VALUE, Order, Store, keys};
 
-const VERSION: u8 = 1;
-const HEADER: usize = 1 + 2;
+pub(super) const VERSION: u8 = 1;
+pub(super) const HEADER: usize = 1 + 2;
 const LENGTH: usize = 2;
 
-/// How many missing leaves are handed out at once.
-const MOST_LOOSE: u64 = 1024;
-
 /// How many frames a long read takes from the store at once, at most.
-const MOST_FRAMES_AT_ONCE: usize = 64;
+pub(super) const MOST_FRAMES_AT_ONCE: usize = 64;
 
 /// Packs leaves, the first of which has index `first`.
 pub(super) fn pack<'a>(first: u64, leaves: impl IntoIterator<Item = &'a Bytes>, rows: &mut Batch) {
@@ -125,12 +122,12 @@ pub(super) fn visit(
 }
 
 /// The leaves of one frame.
-struct Leaves<'a> {
-    store: &'a dyn Store,
-    first: u64,
-    alone: bool,
-    left: u16,
-    rest: &'a [u8],
+pub(super) struct Leaves<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) first: u64,
+    pub(super) alone: bool,
+    pub(super) left: u16,
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Leaves<'a> {
@@ -151,7 +148,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    fn read(&mut self) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn read(&mut self) -> Result<Vec<u8>, ReadError> {
         let damaged = Damage::Frame { index: self.first };
         let (length, rest) = self.rest.split_first_chunk::<LENGTH>().ok_or(damaged)?;
         let length = usize::from(u16::from_be_bytes(*length));
@@ -183,129 +180,6 @@ impl Iterator for Leaves<'_> {
             return Some(Err(Damage::Frame { index: self.first }.into()));
         }
         Some(leaf)
-    }
-}
-
-/// What is found where a leaf should be.
-pub(super) struct LooseLeaf {
-    pub(super) index: u64,
-    /// Nothing where it is missing or cannot be read. What there is may be anything: hash it.
-    pub(super) bytes: Option<Vec<u8>>,
-    /// The frame that begins here is damaged elsewhere than in its leaves.
-    pub(super) odd_frame: bool,
-}
-
-/// Goes over leaves `0..end` whatever is damaged: each index once, in order. For reading what is left.
-pub(super) fn loose(store: &dyn Store, end: u64) -> Loose<'_> {
-    Loose {
-        store,
-        next: 0,
-        end,
-        page: VecDeque::new(),
-        leaves: VecDeque::new(),
-        odd_frame: false,
-    }
-}
-
-pub(super) struct Loose<'a> {
-    store: &'a dyn Store,
-    /// The next index to hand out.
-    next: u64,
-    end: u64,
-    /// Frames that were read: first index, value.
-    page: VecDeque<(u64, Vec<u8>)>,
-    /// Leaves that were read, from `next` on.
-    leaves: VecDeque<Option<Vec<u8>>>,
-    odd_frame: bool,
-}
-
-impl Loose<'_> {
-    /// Reads frames from index `from` on. Where the store cannot read them, looks further on, ever further.
-    fn read(&mut self, from: u64) {
-        let mut skip = 0_u64;
-        while let Some(start) = from.checked_add(skip).filter(|start| *start < self.end) {
-            let rows = self.store.range(
-                &keys::frame(start),
-                &keys::frame(self.end),
-                Order::Ascending,
-                MOST_FRAMES_AT_ONCE,
-            );
-            if let Ok(rows) = rows {
-                let rows = rows.into_iter();
-                self.page = rows
-                    .filter_map(|(key, value)| Some((keys::frame_index(&key)?, value)))
-                    .collect();
-                return;
-            }
-            skip = (skip * 2).max(1);
-        }
-    }
-
-    /// Makes leaves of the next frame, or of the gap before it.
-    fn fill(&mut self) {
-        if self.page.is_empty() {
-            self.read(self.next);
-        }
-        let first = self.page.front().map_or(self.end, |(first, _)| *first);
-        if first > self.next {
-            let gap = (first - self.next).min(MOST_LOOSE);
-            self.leaves.extend((0..gap).map(|_| None));
-            return;
-        }
-        let Some((first, value)) = self.page.pop_front() else {
-            return;
-        };
-        if self.page.is_empty() {
-            self.read(first.saturating_add(1));
-        }
-        let upto = self.page.front().map_or(self.end, |(next, _)| *next);
-        // The header's count may be what is damaged: what is there is what the lengths say.
-        let mut found = Leaves {
-            store: self.store,
-            first,
-            alone: true,
-            left: u16::MAX,
-            rest: value.get(HEADER..).unwrap_or_default(),
-        };
-        let mut index = first;
-        while index < upto && !found.rest.is_empty() {
-            let leaf = found.read().ok();
-            let ended = leaf.is_none();
-            if index >= self.next {
-                self.leaves.push_back(leaf);
-            }
-            index += 1;
-            if ended {
-                break;
-            }
-        }
-        let count = u16::try_from(index - first).unwrap_or(u16::MAX);
-        let [high, low] = count.to_be_bytes();
-        self.odd_frame =
-            value.first_chunk() != Some(&[VERSION, high, low]) || !found.rest.is_empty();
-        if self.leaves.is_empty() {
-            self.leaves.push_back(None);
-        }
-    }
-}
-
-impl Iterator for Loose<'_> {
-    type Item = LooseLeaf;
-
-    fn next(&mut self) -> Option<LooseLeaf> {
-        if self.next >= self.end {
-            return None;
-        }
-        if self.leaves.is_empty() {
-            self.fill();
-        }
-        let index = self.next;
-        self.next += 1;
-        Some(LooseLeaf {
-            index,
-            bytes: self.leaves.pop_front().flatten(),
-            odd_frame: std::mem::take(&mut self.odd_frame),
-        })
     }
 }
 

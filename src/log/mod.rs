@@ -8,6 +8,7 @@
 mod frames;
 mod head;
 mod keeper;
+mod loose;
 mod open;
 mod proposal;
 mod reader;
@@ -35,7 +36,7 @@ pub use open::kept_checkpoint;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use salvage::{CopyError, LeafSource, StoredLeaves, Survey, copy_rows, copy_verified};
+pub use salvage::{CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 pub use word::{failure_file, leave as leave_word};

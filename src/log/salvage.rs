@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
-    Damage, OpenError,
-    frames::{self, LooseLeaf},
+    Damage, OpenError, frames,
     head::Head,
+    loose::{self, LooseLeaf},
     open,
     tiles::{TileEdges, TileReader},
 };
@@ -109,7 +109,7 @@ impl Survey {
         let size = survey.checkpoint.size();
         let tiles = TileReader::new(store);
         let (mut frontier, mut last_leaf) = (Frontier::new(), None);
-        for leaf in frames::loose(store, size) {
+        for leaf in loose::leaves(store, size) {
             let LooseLeaf {
                 index,
                 bytes,
@@ -150,13 +150,15 @@ impl Survey {
         key: &VerifierKey,
         kept: Option<&SignedCheckpoint>,
     ) -> Result<(Self, Option<Head>), OpenError> {
-        let row = store.get(&keys::HEAD)?.unwrap_or_default();
+        // Unreadable is as good as missing: the checkpoint file and the leaves may still say what was signed.
+        let row = store.get(&keys::HEAD).ok().flatten().unwrap_or_default();
         let whole = Head::from_bytes(&row).filter(|head| key.verify(&head.note).is_ok());
         let signed = match &whole {
             Some(head) => key.verify(&head.note).ok(),
             None => note_in(&row, key),
         };
-        let identity = store.get(&keys::IDENTITY)?.unwrap_or_default();
+        let identity = store.get(&keys::IDENTITY).ok().flatten();
+        let identity = identity.unwrap_or_default();
         let identified = open::check_identity(&identity, key);
         let (checkpoint, head_damage) = match (signed, kept) {
             (Some(signed), _) => (signed, whole.is_none().then_some(Damage::Head)),
@@ -313,7 +315,7 @@ impl Survey {
         sources: &mut [Box<dyn LeafSource>],
         mut visit: impl FnMut(u64, &[u8]),
     ) {
-        for LooseLeaf { index, bytes, .. } in frames::loose(store, self.checkpoint.size()) {
+        for LooseLeaf { index, bytes, .. } in loose::leaves(store, self.checkpoint.size()) {
             if let Some(leaf) = self.right(index, bytes, sources) {
                 visit(index, &leaf);
             }
@@ -354,7 +356,7 @@ impl Survey {
         let size = self.checkpoint.size();
         let (mut frontier, mut edges) = (Frontier::new(), TileEdges::default());
         let (mut leaves, mut bytes) = (Vec::new(), 0);
-        for loose in frames::loose(from, size) {
+        for loose in loose::leaves(from, size) {
             let (index, leaf) = (loose.index, loose.bytes);
             let leaf = self.right(index, leaf, sources).ok_or(CopyError::Unlike)?;
             edges.append(&mut frontier, leaf_hash(&leaf));
@@ -414,23 +416,14 @@ fn ends_at(store: &dyn Store, size: u64) -> Result<bool, StoreError> {
     let end = [keys::FRAME + 1];
     let beyond = store.range(&keys::frame(size), &end, Order::Ascending, 1)?;
     Ok(beyond.is_empty()
-        && frames::loose(store, size.saturating_add(1)).all(|leaf| {
+        && loose::leaves(store, size.saturating_add(1)).all(|leaf| {
             // Only the very last asked for may be missing.
             leaf.index < size || leaf.bytes.is_none()
         }))
 }
 
-/// Copies the rows of services from `from` on, in commits of bounded size, where `admit` says so. `size` is that of the
-/// log whose head `to` has; 0 where it has none yet.
-///
-/// # Errors
-/// A store failed.
-pub fn copy_rows(
-    from: &dyn Store,
-    to: &dyn Store,
-    size: u64,
-    mut admit: impl FnMut(&[u8]) -> bool,
-) -> Result<(), StoreError> {
+/// Copies the rows of services, in commits of bounded size, before the head is there.
+fn copy_rows(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     let mut next = vec![keys::FIRST_SERVICE];
     loop {
         let rows = from.range(&next, &[u8::MAX], Order::Ascending, ROWS_AT_ONCE)?;
@@ -440,13 +433,9 @@ pub fn copy_rows(
         next = [last.as_slice(), &[0]].concat();
         let mut batch = Batch::new();
         for (key, value) in rows {
-            if admit(&key) {
-                batch.put(key, value);
-            }
+            batch.put(key, value);
         }
-        if !batch.is_empty() {
-            to.commit(size, &batch)?;
-        }
+        to.commit(0, &batch)?;
     }
 }
 
@@ -468,7 +457,7 @@ pub fn copy_verified(
         return Err(OpenError::from(Damage::Frontier).into());
     }
     let frontier = survey.copy_leaves(from, to, &mut [], |_, _| {})?;
-    copy_rows(from, to, 0, |_| true)?;
+    copy_rows(from, to)?;
     survey.finish_copy(to, key, frontier)?;
     Ok(survey.checkpoint().size())
 }

@@ -17,6 +17,7 @@ struct State {
     reads: u64,
     commits: u64,
     faults: Vec<Fault>,
+    spoiled: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A failure to come. Operations are counted from now on: 1 is the next one.
@@ -45,6 +46,11 @@ impl MemoryStore {
             Fault::Read(nth) => Fault::Read(state.reads + nth),
         };
         state.faults.push(planned);
+    }
+
+    /// From now on every read that touches a row with `from <= key < to` fails, as it does where a page on disk is damaged.
+    pub fn spoil(&self, from: &[u8], to: &[u8]) {
+        self.state().spoiled.push((from.to_vec(), to.to_vec()));
     }
 
     /// A copy of what is kept now: what a disk would hold after a crash, or what an older backup holds.
@@ -91,12 +97,21 @@ impl State {
         }
         Ok(())
     }
+
+    fn touch(&self, key: &[u8]) -> Result<(), StoreError> {
+        let mut spoiled = self.spoiled.iter();
+        match spoiled.any(|(from, to)| from.as_slice() <= key && key < to.as_slice()) {
+            true => Err(StoreError::Injected),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Store for MemoryStore {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut state = self.state();
         state.read()?;
+        state.touch(key)?;
         Ok(state.rows.get(key).cloned())
     }
 
@@ -112,15 +127,15 @@ impl Store for MemoryStore {
         if from >= to {
             return Ok(Vec::new());
         }
+        let state = &*state;
         let mut rows = state.rows.range(from.to_vec()..to.to_vec());
         let rows: &mut dyn Iterator<Item = _> = match order {
             Order::Ascending => &mut rows,
             Order::Descending => &mut rows.rev(),
         };
-        Ok(rows
-            .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        rows.take(limit)
+            .map(|(key, value)| state.touch(key).map(|()| (key.clone(), value.clone())))
+            .collect()
     }
 
     fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {

@@ -120,11 +120,10 @@ pub(super) fn range(
         Order::Descending => &mut stored.rev(),
     };
     let mut found = Vec::new();
-    for item in stored {
+    // No page is touched behind the last row asked for: it may be the damaged one.
+    while found.len() < limit {
+        let Some(item) = stored.next() else { break };
         let (key, value) = item?;
-        if found.len() >= limit {
-            break;
-        }
         if !is_packed(&key) {
             found.push((key.to_vec(), value.to_vec()));
             continue;

@@ -219,18 +219,18 @@ pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
     key(CAUGHT_NUMBER, &[tag])
 }
 
-/// Whether the rows under this prefix follow from the log and what stands beside it, or are checked against it: all
-/// primary families that there are.
-pub const fn follows_from_log(prefix: u8) -> bool {
-    matches!(prefix, PAYLOAD..=CRL)
-}
+/// First key and end of the primary families that are not there yet. All before them follow from the log and what stands
+/// beside it, or are checked against it.
+pub const OTHERS: ([u8; 1], [u8; 1]) = ([EVIDENCE + 1], [super::keys::FIRST_VIEW]);
 
-/// First key and end of all dispatches, of all refusals and of all outboxes.
+/// First key and end of all dispatches, of all refusals, of all outboxes and of all evidence.
 pub const DISPATCHES: ([u8; 1], [u8; 1]) = ([DISPATCH], [DISPATCH + 1]);
 /// As [`DISPATCHES`].
 pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
 /// As [`DISPATCHES`].
 pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
+/// As [`DISPATCHES`].
+pub const EVIDENCES: ([u8; 1], [u8; 1]) = ([EVIDENCE], [EVIDENCE + 1]);
 
 /// As [`DISPATCHES`].
 pub const PAYLOAD_KEYS: ([u8; 1], [u8; 1]) = ([PAYLOAD_KEY], [PAYLOAD_KEY + 1]);

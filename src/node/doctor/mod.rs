@@ -1,6 +1,7 @@
 //! What of a stopped node's directory is sound, and a repaired copy of it. The directory itself is never changed.
 
 mod examine;
+mod parts;
 mod repair;
 mod source;
 

@@ -8,9 +8,9 @@ use super::{
 use crate::{
     config::Config,
     exchange::Vault,
-    log::{self, copy_rows},
+    log,
     node::{files::Files, views},
-    store::{Batch, KeyFile, SledStore, Store as _, StoreError, keys, tables},
+    store::{Batch, KeyFile, SledStore, Store as _, StoreError},
 };
 use std::{
     fs,
@@ -102,13 +102,9 @@ fn copy_store(
     let survey = &patient.survey;
     let frontier = survey.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
     let mut right = Rows::into(&to);
-    patient.rows(found, |key, value| right.put(key, value))?;
+    // Views are made anew: a page of theirs that cannot be read is not touched.
+    patient.rows(found, |key, value| right.put(key, value));
     right.finish()?;
-    // What no entry speaks of, as it is. Views are made anew.
-    copy_rows(patient.store(), &to, 0, |key| {
-        key.first()
-            .is_some_and(|first| *first < keys::FIRST_VIEW && !tables::follows_from_log(*first))
-    })?;
     survey.finish_copy(&to, &patient.key, frontier)?;
     Ok(())
 }
