@@ -89,7 +89,7 @@ fn commands(found: &Examination, config: &Config, into: Option<(&PathBuf, bool)>
         Some((_, false)) => Vec::new(),
         None if found.is_sound() => Vec::new(),
         None if found.only_views() => vec![format!("{program} audit replay --rebuild --write")],
-        None if is_lost(found) && found.lost.is_empty() => Vec::new(),
+        None if is_lost(found) && !may_be_had(found) => Vec::new(),
         None if is_lost(found) => vec![format!(
             "{program} doctor --repair-into {data}.repaired --from EXPORT_OR_COPY"
         )],
@@ -101,6 +101,12 @@ fn commands(found: &Examination, config: &Config, into: Option<(&PathBuf, bool)>
 fn is_lost(found: &Examination) -> bool {
     let of_log = |found: &&Finding| found.state == State::Lost && found.part != Part::Payloads;
     found.findings.iter().any(|found| of_log(&found))
+}
+
+/// Whether what is lost of the log lies within what the store has signed: then an export or a copy may have it. A tail
+/// that is gone was signed by a newer store, and only that brings it back.
+fn may_be_had(found: &Examination) -> bool {
+    !found.lost.is_empty() && found.lost.iter().all(|range| range.start < found.entries)
 }
 
 fn verdict(
@@ -117,6 +123,19 @@ fn verdict(
                 format!(
                     "{data}: what the table calls lost cannot be repaired from here; restore it from its backup and run \
                          this again"
+                ),
+            )
+        } else if !may_be_had(found) {
+            (
+                format!(
+                    "{data}：存储中没有已签名公布的条目 {lost}，无法修复，此日志不得继续写入：请找回较新的存储（镜像盘，或整个目录的较新\
+                     副本）；找不到的，保留该目录备查，只能另起后继日志"
+                ),
+                format!(
+                    "{data}: the store does not reach entries {lost}, which were signed and published. No repair brings \
+                     them back, and this log must not go on: bring back the newer store, from the disk's mirror or a newer \
+                     copy of the whole directory; where there is none, keep the directory, and only a successor log can \
+                     follow"
                 ),
             )
         } else {

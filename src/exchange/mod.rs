@@ -30,6 +30,6 @@ pub use rows::{RowError, Rows};
 pub use settle::Settling;
 pub use skew::{SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
 pub use survey::{RowReport, RowSurvey};
-pub use vault::{Payload, Vault, VaultError};
+pub use vault::{Payload, Vault, VaultError, month_without_keys};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
 pub use witness::{Witness, WitnessError, Witnessed};

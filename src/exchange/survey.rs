@@ -8,7 +8,7 @@ use crate::{
     note::{Checkpoint, VerifierKey},
     record::{DispatchSent, Entry, Kind, Received, checkpoint_from_bytes, checkpoint_to_bytes},
     seal::{self, Keyring},
-    store::{Order, Row, Store, StoreError, keys, long, tables},
+    store::{Order, Row, Store, StoreError, long, tables},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

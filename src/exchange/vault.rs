@@ -6,7 +6,7 @@ use crate::{
     log::{Log, ReadError, Txn},
     record::{EntryDefect, Plaintext},
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
-    store::{DiskShort, KeyFile, KeyFileError, Order, Reserve, Store, tables},
+    store::{DiskShort, KeyFile, KeyFileError, Order, Reserve, Store, StoreError, tables},
 };
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -66,6 +66,29 @@ pub enum Payload {
     Open(Plaintext),
     /// Its key is destroyed: purged or erased.
     Erased,
+}
+
+/// The first month of whose payloads the store holds keys, and the ring none to open them with.
+///
+/// # Errors
+/// The store failed.
+pub fn month_without_keys(
+    ring: &Keyring,
+    store: &dyn Store,
+) -> Result<Option<PurgeMonth>, StoreError> {
+    let (from, end) = tables::PAYLOAD_KEYS;
+    let mut next = from.to_vec();
+    loop {
+        let rows = store.range(&next, &end, Order::Ascending, 1)?;
+        let Some(number) = rows.first().and_then(|(key, _)| tables::payload_month(key)) else {
+            return Ok(None);
+        };
+        let month = PurgeMonth::new(number).filter(|month| ring.bucket(*month).is_none());
+        if month.is_some() {
+            return Ok(month);
+        }
+        next = tables::payload_key(number.saturating_add(1), 0).to_vec();
+    }
 }
 
 impl Vault {
@@ -155,22 +178,10 @@ impl Vault {
     /// # Errors
     /// A month has none, or the store failed.
     pub fn covers(&self, store: &dyn Store) -> Result<(), VaultError> {
-        let ring = self.ring();
-        let (from, end) = tables::PAYLOAD_KEYS;
-        let mut next = from.to_vec();
-        let first = |next: &[u8]| {
-            let rows = store.range(next, &end, Order::Ascending, 1);
-            rows.map(|rows| rows.first().and_then(|(key, _)| tables::payload_month(key)))
-        };
-        while let Some(number) = first(&next).map_err(ReadError::Store)? {
-            if let Some(month) = PurgeMonth::new(number)
-                && ring.bucket(month).is_none()
-            {
-                return Err(VaultError::OldKeyFile { month });
-            }
-            next = tables::payload_key(number.saturating_add(1), 0).to_vec();
+        match month_without_keys(&self.ring(), store).map_err(ReadError::Store)? {
+            Some(month) => Err(VaultError::OldKeyFile { month }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Puts a payload and its wrapped key beside the entry that is about to get `index`.

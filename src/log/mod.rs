@@ -32,11 +32,11 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use open::OpenError;
-pub use open::kept_checkpoint;
+pub use open::{check, kept_checkpoint};
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use salvage::{CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
+pub use salvage::{CopiedLeaves, CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 pub use word::{failure_file, leave as leave_word};

@@ -178,6 +178,20 @@ pub(super) fn published_head(
     Ok(checkpoint)
 }
 
+/// Runs the checks of a log that opens (I3, I4) on a store that no log is open on. Creates nothing. Blocks.
+///
+/// # Errors
+/// What would keep the log from opening.
+pub fn check(
+    store: &dyn Store,
+    key: &VerifierKey,
+    checkpoint_file: &Path,
+) -> Result<(), OpenError> {
+    published_head(store, key, checkpoint_file)?;
+    let (head, checkpoint) = signed_head(store, key)?;
+    check_tree(store, &head, &checkpoint)
+}
+
 fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Opened, OpenError> {
     let frontier = Frontier::new();
     let checkpoint = signer.sign(0, frontier.root());

@@ -77,6 +77,14 @@ impl LeafSource for StoredLeaves {
     }
 }
 
+/// What follows from the leaves that [`Survey::copy_leaves`] copied.
+#[derive(Debug)]
+pub struct CopiedLeaves {
+    frontier: Frontier,
+    /// The newest entry's, as it was signed: the next start compares them.
+    last_time: Timestamp,
+}
+
 /// What a survey of a stored log found.
 #[derive(Debug)]
 pub struct Survey {
@@ -120,11 +128,12 @@ impl Survey {
             }
             let chosen = survey.choose(&tiles, index, bytes.as_deref(), sources)?;
             survey.push(&tiles, &mut frontier, chosen);
+            // A damaged one says nothing of when the log ended.
+            last_leaf = bytes.filter(|leaf| leaf_hash(leaf) == chosen);
             if kept.is_some_and(|kept| kept.size() == index + 1 && *kept.root() != frontier.root())
             {
                 survey.forked = Some(index + 1);
             }
-            last_leaf = bytes;
             progress(index + 1, size);
         }
         survey.has_root = frontier.root() == *survey.checkpoint.root();
@@ -349,17 +358,23 @@ impl Survey {
         to: &dyn Store,
         sources: &mut [Box<dyn LeafSource>],
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<Frontier, CopyError> {
+    ) -> Result<CopiedLeaves, CopyError> {
         if !to.range(&[0], &[u8::MAX], Order::Ascending, 1)?.is_empty() {
             return Err(CopyError::NotFresh);
         }
         let size = self.checkpoint.size();
         let (mut frontier, mut edges) = (Frontier::new(), TileEdges::default());
         let (mut leaves, mut bytes) = (Vec::new(), 0);
+        let mut last_time = self.last_time;
         for loose in loose::leaves(from, size) {
             let (index, leaf) = (loose.index, loose.bytes);
             let leaf = self.right(index, leaf, sources).ok_or(CopyError::Unlike)?;
             edges.append(&mut frontier, leaf_hash(&leaf));
+            if index + 1 == size
+                && let Ok(entry) = Entry::decode(&leaf)
+            {
+                last_time = entry.time;
+            }
             bytes += leaf.len();
             leaves.push(leaf.into());
             if bytes >= BYTES_AT_ONCE || index + 1 == size {
@@ -376,7 +391,10 @@ impl Survey {
         if frontier.root() != *self.checkpoint.root() {
             return Err(CopyError::Unlike);
         }
-        Ok(frontier)
+        Ok(CopiedLeaves {
+            frontier,
+            last_time,
+        })
     }
 
     /// Writes identity and head, last of all: a copy without them does not open.
@@ -387,12 +405,12 @@ impl Survey {
         &self,
         to: &dyn Store,
         key: &VerifierKey,
-        frontier: Frontier,
+        leaves: CopiedLeaves,
     ) -> Result<(), StoreError> {
         let head = Head {
             size: self.checkpoint.size(),
-            last_time: self.last_time,
-            frontier,
+            last_time: leaves.last_time,
+            frontier: leaves.frontier,
             note: self.checkpoint.note().into(),
         };
         let mut batch = Batch::new();

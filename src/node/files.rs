@@ -127,6 +127,29 @@ impl Files {
     /// # Errors
     /// There is no node here, or its key file is not one, or not the one that `vkey` was made with.
     pub fn signer(&self) -> Result<LogSigner, FilesError> {
+        let signer = self.signer_alone()?;
+        // The key file has no checksum: a log begun with a turned bit in it would be another log than the one announced.
+        let (path, public) = (self.log_key(), self.vkey());
+        match fs::read(&public) {
+            Ok(text) if text.trim_ascii() == signer.verifier_key().to_string().as_bytes() => {
+                Ok(signer)
+            }
+            Ok(_) => Err(FilesError::OtherKey { path, public }),
+            // What is public can be made again from the key.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(signer),
+            Err(source) => Err(FilesError::Io {
+                doing: "read",
+                path: public,
+                source,
+            }),
+        }
+    }
+
+    /// As [`Files::signer`], whatever `vkey` says: for whoever looks which of the two is damaged.
+    ///
+    /// # Errors
+    /// There is no node here, or its key file is not one.
+    pub fn signer_alone(&self) -> Result<LogSigner, FilesError> {
         let path = self.log_key();
         let text = match fs::read_to_string(&path) {
             Ok(text) => Zeroizing::new(text),
@@ -151,22 +174,7 @@ impl Files {
         let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
         let seed: Zeroizing<[u8; 32]> =
             Zeroizing::new(seed.as_slice().try_into().map_err(|_| malformed())?);
-        let signer = LogSigner::from_seed(origin, &seed)?;
-        // The key file has no checksum: a log begun with a turned bit in it would be another log than the one announced.
-        let public = self.vkey();
-        match fs::read(&public) {
-            Ok(text) if text.trim_ascii() == signer.verifier_key().to_string().as_bytes() => {
-                Ok(signer)
-            }
-            Ok(_) => Err(FilesError::OtherKey { path, public }),
-            // What is public can be made again from the key.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(signer),
-            Err(source) => Err(FilesError::Io {
-                doing: "read",
-                path: public,
-                source,
-            }),
-        }
+        Ok(LogSigner::from_seed(origin, &seed)?)
     }
 }
 

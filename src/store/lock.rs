@@ -89,3 +89,12 @@ impl DirectoryLock {
         Ok(Self { file })
     }
 }
+
+impl Drop for DirectoryLock {
+    /// Explicitly: a process that was forked just now has the file open too, until it becomes another program, and closing
+    /// ours alone would leave it locked.
+    fn drop(&mut self) {
+        // What could fail would be closing it again.
+        drop(flock(&self.file, FlockOperation::Unlock));
+    }
+}

@@ -6,7 +6,11 @@ use crate::{
     stopped::{COUNTY, Copy, Stopped, push, stop},
 };
 use std::{fs, path::Path};
-use yichuan::store::{Store, keys};
+use yichuan::{
+    domain::Timestamp,
+    record::Entry,
+    store::{Store, keys},
+};
 
 fn flipped(mut row: Vec<u8>) -> Option<Vec<u8>> {
     *row.last_mut().unwrap() ^= 1;
@@ -275,7 +279,83 @@ async fn a_store_that_was_rolled_back_is_not_repaired() {
     assert_eq!(checked.code, 65);
     let lost = checked.report["lost"][0].as_array().unwrap();
     assert_eq!(lost[0], stopped.leaves.len(), "{checked:?}");
+    // No export has what a newer store signed: none is asked for.
+    assert_eq!(checked.report["commands"], serde_json::json!([]));
+    assert!(
+        checked.stderr.contains("bring back the newer store"),
+        "{checked:?}"
+    );
     let into = copy.beside("repaired");
     assert_eq!(copy.doctor(&["--repair-into", arg(&into)]).code, 65);
     assert!(!into.exists());
+}
+
+/// The head took the time of the damaged entry with it, and what was called repaired did not start.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_the_newest_entry_mended_is_a_directory_that_starts() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    let newest = stopped.leaves.last().unwrap();
+    let mut entry = Entry::decode(newest).unwrap();
+    entry.time = Timestamp::from_millis(entry.time.millis() + 1000);
+    let changed = entry.encode();
+    assert_eq!(changed.len(), newest.len());
+    let frames = copy.rows();
+    let (key, frame) = frames
+        .iter()
+        .rfind(|(key, _)| keys::frame_index(key).is_some())
+        .unwrap();
+    let at = frame
+        .windows(newest.len())
+        .position(|bytes| bytes == newest);
+    let at = at.unwrap();
+    let mut frame = frame.clone();
+    frame[at..at + newest.len()].copy_from_slice(&changed);
+    copy.tamper(&[(key.clone(), Some(frame))]);
+    assert_eq!(copy.doctor(&[]).unsound()[0], ("log", "lost"));
+    let into = copy.beside("repaired");
+    let from = ["--repair-into", arg(&into), "--from", arg(&stopped.export)];
+    let repaired = copy.doctor(&from);
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    assert_eq!(
+        repaired.report["parts"][4]["what"]
+            .as_str()
+            .unwrap()
+            .matches("head")
+            .count(),
+        0
+    );
+    swap(&copy, &into);
+    goes_on(&stopped, &copy).await;
+}
+
+/// Pages of rows that follow from the log ended the examination, and every repair, though nothing of them is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_pages_that_cannot_be_read_are_made_anew() {
+    let stopped = Stopped::new().await;
+    for family in [0x12_u8, 0x14, 0x40, 0x42] {
+        let copy = stopped.copy();
+        {
+            let store = sled::open(copy.data().join("sled")).unwrap();
+            let (key, _) = store.scan_prefix([family]).next().unwrap().unwrap();
+            store.insert(key, b"no page").unwrap();
+            store.flush().unwrap();
+        }
+        let checked = copy.doctor(&[]);
+        assert_eq!(checked.code, 65, "{family:#x} {checked:?}");
+        let commands = checked.report["commands"].as_array().unwrap();
+        let command = commands[0].as_str().unwrap();
+        assert!(
+            command.contains("doctor --repair-into"),
+            "{family:#x} {command}"
+        );
+        let into = copy.beside("repaired");
+        let repaired = copy.doctor(&["--repair-into", arg(&into)]);
+        assert_eq!(repaired.code, 0, "{family:#x} {repaired:?}");
+        swap(&copy, &into);
+        assert_eq!(copy.doctor(&[]).code, 0, "{family:#x}");
+        if family == 0x42 {
+            goes_on(&stopped, &copy).await;
+        }
+    }
 }

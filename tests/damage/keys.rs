@@ -66,6 +66,22 @@ async fn an_older_key_file_does_not_make_payloads_read_as_erased() {
     let rebuilt = copy.run(&["audit", "replay", "--rebuild", "--write"]);
     assert!(!rebuilt.status.success(), "{rebuilt:?}");
 
+    let checked = copy.doctor(&[]);
+    assert_eq!(
+        checked.unsound(),
+        [
+            ("bucket_keys", "lost"),
+            ("payloads", "not_examined"),
+            ("views", "not_examined")
+        ]
+    );
+    let into = copy.beside("repaired");
+    assert_eq!(
+        copy.doctor(&["--repair-into", into.to_str().unwrap()]).code,
+        65
+    );
+    assert!(!into.exists());
+
     fs::rename(&right, &path).unwrap();
     let process = home.serve(Logs::INFO);
     let verdicts = push(&home, vec![leads::lead(0, "440305")]).await;

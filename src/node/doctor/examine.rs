@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::Config,
     domain::Jurisdiction,
-    exchange::{RowSurvey, Vault},
+    exchange::{RowSurvey, Vault, VaultError, month_without_keys},
     log::{self, LeafSource, OpenError, Survey},
     node::{files::Files, views},
     note::{SignedCheckpoint, VerifierKey},
@@ -19,7 +19,6 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -114,11 +113,11 @@ impl Examination {
         found.map(|found| found.state)
     }
 
-    /// The store opened, and later a read of it failed.
-    pub(super) fn unreadable(&mut self, what: &str) {
-        let mut store = self.findings.iter_mut().filter(|f| f.part == Part::Store);
-        if let Some(sound) = store.find(|found| found.state == State::Sound) {
-            (sound.state, sound.what) = (State::Damaged, what.to_owned());
+    /// A part that seemed sound is not.
+    pub(super) fn worsen(&mut self, part: Part, state: State, what: impl Into<String>) {
+        let mut found = self.findings.iter_mut().filter(|f| f.part == part);
+        if let Some(sound) = found.find(|found| found.state == State::Sound) {
+            (sound.state, sound.what) = (state, what.into());
         }
     }
 
@@ -175,18 +174,25 @@ impl<'a> Patient<'a> {
             return Ok(None);
         };
         found.origin = key.name().to_owned();
-        let ring = bucket_keys(&files, found);
+        let mut ring = bucket_keys(&files, found);
         let kept = checkpoint_file(&files, &key, found);
         let published = kept.as_ref().map_or(0, SignedCheckpoint::size);
         let copied = match open_copy(&config.data, scratch, published) {
             Ok(copied) => copied,
             Err(DoctorError::Store(error)) => {
                 found.note(Part::Store, State::Lost, error.to_string());
-                found.lost.push(0..published);
+                found.lost.extend((published > 0).then_some(0..published));
                 return Ok(None);
             }
             Err(error) => return Err(error),
         };
+        let without = |ring: &Keyring| month_without_keys(ring, copied.store.as_ref());
+        if let Some(Ok(Some(month))) = ring.as_ref().map(without) {
+            let old = VaultError::OldKeyFile { month };
+            found.worsen(Part::BucketKeys, State::Lost, old.to_string());
+            // Nothing can be told with it.
+            ring = None;
+        }
         let elsewhere = from
             .iter()
             .map(|path| Elsewhere::open(path, &key, scratch, &mut *progress))
@@ -202,7 +208,7 @@ impl<'a> Patient<'a> {
             Err(error) => {
                 store_state(&files, &copied, found);
                 found.note(Part::Log, State::Lost, error.to_string());
-                found.lost.push(0..published);
+                found.lost.extend((published > 0).then_some(0..published));
                 return Ok(None);
             }
         };
@@ -260,7 +266,9 @@ impl<'a> Patient<'a> {
                 .range(&next, &end, Order::Ascending, ROWS_AT_ONCE)
             {
                 Ok(rows) => rows,
-                Err(error) => return found.unreadable(&error.to_string()),
+                Err(error) => {
+                    return found.worsen(Part::Store, State::Damaged, error.to_string());
+                }
             };
             let Some((last, _)) = rows.last() else {
                 return;
@@ -338,7 +346,8 @@ impl<'a> Patient<'a> {
                 let what = format!("stored rows cannot be read: {error}");
                 found.note(Part::Views, State::Damaged, what);
                 // Nothing is written into a page that cannot be read: only a fresh store helps.
-                found.unreadable("rows of views cannot be read");
+                let what = "rows of views cannot be read";
+                found.worsen(Part::Store, State::Damaged, what);
                 return Ok(());
             }
         };

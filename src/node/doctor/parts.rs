@@ -24,7 +24,7 @@ pub(super) fn log_key(
     let public = fs::read_to_string(files.vkey())
         .ok()
         .and_then(|text| text.trim().parse::<VerifierKey>().ok());
-    let signer = match files.signer() {
+    let signer = match files.signer_alone() {
         Err(error @ super::FilesError::NotANode(_)) if public.is_none() => return Err(error.into()),
         signer => signer.map(|signer| signer.verifier_key()),
     };
@@ -94,7 +94,13 @@ pub(super) fn checkpoint_file(
 
 pub(super) fn store_state(files: &Files, copied: &Copied, found: &mut Examination) {
     let failed = failure_file(&files.checkpoint());
-    if let Some(without) = copied.without {
+    if copied.unreadable > 0 {
+        let what = format!(
+            "{} sectors of it could not be read from the disk",
+            copied.unreadable
+        );
+        found.note(Part::Store, State::Damaged, what);
+    } else if let Some(without) = copied.without {
         let what = format!("opens only without {without}");
         found.note(Part::Store, State::Damaged, what);
     } else if failed.exists() {

@@ -185,7 +185,8 @@ fn make_views(
         progress,
     )?;
     rebuilt.write()?;
-    Ok(())
+    // What is called done must start.
+    Ok(log::check(&store, &patient.key, &checkpoint)?)
 }
 
 fn sync(path: &Path) -> Result<(), DoctorError> {

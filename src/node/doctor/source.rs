@@ -6,12 +6,18 @@ use crate::{
     note::VerifierKey,
     store::{OpenStoreError, SledStore, Store, keys},
 };
+use rustix::io::Errno;
 use std::{
-    fs, io,
-    os::unix::fs::DirBuilderExt as _,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// So much is copied at once, and so much of it given up where it cannot be read, in bytes.
+const BLOCK: usize = 256 * 1024;
+const SECTOR: usize = 4096;
 
 /// What sled may keep in memory of a copy, in bytes.
 const CACHE: u64 = 32 * 1024 * 1024;
@@ -56,6 +62,8 @@ pub(super) struct Copied {
     pub(super) store: Arc<SledStore>,
     /// What had to be left out so that it opened: derived files of sled's, which it makes again.
     pub(super) without: Option<&'static str>,
+    /// Sectors of it that the disk did not give.
+    pub(super) unreadable: u64,
 }
 
 /// Ways to open a store, the plainest first, and what is left out in each.
@@ -77,13 +85,14 @@ pub(super) fn open_copy(
     let mut refused = None;
     for (without, left_out) in WAYS {
         let to = scratch.fresh()?;
-        copy_directory(&data.join("sled"), &to.join("sled"), left_out)?;
+        let unreadable = copy_directory(&data.join("sled"), &to.join("sled"), left_out)?;
         match SledStore::open_with(&to, CACHE) {
             Ok(store) => {
                 let size = size_of(&store);
                 let copied = Copied {
                     store: Arc::new(store),
                     without,
+                    unreadable,
                 };
                 if size.is_some_and(|size| size >= published) {
                     return Ok(copied);
@@ -113,7 +122,9 @@ fn size_of(store: &dyn Store) -> Option<u64> {
     keys::head_size(&store.get(&keys::HEAD).ok()??)
 }
 
-fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<(), DoctorError> {
+/// Answers with the number of sectors that could not be read.
+fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<u64, DoctorError> {
+    let mut unreadable = 0;
     fs::create_dir(to).map_err(DoctorError::io("make", to))?;
     let items = fs::read_dir(from).map_err(DoctorError::io("read", from))?;
     for item in items {
@@ -125,16 +136,65 @@ fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<(), Docto
         }
         let (path, target) = (item.path(), to.join(&name));
         if path.is_dir() {
-            copy_directory(&path, &target, &[])?;
+            unreadable += copy_directory(&path, &target, &[])?;
         } else {
-            fs::copy(&path, &target).map_err(|source| DoctorError::Copy {
-                from: path.clone(),
-                to: to.to_owned(),
-                source,
-            })?;
+            unreadable += copy_file(&path, &target)?;
         }
     }
-    Ok(())
+    Ok(unreadable)
+}
+
+/// Copies what can be read of a file; what the disk does not give is left zero, which sled's checksums find. Answers with
+/// the number of sectors that could not be read.
+fn copy_file(from: &Path, to: &Path) -> Result<u64, DoctorError> {
+    let file = fs::File::open(from).map_err(DoctorError::io("read", from))?;
+    let length = file
+        .metadata()
+        .map_err(DoctorError::io("read", from))?
+        .len();
+    let copying = |source| DoctorError::Copy {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        source,
+    };
+    let mut out = fs::File::create(to).map_err(copying)?;
+    let mut block = vec![0; BLOCK];
+    let (mut unreadable, mut at) = (0, 0);
+    while at < length {
+        let want = usize::try_from(length - at).unwrap_or(BLOCK).min(BLOCK);
+        let part = block.get_mut(..want).unwrap_or_default();
+        unreadable += read_block(|part, at| file.read_exact_at(part, at), part, at)
+            .map_err(DoctorError::io("read", from))?;
+        out.write_all(part).map_err(copying)?;
+        at += u64::try_from(want).unwrap_or(u64::MAX);
+    }
+    Ok(unreadable)
+}
+
+/// Fills a block, sector by sector where it does not come as one; a sector that the disk does not give is zero. Answers with
+/// the number of those.
+fn read_block(
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
+    block: &mut [u8],
+    at: u64,
+) -> io::Result<u64> {
+    let is_bad = |error: &io::Error| error.raw_os_error() == Some(Errno::IO.raw_os_error());
+    match read(block, at) {
+        Err(error) if is_bad(&error) => {}
+        done => return done.map(|()| 0),
+    }
+    let (mut bad, mut from) = (0, at);
+    for sector in block.chunks_mut(SECTOR) {
+        match read(sector, from) {
+            Err(error) if is_bad(&error) => {
+                sector.fill(0);
+                bad += 1;
+            }
+            done => done?,
+        }
+        from += u64::try_from(sector.len()).unwrap_or(u64::MAX);
+    }
+    Ok(bad)
 }
 
 /// Where leaves, and perhaps payloads, may be had that the damaged store lacks.
@@ -209,7 +269,7 @@ impl LeafSource for ExportedLeaves {
 
 /// Writes a file with this mode and syncs it.
 pub(super) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -217,4 +277,31 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most ordinary fault of a disk ended the examination before it said anything.
+    #[test]
+    fn regression_a_sector_that_cannot_be_read_costs_no_more_than_itself() {
+        let file: Vec<u8> = (1..=u8::MAX).cycle().take(BLOCK).collect();
+        let bad = 3 * SECTOR..5 * SECTOR;
+        let read = |part: &mut [u8], at: u64| {
+            let at = usize::try_from(at).unwrap();
+            if at < bad.end && bad.start < at + part.len() {
+                return Err(Errno::IO.into());
+            }
+            part.copy_from_slice(&file[at..at + part.len()]);
+            Ok(())
+        };
+        let mut block = vec![9; BLOCK];
+        assert_eq!(read_block(read, &mut block, 0).unwrap(), 2);
+        assert!(block[bad.clone()].iter().all(|byte| *byte == 0));
+        assert_eq!(block[..bad.start], file[..bad.start]);
+        assert_eq!(block[bad.end..], file[bad.end..]);
+        let denied = |_: &mut [u8], _| Err(io::ErrorKind::PermissionDenied.into());
+        read_block(denied, &mut block, 0).unwrap_err();
+    }
 }
