@@ -94,7 +94,8 @@ impl Drop for DirectoryLock {
     /// Explicitly: a process that was forked just now has the file open too, until it becomes another program, and closing
     /// ours alone would leave it locked.
     fn drop(&mut self) {
-        // What could fail would be closing it again.
-        drop(flock(&self.file, FlockOperation::Unlock));
+        if let Err(errno) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%errno, "the lock of a data directory was not let go of");
+        }
     }
 }
