@@ -8,7 +8,7 @@ use crate::{
 };
 use futures_util::Stream;
 use std::{pin::Pin, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -18,7 +18,7 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 const QUOTAS: (Quota, Quota) = (Quota::DispatchesSteadily, Quota::Dispatches);
 
-/// A partner that does not read why its stream ends is told no longer than this.
+/// What came before is answered, and the partner told why its stream ends, within this or not at all.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Deliveries that may wait for the log at once.
@@ -73,6 +73,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         let superseded = session.taken_over();
         let (responses, outgoing) = mpsc::channel(UNDER_WAY);
         let (waiting, pending) = mpsc::channel(UNDER_WAY);
+        let (answering_ends, all_answered) = oneshot::channel::<()>();
         let welcome = pb::RelayResponse {
             message: Some(pb::relay_response::Message::Welcome(
                 convert::welcome_to_wire(welcome),
@@ -95,16 +96,24 @@ impl pb::exchange_server::Exchange for ExchangeService {
                     read = read(&inbox, &mut session, &metered, requests, &waiting) => read,
                 }
             };
-            if let Some(Err(ended)) = stop.run_until_cancelled(reading).await {
+            let ended = stop.run_until_cancelled(reading).await;
+            drop(waiting);
+            if let Some(Err(ended)) = ended {
                 let status = match ended {
                     Ended::Fault(fault) => give_up(&extensions, &fault),
                     Ended::Quota(status) => status,
                 };
-                drop(tokio::time::timeout(LAST_WORD_WITHIN, faults.send(Err(status))).await);
+                let last_word = async {
+                    // Nothing is ever sent: it ends with the task that answers.
+                    drop(all_answered.await);
+                    faults.send(Err(status)).await
+                };
+                drop(tokio::time::timeout(LAST_WORD_WITHIN, last_word).await);
             }
         });
         let (inbox, stop) = (Arc::clone(&self.inbox), self.stop.clone());
         self.tasks.spawn(async move {
+            let _answering_ends = answering_ends;
             let answering = answer(&inbox, answered, pending, &responses);
             // What a newer stream took over is answered there.
             let answering = superseded.run_until_cancelled(answering);

@@ -7,7 +7,7 @@ use super::{
     world::{COUNTY, GUANGDONG, channel, kept},
 };
 use tonic::Code;
-use yichuan::{rpc::pb, tls::EndpointUrl};
+use yichuan::{record::Kind, rpc::pb, tls::EndpointUrl};
 
 #[tokio::test]
 async fn a_stream_that_makes_no_sense_is_given_up() {
@@ -133,6 +133,31 @@ async fn a_stream_that_makes_no_sense_is_given_up() {
     is_logged("garbage");
 
     assert!(kept(world.log()) == before);
+    world.goes_on().await;
+    world.cluster.stop().await;
+}
+
+/// Regression: the word that ended a stream overtook the answers to what had been taken before it. The sender then brought
+/// those dispatches again, spent its quota on them again, and what it had been refused for waited longer than it was told.
+#[tokio::test]
+async fn regression_what_a_stream_brought_is_answered_before_the_stream_is_given_up() {
+    let mut world = World::new().await;
+    let mut line = world.line().await;
+    let lead = world.leads.next().unwrap();
+    let parcel = world.forger.lead(COUNTY, &lead);
+    let delivery = world.forger.delivery(1, line.base, &[parcel]);
+    line.send(bringing(delivery)).await;
+    line.send(pb::RelayRequest { message: None }).await;
+
+    let answers = line.answers().await.unwrap();
+    assert!(matches!(
+        world.proved(&answers, 0).1.kind,
+        Kind::DispatchReceived(_)
+    ));
+    assert_eq!(
+        line.answers().await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
     world.goes_on().await;
     world.cluster.stop().await;
 }
