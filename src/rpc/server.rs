@@ -124,6 +124,12 @@ pub async fn router(
         .set_serving::<pb::partners_server::PartnersServer<PartnersService>>()
         .await;
     reporter
+        .set_serving::<pb::referrals_server::ReferralsServer<ReferralsService>>()
+        .await;
+    reporter
+        .set_serving::<pb::caught_server::CaughtServer<CaughtService>>()
+        .await;
+    reporter
         .set_serving::<pb::audit_server::AuditServer<AuditService>>()
         .await;
     let (log, until) = (services.log, stop);
@@ -207,5 +213,11 @@ async fn writes_no_more(reporter: &HealthReporter) {
         .await;
     reporter
         .set_not_serving::<pb::partners_server::PartnersServer<PartnersService>>()
+        .await;
+    reporter
+        .set_not_serving::<pb::referrals_server::ReferralsServer<ReferralsService>>()
+        .await;
+    reporter
+        .set_not_serving::<pb::caught_server::CaughtServer<CaughtService>>()
         .await;
 }

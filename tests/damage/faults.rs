@@ -319,11 +319,21 @@ async fn drained(node: &Node) {
     }
 }
 
-async fn serving(home: &Home) -> ServingStatus {
+/// What a node with a closed log does not serve.
+const WRITES: [&str; 6] = [
+    "",
+    "yichuan.v1.Exchange",
+    "yichuan.v1.Desk",
+    "yichuan.v1.Partners",
+    "yichuan.v1.Referrals",
+    "yichuan.v1.Caught",
+];
+
+async fn serving(home: &Home, service: &str) -> ServingStatus {
     let mut health =
         tonic_health::pb::health_client::HealthClient::new(home.channel("officer-001"));
     let request = HealthCheckRequest {
-        service: String::new(),
+        service: service.to_owned(),
     };
     health.check(request).await.unwrap().into_inner().status()
 }
@@ -380,8 +390,10 @@ async fn exchange(home: &Home, fault: Option<Fault>) -> Ran {
         assert!(reasons[0].contains("the log is closed"), "{reasons:?}");
         let asking = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while serving(home).await != ServingStatus::NotServing {
-                ticks.tick().await;
+            for service in WRITES {
+                while serving(home, service).await != ServingStatus::NotServing {
+                    ticks.tick().await;
+                }
             }
         };
         tokio::time::timeout(DEADLINE, asking).await.unwrap();
