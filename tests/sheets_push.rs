@@ -19,7 +19,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 use tempfile::TempDir;
@@ -107,6 +107,12 @@ impl Pushed {
     }
 }
 
+fn beside(file: &Path, what: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{what}"));
+    name.into()
+}
+
 fn push(county: &Home, node: u32, file: &Path, rows: usize) -> Pushed {
     let began = SystemClock.now().millis();
     let mut child = county
@@ -121,9 +127,9 @@ fn push(county: &Home, node: u32, file: &Path, rows: usize) -> Pushed {
         .args(["lead", "push"])
         .arg(file)
         .arg("--receipt")
-        .arg(file.with_extension("receipt.xlsx"))
+        .arg(beside(file, "receipt.xlsx"))
         .arg("--rejected")
-        .arg(file.with_extension("rejected.xlsx"))
+        .arg(beside(file, "rejected.xlsx"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
