@@ -67,7 +67,8 @@ const fn exit_of(error: &NodeError) -> Exit {
             | StartError::Tls(_)
             | StartError::Listen { .. },
         )
-        | NodeError::Admin(_) => Exit::Configuration,
+        | NodeError::Admin(_)
+        | NodeError::Files(_) => Exit::Configuration,
         NodeError::Start(
             StartError::OpenStore(_)
             | StartError::Store(_)

@@ -1,5 +1,6 @@
 //! A node: its parts wired together, and the order in which they stop.
 
+mod descriptors;
 pub mod doctor;
 pub mod files;
 mod open;
@@ -7,6 +8,7 @@ mod rebuild;
 mod serve;
 mod trust;
 
+pub use descriptors::TooFewFiles;
 pub use files::FilesError;
 pub use open::{StoreLayer, open_log, views};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};

@@ -1,6 +1,9 @@
 //! `yichuan serve`: one node, until it is told to stop.
 
-use super::{Node, StartError};
+use super::{
+    Node, StartError,
+    descriptors::{self, TooFewFiles},
+};
 use crate::{
     config::Config,
     domain::Clock,
@@ -22,6 +25,9 @@ pub enum NodeError {
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// It may open too few files.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
@@ -41,6 +47,7 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
         listen(SignalKind::terminate())?,
         listen(SignalKind::interrupt())?,
     );
+    descriptors::allow(&config.limits.gate())?;
     let metrics = Metrics::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Before the node, so that who asks when it says that it is up is not refused.

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::io::Errno;
+
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
     keys, pages, watch::Watch,
@@ -68,11 +70,11 @@ fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, OpenStoreError> {
                 std::thread::sleep(LOCK_WAIT);
             }
             Err(sled::Error::Io(source)) => {
-                return Err(OpenStoreError::Storage {
-                    doing: "open the storage engine in",
-                    path: root.to_owned(),
+                return Err(OpenStoreError::of(
                     source,
-                });
+                    "open the storage engine in",
+                    root,
+                ));
             }
             Err(error) => return Err(refused(error.to_string())),
             Ok(db) => return Ok(db),
@@ -132,6 +134,31 @@ pub enum OpenStoreError {
     },
 }
 
+impl OpenStoreError {
+    /// A refusal to open a file says nothing of the disk: the next start may go well.
+    fn of(source: io::Error, doing: &'static str, path: &Path) -> Self {
+        let path = path.to_owned();
+        if is_refusal(&source) {
+            return Self::Io {
+                doing,
+                path,
+                source,
+            };
+        }
+        Self::Storage {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+/// Whether the system did nothing, and said so, for want of permission or of files that a process may open.
+fn is_refusal(error: &io::Error) -> bool {
+    let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    too_many.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
+}
+
 impl SledStore {
     /// Opens the store in `directory`, or creates it. sled's files go to `sled/` in it, the lock file beside.
     ///
@@ -160,11 +187,7 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        conf::prepare(&root).map_err(|source| OpenStoreError::Storage {
-            doing: "configure",
-            path: root.clone(),
-            source,
-        })?;
+        conf::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
         let db = open_sled(&root, cache)?;
 
         // sled creates its file without syncing it; a power cut then leaves a database that it takes for new.
@@ -277,11 +300,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn sync(path: &Path) -> Result<(), OpenStoreError> {
     let synced = File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|source| OpenStoreError::Storage {
-        doing: "sync",
-        path: path.to_owned(),
-        source,
-    })
+    synced.map_err(|source| OpenStoreError::of(source, "sync", path))
 }
 
 /// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a
