@@ -21,6 +21,8 @@ mod full_disk;
 mod keys;
 #[path = "common/leads.rs"]
 mod leads;
+#[path = "damage/log_lines.rs"]
+mod log_lines;
 #[path = "damage/open_files.rs"]
 mod open_files;
 #[path = "common/processes.rs"]

@@ -1,19 +1,49 @@
 //! Every call that this node refuses leaves a line in its log: who called what, and why not.
 
-use super::status;
+use super::{pb, status};
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
 };
 use http::{Request, Response};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use std::{
+    collections::BTreeSet,
     error::Error as _,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
 };
 use tonic::Status;
 use tower::{Layer, Service};
+
+/// The paths of all calls that a node answers. A caller may ask for anything, and what it makes up might be about a person.
+static CALLS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    [
+        pb::DESCRIPTOR,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ]
+    .into_iter()
+    .filter_map(|set| FileDescriptorSet::decode(set).ok())
+    .flat_map(|set| set.file)
+    .flat_map(|file| {
+        let package = file.package().to_owned();
+        file.service.into_iter().flat_map(move |service| {
+            let service_name = format!("/{package}.{}", service.name());
+            let paths = service.method.into_iter();
+            paths.map(move |method| format!("{service_name}/{}", method.name()))
+        })
+    })
+    .collect()
+});
+
+/// A call's path, where there is such a call.
+fn known(path: &str) -> &'static str {
+    CALLS.get(path).map_or("unknown", String::as_str)
+}
 
 /// Logs calls that are refused before they are answered. One place for all services, so that none forgets; what a stream
 /// meets later, its handler logs.
@@ -47,7 +77,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let peer = request.extensions().get::<Arc<Peer>>().cloned();
-        let call = request.uri().path().to_owned();
+        let call = known(request.uri().path());
         let answering = self.0.call(request);
         Box::pin(async move {
             let mut response = answering.await?;
@@ -56,7 +86,7 @@ where
                 let said = response.extensions().get::<Status>().unwrap_or(&status);
                 let code = said.code();
                 let said = status::unread(said.clone());
-                log(peer.as_deref(), &call, &said);
+                log(peer.as_deref(), call, &said);
                 if said.code() != code {
                     // It fails only for words that no header can hold; what tonic said stays then.
                     drop(said.add_header(response.headers_mut()));
@@ -86,4 +116,27 @@ fn stable(status: &Status) -> Option<&'static str> {
         return Some(exceeded.quota.as_str());
     }
     source.downcast_ref::<GroundsDefect>().map(|_| "no_grounds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_what_a_caller_makes_up_is_not_repeated() {
+        for path in [
+            "/yichuan.v1.Desk/PushLeads",
+            "/yichuan.v1.Exchange/Relay",
+            "/yichuan.v1.Referrals/WatchReferrals",
+            "/yichuan.v1.Caught/PushCaught",
+            "/grpc.health.v1.Health/Check",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ] {
+            assert_eq!(known(path), path);
+        }
+        for path in ["/", "/yichuan.v1.Desk/520624199001011234", "/张三", ""] {
+            assert_eq!(known(path), "unknown");
+        }
+    }
 }

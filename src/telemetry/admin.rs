@@ -1,7 +1,7 @@
 //! Health and metrics for the machine's own tools: `/healthz`, `/readyz`, `/metrics`. On loopback only, because it asks
 //! nobody who they are.
 
-use super::metrics::Metrics;
+use super::{metrics::Metrics, pace};
 use axum::{
     Router,
     extract::State,
@@ -79,6 +79,7 @@ pub async fn serve_admin(
         loop {
             ticks.tick().await;
             metrics.upkeep();
+            pace::tell();
         }
     };
     // Not gracefully: an idle client of this port must not hold up the node's end.

@@ -1,13 +1,17 @@
 //! Logs on stderr.
 
+use super::{clock::SystemClock, pace::Pace};
 use std::{
     env,
     io::{self, IsTerminal},
     str::FromStr,
+    sync::Arc,
 };
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _,
     filter::ParseError,
+    fmt,
+    layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
 };
 
@@ -52,8 +56,8 @@ pub enum LogError {
     Init(#[from] TryInitError),
 }
 
-/// Starts logging to stderr: what `YICHUAN_LOG` says, else `default` and above. Colours only on a terminal, and not with
-/// `NO_COLOR`.
+/// Starts logging to stderr: what `YICHUAN_LOG` says, else `default` and above, at most 100 lines of a kind in ten seconds.
+/// Colours only on a terminal, and not with `NO_COLOR`.
 ///
 /// # Errors
 /// A filter that cannot be followed, or a second start.
@@ -61,17 +65,14 @@ pub fn init_logs(format: LogFormat, default: &str) -> Result<(), LogError> {
     let wanted = env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(default))?;
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && !plain);
+    let is_plain = plain || format == LogFormat::Json || !io::stderr().is_terminal();
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(!is_plain);
+    let pace = Pace::new(Arc::new(SystemClock));
+    let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => builder.finish().try_init()?,
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_ansi(false)
-            .finish()
+        LogFormat::Text => registry.with(layer.with_filter(pace)).try_init()?,
+        LogFormat::Json => registry
+            .with(layer.json().flatten_event(true).with_filter(pace))
             .try_init()?,
     }
     Ok(())

@@ -4,6 +4,7 @@ mod admin;
 mod clock;
 mod logs;
 mod metrics;
+mod pace;
 
 pub use admin::{AdminError, Probe, Readiness, bind_admin, serve_admin};
 pub use clock::SystemClock;
