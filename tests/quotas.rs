@@ -437,6 +437,30 @@ async fn a_partner_that_sends_too_much_in_a_day_waits_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_long_page_spends_as_much_as_the_short_ones_that_it_holds() {
+    let world = world(Quotas {
+        calls_per_minute: 15,
+        ..Quotas::default()
+    })
+    .await;
+    let mut desk = DeskClient::new(world.dial("officer-001"));
+    let ask = |limit| pb::ListLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        limit,
+        ..pb::ListLeadsRequest::default()
+    };
+    desk.list_leads(ask(1_000)).await.unwrap();
+    let refused = desk.list_leads(ask(1_000)).await.unwrap_err();
+    exhausted(&refused, "calls_per_minute");
+    // What was refused has spent its call.
+    for _ in 0..4 {
+        desk.list_leads(ask(100)).await.unwrap();
+    }
+    let refused = desk.list_leads(ask(1)).await.unwrap_err();
+    exhausted(&refused, "calls_per_minute");
+}
+
+#[tokio::test]
 async fn a_denied_call_spends_too() {
     let world = world(Quotas {
         calls_per_minute: 3,

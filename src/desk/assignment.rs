@@ -129,6 +129,7 @@ impl Desk {
         permit: &Permit<A>,
         record: RecordId,
     ) -> Result<Durable<(Clearance, u64)>, DeskError> {
+        self.vault.admit_reading()?;
         let permit = permit.clone();
         let proposal = Proposal::new(move |txn| {
             is_here(txn, permit.scope(), record)?;

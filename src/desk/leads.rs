@@ -186,6 +186,7 @@ impl Desk {
         how: Consultation,
         records: Vec<RecordId>,
     ) -> Result<Durable<u64>, DeskError> {
+        self.vault.admit_reading()?;
         let cause = Cause {
             principal: principal.clone(),
             grounds: Some(grounds.clone()),

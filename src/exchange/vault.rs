@@ -152,6 +152,15 @@ impl Vault {
         self.reserve.get().map_or(Ok(()), |reserve| reserve.admit())
     }
 
+    /// Asks whether there is room for the trace that reading leaves.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn admit_reading(&self) -> Result<(), DiskShort> {
+        let reserve = self.reserve.get();
+        reserve.map_or(Ok(()), |reserve| reserve.admit_reading())
+    }
+
     /// As [`Vault::ensure_bucket`], off the async workers. A key file that fails closes the log (I2): after a failed
     /// sync, keys that look kept may be gone after the next power cut, and with them what they opened.
     ///

@@ -13,6 +13,9 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tonic::{Extensions, Status};
 
+/// Records of a page that count as one call.
+const RECORDS_PER_CALL: usize = 100;
+
 /// Decides about every call: who may, and how much. Denials are counted, and logged with all other refusals.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
@@ -72,6 +75,13 @@ impl Door {
         let permit = self.permit(extensions, grounds, act)?;
         let lease = self.metered(permit.principal()).stream()?;
         Ok((permit, lease))
+    }
+
+    /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much.
+    pub(super) fn page<A>(&self, permit: &Permit<A>, records: usize) -> Result<(), Status> {
+        let more = records.saturating_sub(1) / RECORDS_PER_CALL;
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.meter.spend(permit.principal(), Quota::Calls, more)
     }
 
     /// Counts a search for a person, where the call is one, and waits until it is its turn.

@@ -62,6 +62,7 @@ impl pb::caught_server::Caught for CaughtService {
         let query = query(request)?;
         let number = query.resident_number.as_ref().map(|number| number.as_str());
         let person = number.or(query.name.as_deref());
+        self.door.page(&permit, query.limit)?;
         let searching = self.door.search(&permit, person).await?;
         let listed = self.desk.list_caught(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();

@@ -58,6 +58,7 @@ impl pb::desk_server::Desk for DeskService {
             .permit(&extensions, request.grounds.clone(), access::ListLeads)?;
         let query = convert::query(&request)?;
         let person = query.resident_number.as_ref().map(|number| number.as_str());
+        self.door.page(&permit, query.limit)?;
         let searching = self.door.search(&permit, person).await?;
         let listed = self
             .desk

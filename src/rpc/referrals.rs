@@ -141,6 +141,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .find(|asked| !asked.is_empty())
             .cloned();
         let query = query(request)?;
+        self.door.page(&permit, query.limit)?;
         let searching = self.door.search(&permit, person.as_deref()).await?;
         let listed = self.desk.list_referrals(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();

@@ -21,15 +21,25 @@ pub struct Reserve {
     directory: PathBuf,
     bytes: u64,
     is_short: AtomicBool,
+    is_scarce: AtomicBool,
 }
 
-/// The disk has no more than its reserve left.
+/// The disk has no more than its reserve left, or half of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the disk of this node is nearly full: it takes no new records until its administrator has made room; what is under \\
-     way is still answered"
-)]
-pub struct DiskShort;
+pub enum DiskShort {
+    /// No room for new records.
+    #[error(
+        "the disk of this node is nearly full: it takes no new records until its administrator has made room; what is \
+         under way is still answered"
+    )]
+    Records,
+    /// No room for traces of reading either.
+    #[error(
+        "the disk of this node is all but full: nobody reads without a trace, and what room is left is for receipts and \
+         answers; its administrator must make room"
+    )]
+    Reading,
+}
 
 impl Reserve {
     /// Keeps so many bytes free on the disk of a directory; none where 0.
@@ -39,6 +49,7 @@ impl Reserve {
             directory: directory.to_owned(),
             bytes,
             is_short: AtomicBool::new(false),
+            is_scarce: AtomicBool::new(false),
         }
     }
 
@@ -48,7 +59,18 @@ impl Reserve {
     /// No: the disk has no more than its reserve left.
     pub fn admit(&self) -> Result<(), DiskShort> {
         if self.is_short.load(Ordering::Acquire) {
-            return Err(DiskShort);
+            return Err(DiskShort::Records);
+        }
+        Ok(())
+    }
+
+    /// Asks whether something may be read that leaves a trace: readers without end must not fill the disk either.
+    ///
+    /// # Errors
+    /// No: the disk has no more than half its reserve left.
+    pub fn admit_reading(&self) -> Result<(), DiskShort> {
+        if self.is_scarce.load(Ordering::Acquire) {
+            return Err(DiskShort::Reading);
         }
         Ok(())
     }
@@ -64,7 +86,12 @@ impl Reserve {
         let free = seen.f_bavail.saturating_mul(seen.f_frsize);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("yichuan_disk_free_bytes").set(free as f64);
-        let is_short = free < self.bytes;
+        let (is_short, is_scarce) = (free < self.bytes, free < self.bytes / 2);
+        if self.is_scarce.swap(is_scarce, Ordering::AcqRel) != is_scarce && is_scarce {
+            tracing::error!(
+                "the disk is all but full: nothing is read either that leaves a trace; make room"
+            );
+        }
         if self.is_short.swap(is_short, Ordering::AcqRel) != is_short {
             metrics::gauge!("yichuan_disk_short").set(f64::from(u8::from(is_short)));
             let (directory, keep) = (self.directory.display(), self.bytes);

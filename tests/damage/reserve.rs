@@ -35,7 +35,7 @@ async fn a_disk_that_fills_up_refuses_new_records_before_it_is_full() {
     fs::write(&ballast, vec![7; 10 * 1024 * 1024]).unwrap();
     let home = Home::make(&disk.at, COUNTY);
     let away = Home::make(dir.path(), GUANGDONG);
-    let process = serve_with_reserve(&home, 16);
+    let process = serve_with_reserve(&home, 24);
     home.introduce(&away).await;
     let (mut pushed, mut last) = (0, None);
     let refused = loop {
@@ -78,7 +78,7 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
     let stopped = Stopped::new().await;
     let (home, partner) = (&stopped.home, &stopped.partner);
     let process = home.serve(Logs::INFO);
-    push(home, vec![leads::lead(40, "440305")]).await;
+    let pushed = push(home, vec![leads::lead(40, "440305")]).await;
     assert!(
         home.outbox().await.unwrap() > 3,
         "the partner is not up yet"
@@ -101,6 +101,26 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
         RefusedFor::of(&refused.unwrap()),
         Some(RefusedFor::DiskShort)
     );
+    // Below half of it there is no room for traces: nobody reads without one.
+    let before = home.checkpoint().await.size();
+    let list = pb::ListLeadsRequest {
+        grounds: home.grounds(Purpose::Screening),
+        ..pb::ListLeadsRequest::default()
+    };
+    let refused = home.desk().list_leads(list).await.unwrap_err();
+    assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
+    assert!(
+        refused.message().contains("receipts and answers"),
+        "{refused}"
+    );
+    let show = pb::ShowLeadRequest {
+        grounds: home.grounds(Purpose::Screening),
+        lead_id: pushed[0].lead_id.clone(),
+        ..pb::ShowLeadRequest::default()
+    };
+    let refused = home.desk().show_lead(show).await.unwrap_err();
+    assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
+    assert_eq!(home.checkpoint().await.size(), before);
 
     push(partner, vec![leads::lead(60, COUNTY)]).await;
     there.wait_for("takes no more from this node for now");
