@@ -155,8 +155,9 @@ impl Desk {
         }
         let month = PurgeMonth::new(row.purge_month).ok_or(DeskError::NotFound(record))?;
         let dispatch_id = DispatchId::new(self.clock.now());
-        let plaintext = Plaintext::new(&Content::LeadAnswer(answer.content()))
-            .map_err(|e| StageError::from(VaultError::from(e)))?;
+        let content = Content::LeadAnswer(answer.content());
+        let plaintext =
+            Plaintext::new(&content).map_err(|e| StageError::from(VaultError::from(e)))?;
         let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id)
             .map_err(|_| AnswerRefused::NoteTooLong)?;
         let step = LeadStep::from(answer.kind());
@@ -180,6 +181,7 @@ impl Desk {
             return_reason: answer.return_reason(),
             predecessors: Vec::new(),
             commitment: plaintext.commitment(),
+            content: Some(content),
             sealed,
         };
         let outbox = Arc::clone(&self.outbox);

@@ -127,16 +127,17 @@ impl Desk {
             return_reason: None,
             predecessors: Vec::new(),
             commitment: plaintext.commitment(),
+            content: Some(content),
             sealed,
         };
         let ring = self.vault.ring();
         let number = tables::caught_number(&number_tag(&ring, own, notice.number()));
-        let (content, lead) = (content_tag(&ring, &notice), notice.lead());
+        let (tag, lead) = (content_tag(&ring, &notice), notice.lead());
         let outbox = Arc::clone(&self.outbox);
         let decide = move |txn: &mut Txn<'_>| {
             if let Some(row) = txn.get(&number)? {
                 let row = NumberRow::from_bytes(&row).map_err(RowsError::from)?;
-                return Ok(if row.content == content {
+                return Ok(if row.content == tag {
                     Decision::Same {
                         record: row.record,
                         index: row.index,

@@ -3,13 +3,13 @@
 use super::{
     caught_rows::{CaughtRow, caught, put_caught},
     lead_rows::NumberRow,
-    rows::{Receipted, RecordView, RowsError, Seen, put_event},
+    rows::{ContentError, Receipted, RecordView, RowsError, Seen, put_event},
 };
 use crate::{
     domain::{CaughtNotice, Jurisdiction},
-    exchange::{Payload, Vault, VaultError},
+    exchange::Vault,
     log::Txn,
-    record::{Content, DispatchAction, EntryDefect, Refusal},
+    record::{Content, DispatchAction, Refusal},
     seal::Keyring,
     store::tables,
 };
@@ -27,9 +27,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
-    Vault(#[from] VaultError),
-    #[error("an entry that was checked before cannot be read: {0}")]
-    Entry(EntryDefect),
+    Content(#[from] ContentError),
 }
 
 impl CaughtView {
@@ -61,16 +59,11 @@ impl CaughtView {
     /// Puts what the payload says about whom, and under which number, into the keyed indexes.
     fn index(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let (sent, month) = (seen.sent, seen.sent.terms.purge_month);
-        let payload = self
-            .vault
-            .open_payload(txn, seen.index, month, sent.dispatch_id)?;
-        let Payload::Open(plaintext) = payload else {
+        let content = seen.content(txn, &self.vault)?;
+        let Some(Content::Caught(fields)) = content.as_deref() else {
             return Ok(());
         };
-        let Content::Caught(fields) = plaintext.content().map_err(Failure::Entry)? else {
-            return Ok(());
-        };
-        let Ok(notice) = CaughtNotice::reread(&fields) else {
+        let Ok(notice) = CaughtNotice::reread(fields) else {
             return Ok(());
         };
         let ring = self.vault.ring();

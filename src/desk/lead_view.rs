@@ -3,14 +3,16 @@
 use super::{
     Direction,
     lead_rows::{LeadRow, NumberRow, lead, put_lead},
-    rows::{EventRow, Receipted, RecordView, RowsError, Seen, actions, events, put_event},
+    rows::{
+        ContentError, EventRow, Receipted, RecordView, RowsError, Seen, actions, events, put_event,
+    },
 };
 use crate::{
     domain::{
         Jurisdiction, Lead, LeadFields, LeadProgress, LeadState, LeadStep, RecordId, Standing,
         resolve,
     },
-    exchange::{Payload, RowError, Vault},
+    exchange::{RowError, Vault},
     log::Txn,
     record::{Content, DispatchAction, Refusal},
     seal::Keyring,
@@ -35,14 +37,8 @@ impl LeadView {
             return Ok(());
         };
         let sent = seen.sent;
-        let payload =
-            self.vault
-                .open_payload(txn, seen.index, sent.terms.purge_month, sent.dispatch_id)?;
-        let content = match payload {
-            Payload::Open(plaintext) => Some(plaintext.content().map_err(Failure::Entry)?),
-            Payload::Erased => None,
-        };
-        let outcome = match &content {
+        let content = seen.content(txn, &self.vault)?;
+        let outcome = match content.as_deref() {
             Some(Content::LeadAnswer(answer)) => answer.outcome,
             Some(
                 Content::Lead(_)
@@ -72,7 +68,7 @@ impl LeadView {
                 outcome: None,
                 return_reason: None,
             };
-            if let Some(Content::Lead(fields)) = &content {
+            if let Some(Content::Lead(fields)) = content.as_deref() {
                 self.index_subject(txn, seen, fields)?;
             }
             let events = match seen.direction {
@@ -193,9 +189,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
-    Vault(#[from] crate::exchange::VaultError),
-    #[error("an entry that was checked before cannot be read: {0}")]
-    Entry(crate::record::EntryDefect),
+    Content(#[from] ContentError),
 }
 
 impl From<RowError> for Failure {

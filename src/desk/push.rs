@@ -119,16 +119,17 @@ impl Desk {
             return_reason: None,
             predecessors: Vec::new(),
             commitment: plaintext.commitment(),
+            content: Some(content),
             sealed,
         };
         let ring = self.vault.ring();
         let number = tables::lead_number(&number_tag(&ring, self.own, lead.number()));
-        let content = content_tag(&ring, &lead);
+        let tag = content_tag(&ring, &lead);
         let outbox = Arc::clone(&self.outbox);
         let decide = move |txn: &mut Txn<'_>| {
             if let Some(row) = txn.get(&number)? {
                 let row = NumberRow::from_bytes(&row)?;
-                return Ok(if row.content == content {
+                return Ok(if row.content == tag {
                     Decision::Same {
                         record: row.record,
                         index: row.index,

@@ -189,6 +189,7 @@ impl Desk {
             },
             return_reason: None,
             predecessors: Vec::new(),
+            content: Some(content),
             sealed,
             commitment,
         };
@@ -298,6 +299,7 @@ impl Desk {
             },
             return_reason: stepping.return_reason,
             predecessors: Vec::new(),
+            content: Some(content),
             sealed,
             commitment,
         };
@@ -461,6 +463,7 @@ fn approve(
         terms: drafted.terms,
         return_reason: None,
         predecessors: Vec::new(),
+        content: None,
         sealed: SealedPayload {
             sha256: drafted.ciphertext_sha256,
             ciphertext,

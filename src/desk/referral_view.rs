@@ -3,15 +3,15 @@
 use super::{
     Direction,
     referral_rows::{DraftRow, ReferralRow, put_referral, referral},
-    rows::{Receipted, RecordView, RowsError, Seen, actions, events, put_event},
+    rows::{ContentError, Receipted, RecordView, RowsError, Seen, actions, events, put_event},
 };
 use crate::{
     domain::{
         RecordId, ReferralKind, ReferralProgress, Standing, referral::ReferralFields, resolve,
     },
-    exchange::{Payload, RowError, Vault, VaultError},
+    exchange::{RowError, Vault},
     log::Txn,
-    record::{Content, DispatchAction, EntryDefect, ReferralAct, Refusal},
+    record::{Content, DispatchAction, ReferralAct, Refusal},
     store::tables,
 };
 use std::sync::Arc;
@@ -28,9 +28,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Rows(#[from] RowsError),
     #[error(transparent)]
-    Vault(#[from] VaultError),
-    #[error("an entry that was checked before cannot be read: {0}")]
-    Entry(EntryDefect),
+    Content(#[from] ContentError),
 }
 
 impl From<RowError> for Failure {
@@ -94,20 +92,15 @@ impl ReferralView {
     fn index_subject(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Failure> {
         let sent = seen.sent;
         let month = sent.terms.purge_month;
-        let payload = self
-            .vault
-            .open_payload(txn, seen.index, month, sent.dispatch_id)?;
-        let Payload::Open(plaintext) = payload else {
-            return Ok(());
-        };
-        let Content::Referral(fields) = plaintext.content().map_err(Failure::Entry)? else {
+        let content = seen.content(txn, &self.vault)?;
+        let Some(Content::Referral(fields)) = content.as_deref() else {
             return Ok(());
         };
         let ring = self.vault.ring();
         let Some(bucket) = ring.bucket(month) else {
             return Ok(());
         };
-        for (kind, value) in indexed(&fields) {
+        for (kind, value) in indexed(fields) {
             if !value.is_empty() {
                 let tag = bucket.tag(kind, value);
                 // Under the index of the referral's first entry, by which pages go.

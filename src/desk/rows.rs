@@ -5,14 +5,15 @@ use crate::{
     domain::{
         Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
     },
-    exchange::{DispatchRow, RowError, Rows},
+    exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
     log::{Txn, TxnError},
     merkle::Hash,
-    record::{DispatchAction, DispatchSent, Entry, PartnerProof, Refusal},
+    record::{Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof, Refusal},
     seal::PurgeMonth,
     store::tables,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 
 /// Actions on one record are bounded; a partner that sends more is refused.
 pub(super) const EVENTS_PER_RECORD: usize = 256;
@@ -83,6 +84,15 @@ impl From<TxnError> for RowsError {
     }
 }
 
+/// Why a view could not read what the payload beside an entry says.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ContentError {
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("a payload that was checked before cannot be read: {0}")]
+    Payload(#[from] EntryDefect),
+}
+
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RowDamaged> {
     serde_json::from_slice(bytes).map_err(|_| RowDamaged)
 }
@@ -140,9 +150,29 @@ pub(super) struct Seen<'a> {
     pub(super) hash: Hash,
     pub(super) entry: &'a Entry,
     pub(super) sent: &'a DispatchSent,
+    /// What the payload says, where whoever appended the entry said so.
+    pub(super) content: Option<&'a Content>,
 }
 
 impl Seen<'_> {
+    /// What the payload says; nothing where it is erased.
+    pub(super) fn content(
+        &self,
+        txn: &mut Txn<'_>,
+        vault: &Vault,
+    ) -> Result<Option<Cow<'_, Content>>, ContentError> {
+        if let Some(content) = self.content {
+            return Ok(Some(Cow::Borrowed(content)));
+        }
+        let (month, dispatch) = (self.sent.terms.purge_month, self.sent.dispatch_id);
+        Ok(
+            match vault.open_payload(txn, self.index, month, dispatch)? {
+                Payload::Open(plaintext) => Some(Cow::Owned(plaintext.content()?)),
+                Payload::Erased => None,
+            },
+        )
+    }
+
     /// Its row, without what the payload says.
     pub(super) fn row(&self) -> EventRow {
         let sent = self.sent;

@@ -14,8 +14,7 @@ use super::{
 use crate::{
     domain::{DispatchId, Jurisdiction},
     exchange::Vault,
-    log::{Txn, View, ViewError},
-    merkle::Hash,
+    log::{Appended, Txn, View, ViewError},
     record::{DispatchAction, Entry, Kind, PartnerProof, Refusal},
     store::tables,
 };
@@ -90,14 +89,18 @@ impl View for Views {
         "desk"
     }
 
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        leaf_hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let entry = Entry::decode(leaf).map_err(ViewError::entry)?;
+    fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError> {
+        let Appended {
+            index, hash, known, ..
+        } = *appended;
+        let decoded;
+        let entry = match known {
+            Some(known) => known.entry,
+            None => {
+                decoded = Entry::decode(appended.leaf).map_err(ViewError::entry)?;
+                &decoded
+            }
+        };
         let seen = |direction, hash, made, sent| Seen {
             direction,
             index,
@@ -105,18 +108,27 @@ impl View for Views {
             hash,
             entry: made,
             sent,
+            content: known.and_then(|known| known.content),
         };
         match &entry.kind {
             Kind::DispatchSent(sent) => {
-                self.action(txn, &seen(Direction::Sent, *leaf_hash, &entry, sent))
+                self.action(txn, &seen(Direction::Sent, *hash, entry, sent))
             }
             Kind::DispatchReceived(received) => {
-                let theirs = Entry::decode(&received.sender_entry).map_err(ViewError::entry)?;
+                let decoded;
+                let theirs = match known.and_then(|known| known.sender) {
+                    Some(theirs) => theirs,
+                    None => {
+                        let theirs = Entry::decode(&received.sender_entry);
+                        decoded = theirs.map_err(ViewError::entry)?;
+                        &decoded
+                    }
+                };
                 let Kind::DispatchSent(sent) = &theirs.kind else {
                     return Ok(());
                 };
                 let hash = received.leaf_hash();
-                self.action(txn, &seen(Direction::Received, hash, &theirs, sent))
+                self.action(txn, &seen(Direction::Received, hash, theirs, sent))
             }
             Kind::ReceiptLogged {
                 dispatch_id, proof, ..
@@ -128,14 +140,14 @@ impl View for Views {
                 ..
             } => self.answered(txn, index, *dispatch_id, proof, Some(*reason)),
             Kind::ReferralDrafted(sent) => {
-                let seen = seen(Direction::Sent, *leaf_hash, &entry, sent);
+                let seen = seen(Direction::Sent, *hash, entry, sent);
                 self.referrals.drafted(txn, &seen).map_err(ViewError::entry)
             }
-            Kind::PolicyChanged { .. } => PolicyView.take(txn, &entry),
+            Kind::PolicyChanged { .. } => PolicyView.take(txn, entry),
             Kind::PartnerProposed { .. } | Kind::PartnerApproved { .. } => {
-                self.partners.take(txn, &entry)
+                self.partners.take(txn, entry)
             }
-            Kind::RecordAssigned { .. } => AssignmentView.take(txn, index, &entry),
+            Kind::RecordAssigned { .. } => AssignmentView.take(txn, index, entry),
             Kind::LogStarted { .. }
             | Kind::DispatchRefused { .. }
             | Kind::Consulted { .. }

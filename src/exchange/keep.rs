@@ -8,7 +8,7 @@ use crate::{
     domain::{EntryId, Jurisdiction},
     log::Txn,
     note::SignedCheckpoint,
-    record::{Entry, Kind, Received, Refusal},
+    record::{Entry, Kind, Known, Received, Refusal},
     store::tables,
 };
 use std::sync::Arc;
@@ -87,7 +87,8 @@ impl Keep {
             record: sent.record,
         };
         txn.put(key, row.to_bytes()).map_err(RowError::from)?;
-        Ok(self.append(txn, Kind::DispatchReceived(received.clone()))?)
+        let kind = Kind::DispatchReceived(received.clone());
+        Ok(self.append(txn, kind, Some(dispatch))?)
     }
 
     fn received_before(
@@ -126,16 +127,19 @@ impl Keep {
             refusal_key(self.partner, received),
             txn.size().to_be_bytes().to_vec(),
         )?;
-        self.append(
-            txn,
-            Kind::DispatchRefused {
-                received: received.clone(),
-                reason,
-            },
-        )
+        let kind = Kind::DispatchRefused {
+            received: received.clone(),
+            reason,
+        };
+        self.append(txn, kind, None)
     }
 
-    fn append(&self, txn: &mut Txn<'_>, kind: Kind) -> Result<KeptAt, RowError> {
+    fn append(
+        &self,
+        txn: &mut Txn<'_>,
+        kind: Kind,
+        dispatch: Option<&VerifiedDispatch>,
+    ) -> Result<KeptAt, RowError> {
         let entry = Entry {
             time: txn.now(),
             id: EntryId::new(txn.now()),
@@ -143,8 +147,13 @@ impl Keep {
             kind,
         };
         let leaf = entry.encode();
+        let known = Known {
+            entry: &entry,
+            sender: dispatch.map(VerifiedDispatch::entry),
+            content: dispatch.map(VerifiedDispatch::content),
+        };
         Ok(KeptAt {
-            index: txn.append(leaf.clone())?,
+            index: txn.append_known(leaf.clone(), known)?,
             entry: Some(leaf),
         })
     }

@@ -12,7 +12,10 @@ use crate::{
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
     note::{Cosignature, SignedCheckpoint},
-    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Terms},
+    record::{
+        Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Known,
+        Terms,
+    },
     seal::{Commitment, SealedPayload},
     store::tables,
 };
@@ -48,6 +51,8 @@ pub struct Draft {
     pub return_reason: Option<ReturnReason>,
     /// What it follows.
     pub predecessors: Vec<Hash>,
+    /// What the payload says, where it is known.
+    pub content: Option<Content>,
     /// The payload.
     pub sealed: SealedPayload,
     /// The commitment to its content.
@@ -205,7 +210,11 @@ impl Outbox {
             tables::outbox(draft.to, index),
             draft.dispatch_id.as_bytes().to_vec(),
         )?;
-        txn.append(leaf)?;
+        let known = Known {
+            content: draft.content.as_ref(),
+            ..Known::from(&entry)
+        };
+        txn.append_known(leaf, known)?;
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         staged.insert(draft.to, index + 1);
         Ok(Staged { index, leaf_hash })

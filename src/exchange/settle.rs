@@ -7,7 +7,7 @@ use crate::{
     log::{Txn, TxnError},
     merkle,
     note::{Cosignature, SignedCheckpoint, VerifierKey},
-    record::{Entry, Kind, PartnerProof, Received},
+    record::{Entry, Kind, Known, PartnerProof, Received},
     store::tables,
 };
 
@@ -172,7 +172,7 @@ pub(super) fn log_answers(
             kind: kind.clone(),
         };
         txn.delete(row)?;
-        txn.append(entry.encode())?;
+        txn.append_known(entry.encode(), Known::from(&entry))?;
         *count += 1;
     }
     witness.advance(txn, to, theirs)?;

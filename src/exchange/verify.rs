@@ -96,7 +96,7 @@ pub fn verify_tree(
 #[derive(Debug)]
 pub struct VerifiedDispatch {
     received: Received,
-    time: Timestamp,
+    entry: Entry,
     sent: DispatchSent,
     content: Content,
     ciphertext: Vec<u8>,
@@ -109,9 +109,14 @@ impl VerifiedDispatch {
         &self.sent
     }
 
+    /// What its leaf says.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     /// When its sender says that it was written.
     pub fn time(&self) -> Timestamp {
-        self.time
+        self.entry.time
     }
 
     /// What the payload says.
@@ -214,7 +219,7 @@ pub fn verify_dispatch(
             reason: Refusal::Malformed,
         });
     }
-    let (time, sent) = match read_sent(partner, own, &received.sender_entry) {
+    let (entry, sent) = match read_sent(partner, own, &received.sender_entry) {
         Ok(sent) => sent,
         Err(reason) => {
             return Ok(Proved::Unfit {
@@ -227,7 +232,7 @@ pub fn verify_dispatch(
     match open_content(&sent, &ciphertext, key) {
         Ok((content, key)) => Ok(Proved::Fit(Box::new(VerifiedDispatch {
             received,
-            time,
+            entry,
             sent,
             content,
             ciphertext,
@@ -245,11 +250,12 @@ fn read_sent(
     partner: &Partner,
     own: Jurisdiction,
     leaf: &[u8],
-) -> Result<(Timestamp, DispatchSent), Refusal> {
+) -> Result<(Entry, DispatchSent), Refusal> {
     let entry = Entry::decode(leaf).map_err(|_| Refusal::Malformed)?;
-    let Kind::DispatchSent(sent) = entry.kind else {
+    let Kind::DispatchSent(sent) = &entry.kind else {
         return Err(Refusal::Malformed);
     };
+    let sent = sent.clone();
     let honest_sender =
         sent.from == partner.code && entry.cause.principal.jurisdiction() == partner.code;
     if !honest_sender || sent.to != own {
@@ -259,7 +265,7 @@ fn read_sent(
     if entry.cause.grounds.is_none() {
         return Err(Refusal::Malformed);
     }
-    Ok((entry.time, sent))
+    Ok((entry, sent))
 }
 
 fn open_content(

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::{
     domain::Timestamp,
     merkle::{Hash, leaf_hash},
+    record::{Entry, Known},
     store::{Batch, MAX_KEY, MAX_VALUE, Order, Row, Store, StoreError, keys, long},
 };
 
@@ -28,13 +29,20 @@ pub trait View: Send {
 
     /// Puts the rows that follow from this entry. Rows that the proposal put before it appended are there to read. A
     /// view appends nothing.
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        leaf_hash: &Hash,
-    ) -> Result<(), ViewError>;
+    fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError>;
+}
+
+/// An entry as views are shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended<'a> {
+    /// Its index.
+    pub index: u64,
+    /// Its bytes.
+    pub leaf: &'a [u8],
+    /// The hash of its bytes.
+    pub hash: &'a Hash,
+    /// What it says, where whoever appends it said so. When views are made anew, nobody does.
+    pub known: Option<Known<'a>>,
 }
 
 /// Why a view could not take an entry.
@@ -292,6 +300,16 @@ impl<'a> Txn<'a> {
 
     /// Appends an entry, given as its final bytes, and answers with its index. Every view takes it at once.
     pub fn append(&mut self, leaf: Vec<u8>) -> Result<u64, TxnError> {
+        self.append_as(leaf, None)
+    }
+
+    /// As [`Txn::append`], and spares views from reading what is known of the entry.
+    pub fn append_known(&mut self, leaf: Vec<u8>, known: Known<'_>) -> Result<u64, TxnError> {
+        debug_assert!(Entry::decode(&leaf).is_ok_and(|entry| entry == *known.entry));
+        self.append_as(leaf, Some(known))
+    }
+
+    fn append_as(&mut self, leaf: Vec<u8>, known: Option<Known<'_>>) -> Result<u64, TxnError> {
         let length = leaf.len();
         if length > MAX_LEAF {
             return Err(self.spoil(TxnError::LeafTooLong { length }));
@@ -305,8 +323,14 @@ impl<'a> Txn<'a> {
 
         let views = std::mem::take(&mut self.views);
         self.in_view = true;
+        let appended = Appended {
+            index,
+            leaf: &leaf,
+            hash: &hash,
+            known,
+        };
         let applied = views.iter_mut().try_for_each(|view| {
-            view.apply(self, index, &leaf, &hash)
+            view.apply(self, &appended)
                 .map_err(|source| TxnError::View {
                     view: view.name(),
                     index,

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod dispatch;
 mod entry;
+mod known;
 mod payload;
 pub mod pb;
 mod wire;
@@ -17,6 +18,7 @@ pub use dispatch::{
 pub use entry::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
+pub use known::Known;
 pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;
 pub(crate) use {

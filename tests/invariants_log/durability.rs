@@ -381,15 +381,9 @@ impl View for ByHash {
         "by-hash"
     }
 
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        _leaf: &[u8],
-        hash: &Hash,
-    ) -> Result<(), ViewError> {
-        let key = [&[keys::FIRST_VIEW], hash.as_ref()].concat();
-        Ok(txn.put(key, index.to_be_bytes())?)
+    fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError> {
+        let key = [&[keys::FIRST_VIEW], appended.hash.as_ref()].concat();
+        Ok(txn.put(key, appended.index.to_be_bytes())?)
     }
 }
 
@@ -401,16 +395,10 @@ impl View for Picky {
         "picky"
     }
 
-    fn apply(
-        &mut self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        leaf: &[u8],
-        _hash: &Hash,
-    ) -> Result<(), ViewError> {
-        if leaf == b"unwanted" {
+    fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError> {
+        if appended.leaf == b"unwanted" {
             return Err(ViewError::entry("not this one"));
         }
-        Ok(txn.put(b"\x10seen", index.to_string())?)
+        Ok(txn.put(b"\x10seen", appended.index.to_string())?)
     }
 }
