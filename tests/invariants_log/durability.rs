@@ -10,10 +10,10 @@ use std::{
 use crate::common::{Hold, Place, append, append_many, assert_holds, grown, leaf, leaves, signer};
 use yichuan::{
     log::{
-        Closure, CopyError, Log, LogHealth, OpenError, Proposal, ProposeError, ReadError, Txn,
-        TxnError, View, ViewError, copy_verified,
+        Appended, Closure, CopyError, Log, LogHealth, OpenError, Proposal, ProposeError, ReadError,
+        Txn, TxnError, View, ViewError, copy_verified,
     },
-    merkle::{Hash, leaf_hash},
+    merkle::leaf_hash,
     store::{
         Batch, Fault, LockError, MemoryStore, OpenStoreError, Order, Row, SledStore, Store,
         StoreError, keys,
