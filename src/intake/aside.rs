@@ -65,17 +65,21 @@ fn is_footer<C: SheetColumn>(row: &RawRow, header: &Header<C>) -> bool {
     let Some((first, cell)) = row.cells.first() else {
         return false;
     };
-    let begins = cell.as_text().is_some_and(|text| {
-        let text = text.chars().filter(|c| !c.is_whitespace());
-        let text: String = text.take(LONGEST_FOOTER).collect();
-        FOOTERS.iter().any(|footer| text.starts_with(footer))
-    });
     let is_about = |at: &u32| {
         let column = header.at(*at);
         column.is_some_and(|column| ABOUT.contains(&column.as_str()))
     };
     let mut others = row.cells.iter().filter(|(at, _)| at != first);
-    begins && others.all(|(at, cell)| is_count(cell) || !is_about(at))
+    says_footer(cell)
+        && others.all(|(at, cell)| is_count(cell) || says_footer(cell) || !is_about(at))
+}
+
+fn says_footer(cell: &Cell) -> bool {
+    cell.as_text().is_some_and(|text| {
+        let text = text.chars().filter(|c| !c.is_whitespace());
+        let text: String = text.take(LONGEST_FOOTER).collect();
+        FOOTERS.iter().any(|footer| text.starts_with(footer))
+    })
 }
 
 /// True where a cell may hold a sum or nothing: `12`, `12人`.

@@ -207,22 +207,21 @@ impl<C: SheetColumn> Header<C> {
     }
 
     /// A note on each column that has a name and is none of a record's. Rows are numbered on most sheets: that is no news.
+    /// None of a header that may be none, whose text may be about a person; that it is so has a note of its own.
     pub(super) fn unknown(&self, sheet: Option<&str>, texts: &[String]) -> Vec<Note> {
+        if self.is_in_part() {
+            return Vec::new();
+        }
         let others = texts
             .iter()
             .zip(0..)
             .filter(|(text, at)| !text.trim().is_empty() && self.at(*at).is_none())
             .filter(|(text, _)| !SERIAL.contains(&Plain::of(text).name.as_str()));
-        let is_header = !self.is_in_part();
         others
             .map(|(text, at)| Note::UnknownColumn {
                 sheet: sheet.map(str::to_owned),
                 letters: letters(at),
-                header: if is_header {
-                    text.clone()
-                } else {
-                    String::new()
-                },
+                header: text.clone(),
             })
             .collect()
     }

@@ -25,7 +25,7 @@ pub enum Note {
         sheet: Option<String>,
         /// Its letters: `A`, `AB`.
         letters: String,
-        /// What its header says; empty where the header may be no header, and its text about a person.
+        /// What its header says.
         header: String,
     },
     /// Cells without a heading above them.
@@ -134,7 +134,7 @@ impl Note {
                     Lang::Zh => format!("{at}其中 {rows} 行是隐藏的（如被筛选），也已读取"),
                     Lang::En => {
                         format!(
-                            "{at}{rows} hidden rows (filtered ones, say) are read like all others"
+                            "{at}hidden rows (filtered ones, say) are read like all others: {rows}"
                         )
                     }
                 }
@@ -176,7 +176,6 @@ fn heading(header: &str, lang: Lang) -> String {
     };
     let said = shown(&said);
     match lang {
-        _ if said.is_empty() => String::new(),
         Lang::Zh => format!("“{said}”"),
         Lang::En => format!(" \"{said}\""),
     }

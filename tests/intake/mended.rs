@@ -329,8 +329,9 @@ fn the_end_of_a_list_and_its_header_once_more_are_passed_over() {
         let list = csv(&people);
         let (head, rows) = list.split_once('\n').unwrap();
         let other = csv(&[person(99)]).split_once('\n').unwrap().1.to_owned();
-        let text =
-            format!("{head}\n{rows}{head}\n{other}合 计,2\n填表人：,,,,,,乙\n,以下空白\n注,,甲\n");
+        let text = format!(
+            "{head}\n{rows}{head}\n{other}合 计,2\n填表人：甲,审核人：乙\n,以下空白\n注,,甲\n"
+        );
         let found = codes(fixture.file("pages.csv", text.as_bytes()));
         let [.., header, lead, sum, by, end, note] = found.as_slice() else {
             panic!("{found:?}");
