@@ -432,3 +432,26 @@ fn a_white_picture_is_no_bomb() {
     zip.finish().unwrap();
     assert_eq!(codes(path), [accepted(2)]);
 }
+
+#[test]
+fn blank_rows_one_below_the_other_are_one_line() {
+    let fixture = Fixture::new();
+    let text = csv(&[person(1), person(2)]);
+    let (head, last) = text.trim_end().rsplit_once('\n').unwrap();
+    let path = fixture.file(
+        "gap.csv",
+        format!("{head}\n{}{last}\n\n,,\n合计,2\n", "\n".repeat(500)).as_bytes(),
+    );
+    let partners = partners();
+    let mut out = Vec::new();
+    let format = lead_check::Format::Table;
+    let summary = lead_check::run(&path, &rules(&partners), format, Lang::En, &mut out).unwrap();
+    assert_eq!((summary.accepted, summary.skipped), (2, 503));
+    let table = String::from_utf8(out).unwrap();
+    assert!(
+        table.contains("3–502") && table.contains("504–505"),
+        "{table}"
+    );
+    assert_eq!(table.matches("blank_row").count(), 2, "{table}");
+    assert_eq!(table.matches("footer_row").count(), 1, "{table}");
+}

@@ -387,6 +387,10 @@ mod tests {
         assert!(matches!(walked(&styles), Err(SheetError::Bomb)));
         let font = format!("<font><name val='{}'/></font>", "宋".repeat(3_000));
         assert!(matches!(walked(&font), Err(SheetError::Bomb)));
+        let merged = "<mergeCell ref='A1:B2'/>".repeat(1_000_001);
+        assert!(matches!(walked(&merged), Err(SheetError::Bomb)));
+        let formulas = "<c><f>A1</f><v/></c>".repeat(1_000_001);
+        assert!(matches!(walked(&formulas), Err(SheetError::NotComputed)));
         let many = "<si/>".repeat(2_000_001);
         assert!(matches!(walked(&many), Err(SheetError::TooMuchText)));
     }
