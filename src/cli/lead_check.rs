@@ -4,7 +4,7 @@ pub use super::print::Format;
 
 use super::print;
 use crate::{
-    domain::{Finding, Lang, LeadRules, SheetColumn},
+    domain::{Finding, FindingCode, Lang, LeadRules, SheetColumn},
     intake::{JsonReason, JsonRow, Note, RowVerdict, Sheet, SheetError, Verdict, check},
 };
 use comfy_table::Table;
@@ -232,6 +232,7 @@ impl<'a> Report<'a> {
     /// After the last row, or after the last that there will be.
     pub(super) fn finish(mut self) -> Result<Summary, CheckError> {
         if self.format == Format::Table {
+            self.rows.add_passed();
             self.rows.print(self.out)?;
             writeln!(self.out, "{}", self.summary.line(self.lang))?;
         }
@@ -249,6 +250,36 @@ struct Rows {
     lang: Lang,
     with_ids: bool,
     with_sheets: bool,
+    passed: Option<Passed>,
+}
+
+/// Rows one below the other that were passed over for the same reason: one line, however many they are.
+struct Passed {
+    sheet: Option<String>,
+    code: FindingCode,
+    rows: [u32; 2],
+}
+
+impl Passed {
+    /// A row that was passed over, and for no other reason.
+    fn of<C: SheetColumn, P>(verdict: &RowVerdict<C, P>, added: &Added) -> Option<Self> {
+        match verdict.findings.as_slice() {
+            [finding] if verdict.verdict == Verdict::Skip && added.reasons.is_empty() => {
+                Some(Self {
+                    sheet: verdict.place.table.shown_name(),
+                    code: finding.code,
+                    rows: [verdict.row(); 2],
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_followed_by(&self, next: &Self) -> bool {
+        self.sheet == next.sheet
+            && self.code == next.code
+            && self.rows[1].checked_add(1) == Some(next.rows[0])
+    }
 }
 
 impl Rows {
@@ -272,10 +303,47 @@ impl Rows {
             lang,
             with_ids: ids != Ids::None,
             with_sheets,
+            passed: None,
         }
     }
 
+    /// Lays out the rows that were passed over and are waiting for more of them.
+    fn add_passed(&mut self) {
+        let Some(Passed { sheet, code, rows }) = self.passed.take() else {
+            return;
+        };
+        let [first, last] = rows;
+        let row = if first == last {
+            first.to_string()
+        } else {
+            format!("{first}–{last}")
+        };
+        let mut cells = Vec::new();
+        if self.with_sheets {
+            cells.push(sheet.unwrap_or_default());
+        }
+        let label = Verdict::Skip.label(self.lang).to_owned();
+        let said = code.message(self.lang).to_owned();
+        cells.extend([row, label, String::new(), code.to_string(), said]);
+        if self.with_ids {
+            cells.push(String::new());
+        }
+        self.page.add_row(cells);
+    }
+
     fn add<C: SheetColumn, P>(&mut self, verdict: &RowVerdict<C, P>, added: &Added) {
+        if let Some(next) = Passed::of(verdict, added) {
+            match &mut self.passed {
+                Some(before) if before.is_followed_by(&next) => before.rows[1] = next.rows[1],
+                Some(_) | None => {
+                    self.add_passed();
+                    self.passed = Some(next);
+                }
+            }
+            return;
+        }
+        // An accepted row has no line, and ends a run all the same: its number lies between.
+        self.add_passed();
         let findings = verdict.findings.iter().map(|finding| {
             [
                 self.column(finding).to_owned(),

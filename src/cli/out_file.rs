@@ -36,7 +36,7 @@ impl OutFile {
             .prefix(".yichuan-")
             .suffix(".unfinished")
             .tempfile_in(directory(path))
-            .map_err(|error| unwritable(path, &error))?;
+            .map_err(|error| no_room(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
             unfinished,
@@ -110,6 +110,20 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
+/// Makes sure that a workbook is not written under the name of something else, which other programs would then not open.
+pub(super) fn is_workbook(path: &Path) -> Result<(), Failure> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Usage,
+        "写出的是 .xlsx 工作簿；请写以 .xlsx 结尾的文件名",
+        "what is written is an .xlsx workbook: name a file that ends so",
+    )
+    .at(path.display()))
+}
+
 /// True where both name one file that is there.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
@@ -122,6 +136,28 @@ fn exists(path: &Path) -> Failure {
         "exists; name another file, or write over it with --force",
     )
     .at(path.display())
+}
+
+/// Nothing can be begun in the directory.
+fn no_room(path: &Path, error: &io::Error) -> Failure {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let (at, kind) = (directory(path).display(), error.kind());
+    let failure = if [NotFound, NotADirectory].contains(&kind) {
+        Failure::new(
+            Exit::NoInput,
+            format!("没有目录 {at}；请先建立目录，或另写文件名"),
+            format!("there is no directory {at}: make it first, or name another file"),
+        )
+    } else if [PermissionDenied, ReadOnlyFilesystem].contains(&kind) {
+        Failure::new(
+            Exit::Refused,
+            format!("目录 {at} 不可写；请另写文件名"),
+            format!("the directory {at} may not be written to: name another file"),
+        )
+    } else {
+        return unwritable(path, error);
+    };
+    failure.at(path.display())
 }
 
 fn unwritable(path: &Path, error: &dyn std::error::Error) -> Failure {
@@ -185,6 +221,16 @@ mod tests {
         assert!(names(dir.path()).is_empty());
         assert!(!OutFile::begin(&path, true).unwrap().discard().unwrap());
         assert!(OutFile::begin(dir.path(), true).is_err());
-        assert!(OutFile::begin(&dir.path().join("none/out.xlsx"), false).is_err());
+        let nowhere = OutFile::begin(&dir.path().join("none/out.xlsx"), false).unwrap_err();
+        assert_eq!(nowhere.exit(), Exit::NoInput);
+        assert!(
+            !nowhere
+                .message(crate::domain::Lang::En)
+                .contains(".unfinished")
+        );
+        assert!(is_workbook(Path::new("t.XLSX")).is_ok());
+        for other in ["t.csv", "t", "xlsx"] {
+            assert!(is_workbook(Path::new(other)).is_err(), "{other}");
+        }
     }
 }

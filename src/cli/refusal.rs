@@ -27,7 +27,7 @@ pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&st
         }
         return Failure::new(
             Exit::Unreachable,
-            format!("无法连接节点 {endpoint}：{}", deepest(status)),
+            format!("无法连接节点 {endpoint}：{}", broken(status)),
             format!("cannot reach the node at {endpoint}: {}", deepest(status)),
         )
         .hint(
@@ -201,10 +201,30 @@ fn causes<'a>(status: &'a Status) -> impl Iterator<Item = &'a (dyn Error + 'stat
     std::iter::successors(status.source(), |error| (*error).source())
 }
 
+/// The last cause in its own words, without where a library explains them.
 fn deepest(status: &Status) -> String {
-    causes(status)
+    let said = causes(status)
         .last()
-        .map_or_else(|| status.message().to_owned(), ToString::to_string)
+        .map_or_else(|| status.message().to_owned(), ToString::to_string);
+    let (before, _) = said.split_once("http").unwrap_or((&said, ""));
+    before.trim_end_matches([' ', ':', ',', '(']).to_owned()
+}
+
+/// How a connection came to its end, in Chinese where there are words for it.
+fn broken(status: &Status) -> String {
+    let kind = causes(status).find_map(|cause| cause.downcast_ref::<io::Error>());
+    let why = match kind.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => "连接被拒绝",
+        Some(io::ErrorKind::TimedOut) => "连接超时",
+        Some(
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe,
+        ) => "连接中断",
+        Some(_) | None => return deepest(status),
+    };
+    format!("{why}（{}）", deepest(status))
 }
 
 #[cfg(test)]
@@ -287,6 +307,18 @@ mod tests {
         )));
         let failure = caused(io::Error::new(io::ErrorKind::InvalidData, wrong));
         assert!(failure.message(Lang::En).contains("(wrong_peer)"));
+    }
+
+    #[test]
+    fn a_connection_that_broke_off_is_told_without_a_library_s_address() {
+        let eof = "peer closed connection without close_notify: https://docs.rs/x";
+        let failure = caused(io::Error::new(io::ErrorKind::UnexpectedEof, eof));
+        let said = failure.message(Lang::Zh);
+        assert!(
+            said.contains("连接中断") && !said.contains("http:") && !said.contains("docs.rs"),
+            "{said}"
+        );
+        assert!(!failure.message(Lang::En).contains("docs.rs"));
     }
 
     #[test]

@@ -47,6 +47,14 @@ findings! {
     BlankRow "blank_row" error
         "空行，已跳过"
         "blank row, skipped",
+    /// The end of a list on paper: a sum, who filled it in.
+    FooterRow "footer_row" error
+        "表尾的合计、填表人等，不是记录，已跳过"
+        "a sum, or who filled the sheet in: no record, skipped",
+    /// The header once more.
+    RepeatedHeader "repeated_header" error
+        "重复的表头，已跳过"
+        "the header once more, skipped",
     /// The same stands further up.
     DuplicateInFile "duplicate_in_file" error
         "与表中前面一行内容相同，不重复发送"
@@ -64,6 +72,18 @@ findings! {
     NotAsTyped "not_as_typed" error
         "单元格存成了日期或长数值，已不是录入的内容：请把单元格设为文本格式，重新录入"
         "the cell became a date or a long number and no longer holds what was typed: format it as text and type it again",
+    /// The cell holds an error in place of a value: `#N/A`.
+    ErrorValue "error_value" error
+        "单元格是错误值（如 #N/A），不是内容：请填写应有的内容，没有的清空"
+        "the cell holds an error such as #N/A and no value: type what belongs there, or clear it",
+    /// A formula that no spreadsheet program has computed.
+    NotComputed "not_computed" error
+        "公式没有计算结果：请用 Excel 或 WPS 打开表格，保存一次后再导入，或直接填写内容"
+        "a formula without a result: open the sheet in Excel or WPS and save it once, or type the value itself",
+    /// Below or beside another cell that it is merged with.
+    MergedCell "merged_cell" error
+        "单元格已与其他行或列合并，本格没有自己的内容：请取消合并并逐行填写"
+        "the cell is merged with another and holds nothing of its own: unmerge the cells and fill in each row",
     /// A citizen number of the first generation.
     Legacy15Digit "legacy_15_digit" error
         "15位旧号码不再使用，请查明并填写18位号码"
@@ -126,6 +146,10 @@ findings! {
     NoSuchDay "no_such_day" error
         "没有这一天，请与材料核对，写成 2026-06-01"
         "no calendar has this day: compare it with the file, and write it as 2026-06-01",
+    /// Before the year 2000, which no campaign reaches back to.
+    DayTooEarly "day_too_early" error
+        "日期早于2000年，多半不是录入的日期，请与材料核对，写成 2026-06-01"
+        "before the year 2000, and most likely not what was typed: compare it with the file, and write it as 2026-06-01",
     /// Longer than the column holds.
     TooLong "too_long" error
         "内容过长，请压缩，细节另附材料"
@@ -151,6 +175,10 @@ findings! {
     UnknownLead "unknown_lead" error
         "与对方之间没有此标识的线索；无在先线索的，请留空"
         "no lead of this id is between you and the recipient: leave it empty where there was none",
+    /// A citizen number that may have been rounded, and passes for one all the same.
+    MaybeRounded "maybe_rounded" warning
+        "号码末三位为000，可能被表格软件改动过，请与证件核对"
+        "the number ends in 000 and may have been rounded by a spreadsheet program: compare it with the document",
     /// Was tidied: spaces, full-width digits, lower case.
     Normalised "normalised" warning
         "已规范书写（空格、全角字符、大小写或日期格式）"

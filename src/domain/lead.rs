@@ -2,7 +2,8 @@
 
 use super::{
     Column, Finding, FindingCode, Grading, Handling, Jurisdiction, LeadFields, Locality,
-    ResidentNumber, Sex, Urgency, reading::Reading,
+    ResidentNumber, Sex, Urgency,
+    reading::{FIRST_DAY, Reading},
 };
 use jiff::civil::Date;
 use std::{collections::BTreeSet, fmt};
@@ -98,7 +99,7 @@ pub struct Parsed {
 
 impl Lead {
     /// Reads a lead that is to be sent: all that [`Lead::reread`] asks, and that it leaves the own jurisdiction for a
-    /// partner, and that nothing in it is later than today.
+    /// partner, and that nothing in it is later than today nor collected before 2000.
     ///
     /// # Errors
     /// All findings, warnings too, the most important first.
@@ -116,6 +117,9 @@ impl Lead {
         };
         if reading.collected_on().is_some_and(|day| day > rules.today) {
             reading.found(Column::CollectedOn, FindingCode::FutureCollection);
+        }
+        if reading.collected_on().is_some_and(|day| day < FIRST_DAY) {
+            reading.found(Column::CollectedOn, FindingCode::DayTooEarly);
         }
         if reading.born().is_some_and(|day| day > rules.today) {
             reading.found(Column::ResidentNumber, FindingCode::BadBirthDate);

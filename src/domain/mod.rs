@@ -47,4 +47,5 @@ pub use redact::redacted;
 pub use referral::{ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed};
 pub use resident::{ResidentNumber, Sex};
 pub use sheet_column::SheetColumn;
+pub use tidy::is_invisible;
 pub use time::{Clock, Timestamp};

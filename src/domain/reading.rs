@@ -249,6 +249,9 @@ impl Lead {
     }
 }
 
+/// The first day that is taken from whoever sends. Earlier ones are what spreadsheet programs make of `3.5` or of nothing.
+pub(super) const FIRST_DAY: Date = jiff::civil::date(2000, 1, 1);
+
 /// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, in full-width digits too,
 /// with or without a day of the week or a time after it, which is dropped.
 ///

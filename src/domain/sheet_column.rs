@@ -34,6 +34,22 @@ pub trait SheetColumn: Copy + Eq + Ord + Hash + fmt::Debug + fmt::Display + 'sta
         self.as_str() == "resident_number"
     }
 
+    /// True where words stand and no code: an apostrophe or a point belongs to what was written.
+    fn is_prose(self) -> bool {
+        let key = self.as_str();
+        key.ends_with("_place")
+            || [
+                "name",
+                "substance",
+                "conduct",
+                "facts",
+                "collection_method",
+                "measure",
+                "remarks",
+            ]
+            .contains(&key)
+    }
+
     /// True for a day, by the end of its key.
     fn is_day(self) -> bool {
         self.as_str().ends_with("_on")

@@ -31,8 +31,8 @@ pub(super) fn narrow(c: char) -> char {
     }
 }
 
-/// Zero-width and bidirectional controls, and the byte order mark.
-const fn is_invisible(c: char) -> bool {
+/// True for zero-width and bidirectional controls, and for the byte order mark.
+pub const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -3,7 +3,10 @@
 /// By the official Chinese header, which tells kinds of sheets apart as keys do not. English ones without case, spaces,
 /// hyphens or underscores. Only what can mean nothing else on a sheet about one person a row.
 const ALIASES: [(&str, &[&str]); 25] = [
-    ("线索编号", &["线索号", "线索编码", "leadnumber", "leadno"]),
+    (
+        "线索编号",
+        &["线索号", "线索编码", "線索編號", "leadnumber", "leadno"],
+    ),
     ("通报编号", &["通报号", "noticenumber", "noticeno"]),
     ("姓名", &["人员姓名", "嫌疑人姓名", "fullname"]),
     ("性别", &["gender"]),
@@ -55,7 +58,13 @@ const ALIASES: [(&str, &[&str]); 25] = [
     ),
     (
         "流入地",
-        &["流入地名称", "流入地址", "流入地地址", "destination"],
+        &[
+            "流入地名称",
+            "流入地址",
+            "流入地地址",
+            "流入地详址",
+            "destination",
+        ],
     ),
     (
         "毒品种类",
@@ -89,6 +98,7 @@ const ALIASES: [(&str, &[&str]); 25] = [
         &[
             "电话",
             "电话号码",
+            "手机",
             "手机号",
             "手机号码",
             "联系方式",

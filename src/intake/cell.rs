@@ -1,16 +1,20 @@
 //! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
 
-use crate::domain::{FindingCode, ResidentNumber, SheetColumn};
-use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType};
+use super::lost;
+use crate::domain::{FindingCode, SheetColumn, is_invisible};
+use calamine::{CellErrorType, DataRef, ExcelDateTime, ExcelDateTimeType};
 use std::borrow::Cow;
 
 /// Longer text is cut: it is beyond every column's limit already, and is refused for that.
 const MAX_CHARS: usize = 4_096;
 /// Numbers from here on have more digits than the fifteen that a number cell keeps.
 const TOO_LONG: f64 = 1e15;
-const APOSTROPHES: [char; 3] = ['\'', '‘', '’'];
-/// Serial days that are dates and nothing else: 2000 to 2099.
-const SERIALS: std::ops::RangeInclusive<f64> = 36_526.0..=73_050.0;
+/// What is typed before a value to make a cell text, and what input methods make of it.
+const APOSTROPHES: [char; 5] = ['\'', '‘', '’', '＇', '`'];
+/// Years of days that were typed as days. What `3.5`, `2026.3` and an empty cell become lies outside.
+const YEARS: std::ops::RangeInclusive<u16> = 2000..=2099;
+/// Serial days near those years, by either way of counting.
+const SERIALS: std::ops::RangeInclusive<f64> = 30_000.0..=80_000.0;
 
 /// A cell as it was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +25,19 @@ pub(super) enum Cell {
     Number(f64, ExcelDateTime),
     /// A number shown as a date.
     Date(ExcelDateTime),
+    /// An error in place of a value, by its name.
+    Error(&'static str),
+    /// A formula that was never computed.
+    Uncomputed,
+    /// Merged with another cell, which has the value.
+    Covered,
 }
 
 impl Cell {
-    /// From what the workbook reader gives; none where there is nothing to read, which an error cell (`#REF!`) is too.
+    /// An error that the workbook reader has no name for.
+    pub(super) const UNKNOWN_ERROR: Self = Self::Error("#ERROR!");
+
+    /// From what the workbook reader gives; none where there is nothing to read.
     pub(super) fn new(data: &DataRef<'_>, is_1904: bool) -> Option<Self> {
         let number = |n: f64| {
             Self::Number(
@@ -45,49 +58,93 @@ impl Cell {
             DataRef::Float(n) => Some(number(*n)),
             DataRef::DateTime(when) if when.is_datetime() => Some(Self::Date(*when)),
             DataRef::DateTime(when) => Some(number(when.as_f64())),
-            DataRef::Error(_) | DataRef::Empty => None,
+            DataRef::Error(error) => Some(Self::Error(name(error))),
+            DataRef::Empty => None,
         }
     }
 
-    /// From a field of comma-separated text. `="012"` is how such a file says that a field is text.
+    /// From a field of comma-separated text. `="012"` is how such a file says that a field is text; any other formula has no
+    /// value here.
     pub(super) fn from_csv(field: &str) -> Option<Self> {
-        let inner = field.strip_prefix("=\"").and_then(|f| f.strip_suffix('"'));
-        Self::text(inner.unwrap_or(field))
+        let Some(formula) = field.strip_prefix('=') else {
+            return Self::text(field);
+        };
+        let quoted = formula
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        match quoted {
+            Some(text) if !text.contains('"') => Self::text(text),
+            _ if formula
+                .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '"' | '(' | '$')) =>
+            {
+                Some(Self::Uncomputed)
+            }
+            _ => Self::text(field),
+        }
     }
 
     fn text(text: &str) -> Option<Self> {
         (!text.trim().is_empty()).then(|| Self::Text(text.to_owned()))
     }
 
+    /// Its text, where it is one.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(..)
+            | Self::Date(_)
+            | Self::Error(_)
+            | Self::Uncomputed
+            | Self::Covered => None,
+        }
+    }
+
     /// Bytes of text that it holds.
     pub(super) fn text_bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Number(..) | Self::Date(_) => 0,
-        }
+        self.as_text().map_or(0, str::len)
     }
 
     /// As it is given back to be mended: what reads as before. What a cell no longer holds is left out, so that it cannot
     /// be taken for what was typed.
     pub(super) fn as_given_back(&self, column: Option<impl SheetColumn>) -> String {
         match (self, column) {
-            (Self::Number(n, when), Some(column)) if column.is_day() && SERIALS.contains(n) => {
+            (Self::Number(_, when), Some(column)) if column.is_day() && is_likely(*when) => {
                 iso_date(*when)
             }
-            (_, Some(column)) if !column.is_citizen_number() && self.is_not_as_typed(column) => {
+            (_, Some(column))
+                if !column.is_citizen_number()
+                    && self.lost(column, false) == Some(FindingCode::NotAsTyped) =>
+            {
                 String::new()
             }
             _ => self.as_written(),
         }
     }
 
-    /// True where a spreadsheet program has made something else of what was typed.
-    fn is_not_as_typed(&self, column: impl SheetColumn) -> bool {
+    /// What a spreadsheet program has made of it that was not typed.
+    fn lost(&self, column: impl SheetColumn, is_rounded: bool) -> Option<FindingCode> {
         match self {
-            Self::Date(_) => !column.is_day(),
-            Self::Number(n, _) => n.abs() >= TOO_LONG,
-            Self::Text(text) => is_scientific(text.trim()),
+            Self::Error(_) => Some(FindingCode::ErrorValue),
+            Self::Uncomputed => Some(FindingCode::NotComputed),
+            Self::Covered => Some(FindingCode::MergedCell),
+            // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
+            Self::Number(..) | Self::Date(_) if column.is_citizen_number() => {
+                Some(FindingCode::NumericId)
+            }
+            Self::Date(when) => {
+                (!column.is_day() || !is_likely(*when)).then_some(FindingCode::NotAsTyped)
+            }
+            Self::Number(n, _) => {
+                (!n.is_finite() || n.abs() >= TOO_LONG).then_some(FindingCode::NotAsTyped)
+            }
+            Self::Text(text) => lost::in_text(bare(text), column, is_rounded),
         }
+    }
+
+    /// True for a citizen number as text that has lost its last digits: others of its column then have too.
+    pub(super) fn is_rounded_number(&self) -> bool {
+        self.as_text()
+            .is_some_and(|text| lost::has_lost_digits(bare(text)))
     }
 
     /// As a person would type it.
@@ -96,53 +153,63 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Number(n, _) => number_text(*n).into_owned(),
             Self::Date(when) => iso_date(*when),
+            Self::Error(name) => (*name).to_owned(),
+            Self::Uncomputed | Self::Covered => String::new(),
         }
     }
 
-    /// The text for a column, and what was found on the way to it.
-    pub(super) fn into_text(self, column: impl SheetColumn) -> (String, Option<FindingCode>) {
-        let is_citizen_number = column.is_citizen_number();
-        if !is_citizen_number && self.is_not_as_typed(column) {
-            return (String::new(), Some(FindingCode::NotAsTyped));
+    /// The text for a column, and what was found on the way to it. `is_rounded` where other numbers of the column were.
+    pub(super) fn into_text(
+        self,
+        column: impl SheetColumn,
+        is_rounded: bool,
+    ) -> (String, Option<FindingCode>) {
+        if let Some(code) = self.lost(column, is_rounded) {
+            return (String::new(), Some(code));
         }
         match self {
-            // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
-            Self::Number(..) | Self::Date(_) if is_citizen_number => {
-                (String::new(), Some(FindingCode::NumericId))
-            }
-            Self::Text(text) if is_citizen_number && has_lost_digits(&text) => {
-                (String::new(), Some(FindingCode::NumericId))
-            }
-            // What spreadsheet programs show of an apostrophe typed to make a cell text.
-            Self::Text(text) if is_citizen_number && text.starts_with(APOSTROPHES) => (
-                cut(&text).trim_start_matches(APOSTROPHES).to_owned(),
-                Some(FindingCode::Normalised),
-            ),
-            Self::Text(text) => (cut(&text).to_owned(), None),
+            Self::Text(text) => typed(&text, column),
             Self::Date(when) => (iso_date(when), None),
-            Self::Number(n, when) if column.is_day() && SERIALS.contains(&n) => {
+            Self::Number(_, when) if column.is_day() && is_likely(when) => {
                 (iso_date(when), Some(FindingCode::Normalised))
             }
             Self::Number(n, _) => (number_text(n).into_owned(), None),
+            Self::Error(_) | Self::Uncomputed | Self::Covered => (String::new(), None),
         }
     }
 }
 
-/// A citizen number that went through a number cell before it became text: `5.22225E+17`, or zeros for the last three
-/// digits, since fifteen are all that such a cell keeps.
-fn has_lost_digits(text: &str) -> bool {
-    let text = text.trim();
-    let is_scientific = text.contains(['E', 'e']) && text.parse::<f64>().is_ok_and(f64::is_finite);
-    let is_rounded = text.len() == 18
-        && text.ends_with("000")
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && ResidentNumber::parse(text).is_err();
-    is_scientific || is_rounded
+/// Text as it was typed, without what was typed to make it text.
+fn typed(text: &str, column: impl SheetColumn) -> (String, Option<FindingCode>) {
+    let whole_text = cut(text);
+    if column.is_prose() {
+        return (whole_text.to_owned(), None);
+    }
+    let bare = bare(whole_text);
+    // What programs show of an apostrophe typed to make a cell text.
+    let value = if bare.starts_with(APOSTROPHES) {
+        bare.trim_matches(APOSTROPHES)
+    } else {
+        bare
+    };
+    // A whole number that a program kept as a fraction. A lead's own number may end so.
+    let value = match lost::whole(value) {
+        Some(digits) if column.as_str() != "number" => digits,
+        Some(_) | None => value,
+    };
+    if column.is_citizen_number() && lost::ends_in_zeros(value) {
+        return (value.to_owned(), Some(FindingCode::MaybeRounded));
+    }
+    if value == bare {
+        (whole_text.to_owned(), None)
+    } else {
+        (value.to_owned(), Some(FindingCode::Normalised))
+    }
 }
 
-/// A number cell's long number as CSV files have it: `5.20624E+16`. Nothing in any column is written so.
-fn is_scientific(text: &str) -> bool {
-    text.contains(['E', 'e']) && text.contains('+') && text.parse::<f64>().is_ok_and(f64::is_finite)
+/// Without the space and the invisible characters around it.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
 }
 
 /// No more than any column takes.
@@ -152,6 +219,11 @@ fn cut(text: &str) -> &str {
         .nth(MAX_CHARS)
         .map_or(text.len(), |(at, _)| at);
     text.get(..end).unwrap_or_default()
+}
+
+/// True for a day that somebody may have typed.
+fn is_likely(when: ExcelDateTime) -> bool {
+    SERIALS.contains(&when.as_f64()) && YEARS.contains(&when.to_ymd_hms_milli().0)
 }
 
 fn iso_date(when: ExcelDateTime) -> String {
@@ -168,13 +240,26 @@ fn number_text(n: f64) -> Cow<'static, str> {
     }
 }
 
+const fn name(error: &CellErrorType) -> &'static str {
+    match error {
+        CellErrorType::Div0 => "#DIV/0!",
+        CellErrorType::NA => "#N/A",
+        CellErrorType::Name => "#NAME?",
+        CellErrorType::Null => "#NULL!",
+        CellErrorType::Num => "#NUM!",
+        CellErrorType::Ref => "#REF!",
+        CellErrorType::Value => "#VALUE!",
+        CellErrorType::GettingData => "#GETTING_DATA",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::Column;
 
     fn cell(data: DataRef<'_>, column: Column) -> (String, Option<FindingCode>) {
-        Cell::new(&data, false).unwrap().into_text(column)
+        Cell::new(&data, false).unwrap().into_text(column, false)
     }
 
     #[test]
@@ -248,12 +333,13 @@ mod tests {
             ("2026-06-01".to_owned(), None)
         );
         let since_1904 = Cell::new(&DataRef::Float(44_712.0), true).unwrap();
-        assert_eq!(since_1904.into_text(Column::CollectedOn), date);
+        assert_eq!(since_1904.into_text(Column::CollectedOn, false), date);
     }
 
     #[test]
     fn fields_say_that_they_are_text_in_more_than_one_way() {
-        let of = |field: &str, column: Column| Cell::from_csv(field).unwrap().into_text(column);
+        let of =
+            |field: &str, column: Column| Cell::from_csv(field).unwrap().into_text(column, false);
         let number = || "522225190010142478".to_owned();
         assert_eq!(
             of("=\"522225190010142478\"", Column::ResidentNumber),
@@ -265,6 +351,83 @@ mod tests {
         );
         assert_eq!(of("'甲", Column::Name).0, "'甲");
         assert_eq!(Cell::from_csv("=\"\""), None);
+    }
+
+    /// `3.5`, `2026.3`, a formula over an empty cell: a program shows all of these as days.
+    #[test]
+    fn regression_days_that_nobody_typed_are_not_taken() {
+        for serial in [0.0, 3.5, 2026.3, -5.0, 1e9, f64::NAN, f64::INFINITY, -1e300] {
+            let day = ExcelDateTime::new(serial, ExcelDateTimeType::DateTime, false);
+            let lost = (String::new(), Some(FindingCode::NotAsTyped));
+            assert_eq!(
+                cell(DataRef::DateTime(day), Column::CollectedOn),
+                lost,
+                "{serial}"
+            );
+            let back = Cell::new(&DataRef::DateTime(day), false).unwrap();
+            assert_eq!(back.as_given_back(Some(Column::CollectedOn)), "");
+        }
+    }
+
+    #[test]
+    fn regression_an_error_is_not_an_empty_cell() {
+        let lost = (String::new(), Some(FindingCode::ErrorValue));
+        for column in [Column::Phone, Column::GradeScheme, Column::Remarks] {
+            assert_eq!(cell(DataRef::Error(CellErrorType::NA), column), lost);
+            assert_eq!(cell(DataRef::String(" #N/A".into()), column), lost);
+        }
+        let back = Cell::new(&DataRef::Error(CellErrorType::Ref), false).unwrap();
+        assert_eq!(back.as_given_back(Some(Column::Phone)), "#REF!");
+    }
+
+    #[test]
+    fn regression_marks_that_make_a_cell_text_are_no_part_of_any_code() {
+        let of = |text: &str, column| cell(DataRef::String(text.into()), column);
+        let tidied = |text: &str| (text.to_owned(), Some(FindingCode::Normalised));
+        for mark in ["'", "‘", "＇", "`", " '", "\t'", "\u{200b}'"] {
+            let marked = |text: &str| format!("{mark}{text}");
+            for (text, column) in [
+                ("SN1", Column::Number),
+                ("522225190010142478", Column::ResidentNumber),
+                ("440232", Column::DestinationCode),
+                ("2026-03-05", Column::CollectedOn),
+                ("贵D54321", Column::Plate),
+                ("13800000001", Column::Phone),
+            ] {
+                assert_eq!(of(&marked(text), column), tidied(text), "{mark}{text}");
+            }
+            let said = marked("甲");
+            assert_eq!(of(&said, Column::Remarks).0, said);
+        }
+        assert_eq!(of("13800000001.0", Column::Phone), tidied("13800000001"));
+        assert_eq!(of("2026.0", Column::Number), ("2026.0".to_owned(), None));
+        let long = of("52062420260305001.0", Column::Phone);
+        assert_eq!(long.1, Some(FindingCode::NotAsTyped));
+        let id = of("522225190010142000.0", Column::ResidentNumber);
+        assert_eq!(id.1, Some(FindingCode::NumericId));
+    }
+
+    #[test]
+    fn regression_a_formula_in_a_csv_file_is_no_value() {
+        for formula in ["=\"a\"&\"b\"", "=A1&B1", "=(1)", "=TEXT(A1,\"0\")"] {
+            assert_eq!(Cell::from_csv(formula), Some(Cell::Uncomputed), "{formula}");
+        }
+        assert_eq!(
+            Cell::from_csv("=见附件"),
+            Some(Cell::Text("=见附件".into()))
+        );
+    }
+
+    /// One wrong number in eleven has a fitting check character.
+    #[test]
+    fn regression_a_rounded_number_that_passes_is_told_by_its_column() {
+        let kept = || Cell::Text("522225190001010000".into());
+        let (text, found) = kept().into_text(Column::ResidentNumber, false);
+        assert_eq!((text.len(), found), (18, Some(FindingCode::MaybeRounded)));
+        let (text, found) = kept().into_text(Column::ResidentNumber, true);
+        assert_eq!((text.len(), found), (0, Some(FindingCode::NumericId)));
+        assert!(!kept().is_rounded_number());
+        assert!(Cell::Text("522225190001011000".into()).is_rounded_number());
     }
 
     #[test]

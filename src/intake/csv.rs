@@ -26,6 +26,8 @@ pub(super) struct Records<'a> {
     ends: Box<[usize]>,
     is_after_cr: bool,
     is_ended: bool,
+    /// The record that lacks its line end, and how many fields it has.
+    unended: Option<(u32, usize)>,
     delimiter: u8,
     marks: Marks,
 }
@@ -71,6 +73,7 @@ impl<'a> Records<'a> {
             ends: vec![0; MAX_COLUMNS + 1].into_boxed_slice(),
             is_after_cr: false,
             is_ended: false,
+            unended: None,
             delimiter,
             marks: Marks::Start,
         }
@@ -88,6 +91,11 @@ impl<'a> Records<'a> {
                 return Ok(Some(row));
             }
         }
+    }
+
+    /// The last record where it lacks its line end, and how many fields it has; to be asked after it.
+    pub(super) const fn unended(&self) -> Option<(u32, usize)> {
+        self.unended
     }
 
     /// Goes to where a record begins, counting blank lines; false at the end.
@@ -160,6 +168,9 @@ impl<'a> Records<'a> {
                 .and_then(|last| input.get(last))
                 .is_some_and(|byte| *byte == b'\r');
             for byte in input.get(..read).unwrap_or_default() {
+                if matches!(byte, 0..=8 | 14..=26) {
+                    return Err(SheetError::ControlCharacter { record: row });
+                }
                 let after = self.marks.after(*byte, self.delimiter);
                 self.marks = after.ok_or(SheetError::StrayQuote { record: row })?;
             }
@@ -169,7 +180,10 @@ impl<'a> Records<'a> {
             written += bytes;
             ended += count;
             match result {
-                ReadRecordResult::Record | ReadRecordResult::End => return Ok((written, ended)),
+                ReadRecordResult::Record | ReadRecordResult::End => {
+                    self.unended = has_closed.then_some((row, ended));
+                    return Ok((written, ended));
+                }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => return Err(SheetError::LongRow { row }),
                 ReadRecordResult::OutputEndsFull => {
@@ -193,6 +207,7 @@ impl<'a> Records<'a> {
         RawRow {
             row: self.record,
             cells,
+            is_hidden: false,
         }
     }
 }

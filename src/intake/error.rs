@@ -27,8 +27,10 @@ pub enum SheetError {
     WrongType(FileKind),
     /// An xlsx workbook that breaks off or does not hold together.
     Damaged,
-    /// A cell holds an error that the reader does not know (`#SPILL!`).
+    /// Cells hold errors that the reader does not know (`#SPILL!`), and it cannot be told which.
     ErrorCell,
+    /// Formulas without end that were never computed.
+    NotComputed,
     /// Unpacks to more than [`MAX_UNPACKED_BYTES`], to far more than it is long, or into too many parts.
     Bomb,
     /// Claims more strings, rows or columns than it can hold.
@@ -61,6 +63,11 @@ pub enum SheetError {
     },
     /// More than [`MAX_ROWS`] rows.
     TooManyRows,
+    /// A row further down than [`MAX_ROWS`] rows go.
+    FarRow {
+        /// The row, or record.
+        row: u32,
+    },
     /// A row with more columns than are read.
     TooManyColumns {
         /// The row, or record.
@@ -77,6 +84,16 @@ pub enum SheetError {
         record: u32,
         /// The encoding that the rest of the file is in.
         encoding: &'static str,
+    },
+    /// A record that ends with the file, before its last field.
+    BreaksOff {
+        /// The record.
+        record: u32,
+    },
+    /// A character that no text has, such as the one of code 0.
+    ControlCharacter {
+        /// The record.
+        record: u32,
     },
     /// A quotation mark that opens and does not close: a file that breaks off, or a stray mark.
     OpenQuote {
@@ -105,10 +122,9 @@ impl SheetError {
     )]
     pub fn message(&self, lang: Lang) -> String {
         let (zh, en) = match self {
-            Self::Unreadable(error) => (
-                format!("无法读取文件：{error}"),
-                format!("cannot read the file: {error}"),
-            ),
+            Self::Unreadable(error) => {
+                (unreadable(error), format!("cannot read the file: {error}"))
+            }
             Self::FileTooLarge => {
                 let limit = MAX_FILE_BYTES / MIB;
                 (
@@ -119,6 +135,33 @@ impl SheetError {
             Self::TooManyRows => (
                 format!("各工作表合计超过 {MAX_ROWS} 行，请拆分后导入"),
                 format!("more than {MAX_ROWS} rows in all worksheets together: split the file"),
+            ),
+            Self::FarRow { row } => (
+                format!(
+                    "第{row}行已超出上限（各工作表合计 {MAX_ROWS} 行）：误填的请清空该行，行数确实多的请拆分后导入"
+                ),
+                format!(
+                    "row {row} lies beyond the limit, more than {MAX_ROWS} rows in all worksheets together: clear it if it \
+                     is there by mistake, or split the file"
+                ),
+            ),
+            Self::BreaksOff { record } => (
+                format!(
+                    "第{record}条记录不完整：文件到此中断，列比表头少，行尾也没有换行。请重新取得文件；内容确实齐全的，在末尾补一个换行"
+                ),
+                format!(
+                    "record {record} is not whole: the file ends in it, with fewer fields than the header and without a line \
+                     end. Fetch the file again; if nothing is missing, end it with a line break"
+                ),
+            ),
+            Self::ControlCharacter { record } => (
+                format!(
+                    "第{record}条记录中有控制字符，文件可能已损坏：请用表格软件打开，核对该行后另存为 UTF-8 CSV"
+                ),
+                format!(
+                    "record {record} has a control character, and the file may be damaged: open it in a spreadsheet program, \
+                     look at that row, and save it as CSV UTF-8"
+                ),
             ),
             Self::WrongType(kind) => (
                 format!(
@@ -230,6 +273,10 @@ impl SheetError {
                 "表中有错误值单元格（如 #SPILL!）：请改为文本或清空后另存",
                 "a cell holds an error such as #SPILL!: replace it with text or clear it, and save",
             ),
+            Self::NotComputed => (
+                "表中的公式没有计算结果：请用 Excel 或 WPS 打开，保存一次后再导入",
+                "the formulas have no results: open the sheet in Excel or WPS and save it once",
+            ),
             Self::FalseClaim => (
                 "工作簿声称的内容多于实有内容，可能是恶意文件，已拒绝读取；请核实来源",
                 "the workbook claims more than it can hold, may be hostile, and was not read: ask where it came from",
@@ -255,9 +302,9 @@ impl SheetError {
                 "no visible worksheet, or nothing in it",
             ),
             Self::NoHeader => (
-                "前20行中没有表头：请用 lead template 的表头（线索编号、姓名、公民身份号码……）",
+                "前20行中没有表头：请用 lead template 的表头（线索编号、姓名、公民身份号码……）；CSV 各列须以半角逗号、分号或制表符分隔",
                 "no header in the first 20 rows: use the one from `lead template` (线索编号, 姓名, 公民身份号码, … or number, \
-                 name, resident_number, …)",
+                 name, resident_number, …); in a CSV file between commas, semicolons or tabs",
             ),
             _ => (
                 "工作簿已损坏或不完整：请重新取得文件，或用 Excel、WPS 打开后另存",
@@ -265,5 +312,21 @@ impl SheetError {
             ),
         };
         lang.pick(zh, en)
+    }
+}
+
+/// Why a file cannot be read, without the system's English where there are words for it.
+fn unreadable(error: &io::Error) -> String {
+    const KNOWN: [(io::ErrorKind, &str); 3] = [
+        (io::ErrorKind::NotFound, "没有这个文件，请核对路径和文件名"),
+        (
+            io::ErrorKind::PermissionDenied,
+            "没有读取权限，请换有权限的账户",
+        ),
+        (io::ErrorKind::IsADirectory, "这是目录，请写明其中的文件"),
+    ];
+    match KNOWN.iter().find(|(kind, _)| *kind == error.kind()) {
+        Some((_, why)) => format!("无法读取文件：{why}"),
+        None => format!("无法读取文件：{error}"),
     }
 }

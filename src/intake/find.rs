@@ -60,11 +60,19 @@ pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>
         // Sorting kept their order: the best of them stands first.
         (Some(upper), Some(lower)) if upper.named == lower.named => {
             let both = [upper.rows[0], lower.rows[0]];
-            // The same columns in two languages, one below the other.
-            let is_same = Header::<C>::new(&upper.texts)? == Header::<C>::new(&lower.texts)?;
-            if !is_same || both[0] + 1 != both[1] {
-                return Err(SheetError::TwoHeaders { rows: both });
+            let header = Header::<C>::new(&upper.texts)?;
+            let others = singles.take_while(|other| other.named == upper.named);
+            for other in std::iter::once(&lower).chain(&others.collect::<Vec<_>>()) {
+                if Header::<C>::new(&other.texts)? != header {
+                    let rows = [upper.rows[0], other.rows[0]];
+                    return Err(SheetError::TwoHeaders { rows });
+                }
             }
+            // As it stands on each printed page: the rows are passed over.
+            if both[0] + 1 != both[1] {
+                return found(Some(upper), rows);
+            }
+            // The same columns in two languages, one below the other.
             let lower = Candidate {
                 rows: both,
                 ..lower
@@ -152,8 +160,8 @@ mod tests {
         rows.iter()
             .zip(1..)
             .map(|(row, nth)| RawRow {
-                row: nth,
                 cells: cells(row),
+                ..RawRow::blank(nth)
             })
             .filter(|row| !row.cells.is_empty())
             .collect()
@@ -232,8 +240,11 @@ mod tests {
             2,
             "one header in two languages"
         );
-        let error = at(&[zh, &["1", "甲", "男"], zh]).unwrap_err();
-        assert!(error.contains("rows 1 and 3"), "{error}");
+        let again = at(&[zh, &["1", "甲", "男"], zh]).unwrap().unwrap();
+        assert_eq!(again.0, 1, "the header once more");
+        let other: &[&str] = &["姓名", "性别", "线索编号"];
+        let error = at(&[zh, &["1", "甲", "男"], zh, other]).unwrap_err();
+        assert!(error.contains("rows 1 and 4"), "{error}");
         let error = at(&[zh, &["姓名", "性别", "备注"]]).unwrap_err();
         assert!(error.contains("rows 1 and 2"), "{error}");
     }

@@ -1,13 +1,19 @@
 //! Which column of a sheet is which field of its rows: by Chinese header, by key or by a name in use, in any order.
 
 use super::{Note, SheetError, aliases::is_alias};
-use crate::domain::SheetColumn;
+use crate::domain::{SheetColumn, is_invisible};
 
 /// Headers of a column that only numbers the rows.
 const SERIAL: [&str; 5] = ["序号", "顺序号", "no", "no.", "#"];
 
+/// The longest text that is looked at as a header, in bytes: each cell of a sheet may be one.
+const MAX_HEADER_BYTES: usize = 512;
+
 /// The column that a header cell names.
 pub fn column<C: SheetColumn>(header: &str) -> Option<C> {
+    if header.len() > MAX_HEADER_BYTES {
+        return None;
+    }
     if let Some(column) = named(header) {
         return Some(column);
     }
@@ -22,28 +28,122 @@ pub fn column<C: SheetColumn>(header: &str) -> Option<C> {
 }
 
 fn named<C: SheetColumn>(header: &str) -> Option<C> {
-    let name = plain(header);
+    let header = Plain::of(header);
+    if header.says_value {
+        return None;
+    }
+    let column = known(&header.name)?;
+    let is_same = |note: &String| is_filler(note) || known::<C>(&bare(note)) == Some(column);
+    if header.notes.iter().all(is_same) {
+        return Some(column);
+    }
+    // 户籍地（代码） is 户籍地代码.
+    let together = header
+        .notes
+        .iter()
+        .fold(header.name, |all, note| all + &bare(note));
+    known(&together)
+}
+
+fn known<C: SheetColumn>(name: &str) -> Option<C> {
     let is = |column: &C| {
         let key = column.as_str();
         name == column.header_zh()
             || name.chars().eq(key.chars().filter(|c| *c != '_'))
-            || is_alias(column.header_zh(), &name)
+            || is_alias(column.header_zh(), name)
     };
     C::ALL.iter().copied().find(is)
 }
 
-/// A header without what people add to it: case, width, spaces, line breaks, a star for 'required', a note in brackets.
-fn plain(header: &str) -> String {
-    let name: String = header
-        .chars()
-        .map(narrow)
-        .filter(|c| {
-            !c.is_whitespace() && !matches!(c, '*' | '★' | '_' | '-' | '\u{feff}' | '\u{200b}')
-        })
-        .flat_map(char::to_lowercase)
-        .collect();
-    let end = name.find(['(', '[', '【', '〔', ':']).unwrap_or(name.len());
-    name.get(..end).unwrap_or_default().to_owned()
+/// A header taken apart, without case, width, space and what is not seen.
+struct Plain {
+    /// What stands outside brackets, without a number before it, a star for 'required', quotation marks, a colon at its end.
+    name: String,
+    /// What stands in brackets.
+    notes: Vec<String>,
+    /// True where something follows a colon: `姓名：` and a name is no header.
+    says_value: bool,
+}
+
+impl Plain {
+    fn of(header: &str) -> Self {
+        let (mut name, mut notes) = (String::new(), Vec::new());
+        let mut note: Option<String> = None;
+        let visible = header
+            .chars()
+            .filter(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(*c))
+            .map(narrow)
+            .flat_map(char::to_lowercase);
+        for c in visible {
+            match (c, &mut note) {
+                ('(' | '[' | '【' | '〔', None) => note = Some(String::new()),
+                (')' | ']' | '】' | '〕', open) => notes.extend(open.take()),
+                (c, Some(note)) => note.push(c),
+                (c, None) => name.push(c),
+            }
+        }
+        notes.extend(note);
+        let named = name.trim_end_matches(':');
+        let says_value = named.contains(':');
+        // 1.姓名, 2、性别
+        let unnumbered = named.trim_start_matches(|c: char| c.is_ascii_digit());
+        let named = match unnumbered.strip_prefix(['.', '、', ')']) {
+            Some(rest) if unnumbered.len() < named.len() => rest,
+            Some(_) | None => named,
+        };
+        Self {
+            name: bare(named),
+            notes,
+            says_value,
+        }
+    }
+}
+
+/// Without what stands between or around words and means nothing. Not without `"`: where that is left in a header, a CSV file
+/// has a space before its marks, and its values have them too.
+fn bare(text: &str) -> String {
+    const MARKS: [char; 11] = ['*', '★', '_', '-', '\'', '“', '”', '‘', '’', '「', '」'];
+    text.chars().filter(|c| !MARKS.contains(c)).collect()
+}
+
+/// True for a note that says how to fill the column, and not which: that it is required, how long its values are, which
+/// there are.
+fn is_filler(note: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "必填",
+        "选填",
+        "可填",
+        "必录",
+        "选录",
+        "可选",
+        "可空",
+        "非空",
+        "下拉",
+        "格式",
+        "文本",
+        "年月日",
+        "如",
+        "例",
+        "yyyy",
+        "required",
+        "optional",
+        "text",
+    ];
+    const VALUES: [&str; 5] = ["男", "女", "普通", "紧急", "特急"];
+    // 18位, 6、9或12位
+    let is_length = note.ends_with('位') && note.contains(|c: char| c.is_ascii_digit());
+    let is_value = |part: &str| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        VALUES.contains(&part)
+            || (part.len() - rest.len() <= 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    is_length
+        || WORDS
+            .iter()
+            .any(|word| note.starts_with(word) || note.ends_with(word))
+        || note
+            .split(['/', '、', ',', '或', '至', '-', '–', '~'])
+            .all(is_value)
 }
 
 /// The ASCII character of a full-width form.
@@ -98,13 +198,24 @@ impl<C: SheetColumn> Header<C> {
             .collect()
     }
 
+    /// True where most of what a record must have is not there: the rest of a header, a form for one person, or a row that
+    /// happens to hold two names of columns.
+    pub(super) fn is_in_part(&self) -> bool {
+        let required = C::ALL.iter().filter(|column| column.is_required()).count();
+        self.missing().len() * 2 > required
+    }
+
     /// A note on each column that has a name and is none of a record's. Rows are numbered on most sheets: that is no news.
+    /// None of a header that may be none, whose text may be about a person; that it is so has a note of its own.
     pub(super) fn unknown(&self, sheet: Option<&str>, texts: &[String]) -> Vec<Note> {
+        if self.is_in_part() {
+            return Vec::new();
+        }
         let others = texts
             .iter()
             .zip(0..)
             .filter(|(text, at)| !text.trim().is_empty() && self.at(*at).is_none())
-            .filter(|(text, _)| !SERIAL.contains(&plain(text).as_str()));
+            .filter(|(text, _)| !SERIAL.contains(&Plain::of(text).name.as_str()));
         others
             .map(|(text, at)| Note::UnknownColumn {
                 sheet: sheet.map(str::to_owned),
@@ -148,6 +259,20 @@ mod tests {
             ("ＩＤ Number", Column::ResidentNumber),
             ("车牌号码：", Column::Plate),
             ("Date collected", Column::CollectedOn),
+            ("（必填）姓名", Column::Name),
+            ("【必填】事实依据", Column::Facts),
+            ("处理限制\u{2060}", Column::Handling),
+            ("联系电话\u{200c}", Column::Phone),
+            ("公民身份号码\n(18位)", Column::ResidentNumber),
+            ("流入地代码（6、9或12位）", Column::DestinationCode),
+            ("性别（男/女）", Column::Sex),
+            ("信息可信度(1-6)", Column::InformationGrade),
+            ("采集时间（如2026-06-01", Column::CollectedOn),
+            ("户籍地（代码）", Column::RegisteredCode),
+            ("姓名（Name）", Column::Name),
+            ("10.涉嫌行为", Column::Conduct),
+            ("“姓名”", Column::Name),
+            ("手机", Column::Phone),
         ] {
             assert_eq!(column(header), Some(known), "{header}");
         }
@@ -160,6 +285,13 @@ mod tests {
             "姓名/性别",
             "姓名\n拼音",
             "编号",
+            "联系电话（办案民警）",
+            "姓名（同案人）",
+            "姓名：王癸甲",
+            "车牌号: 贵D54321",
+            "姓名(accomplice)",
+            "1姓名",
+            " \"姓名\"",
         ] {
             assert_eq!(column::<Column>(other), None, "{other}");
         }

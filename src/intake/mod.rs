@@ -5,12 +5,14 @@
 //! Between the two nothing of the rows is kept: memory is bounded whatever a file holds or claims.
 
 mod aliases;
+mod aside;
 mod cell;
 mod csv;
 mod error;
 mod find;
 mod guard;
 mod header;
+mod lost;
 mod note;
 mod page;
 mod raw;

@@ -35,6 +35,20 @@ pub enum Note {
         /// Letters of the first such column.
         letters: String,
     },
+    /// A header that names less than half of what a record must have.
+    PartHeader {
+        /// The worksheet's name; none in a CSV file.
+        sheet: Option<String>,
+        /// Where it ends.
+        row: u32,
+    },
+    /// Rows that the worksheet does not show, and that are read like all others.
+    HiddenRows {
+        /// The worksheet's name.
+        sheet: Option<String>,
+        /// How many.
+        rows: u32,
+    },
     /// Rows above the header that look like a table of their own.
     AboveHeader {
         /// The worksheet's name; none in a CSV file.
@@ -51,7 +65,10 @@ impl Note {
         match self {
             Self::NoHeader { sheet } | Self::Hidden { sheet } => is_side_page(sheet),
             Self::UnknownColumn { header, .. } => is_added(header),
-            Self::NoHeading { .. } | Self::AboveHeader { .. } => false,
+            Self::NoHeading { .. }
+            | Self::AboveHeader { .. }
+            | Self::PartHeader { .. }
+            | Self::HiddenRows { .. } => false,
         }
     }
 
@@ -87,10 +104,37 @@ impl Note {
             (Self::AboveHeader { sheet, rows }, lang) => {
                 let (at, [first, last]) = (place(sheet.as_deref(), lang), rows);
                 match lang {
+                    Lang::Zh if first == last => format!("{at}第{first}行在表头之上，未读取"),
+                    Lang::En if first == last => {
+                        format!("{at}row {first} stands above the header and was not read")
+                    }
                     Lang::Zh => format!("{at}第{first}至{last}行在表头之上，未读取"),
                     Lang::En => {
                         format!(
                             "{at}rows {first} to {last} stand above the header and were not read"
+                        )
+                    }
+                }
+            }
+            (Self::PartHeader { sheet, row }, lang) => {
+                let at = place(sheet.as_deref(), lang);
+                match lang {
+                    Lang::Zh => format!(
+                        "{at}第{row}行被当作表头，但其中的列名不到必填列的一半：可能是表头分成了三行以上、登记表，或缺少表头"
+                    ),
+                    Lang::En => format!(
+                        "{at}row {row} was taken for the header, though it names less than half of the required columns: the \
+                         header may have three rows or more, the sheet may be a form, or it may have no header"
+                    ),
+                }
+            }
+            (Self::HiddenRows { sheet, rows }, lang) => {
+                let at = place(sheet.as_deref(), lang);
+                match lang {
+                    Lang::Zh => format!("{at}其中 {rows} 行是隐藏的（如被筛选），也已读取"),
+                    Lang::En => {
+                        format!(
+                            "{at}hidden rows (filtered ones, say) are read like all others: {rows}"
                         )
                     }
                 }
@@ -103,20 +147,12 @@ impl Note {
                 },
                 lang,
             ) => {
-                let header = shown(header);
-                match (sheet, lang) {
-                    (None, Lang::Zh) => format!("{letters} 列“{header}”未读取：不是记录的内容"),
-                    (Some(sheet), Lang::Zh) => format!(
-                        "工作表“{}”的 {letters} 列“{header}”未读取：不是记录的内容",
-                        shown(sheet)
-                    ),
-                    (None, Lang::En) => {
-                        format!("column {letters} \"{header}\" was not read: no record has it")
+                let (at, header) = (place(sheet.as_deref(), lang), heading(header, lang));
+                match lang {
+                    Lang::Zh => format!("{at}{letters} 列{header}未读取：不是记录的内容"),
+                    Lang::En => {
+                        format!("{at}column {letters}{header} was not read: no record has it")
                     }
-                    (Some(sheet), Lang::En) => format!(
-                        "worksheet \"{}\", column {letters} \"{header}\" was not read: no record has it",
-                        shown(sheet)
-                    ),
                 }
             }
         }
@@ -129,6 +165,19 @@ fn place(sheet: Option<&str>, lang: Lang) -> String {
         (None, _) => String::new(),
         (Some(sheet), Lang::Zh) => format!("工作表“{}”的", shown(sheet)),
         (Some(sheet), Lang::En) => format!("worksheet \"{}\", ", shown(sheet)),
+    }
+}
+
+/// What a header says, in quotation marks, without what follows a colon: `住址：…` is how a form is filled in.
+fn heading(header: &str, lang: Lang) -> String {
+    let said = match header.split_once(['：', ':']) {
+        Some((label, value)) if !value.trim().is_empty() => format!("{label}：…"),
+        Some(_) | None => header.to_owned(),
+    };
+    let said = shown(&said);
+    match lang {
+        Lang::Zh => format!("“{said}”"),
+        Lang::En => format!(" \"{said}\""),
     }
 }
 

@@ -8,10 +8,11 @@ pub(super) const A4: u8 = 9;
 /// The most of one cell that the format takes, and of one note with what the writer adds to it, in UTF-16 units.
 pub(super) const MAX_TEXT: usize = 32_767;
 pub(super) const MAX_NOTE: usize = MAX_TEXT - 54;
-/// Height of one line in points.
+/// Height of one line in points, and of one with Chinese characters, whose fonts are higher.
 const LINE_HEIGHT: f64 = 15.0;
-/// The format's highest row, in lines.
-const MAX_LINES: u32 = 27;
+const WIDE_LINE_HEIGHT: f64 = 18.0;
+/// The format's highest row, in points.
+const MAX_HEIGHT: f64 = 409.0;
 
 const INK: Color = Color::RGB(0x001F_3864);
 const PALE: Color = Color::RGB(0x00D9_E2F3);
@@ -83,11 +84,15 @@ pub(super) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
 
 /// The height of a row whose cells are `(text, width of the column)`, in points. Not all programs fit heights on opening.
 pub(super) fn height<'a>(cells: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
-    let most = cells
-        .into_iter()
-        .map(|(text, width)| lines(text, width))
-        .max();
-    f64::from(most.unwrap_or(1).clamp(1, MAX_LINES)) * LINE_HEIGHT
+    let heights = cells.into_iter().map(|(text, width)| {
+        let line = if text.is_ascii() {
+            LINE_HEIGHT
+        } else {
+            WIDE_LINE_HEIGHT
+        };
+        f64::from(lines(text, width)) * line
+    });
+    heights.fold(LINE_HEIGHT, f64::max).min(MAX_HEIGHT)
 }
 
 /// How many lines a text takes in a column of a width.
@@ -130,17 +135,15 @@ mod tests {
 
     #[test]
     fn a_row_is_as_high_as_its_longest_cell() {
-        for (text, lines) in [
-            ("", 1.0),
-            ("甲乙", 1.0),
-            ("甲乙丙丁戊己", 2.0),
-            ("a\nb\nc", 3.0),
+        for (text, height_of) in [
+            ("", 15.0),
+            ("甲乙", 18.0),
+            ("甲乙丙丁戊己", 36.0),
+            ("a\nb\nc", 45.0),
+            (&"a\n".repeat(99), 409.0),
         ] {
-            let height = height([("x", 10.0), (text, 10.0)]);
-            assert!(
-                (height - lines * LINE_HEIGHT).abs() < 0.1,
-                "{text} {height}"
-            );
+            let got = height([("x", 10.0), (text, 10.0)]);
+            assert!((got - height_of).abs() < 0.1, "{text} {got}");
         }
     }
 }

@@ -9,6 +9,8 @@ pub(super) struct RawRow {
     /// From 1.
     pub(super) row: u32,
     pub(super) cells: Vec<(u32, Cell)>,
+    /// True where the worksheet does not show it.
+    pub(super) is_hidden: bool,
 }
 
 impl RawRow {
@@ -16,6 +18,7 @@ impl RawRow {
         Self {
             row,
             cells: Vec::new(),
+            is_hidden: false,
         }
     }
 
@@ -42,7 +45,17 @@ impl RawRow {
 
     /// True where something stands in a column that the sheet is read for.
     pub(super) fn is_filled<C: SheetColumn>(&self, header: &Header<C>) -> bool {
-        self.cells.iter().any(|(at, _)| header.at(*at).is_some())
+        let mut cells = self.cells.iter();
+        cells.any(|(at, cell)| *cell != Cell::Covered && header.at(*at).is_some())
+    }
+
+    /// So many columns it has, to the last that holds something.
+    pub(super) fn width(&self) -> usize {
+        let last = self
+            .cells
+            .last()
+            .and_then(|(at, _)| usize::try_from(*at).ok());
+        last.map_or(0, |at| at + 1)
     }
 
     /// The first column in which something stands without a heading above it.
@@ -51,7 +64,8 @@ impl RawRow {
             let heading = usize::try_from(at).ok().and_then(|at| headings.get(at));
             heading.is_some_and(|heading| !heading.trim().is_empty())
         };
-        let mut columns = self.cells.iter().map(|(at, _)| *at);
+        let filled = self.cells.iter().filter(|(_, cell)| *cell != Cell::Covered);
+        let mut columns = filled.map(|(at, _)| *at);
         columns.find(|at| !has_heading(*at))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The added columns stand first and are known to no reading; every other cell is text, as it was written.
 
-use super::{header::column, page};
+use super::{header::column, lost, page};
 use crate::domain::{FindingCode, Lang, SheetColumn};
 use rust_xlsxwriter::{Format, Note, Workbook, XlsxError};
 use std::{borrow::Cow, collections::BTreeSet, path::Path};
@@ -10,6 +10,12 @@ use std::{borrow::Cow, collections::BTreeSet, path::Path};
 /// Begins the headers of added columns, before a colon. Reading stops at it; and a mended sheet that is refused again gets
 /// new ones in their place.
 const ADDED: [&str; 2] = ["驿传", "yichuan"];
+/// Headers of columns for what had none: fields of a row that has shifted, which is refused until somebody has put them
+/// where they belong; and what was jotted down beside the table, which nobody reads.
+const SURPLUS: [&str; 2] = ["驿传：多出的内容", "yichuan: surplus"];
+const JOTTED: [&str; 2] = ["驿传：表外的内容", "yichuan: beside the table"];
+/// Stands between two cells that are written into one.
+const BETWEEN: &str = " | ";
 /// So many rows have notes at their bad cells; with more, spreadsheet programs become slow. All have the reasons.
 const NOTED_ROWS: u64 = 1_000;
 const WIDTHS: [f64; 4] = [14.0, 12.0, 44.0, 36.0];
@@ -37,8 +43,10 @@ pub struct RefusedRow<'a, C> {
     pub row: u32,
     /// The header of that worksheet, as written.
     pub header: &'a [String],
-    /// Its cells, as written, in the order of the header.
+    /// Its cells, as written, in the order of the header, and what stands beyond it.
     pub cells: &'a [String],
+    /// True where a row of its table is longer than the header.
+    pub is_exceeded: bool,
     /// Why.
     pub faults: Vec<Fault<C>>,
 }
@@ -73,9 +81,47 @@ struct Page<C> {
 /// A column of the page.
 #[derive(Clone, Copy)]
 struct Placed<C> {
-    /// Where it stands in the rows that come; none where they lack it.
-    from: Option<usize>,
+    from: From,
     column: Option<C>,
+}
+
+/// Where a column's cells stand in the rows that come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    At(usize),
+    /// In no column: the rows lack it.
+    Nowhere,
+    /// Beyond the header, or where an earlier sheet of refused rows has kept that.
+    Beyond {
+        kept: Option<usize>,
+        is_surplus: bool,
+        takes_rest: bool,
+    },
+}
+
+impl From {
+    /// The text of a cell, and its header's where the file has one.
+    fn text<'a>(self, cells: &'a [String], header: usize) -> Cow<'a, str> {
+        let at = |at: usize| cells.get(at).map_or("", String::as_str);
+        match self {
+            Self::At(from) => Cow::Borrowed(at(from)),
+            Self::Nowhere => Cow::Borrowed(""),
+            Self::Beyond {
+                kept, takes_rest, ..
+            } => {
+                let rest = cells
+                    .get(header..)
+                    .filter(|_| takes_rest)
+                    .unwrap_or_default();
+                let all = kept
+                    .map(at)
+                    .into_iter()
+                    .chain(rest.iter().map(String::as_str));
+                let all: Vec<_> = all.filter(|text| !text.trim().is_empty()).collect();
+                Cow::Owned(all.join(BETWEEN))
+            }
+        }
+    }
 }
 
 impl<C: SheetColumn> Refused<C> {
@@ -134,12 +180,14 @@ impl<C: SheetColumn> Refused<C> {
         let sheet = self.workbook.add_worksheet_with_constant_memory()?;
         sheet
             .set_name(name)?
-            .set_freeze_panes(1, 0)?
+            .set_freeze_panes(1, first_column())?
             .set_landscape()
             .set_paper_size(page::A4)
-            .set_print_fit_to_pages(1, 0)
+            // On one page nobody could read so many columns: each page repeats which row it is and why it came back.
+            .set_print_fit_to_pages(3, 0)
             .set_repeat_rows(0, 0)?
-            .set_row_height(0, 30)?;
+            .set_repeat_columns(0, first_column().saturating_sub(1))?
+            .set_row_height(0, 36)?;
         let added = added(lang);
         for ((text, width), at) in added.into_iter().zip(WIDTHS).zip(0_u16..) {
             sheet
@@ -148,10 +196,14 @@ impl<C: SheetColumn> Refused<C> {
         }
         for (placed, at) in columns.iter().zip(first_column()..) {
             let text = match placed.from {
-                Some(from) => refused.header.get(from).map_or("", String::as_str),
-                None => placed
+                From::At(from) => refused.header.get(from).map_or("", String::as_str),
+                From::Nowhere => placed
                     .column
                     .map_or("", |column| lang.pick(column.header_zh(), column.as_str())),
+                From::Beyond { is_surplus, .. } => {
+                    let [zh, en] = if is_surplus { SURPLUS } else { JOTTED };
+                    lang.pick(zh, en)
+                }
             };
             sheet
                 .set_column_width(at, CELL_WIDTH)?
@@ -200,8 +252,9 @@ impl<C: SheetColumn> Refused<C> {
         page.row += 1;
         let reasons = reasons(&refused.faults, lang);
         let mut todo = todo(&refused.faults, lang);
-        let mut texts = page.columns.iter().filter_map(|placed| placed.from);
-        if texts.any(|from| is_cut(refused.cells.get(from))) {
+        let text = |placed: &Placed<C>| placed.from.text(refused.cells, refused.header.len());
+        let mut texts = page.columns.iter().map(text);
+        if texts.any(|text| page::is_cut(&text, page::MAX_TEXT)) {
             todo.push('\n');
             todo.push_str(lang.pick(
                 "超过 32767 字的单元格在本表中已截短，以“…”结尾，全文见原表",
@@ -220,21 +273,31 @@ impl<C: SheetColumn> Refused<C> {
         }
         for (placed, at) in page.columns.iter().zip(first_column()..) {
             let faults = refused.faults.iter();
+            let text = text(placed);
+            let is_surplus = matches!(
+                placed.from,
+                From::Beyond {
+                    is_surplus: true,
+                    ..
+                }
+            );
             let found: Vec<_> = faults
-                .filter(|fault| fault.column.is_some() && fault.column == placed.column)
+                .filter(|fault| {
+                    let is_here = fault.column.is_some() && fault.column == placed.column;
+                    let has_shifted = fault.code == Some(FindingCode::SurplusFields);
+                    is_here || (is_surplus && has_shifted && !text.is_empty())
+                })
                 .collect();
-            let text = placed.from.and_then(|from| refused.cells.get(from));
-            let text = text.map_or("", String::as_str);
-            let lost = found
+            let text = found
                 .iter()
-                .any(|fault| fault.code == Some(FindingCode::NumericId));
-            let text = if lost { &lost_digits(text, lang) } else { text };
+                .find_map(|fault| marked(fault.code?, &text, lang))
+                .map_or(text, Cow::Owned);
             let format = if found.is_empty() {
                 &formats.cell
             } else {
                 &formats.bad
             };
-            sheet.write_string_with_format(row, at, cell(text), format)?;
+            sheet.write_string_with_format(row, at, cell(&text), format)?;
             if !found.is_empty() && *rows <= NOTED_ROWS {
                 let says: Vec<_> = found.iter().map(|fault| fault.message.as_str()).collect();
                 let says = says.join("\n");
@@ -256,10 +319,6 @@ impl<C> Page<C> {
 /// A text as a cell takes it: what one of another file holds may be longer.
 fn cell(text: &str) -> Cow<'_, str> {
     page::fitting(text, page::MAX_TEXT)
-}
-
-fn is_cut(text: Option<&String>) -> bool {
-    text.is_some_and(|text| page::is_cut(text, page::MAX_TEXT))
 }
 
 /// Where the columns of the file begin.
@@ -290,13 +349,18 @@ pub(super) fn is_added(header: &str) -> bool {
     ADDED.contains(&before) && !after.is_empty()
 }
 
-/// The columns of the file but those that were added to it, and those that it lacks.
+/// True for the header of the column that keeps what had none.
+pub(super) fn is_surplus(header: &str) -> bool {
+    SURPLUS.contains(&header)
+}
+
+/// The columns of the file but those that were added to it, those that it lacks, and what stood in none.
 fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
     let header = refused.header.iter().enumerate();
     let mut columns: Vec<_> = header
         .filter(|(_, text)| !is_added(text))
         .map(|(from, text)| Placed {
-            from: Some(from),
+            from: From::At(from),
             column: column::<C>(text),
         })
         .collect();
@@ -306,16 +370,34 @@ fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
         .filter(|fault| fault.code == Some(FindingCode::MissingColumn))
         .filter_map(|fault| fault.column);
     columns.extend(missing.map(|column| Placed {
-        from: None,
+        from: From::Nowhere,
         column: Some(column),
     }));
+    // What is longer than its header has shifted in a CSV file, and was jotted down in a worksheet.
+    let is_csv = refused.sheet.is_none();
+    for (is_surplus, named) in [(true, SURPLUS), (false, JOTTED)] {
+        let mut header = refused.header.iter();
+        let kept = header.position(|text| named.contains(&text.as_str()));
+        let takes_rest = refused.is_exceeded && is_surplus == is_csv;
+        columns.extend((kept.is_some() || takes_rest).then_some(Placed {
+            from: From::Beyond {
+                kept,
+                is_surplus,
+                takes_rest,
+            },
+            column: None,
+        }));
+    }
     columns
 }
 
-/// What a spreadsheet kept of a citizen number. As text it might pass for one: one wrong number in eleven does.
-fn lost_digits(kept: &str, lang: Lang) -> String {
-    let kept: String = kept.chars().take(15).collect();
-    format!("{kept}{}", lang.pick("…末位失真，请重填", "… lost digits"))
+/// What is written in place of a value that the cell no longer holds; of a citizen number, what is left of it. As text it
+/// might pass for one: one wrong number in eleven does.
+fn marked(code: FindingCode, kept: &str, lang: Lang) -> Option<String> {
+    let mark = lost::marker(code, lang)?;
+    let is_number = code == FindingCode::NumericId;
+    let kept = kept.chars().filter(|_| is_number).take(15);
+    Some(kept.chain(mark.chars()).collect())
 }
 
 fn reasons<C: SheetColumn>(faults: &[Fault<C>], lang: Lang) -> String {
@@ -360,6 +442,11 @@ const fn advice(code: Option<FindingCode>, lang: Lang) -> &'static str {
         Some(FindingCode::NoFactualBasis) => lang.pick(
             "补写针对此人的具体事实；没有事实的，删去此行，不得发送",
             "write down what is known of this person; without facts, delete the row: it must not be sent",
+        ),
+        Some(FindingCode::SurplusFields) => lang.pick(
+            "把“驿传：多出的内容”一列中的文字放回应在的列，再清空该格；各列有错位的一并改正，然后推送本表",
+            "put what stands under \"yichuan: surplus\" where it belongs and clear that cell; mend what has shifted, and push \
+             this file",
         ),
         Some(FindingCode::MissingColumn) => lang.pick(
             "本表已补上缺少的列，填好标红的单元格后，再推送本表",

@@ -2,9 +2,12 @@
 
 use super::{
     Note, Place, RawCells, RawRow, SheetError, Table,
+    aside::aside,
+    cell::Cell,
     csv::Records,
     guard,
     header::Header,
+    rejected::is_surplus,
     survey::{Plan, Source, Survey, survey},
 };
 use crate::domain::{Column, Finding, FindingCode, SheetColumn};
@@ -41,8 +44,8 @@ pub struct Row<C: SheetColumn = Column> {
 /// What is in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<C: SheetColumn = Column> {
-    /// Nothing in any column that the sheet is read for.
-    Blank,
+    /// Nothing in any column that the sheet is read for; or what is no record, such as a sum.
+    Skipped(FindingCode),
     /// Something.
     Filled {
         /// The text of each column.
@@ -138,15 +141,23 @@ struct Below<C> {
     table: Arc<Table>,
     header: Header<C>,
     missing: Vec<Finding<C>>,
+    /// True where citizen numbers of the table have been rounded.
+    is_rounded: bool,
+    /// Where a sheet of refused rows keeps what had no column.
+    surplus: Option<u32>,
 }
 
 impl<C: SheetColumn> Below<C> {
     fn new(plan: Plan<C>) -> Self {
+        let mut texts = plan.table.header().iter().zip(0..);
+        let surplus = texts.find(|(text, _)| is_surplus(text)).map(|(_, at)| at);
         let lacks = |column| Finding::new(column, FindingCode::MissingColumn);
         Self {
             table: plan.table,
             missing: plan.header.missing().into_iter().map(lacks).collect(),
             header: plan.header,
+            is_rounded: plan.is_rounded,
+            surplus,
         }
     }
 
@@ -158,12 +169,23 @@ impl<C: SheetColumn> Below<C> {
             row: raw.row,
             nth,
         };
+        if let Some(code) = aside(&raw, &self.header) {
+            return Row {
+                place,
+                content: Content::Skipped(code),
+                cells,
+            };
+        }
         let mut fields = Box::<C::Fields>::default();
         let mut findings = self.missing.clone();
         let mut is_blank = true;
         // In a worksheet it is a jotting beside the table, which a note tells of; in a CSV file the row has shifted.
-        let is_surplus = |at: u32| usize::try_from(at).is_ok_and(|at| at >= width);
-        if self.table.name().is_none() && raw.cells.iter().any(|(at, _)| is_surplus(*at)) {
+        let is_csv = self.table.name().is_none();
+        let is_surplus = |at: u32| {
+            let is_beyond = usize::try_from(at).is_ok_and(|at| at >= width);
+            (is_csv && is_beyond) || self.surplus == Some(at)
+        };
+        if raw.cells.iter().any(|(at, _)| is_surplus(*at)) {
             findings.push(Finding::on_row(FindingCode::SurplusFields));
         }
         for (at, cell) in raw.cells {
@@ -171,13 +193,13 @@ impl<C: SheetColumn> Below<C> {
             let Some(column) = self.header.at(at) else {
                 continue;
             };
-            is_blank = false;
-            let (text, found) = cell.into_text(column);
+            is_blank &= cell == Cell::Covered;
+            let (text, found) = cell.into_text(column, self.is_rounded);
             *column.text_mut(&mut fields) = text;
             findings.extend(found.map(|code| Finding::new(column, code)));
         }
         let content = if is_blank {
-            Content::Blank
+            Content::Skipped(FindingCode::BlankRow)
         } else {
             Content::Filled { fields, findings }
         };

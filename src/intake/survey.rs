@@ -3,6 +3,7 @@
 
 use super::{
     Note, RawRow, SheetError, Table,
+    aside::aside,
     csv::{DELIMITERS, Records},
     find::{self, Found, HEADER_WITHIN},
     guard::{Fit, MAX_ROWS},
@@ -25,6 +26,8 @@ pub(super) struct Plan<C> {
     pub(super) header: Header<C>,
     /// The last row that has anything in a column that is read, or the header's.
     pub(super) last: u32,
+    /// True where citizen numbers have lost their last digits.
+    pub(super) is_rounded: bool,
 }
 
 /// A file that can be read.
@@ -37,7 +40,7 @@ pub(super) struct Survey<C> {
 /// Reads a file once.
 pub(super) fn survey<C: SheetColumn>(file: Fit) -> Result<Survey<C>, SheetError> {
     match file {
-        Fit::Workbook(bytes) => workbook(Workbook::open(bytes)?),
+        Fit::Workbook(bytes, layouts) => workbook(Workbook::open(bytes, layouts)?),
         Fit::Text(bytes) => csv(Text::new(bytes)),
     }
 }
@@ -64,9 +67,8 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
             .rows(&sheet, &mut |row| reach.row(row))
             .and_then(|()| reach.end());
         let end = surveyed.map_err(|error| {
-            // These two are about the whole file.
-            let is_of_file = matches!(error, SheetError::TooManyRows | SheetError::TooMuchText);
-            if is_of_file || is_alone {
+            // This is about the whole file.
+            if is_alone || matches!(error, SheetError::TooMuchText) {
                 return error;
             }
             SheetError::InSheet {
@@ -80,16 +82,12 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
                 is_filled = true;
                 notes.push(Note::NoHeader { sheet });
             }
-            End::Plan {
-                found,
-                last,
-                unheaded,
-            } => {
+            End::Table(found, below) => {
                 is_filled = true;
-                rows_left = rows_left.saturating_sub(last);
+                rows_left = rows_left.saturating_sub(below.last);
                 let name = (!is_alone).then_some(sheet.as_str());
-                notes.extend(self::notes(name, &found, unheaded));
-                plans.push(plan(Some(sheet), found, last));
+                notes.extend(self::notes(name, &found, &below));
+                plans.push(plan(Some(sheet), found, &below));
             }
         }
     }
@@ -133,19 +131,21 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
             break;
         }
     }
-    let End::Plan {
-        found,
-        last,
-        unheaded,
-    } = reach.end()?
-    else {
+    let End::Table(found, mut below) = reach.end()? else {
         return Err(SheetError::NoHeader);
     };
+    if let Some((record, fields)) = records.unended()
+        && record == below.last_record
+        && fields < found.texts.len()
+    {
+        return Err(SheetError::BreaksOff { record });
+    }
     // Beyond the last column a row has shifted, which its finding says.
-    let unheaded =
-        unheaded.filter(|at| usize::try_from(*at).is_ok_and(|at| at < found.texts.len()));
-    let notes = notes(None, &found, unheaded);
-    let plans = vec![plan(None, found, last)];
+    below
+        .unheaded
+        .take_if(|at| usize::try_from(*at).is_ok_and(|at| at >= found.texts.len()));
+    let notes = notes(None, &found, &below);
+    let plans = vec![plan(None, found, &below)];
     Ok(Survey {
         source: Source::Csv { text, delimiter },
         plans,
@@ -168,32 +168,37 @@ fn first_rows(text: &Text, delimiter: u8) -> (Vec<RawRow>, Option<SheetError>) {
 }
 
 /// What of a table is not read.
-fn notes<C: SheetColumn>(
-    sheet: Option<&str>,
-    found: &Found<C>,
-    unheaded: Option<u32>,
-) -> Vec<Note> {
+fn notes<C: SheetColumn>(sheet: Option<&str>, found: &Found<C>, below: &Below) -> Vec<Note> {
     let mut notes = Vec::new();
+    notes.extend(found.header.is_in_part().then(|| Note::PartHeader {
+        sheet: sheet.map(str::to_owned),
+        row: found.row,
+    }));
     notes.extend(found.above.map(|rows| Note::AboveHeader {
         sheet: sheet.map(str::to_owned),
         rows,
     }));
     notes.extend(found.header.unknown(sheet, &found.texts));
-    notes.extend(unheaded.map(|at| Note::NoHeading {
+    notes.extend(below.unheaded.map(|at| Note::NoHeading {
         sheet: sheet.map(str::to_owned),
         letters: letters(at),
+    }));
+    notes.extend((below.hidden > 0).then(|| Note::HiddenRows {
+        sheet: sheet.map(str::to_owned),
+        rows: below.hidden,
     }));
     notes
 }
 
-fn plan<C>(name: Option<String>, found: Found<C>, last: u32) -> Plan<C> {
+fn plan<C>(name: Option<String>, found: Found<C>, below: &Below) -> Plan<C> {
     let Found {
         texts, header, row, ..
     } = found;
     Plan {
-        table: Arc::new(Table::new(name, row, texts)),
+        last: below.last.max(row),
+        table: Arc::new(Table::new(name, row, texts, below.width)),
         header,
-        last,
+        is_rounded: below.is_rounded,
     }
 }
 
@@ -201,13 +206,55 @@ fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
     one.into_iter().chain(other).min()
 }
 
-/// A table being surveyed: its first rows until the header is found among them, then only how far it reaches.
+/// What was seen below a header.
+#[derive(Default)]
+struct Below {
+    /// The last row that has anything in a column that is read; 0 where there is none.
+    last: u32,
+    /// The same, of those that are no footers.
+    last_record: u32,
+    /// The first column that has something below the header, and nothing in it.
+    unheaded: Option<u32>,
+    /// So many columns the longest row has.
+    width: usize,
+    /// So many rows with something to read are not shown.
+    hidden: u32,
+    is_rounded: bool,
+}
+
+impl Below {
+    /// A row below the header. Rows that are numbered in advance and never filled end above.
+    fn row<C: SheetColumn>(
+        &mut self,
+        row: &RawRow,
+        found: &Found<C>,
+        limit: u32,
+    ) -> Result<(), SheetError> {
+        self.unheaded = least(self.unheaded, row.unheaded(&found.texts));
+        self.width = self.width.max(row.width());
+        if !row.is_filled(&found.header) {
+            return Ok(());
+        }
+        if row.row > limit {
+            return Err(SheetError::FarRow { row: row.row });
+        }
+        self.last = row.row;
+        if aside(row, &found.header).is_none() {
+            self.last_record = row.row;
+            self.hidden += u32::from(row.is_hidden);
+        }
+        let is_number = |at: u32| found.header.at(at).is_some_and(C::is_citizen_number);
+        let mut cells = row.cells.iter();
+        self.is_rounded |= cells.any(|(at, cell)| is_number(*at) && cell.is_rounded_number());
+        Ok(())
+    }
+}
+
+/// A table being surveyed: its first rows until the header is found among them, then only what [`Below`] keeps.
 struct Reach<C> {
     first: Vec<RawRow>,
     found: Option<Found<C>>,
-    last: u32,
-    /// The first column that has something below the header, and nothing in it.
-    unheaded: Option<u32>,
+    below: Below,
     /// A table without a header in its first rows is looked at no further.
     is_over: bool,
     limit: u32,
@@ -217,37 +264,25 @@ struct Reach<C> {
 enum End<C> {
     Nothing,
     NoHeader,
-    Plan {
-        found: Found<C>,
-        last: u32,
-        unheaded: Option<u32>,
-    },
+    Table(Found<C>, Below),
 }
 
 impl<C: SheetColumn> Reach<C> {
-    const fn new(limit: u32) -> Self {
+    fn new(limit: u32) -> Self {
         Self {
             first: Vec::new(),
             found: None,
-            last: 0,
-            unheaded: None,
+            below: Below::default(),
             is_over: false,
             limit,
         }
     }
 
     fn row(&mut self, row: RawRow) -> Result<ControlFlow<()>, SheetError> {
-        if row.row > self.limit {
-            return Err(SheetError::TooManyRows);
-        }
         match &self.found {
             Some(found) => {
-                // Rows that are numbered in advance and never filled end above.
                 if row.row > found.row {
-                    if row.is_filled(&found.header) {
-                        self.last = row.row;
-                    }
-                    self.unheaded = least(self.unheaded, row.unheaded(&found.texts));
+                    self.below.row(&row, found, self.limit)?;
                 }
             }
             None => {
@@ -268,10 +303,9 @@ impl<C: SheetColumn> Reach<C> {
         self.found = find::header(&self.first)?;
         self.is_over = self.found.is_none();
         if let Some(found) = &self.found {
-            let below = self.first.iter().filter(|row| row.row > found.row);
-            let filled = below.clone().filter(|row| row.is_filled(&found.header));
-            self.last = filled.map(|row| row.row).max().unwrap_or(found.row);
-            self.unheaded = below.fold(None, |first, row| least(first, row.unheaded(&found.texts)));
+            for row in self.first.iter().filter(|row| row.row > found.row) {
+                self.below.row(row, found, self.limit)?;
+            }
         }
         Ok(())
     }
@@ -283,13 +317,8 @@ impl<C: SheetColumn> Reach<C> {
         if self.found.is_none() && !self.is_over {
             self.find()?;
         }
-        let (last, unheaded) = (self.last, self.unheaded);
         Ok(match self.found {
-            Some(found) => End::Plan {
-                found,
-                last,
-                unheaded,
-            },
+            Some(found) => End::Table(found, self.below),
             None => End::NoHeader,
         })
     }

@@ -9,14 +9,21 @@ pub struct Table {
     name: Option<String>,
     header_row: u32,
     header: Vec<String>,
+    width: usize,
 }
 
 impl Table {
-    pub(super) const fn new(name: Option<String>, header_row: u32, header: Vec<String>) -> Self {
+    pub(super) const fn new(
+        name: Option<String>,
+        header_row: u32,
+        header: Vec<String>,
+        width: usize,
+    ) -> Self {
         Self {
             name,
             header_row,
             header,
+            width,
         }
     }
 
@@ -39,6 +46,12 @@ impl Table {
     /// is here as one.
     pub fn header(&self) -> &[String] {
         &self.header
+    }
+
+    /// True where something stands further right than the header goes: in a CSV file rows have shifted, in a worksheet
+    /// somebody has jotted something down.
+    pub const fn is_exceeded(&self) -> bool {
+        self.width > self.header.len()
     }
 }
 

@@ -254,9 +254,12 @@ fn judge<R: Reads>(
         first: None,
         cells,
     };
-    let Content::Filled { fields, findings } = content else {
-        verdict.findings = vec![Finding::on_row(FindingCode::BlankRow)];
-        return verdict;
+    let (fields, findings) = match content {
+        Content::Filled { fields, findings } => (fields, findings),
+        Content::Skipped(code) => {
+            verdict.findings = vec![Finding::on_row(code)];
+            return verdict;
+        }
     };
     let mut parsed = match parse(*fields, findings, rules) {
         Ok(parsed) => parsed,

@@ -3,25 +3,39 @@
 use super::{
     RawRow, SheetError,
     cell::Cell,
-    guard::{MAX_COLUMNS, MAX_ROW_BYTES},
+    guard::{At, Layout, MAX_COLUMNS, MAX_ROW_BYTES},
 };
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
-use std::{io::Cursor, ops::ControlFlow};
+use std::{collections::HashMap, io::Cursor, ops::ControlFlow};
 
 /// The most text of all cells together, in bytes: one shared string may stand in every cell.
 const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
 
 /// A workbook that the guard has looked at.
-pub(super) struct Workbook(Xlsx<Cursor<Vec<u8>>>);
+pub(super) struct Workbook {
+    xlsx: Xlsx<Cursor<Vec<u8>>>,
+    /// By the worksheets' names.
+    layouts: HashMap<String, Layout>,
+}
 
 impl Workbook {
-    pub(super) fn open(bytes: Vec<u8>) -> Result<Self, SheetError> {
-        Xlsx::new(Cursor::new(bytes)).map(Self).map_err(damaged)
+    /// With what its worksheets have beside their values, in their order.
+    pub(super) fn open(bytes: Vec<u8>, layouts: Vec<Layout>) -> Result<Self, SheetError> {
+        let xlsx = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
+        let sheets = xlsx.sheets_metadata();
+        let layouts = if layouts.len() == sheets.len() {
+            let names = sheets.iter().map(|sheet| sheet.name.clone());
+            names.zip(layouts).collect()
+        } else {
+            // They were counted otherwise: which is which is anybody's guess.
+            HashMap::new()
+        };
+        Ok(Self { xlsx, layouts })
     }
 
     /// The names of its worksheets, and whether they are visible.
     pub(super) fn sheets(&self) -> Vec<(String, bool)> {
-        let all = self.0.sheets_metadata().iter();
+        let all = self.xlsx.sheets_metadata().iter();
         all.filter(|sheet| sheet.typ == SheetType::WorkSheet)
             .map(|sheet| (sheet.name.clone(), sheet.visible == SheetVisible::Visible))
             .collect()
@@ -33,22 +47,32 @@ impl Workbook {
         name: &str,
         each: &mut dyn FnMut(RawRow) -> Result<ControlFlow<()>, SheetError>,
     ) -> Result<(), SheetError> {
-        let is_1904 = self.0.has_1904_epoch();
-        let mut reader = self.0.worksheet_cells_reader(name).map_err(damaged)?;
-        let mut raw = RawRow {
-            row: 0,
-            cells: Vec::new(),
-        };
+        let Self { xlsx, layouts } = self;
+        let none = Layout::default();
+        let layout = layouts.get(name).unwrap_or(&none);
+        let is_1904 = xlsx.has_1904_epoch();
+        let mut reader = xlsx.worksheet_cells_reader(name).map_err(damaged)?;
+        let mut beside = Beside::new(layout);
+        let mut raw = RawRow::blank(0);
         let (mut text_bytes, mut row_bytes) = (0, 0);
         let mut last = None;
-        while let Some(found) = reader.next_cell().map_err(damaged)? {
-            let position = found.get_position();
+        loop {
+            let (position, cell) = match reader.next_cell() {
+                Ok(Some(found)) => (found.get_position(), Cell::new(found.get_value(), is_1904)),
+                Ok(None) => break,
+                // The reader goes on behind it, and the guard has noted where it stands.
+                Err(XlsxError::CellError(_)) => {
+                    let position = beside.unknown_error().ok_or(SheetError::ErrorCell)?;
+                    (position, Some(Cell::UNKNOWN_ERROR))
+                }
+                Err(error) => return Err(damaged(error)),
+            };
             // A sheet that says a cell twice says one thing to the officer's program and another to this one.
             if last >= Some(position) {
                 return Err(SheetError::Damaged);
             }
             last = Some(position);
-            let Some(cell) = Cell::new(found.get_value(), is_1904) else {
+            let Some(cell) = cell.or_else(|| beside.uncomputed(position)) else {
                 continue;
             };
             let (row, column) = (position.0.saturating_add(1), position.1);
@@ -56,14 +80,13 @@ impl Workbook {
                 return Err(SheetError::TooManyColumns { row });
             }
             if raw.row != row {
-                let next = RawRow {
-                    row,
-                    cells: Vec::new(),
-                };
-                let ready = std::mem::replace(&mut raw, next);
+                let mut ready = std::mem::replace(&mut raw, RawRow::blank(row));
                 row_bytes = 0;
-                if !ready.cells.is_empty() && each(ready)?.is_break() {
-                    return Ok(());
+                if !ready.cells.is_empty() {
+                    beside.add_to(&mut ready)?;
+                    if each(ready)?.is_break() {
+                        return Ok(());
+                    }
                 }
             }
             row_bytes += cell.text_bytes();
@@ -77,8 +100,79 @@ impl Workbook {
             raw.cells.push((column, cell));
         }
         if !raw.cells.is_empty() {
+            beside.add_to(&mut raw)?;
             // The last row: whether to go on is no question.
             return each(raw).map(drop);
+        }
+        Ok(())
+    }
+}
+
+/// A worksheet's layout, gone through as its rows come.
+struct Beside<'a> {
+    unknown_errors: &'a [At],
+    uncomputed: &'a [At],
+    hidden_rows: &'a [u32],
+    /// Ranges that are yet to begin, by their first row, the next one last.
+    merged: Vec<[At; 2]>,
+    /// Ranges whose first cell has a value and which reach this row.
+    covering: Vec<[At; 2]>,
+}
+
+impl<'a> Beside<'a> {
+    fn new(layout: &'a Layout) -> Self {
+        let mut merged = layout.merged.clone();
+        merged.sort_unstable_by(|one, other| other.cmp(one));
+        Self {
+            unknown_errors: &layout.unknown_errors,
+            uncomputed: &layout.uncomputed,
+            hidden_rows: &layout.hidden_rows,
+            merged,
+            covering: Vec::new(),
+        }
+    }
+
+    /// Where the next error stands that the reader does not know.
+    fn unknown_error(&mut self) -> Option<At> {
+        let (at, rest) = self.unknown_errors.split_first()?;
+        self.unknown_errors = rest;
+        Some(*at)
+    }
+
+    /// A formula without a value at this position. Positions rise.
+    fn uncomputed(&mut self, position: At) -> Option<Cell> {
+        let before = self.uncomputed.partition_point(|at| *at < position);
+        self.uncomputed = self.uncomputed.get(before..).unwrap_or_default();
+        (self.uncomputed.first() == Some(&position)).then_some(Cell::Uncomputed)
+    }
+
+    /// Adds to a row what its cells do not say: that it is hidden, and which cells have their value in another.
+    fn add_to(&mut self, raw: &mut RawRow) -> Result<(), SheetError> {
+        let row = raw.row.saturating_sub(1);
+        let before = self.hidden_rows.partition_point(|hidden| *hidden < row);
+        self.hidden_rows = self.hidden_rows.get(before..).unwrap_or_default();
+        raw.is_hidden = self.hidden_rows.first() == Some(&row);
+        while let Some(range) = self.merged.pop_if(|[from, _]| from.0 <= row) {
+            let [from, _] = range;
+            // What a merged range without a value covers is no loss.
+            if from.0 == row && raw.cells.iter().any(|(at, _)| *at == from.1) {
+                self.covering.push(range);
+            }
+        }
+        self.covering.retain(|[_, to]| to.0 >= row);
+        let mut covered = Vec::new();
+        for [from, to] in &self.covering {
+            let columns = (from.1..=to.1).take(MAX_COLUMNS);
+            covered.extend(columns.filter(|at| (row, *at) != *from));
+            // Ranges that lie over each other, of which no program makes any.
+            if covered.len() > 2 * MAX_COLUMNS {
+                return Err(SheetError::Damaged);
+            }
+        }
+        for at in covered {
+            if let Err(place) = raw.cells.binary_search_by_key(&at, |(at, _)| *at) {
+                raw.cells.insert(place, (at, Cell::Covered));
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod bounds;
 mod csv;
 mod files;
+mod mended;
 mod refused;
 mod sheets;
 mod template;
@@ -219,10 +220,15 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "missing_column",
             "surplus_fields",
             "blank_row",
+            "footer_row",
+            "repeated_header",
             "duplicate_in_file",
             "changed_content",
             "numeric_id",
             "not_as_typed",
+            "error_value",
+            "not_computed",
+            "merged_cell",
             "legacy_15_digit",
             "bad_check_digit",
             "bad_birth_date",
@@ -238,12 +244,14 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "missing_value",
             "ambiguous_date",
             "no_such_day",
+            "day_too_early",
             "too_long",
             "own_resident",
             "no_origin_partner",
             "future_catch",
             "bad_case_number",
             "unknown_lead",
+            "maybe_rounded",
             "normalised",
             "unknown_division",
         ]

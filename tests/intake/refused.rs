@@ -5,7 +5,7 @@ use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use yichuan::intake::{Fault, Note, Refused, RefusedRow};
 
 /// Checks a file, and writes its refused rows to another.
-fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf {
+pub(crate) fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf {
     let mut refused = Refused::new(lang, fixture.dir.path()).unwrap();
     for row in verdicts(path) {
         if row.verdict != Verdict::Reject {
@@ -18,6 +18,7 @@ fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf {
                 row: row.place.row,
                 header: row.place.table.header(),
                 cells: row.cells.as_slice(),
+                is_exceeded: row.place.table.is_exceeded(),
                 faults: errors
                     .map(|finding| Fault {
                         column: finding.column,
@@ -33,7 +34,7 @@ fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf {
     back
 }
 
-fn cells(path: &Path) -> Vec<Vec<String>> {
+pub(crate) fn cells(path: &Path) -> Vec<Vec<String>> {
     let mut workbook: Xlsx<_> = open_workbook(path).unwrap();
     let range = workbook.worksheet_range_at(0).unwrap().unwrap();
     let rows = range.rows();
@@ -150,6 +151,7 @@ fn worksheets_keep_their_names_and_columns_apart() {
                 row: 2,
                 header: &header.map(str::to_owned),
                 cells: &["".to_owned(), "甲".to_owned()],
+                is_exceeded: false,
                 faults: vec![fault()],
             })
             .unwrap();

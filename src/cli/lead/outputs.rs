@@ -10,7 +10,7 @@ use crate::{
         context::Context,
         exit::{Exit, Failure},
         lead_check::Added,
-        out_file::same_file,
+        out_file::{is_workbook, same_file},
     },
     domain::LeadRules,
     intake::RowVerdict,
@@ -45,6 +45,7 @@ impl Outputs {
     ) -> Result<Self, Failure> {
         let rejected = args.rejected.as_deref();
         for out in [rejected, receipt].into_iter().flatten() {
+            is_workbook(out)?;
             if same_file(out, pushed) {
                 return Err(one_file(out));
             }

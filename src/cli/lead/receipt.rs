@@ -140,6 +140,10 @@ impl ReceiptSheet {
     /// are not kept in memory.
     fn rest(&mut self, pushed: &Path, rules: &LeadRules<'_>) -> Result<(), Failure> {
         self.unchanged(pushed)?;
+        print::remark(self.lang.pick(
+            "发送中断，正在重读表格，以便在回执单中写明其余各行",
+            "the push broke off; the sheet is read again, so that the receipt names the rows that are left",
+        ));
         let sheet = Sheet::open(pushed).map_err(|error| sheet_failure(&error, pushed))?;
         for row in check(sheet, rules).skip(self.told) {
             if row.parsed.is_some() {

@@ -42,6 +42,7 @@ impl RejectedSheet {
             row: place.row,
             header: place.table.header(),
             cells: row.cells.as_slice(),
+            is_exceeded: place.table.is_exceeded(),
             faults: faults(row, added, self.lang),
         };
         self.refused

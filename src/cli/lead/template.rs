@@ -4,7 +4,7 @@ use crate::{
     cli::{
         context::Context,
         exit::{Exit, Failure},
-        out_file::OutFile,
+        out_file::{OutFile, is_workbook},
     },
     domain::Lang,
     intake,
@@ -28,6 +28,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let lang = context.lang();
+    is_workbook(&args.file)?;
     let file = OutFile::begin(&args.file, args.force)?;
     let mut workbook =
         intake::template(lang).map_err(|error| Failure::of(Exit::Internal, &error))?;

@@ -3,7 +3,7 @@
 use super::{CaughtColumn as Column, CaughtFields, reading::Reading};
 use crate::domain::{
     Finding, FindingCode, Jurisdiction, Locality, PartnerLookup, RecordId, ResidentNumber,
-    lead::competent,
+    lead::competent, reading::FIRST_DAY,
 };
 use jiff::civil::Date;
 use std::fmt;
@@ -54,7 +54,7 @@ pub struct ParsedNotice {
 
 impl CaughtNotice {
     /// Reads a notice that is to be sent: all that [`CaughtNotice::reread`] asks, and that a partner answers for the
-    /// registered residence, and that nothing in it is later than today.
+    /// registered residence, and that nothing in it is later than today nor a catch before 2000.
     ///
     /// # Errors
     /// All findings, warnings too, the most important first.
@@ -80,6 +80,9 @@ impl CaughtNotice {
         });
         if reading.caught_on().is_some_and(|day| day > rules.today) {
             reading.found(Column::CaughtOn, FindingCode::FutureCatch);
+        }
+        if reading.caught_on().is_some_and(|day| day < FIRST_DAY) {
+            reading.found(Column::CaughtOn, FindingCode::DayTooEarly);
         }
         if reading.born().is_some_and(|day| day > rules.today) {
             reading.found(Column::ResidentNumber, FindingCode::BadBirthDate);

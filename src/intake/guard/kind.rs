@@ -33,6 +33,8 @@ const PAGES: [&[u8]; 6] = [
 ];
 /// Text is looked at so far for what no text has.
 const SNIFF: usize = 64 * 1024;
+/// One in so many is no text any more.
+const MANY: usize = 64;
 
 /// A kind of file that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,9 +117,12 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
     if lower.starts_with(b"<?xml") {
         return Magic::Other(FileKind::Xml);
     }
-    // No text in any encoding that is read has these.
+    // No text in any encoding that is read has these. A stray one is told by its record, when that is read.
     let sniffed = text.get(..SNIFF).unwrap_or(text);
-    if sniffed.iter().any(|byte| matches!(byte, 0..=8 | 14..=26)) {
+    let strange = sniffed
+        .iter()
+        .filter(|byte| matches!(byte, 0..=8 | 14..=26));
+    if strange.count() * MANY > sniffed.len() {
         return Magic::Other(FileKind::Other);
     }
     Magic::Text

@@ -4,11 +4,13 @@
 //! believed that a file says of itself, and each kind that is not read is refused by its name.
 
 mod kind;
+mod layout;
 mod package;
 mod xml;
 
 use super::SheetError;
 pub use kind::FileKind;
+pub(super) use layout::{At, Layout};
 use std::{fs::File, io::Read, path::Path};
 
 /// The largest file that is read, in bytes.
@@ -24,8 +26,8 @@ pub(super) const MAX_COLUMNS: usize = 1_024;
 
 /// The bytes of a file that may be parsed: read once, so that what was looked at is what is parsed.
 pub(super) enum Fit {
-    /// An .xlsx workbook whose parts are what they claim to be.
-    Workbook(Vec<u8>),
+    /// An .xlsx workbook whose parts are what they claim to be, and what its worksheets have beside their values.
+    Workbook(Vec<u8>, Vec<Layout>),
     /// Text.
     Text(Vec<u8>),
 }
@@ -42,10 +44,16 @@ pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
     }
     match kind::of(&bytes) {
         kind::Magic::Zip => {
-            package::check(&bytes)?;
-            Ok(Fit::Workbook(bytes))
+            let layouts = package::check(&bytes)?;
+            Ok(Fit::Workbook(bytes, layouts))
         }
-        kind::Magic::Text => Ok(Fit::Text(bytes)),
+        kind::Magic::Text => {
+            // As old programs end a text.
+            if bytes.last() == Some(&0x1a) {
+                bytes.pop();
+            }
+            Ok(Fit::Text(bytes))
+        }
         kind::Magic::Nothing => Err(SheetError::Empty),
         kind::Magic::Xls => Err(SheetError::LegacyXls),
         kind::Magic::Encrypted => Err(SheetError::Encrypted),

@@ -3,7 +3,7 @@
 //! The reader believes what a workbook says of itself: 5.6 kB that claim four billion shared strings make it ask for 96 GB
 //! and abort (calamine#684), and cell references out of range overflow its arithmetic.
 
-use super::{FileKind, MAX_UNPACKED_BYTES, xml};
+use super::{FileKind, MAX_UNPACKED_BYTES, layout::Layout, xml};
 use crate::intake::SheetError;
 use memchr::memmem;
 use std::{
@@ -21,8 +21,9 @@ const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 /// The longest piece of markup or text between two events, which readers hold at once.
 const MAX_PIECE_BYTES: u64 = 1024 * 1024;
 
-/// Unpacks every part and holds its claims against what it is.
-pub(super) fn check(bytes: &[u8]) -> Result<(), SheetError> {
+/// Unpacks every part and holds its claims against what it is. Says what the worksheets have beside their values, in the
+/// order in which the workbook names them.
+pub(super) fn check(bytes: &[u8]) -> Result<Vec<Layout>, SheetError> {
     if claims_too_many_parts(bytes) {
         return Err(SheetError::Bomb);
     }
@@ -43,15 +44,18 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), SheetError> {
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(damaged)?;
         // The workbook reader finds its parts by these names and by relationships, which are held to them too.
-        let is_xml = part
-            .name()
-            .map_err(damaged)
-            .map(|name| xml::is_xml(&name))?;
+        let name = part.name().map_err(damaged)?.into_owned();
+        let is_xml = xml::is_xml(&name);
         let packed = part.compressed_size();
-        let ratio_limit = packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES);
+        // A white picture shrinks to nothing, and nobody unpacks it but this.
+        let ratio_limit = if is_xml {
+            packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES)
+        } else {
+            u64::MAX
+        };
         let mut counted = Counted::new(part, left.min(ratio_limit));
         let walked = if is_xml {
-            xml::walk(&mut counted, &mut totals)
+            xml::walk(&name, &mut counted, &mut totals)
         } else {
             Ok(())
         };
@@ -68,7 +72,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), SheetError> {
         drained.map_err(|_| SheetError::Damaged)?;
         left = left.saturating_sub(counted.count);
     }
-    Ok(())
+    Ok(totals.index.into_layouts())
 }
 
 /// Looks at what the ends of the archive claim, before the archive reader makes room for it.

@@ -1,6 +1,10 @@
 //! A walk over a part's markup as the workbook reader would take it, holding what it claims against what it is.
 
-use super::{MAX_ROWS, package::Counted};
+use super::{
+    MAX_ROWS,
+    layout::{At, Cells, Index},
+    package::Counted,
+};
 use crate::intake::SheetError;
 use quick_xml::{
     Reader,
@@ -33,9 +37,10 @@ const MAX_SHEETS: u32 = 255;
 /// The most attributes of an element that is looked at.
 const MAX_ATTRIBUTES: usize = 64;
 
-/// What was counted over all parts.
+/// What was counted over all parts, and what was noted of worksheets.
 #[derive(Default)]
 pub(super) struct Totals {
+    pub(super) index: Index,
     filled_rows: u32,
     strings: u64,
     sheets: u32,
@@ -57,7 +62,11 @@ pub(super) fn is_xml(name: &str) -> bool {
 }
 
 /// Walks a part. One that is no XML ends where the workbook reader's walk would.
-pub(super) fn walk<R: Read>(part: &mut Counted<R>, totals: &mut Totals) -> Result<(), SheetError> {
+pub(super) fn walk<R: Read>(
+    name: &str,
+    part: &mut Counted<R>,
+    totals: &mut Totals,
+) -> Result<(), SheetError> {
     let mut xml = Reader::from_reader(BufReader::new(part));
     // As the workbook reader has it, so that both see the same events.
     let config = xml.config_mut();
@@ -65,6 +74,8 @@ pub(super) fn walk<R: Read>(part: &mut Counted<R>, totals: &mut Totals) -> Resul
     config.check_comments = false;
     config.expand_empty_elements = true;
     let mut walk = Walk {
+        name,
+        cells: Cells::new(totals.index.room()),
         totals,
         depth: 0,
         claimed: 0,
@@ -90,6 +101,9 @@ pub(super) fn walk<R: Read>(part: &mut Counted<R>, totals: &mut Totals) -> Resul
 }
 
 struct Walk<'a> {
+    /// The part's.
+    name: &'a str,
+    cells: Cells,
     totals: &'a mut Totals,
     depth: u32,
     /// Shared strings that the part claims, and that it has.
@@ -108,18 +122,22 @@ impl Walk<'_> {
                 if self.depth > MAX_DEPTH {
                     return Err(SheetError::TooDeep);
                 }
-                self.start(element)
+                self.start(element)?;
+                self.cells.start(element)
             }
-            Event::End(_) => {
+            Event::End(element) => {
                 if self.cell_from.is_some_and(|(depth, _)| depth == self.depth) {
                     self.cell_from = None;
                 }
                 self.depth = self.depth.saturating_sub(1);
+                self.cells.end(element.local_name().as_ref())
+            }
+            Event::Text(text) => {
+                self.cells.text(text);
                 Ok(())
             }
             Event::DocType(_) => Err(SheetError::Doctype),
-            Event::Text(_)
-            | Event::CData(_)
+            Event::CData(_)
             | Event::Comment(_)
             | Event::Decl(_)
             | Event::PI(_)
@@ -164,9 +182,11 @@ impl Walk<'_> {
                 }
                 // Its name stands beside each of its rows; no program writes one of more than 31 characters.
                 self.keep(element, MAX_COPIED_ELEMENT)?;
+                self.totals.index.sheet(element)?;
             }
             "Relationship" => {
                 relationship(element)?;
+                self.totals.index.relationship(self.name, element)?;
                 self.keep(element, MAX_KEPT_ELEMENT)?;
             }
             "definedName" => self.keep(element, MAX_KEPT_ELEMENT)?,
@@ -220,6 +240,7 @@ impl Walk<'_> {
         if strings > MAX_STRINGS || (self.strings > 0 && length > MAX_STRINGS_BYTES) {
             return Err(SheetError::TooMuchText);
         }
+        self.totals.index.part(self.name, self.cells.into_layout());
         Ok(())
     }
 }
@@ -238,7 +259,10 @@ fn relationship(element: &BytesStart<'_>) -> Result<(), SheetError> {
 }
 
 /// The element's attribute of that name. Two of one name mean one thing to one reader and another to the next.
-fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SheetError> {
+pub(super) fn attribute(
+    element: &BytesStart<'_>,
+    name: &str,
+) -> Result<Option<String>, SheetError> {
     let mut found: Option<String> = None;
     for (nth, attribute) in element.attributes().with_checks(false).enumerate() {
         let attribute = attribute.map_err(|_| SheetError::Damaged)?;
@@ -270,7 +294,7 @@ fn reference(text: Option<&str>) -> Result<(), SheetError> {
 }
 
 /// Row and column of `B7`, or of `7` alone, both counted from 1; none where they lie outside a sheet.
-fn position(text: &str) -> Option<(u32, u32)> {
+pub(super) fn position(text: &str) -> Option<(u32, u32)> {
     let digits = text.find(|c: char| c.is_ascii_digit())?;
     let (letters, digits) = text.split_at_checked(digits)?;
     if letters.len() > 3 || digits.len() > 7 {
@@ -282,6 +306,12 @@ fn position(text: &str) -> Option<(u32, u32)> {
     })?;
     let row: u32 = digits.parse().ok()?;
     ((1..=MAX_ROW).contains(&row) && column <= MAX_COLUMN).then_some((row, column))
+}
+
+/// Row and column of `B7`, both counted from 0.
+pub(super) fn cell_position(text: &str) -> Option<At> {
+    let (row, column) = position(text)?;
+    Some((row.checked_sub(1)?, column.checked_sub(1)?))
 }
 
 #[cfg(test)]
@@ -311,6 +341,7 @@ mod tests {
 
     fn walked(xml: &str) -> Result<(), SheetError> {
         walk(
+            "xl/part.xml",
             &mut Counted::new(xml.as_bytes(), u64::MAX),
             &mut Totals::default(),
         )
@@ -356,6 +387,10 @@ mod tests {
         assert!(matches!(walked(&styles), Err(SheetError::Bomb)));
         let font = format!("<font><name val='{}'/></font>", "宋".repeat(3_000));
         assert!(matches!(walked(&font), Err(SheetError::Bomb)));
+        let merged = "<mergeCell ref='A1:B2'/>".repeat(1_000_001);
+        assert!(matches!(walked(&merged), Err(SheetError::Bomb)));
+        let formulas = "<c><f>A1</f><v/></c>".repeat(1_000_001);
+        assert!(matches!(walked(&formulas), Err(SheetError::NotComputed)));
         let many = "<si/>".repeat(2_000_001);
         assert!(matches!(walked(&many), Err(SheetError::TooMuchText)));
     }

@@ -170,9 +170,10 @@ fn validation(
     let rule = if let Some(list) = list_formula(column, placed) {
         rule.allow_list_formula(Formula::new(list))
     } else if column == Column::CollectedOn {
-        rule.allow_date_formula(DataValidationRule::LessThanOrEqualTo(Formula::new(
-            "=TODAY()",
-        )))
+        rule.allow_date_formula(DataValidationRule::Between(
+            Formula::new("=DATE(2000,1,1)"),
+            Formula::new("=TODAY()"),
+        ))
     } else if column == Column::ResidentNumber {
         rule.allow_custom(Formula::new(check_digit(&cell)))
     } else if matches!(column, Column::RegisteredCode | Column::DestinationCode) {
@@ -252,7 +253,9 @@ fn write_guide(sheet: &mut Worksheet, lang: Lang) -> Result<(), XlsxError> {
             &page::title(),
         )?;
     for (line, row) in preface(lang).into_iter().zip(1..) {
-        sheet.write_string(row, 0, line)?;
+        sheet
+            .set_row_height(row, page::height([(line, f64::MAX)]))?
+            .write_string(row, 0, line)?;
     }
     let heads = match lang {
         Lang::Zh => ["列", "必填", "含义", "可填内容", "示例", "常见错误"],
@@ -353,8 +356,8 @@ fn free(column: Column, lang: Lang) -> String {
         (Column::RegisteredCode | Column::DestinationCode, Lang::En) => {
             "a code of 6, 9 or 12 digits".to_owned()
         }
-        (Column::CollectedOn, Lang::Zh) => "不晚于今天的日期".to_owned(),
-        (Column::CollectedOn, Lang::En) => "a day, not after today".to_owned(),
+        (Column::CollectedOn, Lang::Zh) => "2000年以后、不晚于今天的日期".to_owned(),
+        (Column::CollectedOn, Lang::En) => "a day since 2000, not after today".to_owned(),
         (_, Lang::Zh) => format!("文字，至多{most}字"),
         (_, Lang::En) => format!("text, at most {most} characters"),
     }
