@@ -35,12 +35,16 @@ impl PartnersService {
     async fn summary(&self, entry: PartnerEntry) -> Result<pb::PartnerSummary, Status> {
         let partner = entry.partner;
         let code = partner.code;
-        let outbox = self
-            .log
-            .read(move |reader| Outbox::waiting(reader, code, OUTBOX_COUNT_LIMIT))
-            .await
-            .and_then(|count| count)
-            .map_err(|error| status::read(&error))?;
+        // Nothing goes to a draft.
+        let outbox = match entry.approved_by {
+            Some(_) => self
+                .log
+                .read(move |reader| Outbox::waiting(reader, code, OUTBOX_COUNT_LIMIT))
+                .await
+                .and_then(|count| count)
+                .map_err(|error| status::read(&error))?,
+            None => 0,
+        };
         let connected = self.courier.states().get(&code) == Some(&LinkState::Up);
         let verified_size = self.witness.tree(&partner).size;
         Ok(pb::PartnerSummary {

@@ -178,6 +178,7 @@ pub(super) fn partner(refused: &PartnerRefused) -> Option<RefusedFor> {
         PartnerRefused::SamePerson(_) => RefusedFor::SamePerson,
         PartnerRefused::Fingerprint(_) => RefusedFor::Fingerprint,
         PartnerRefused::Log(_) => RefusedFor::Closed,
+        PartnerRefused::Disk(_) => RefusedFor::DiskShort,
         PartnerRefused::Rows(_) => return None,
     })
 }
