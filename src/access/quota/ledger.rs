@@ -52,6 +52,8 @@ impl Account {
 struct Book {
     /// Of all its people together.
     crowd: Account,
+    /// Of its node, which no number of people crowds out.
+    node: Account,
     people: BTreeMap<Principal, Account>,
 }
 
@@ -247,6 +249,9 @@ impl Ledger {
         };
         self.uses = self.uses.wrapping_add(1);
         let book = self.books.entry(who.jurisdiction()).or_default();
+        if who.is_node() {
+            return (&mut book.node, &mut book.crowd);
+        }
         if book.people.len() >= limit && !book.people.contains_key(who) {
             let idle = book.people.iter().min_by_key(|(who, account)| {
                 // Somebody with a stream open is at work.
@@ -427,6 +432,23 @@ mod tests {
             searched += u32::from(found.is_ok());
         }
         assert!(searched < QUOTAS.searches_per_hour * CROWD, "{searched}");
+    }
+
+    #[test]
+    fn regression_a_partner_that_makes_officers_without_end_gets_no_new_day() {
+        let mut ledger = ledger();
+        let node = Principal::node("440000".parse().unwrap());
+        let mut passed = 0;
+        for round in 0..5 {
+            while ledger.spend(&node, Quota::Dispatches, 1, at(0)).is_ok() {
+                passed += 1;
+            }
+            for number in 0..=FOREIGN_ACCOUNTS {
+                let officer = officer("440000", round * 1_000 + number);
+                drop(ledger.spend(&officer, Quota::Calls, 1, at(0)));
+            }
+        }
+        assert_eq!(passed, QUOTAS.dispatches_per_day);
     }
 
     #[test]
