@@ -242,6 +242,7 @@ impl Node {
             config.limits.gate(),
             Arc::clone(&clock),
             log.clone(),
+            Arc::clone(&reserve),
             &directory,
         )
         .await?;
