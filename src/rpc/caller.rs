@@ -2,7 +2,7 @@
 
 use super::{
     convert,
-    meter::{Meter, Metered, Searching, StreamLease},
+    meter::{Looking, Meter, Metered, Searching, StreamLease},
     pb, status,
 };
 use crate::{
@@ -77,11 +77,23 @@ impl Door {
         Ok((permit, lease))
     }
 
-    /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much.
-    pub(super) fn page<A>(&self, permit: &Permit<A>, records: usize) -> Result<(), Status> {
+    /// A caller's place among its streams, before it says on what grounds it calls: those who keep us waiting for it have
+    /// their number too.
+    pub(super) fn stream(&self, extensions: &Extensions) -> Result<StreamLease, Status> {
+        self.metered(&Self::principal(extensions)?).stream()
+    }
+
+    /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much. Then
+    /// the caller waits until it is its turn to look.
+    pub(super) async fn look<A>(
+        &self,
+        permit: &Permit<A>,
+        records: usize,
+    ) -> Result<Looking, Status> {
         let more = records.saturating_sub(1) / RECORDS_PER_CALL;
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        self.meter.spend(permit.principal(), Quota::Calls, more)
+        self.meter.spend(permit.principal(), Quota::Calls, more)?;
+        self.metered(permit.principal()).look().await
     }
 
     /// Counts a search for a person, where the call is one, and waits until it is its turn.

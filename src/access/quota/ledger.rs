@@ -145,6 +145,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// Spends what something turned out to cost: some of a quota, or what there is of it. The next call pays for it.
+    pub fn charge(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (account, crowd) = self.accounts(who);
+        let charge = |account: &mut Account, limit| {
+            let rate = Rate::new(limit, quota.window_s());
+            let bucket = account.used.entry(quota).or_default();
+            bucket.charge(rate, amount, now);
+        };
+        charge(account, limit);
+        if foreign {
+            charge(crowd, limit.saturating_mul(CROWD));
+        }
+    }
+
     /// Spends some of a quota that is never refused, and says how long to wait before going on.
     pub fn pace(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) -> Duration {
         let rate = self.quotas.rate(quota);
@@ -236,7 +251,7 @@ impl Ledger {
     }
 
     /// True for people whose certificates another jurisdiction makes, as many as it likes.
-    fn is_crowd(&self, who: &Principal) -> bool {
+    pub fn is_crowd(&self, who: &Principal) -> bool {
         who.jurisdiction() != self.own && !who.is_node()
     }
 
