@@ -41,7 +41,7 @@ impl Door {
         Metered::new(Arc::clone(&self.meter), principal.clone())
     }
 
-    /// A permit for an act, on the grounds stated. A denied call has spent what a call spends.
+    /// A permit for an act, on the grounds stated. The call itself is paid for.
     pub(super) fn permit<A: Act>(
         &self,
         extensions: &Extensions,
@@ -49,7 +49,6 @@ impl Door {
         act: A,
     ) -> Result<Permit<A>, Status> {
         let principal = Self::principal(extensions)?;
-        self.meter.spend(&principal, Quota::Calls, 1)?;
         let grounds = convert::grounds(grounds).map_err(|defect| {
             refused("no_grounds");
             status::grounds(&defect)
@@ -114,7 +113,6 @@ impl Door {
         extensions: &Extensions,
     ) -> Result<(crate::domain::Jurisdiction, Metered, StreamLease), Status> {
         let principal = Self::principal(extensions)?;
-        self.meter.spend(&principal, Quota::Calls, 1)?;
         let partner = self
             .policy
             .load()

@@ -35,10 +35,11 @@ impl pb::caught_server::Caught for CaughtService {
         request: Request<Streaming<pb::PushCaughtRequest>>,
     ) -> Result<Response<Self::PushCaughtStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
+        let lease = self.door.stream(&extensions)?;
         let first = push::first::<Notices>(&mut requests).await?;
-        let (permit, lease) =
-            self.door
-                .permit_stream(&extensions, first.grounds.clone(), access::PushCaught)?;
+        let permit = self
+            .door
+            .permit(&extensions, first.grounds.clone(), access::PushCaught)?;
         let metered = self.door.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(

@@ -32,10 +32,11 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<Streaming<pb::PushLeadsRequest>>,
     ) -> Result<Response<Self::PushLeadsStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
+        let lease = self.door.stream(&extensions)?;
         let first = push::first::<Leads>(&mut requests).await?;
-        let (permit, lease) =
-            self.door
-                .permit_stream(&extensions, first.grounds.clone(), access::PushLeads)?;
+        let permit = self
+            .door
+            .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
         let metered = self.door.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(

@@ -1,7 +1,7 @@
 //! Quotas as calls meet them: spent before anything is done, slowed without holding anything that others wait for, and
 //! reported to the log.
 
-use super::status;
+use super::{reason::RefusedFor, status};
 use crate::{
     access::{Ledger, Principal, Quota, QuotaReport, Reach},
     desk::{LOOK_LIMIT, report_quota},
@@ -207,9 +207,9 @@ impl Metered {
             None => {
                 metrics::counter!("yichuan_quota_refusals_total", "quota" => "streams")
                     .increment(1);
-                Err(Status::resource_exhausted(
+                Err(RefusedFor::Streams.beside(Status::resource_exhausted(
                     "this caller has as many streams open as quotas.streams allows; end one first",
-                ))
+                )))
             }
         }
     }

@@ -90,6 +90,8 @@ reasons! {
     Closed = "closed",
     /// The node's disk has no room for new records.
     DiskShort = "disk_short",
+    /// The caller has as many streams open as it may.
+    Streams = "streams",
 }
 
 impl RefusedFor {
