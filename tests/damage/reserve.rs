@@ -162,8 +162,16 @@ async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
     let assign = pb::AssignRecordRequest {
         grounds: home.grounds(Purpose::Case),
         record_id: pushed[0].lead_id.clone(),
-        assignee: "officer-001".to_owned(),
+        assignee: "officer/001".to_owned(),
     };
+    // It is not this node's to answer, which is asked later.
+    let answer = pb::AnswerLeadRequest {
+        grounds: home.grounds(Purpose::Case),
+        lead_id: pushed[0].lead_id.clone(),
+        action: pb::Action::LeadSign.into(),
+        ..pb::AnswerLeadRequest::default()
+    };
+    let answered = home.desk().answer_lead(answer).await.map(|_| ());
     let mut desk = pb::desk_client::DeskClient::new(channel.clone());
     let assigned = desk.assign_record(assign).await.map(|_| ());
     let recall = pb::ActOnReferralRequest {
@@ -183,7 +191,7 @@ async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
         card: moved.card().as_str().as_bytes().to_vec().into(),
     };
     let proposed = partners.propose_partner(propose).await.map(|_| ());
-    for done in [assigned, recalled, proposed] {
+    for done in [answered, assigned, recalled, proposed] {
         let refused = done.unwrap_err();
         assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
     }
