@@ -345,20 +345,17 @@ mod tests {
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (go_on, goes_on) = channel();
         let (read, reads) = channel();
-        let reading = tokio::spawn({
-            let log = log.clone();
-            async move {
-                let looking = log.read(move |reader| {
-                    begun.send(()).unwrap();
-                    goes_on.recv().unwrap();
-                    read.send(reader.get(&[0x46])).unwrap();
-                });
-                drop(looking.await);
-            }
-        });
-        begins.await.unwrap();
-        reading.abort();
-        assert!(reading.await.unwrap_err().is_cancelled());
+        let mut reading = Box::pin(log.read(move |reader| {
+            begun.send(()).unwrap();
+            goes_on.recv().unwrap();
+            read.send(reader.get(&[0x46])).unwrap();
+        }));
+        tokio::select! {
+            biased;
+            _ = &mut reading => panic!("nobody told it to go on"),
+            begun = begins => begun.unwrap(),
+        }
+        drop(reading);
         assert_eq!(log.inner.reads.available_permits(), 0);
         go_on.send(()).unwrap();
         assert!(matches!(reads.recv().unwrap(), Err(ReadError::CutOff)));
