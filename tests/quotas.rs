@@ -13,6 +13,8 @@ mod heard;
 #[path = "common/leads.rs"]
 #[allow(dead_code, reason = "each test crate uses a part of it")]
 mod leads;
+#[path = "quotas/unpaid.rs"]
+mod unpaid;
 #[path = "adversary/world.rs"]
 mod world;
 

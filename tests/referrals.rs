@@ -532,3 +532,35 @@ async fn who_follows_misses_nothing_and_resumes() {
     drop((all, resumed));
     world.cluster.stop().await;
 }
+
+/// A partner's officer is shown what concerns theirs, also behind hundreds of changes that do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_who_follows_from_elsewhere_misses_nothing_behind_what_is_not_theirs() {
+    let world = World::start().await;
+    let mut county = world.client(COUNTY, COUNTY, "officer-001");
+    let open = |to: &str| pb::OpenReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        kind: pb::ReferralKind::Assistance.into(),
+        to: to.to_owned(),
+        referral: Some(referral()),
+        urgency: pb::Urgency::Urgent.into(),
+        handling: pb::Handling::H0.into(),
+    };
+    for _ in 0..300 {
+        county.open_referral(open(ZHEJIANG)).await.unwrap();
+    }
+    let theirs = county.open_referral(open(GUANGDONG)).await.unwrap();
+    let watch = pb::WatchReferralsRequest {
+        grounds: Some(grounds(GUANGDONG, Purpose::Case)),
+        after_index: Some(0),
+    };
+    let mut client = world.client(COUNTY, GUANGDONG, "officer-001");
+    let mut changes = client.watch_referrals(watch).await.unwrap().into_inner();
+    let change = tokio::time::timeout(Duration::from_secs(30), changes.message()).await;
+    let change = change.unwrap().unwrap().unwrap();
+    let theirs = theirs.into_inner();
+    assert_eq!(change.log_index, theirs.log_index);
+    assert_eq!(change.referral.unwrap().referral_id, theirs.referral_id);
+    drop(changes);
+    world.cluster.stop().await;
+}

@@ -569,6 +569,26 @@ async fn what_expires_while_it_is_connected_is_cut() {
 }
 
 #[tokio::test]
+async fn regression_what_one_partner_brings_costs_no_check_of_others() {
+    let world = world().await;
+    let officer = issue(&world.ca, "officer-001", Validity::days(NOW, 1));
+    let node = issue(&world.partner, "node", year());
+    let (mut officers, mut nodes) = (world.dial(&officer), world.dial(&node));
+    officers.check(ask()).await.unwrap();
+    nodes.check(ask()).await.unwrap();
+    // Had the officer's been looked at, it would be cut now, not with the next look at all of them.
+    world.clock.forward(2 * DAY);
+    let brings = |revoked: &[&Issued], number| {
+        let list = crl(&world.partner, number, revoked, year());
+        let swap = |trust: &TrustStore| trust.with_crl(guangdong(), list.der());
+        world.gate.update_trust(swap).unwrap()
+    };
+    assert_eq!(brings(&[], 7), 0);
+    assert_eq!(brings(&[&node], 8), 1);
+    assert_eq!(world.gate.recheck(), 1);
+}
+
+#[tokio::test]
 async fn without_a_fresh_list_only_a_partners_node_comes_in() {
     let mut world = world().await;
     let (officer, theirs) = (

@@ -144,6 +144,8 @@ impl Desk {
         if answer.note().chars().count() > NOTE_LIMIT {
             return Err(AnswerRefused::NoteTooLong);
         }
+        // A lead is assessed again and again.
+        self.vault.admit_reading().map_err(DeskError::from)?;
         let scope = permit.scope();
         let row = self
             .log

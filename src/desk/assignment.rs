@@ -12,7 +12,7 @@ use crate::{
     exchange::Rows,
     log::{Durable, Proposal, ProposeError, Txn, ViewError},
     record::{Cause, Consultation, Entry, Kind},
-    store::tables,
+    store::{DiskShort, tables},
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,12 @@ pub enum AssignRefused {
     NoUnit(UnitName),
 }
 
+impl From<DiskShort> for AssignRefused {
+    fn from(short: DiskShort) -> Self {
+        Self::Desk(short.into())
+    }
+}
+
 impl From<RowsError> for AssignRefused {
     fn from(error: RowsError) -> Self {
         Self::Desk(error.into())
@@ -96,6 +102,7 @@ impl Desk {
         record: RecordId,
         assignee: Option<Assignee>,
     ) -> Result<u64, AssignRefused> {
+        self.vault.admit()?;
         let scope = permit.scope();
         let cause = Cause {
             principal: permit.principal().clone(),

@@ -50,6 +50,16 @@ impl fmt::Debug for CaughtQuery {
     }
 }
 
+impl CaughtQuery {
+    /// Whom it is about. Number and name together are one guess: each other name under a number is another.
+    pub fn person(&self) -> Option<String> {
+        let number = self.resident_number.as_ref().map(ResidentNumber::as_str);
+        let name = self.name.as_deref();
+        let asked = || [number.unwrap_or_default(), name.unwrap_or_default()].join("\0");
+        (number.is_some() || name.is_some()).then(asked)
+    }
+}
+
 /// One page.
 #[derive(Clone, Debug, Default)]
 pub struct CaughtPage {
@@ -57,6 +67,8 @@ pub struct CaughtPage {
     pub notices: Vec<(RecordId, CaughtRow)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
+    /// Rows looked at to find them.
+    pub looked: usize,
 }
 
 impl Desk {
@@ -70,11 +82,9 @@ impl Desk {
         query: CaughtQuery,
     ) -> Result<Durable<(CaughtPage, u64)>, DeskError> {
         let (scope, vault) = (permit.scope(), Arc::clone(&self.vault));
-        let about_somebody = query.resident_number.is_some() || query.name.is_some();
-        let how = if about_somebody {
-            Consultation::Number
-        } else {
-            Consultation::List
+        let how = match query.person() {
+            Some(_) => Consultation::Number,
+            None => Consultation::List,
         };
         let page = self
             .log
@@ -102,7 +112,7 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
-    let (notices, next_after) = collect(
+    let page = collect(
         reader,
         &sources(vault, query),
         from..end,
@@ -116,8 +126,9 @@ fn page(
         },
     )?;
     Ok(CaughtPage {
-        notices,
-        next_after,
+        notices: page.found,
+        next_after: page.next_after,
+        looked: page.looked,
     })
 }
 

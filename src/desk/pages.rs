@@ -17,13 +17,19 @@ use std::{collections::BTreeMap, ops::Range};
 pub const PAGE_LIMIT: usize = CONSULTED_LIMIT;
 
 /// A call looks at no more rows than this; a page that finds less goes on where it stopped.
-const LOOK_LIMIT: usize = 20_000;
+pub const LOOK_LIMIT: usize = 5_000;
 
 /// Rows read at once.
 const CHUNK: usize = 256;
 
-/// A page's records, and where the next page starts.
-type Collected<T> = (Vec<(RecordId, T)>, Option<u64>);
+/// A page's records.
+pub(super) struct Collected<T> {
+    pub(super) found: Vec<(RecordId, T)>,
+    /// Where the next page starts.
+    pub(super) next_after: Option<u64>,
+    /// Rows looked at to find them.
+    pub(super) looked: usize,
+}
 
 /// Where candidates are found: ranges of keys that end in the log index.
 pub(super) type Source = Box<dyn Fn(u64) -> Vec<u8>>;
@@ -49,16 +55,30 @@ pub(super) fn collect<T>(
             if let Some(row) = keep(reader, record)? {
                 found.push((record, row));
                 if found.len() == limit {
-                    return Ok((found, Some(index)));
+                    return Ok(Collected {
+                        found,
+                        next_after: Some(index),
+                        looked,
+                    });
                 }
             }
         }
         match covered {
             Some(covered) => from = from.max(covered.saturating_add(1)),
-            None => return Ok((found, None)),
+            None => {
+                return Ok(Collected {
+                    found,
+                    next_after: None,
+                    looked,
+                });
+            }
         }
     }
-    Ok((found, from.checked_sub(1)))
+    Ok(Collected {
+        found,
+        next_after: from.checked_sub(1),
+        looked,
+    })
 }
 
 /// Candidates from `from` on in index order, and up to which index they are complete; nothing where they are the last.

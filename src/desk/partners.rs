@@ -4,17 +4,26 @@ use super::rows::{RowDamaged, RowsError};
 use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
     domain::{EntryId, Jurisdiction},
-    exchange::{Directory, Partner, Partners, RowError, Rows},
+    exchange::{Directory, Partner, Partners, RowError, Rows, Vault},
     log::{Log, Proposal, ProposeError, Reader, Txn, TxnError, ViewError},
     record::{Cause, Entry, Kind},
     seal,
-    store::tables,
+    store::{DiskShort, tables},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A card is at most so many bytes here, so that its entry and its row stay small.
 pub const CARD_LIMIT: usize = 4 * 1024;
+
+/// Drafts of one person that wait. Whoever drafts more loses their own oldest, and no other's.
+const DRAFTS_PER_PERSON: usize = 256;
+
+/// Drafts that wait. Beyond it the oldest gives way, whoever made it.
+const DRAFTS: usize = 1024;
+
+/// Rows read at once.
+const CHUNK: usize = 256;
 
 /// Reads node cards: `tls/` knows certificates.
 pub trait CardReader: Send + Sync + fmt::Debug {
@@ -37,6 +46,9 @@ struct Row {
     card: String,
     proposed_by: String,
     approved_by: Option<String>,
+    /// Of a draft, which entry made it: the oldest gives way. Nothing for a draft from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
 }
 
 /// A partner or a draft.
@@ -79,6 +91,9 @@ pub enum PartnerRefused {
          in person, and do not approve what does not match"
     )]
     Fingerprint(Jurisdiction),
+    /// There is no room on the disk.
+    #[error(transparent)]
+    Disk(#[from] DiskShort),
     /// The view failed to read or write.
     #[error("rows cannot be read: {0}")]
     Rows(#[from] RowsError),
@@ -114,7 +129,12 @@ impl PartnerView {
 
 impl PartnerView {
     /// An entry that may be about a partner.
-    pub(super) fn take(&self, txn: &mut Txn<'_>, entry: &Entry) -> Result<(), ViewError> {
+    pub(super) fn take(
+        &self,
+        txn: &mut Txn<'_>,
+        index: u64,
+        entry: &Entry,
+    ) -> Result<(), ViewError> {
         let who = entry.cause.principal.to_string();
         if let Kind::PartnerProposed { card } = &entry.kind {
             let partner = self.cards.read(card).map_err(ViewError::entry)?;
@@ -123,8 +143,10 @@ impl PartnerView {
                 card,
                 proposed_by: who,
                 approved_by: None,
+                index: Some(index),
             };
-            put(txn, partner.code, true, &row).map_err(ViewError::entry)
+            put(txn, partner.code, true, &row).map_err(ViewError::entry)?;
+            give_way(txn, &row.proposed_by).map_err(ViewError::entry)
         } else if let Kind::PartnerApproved {
             jurisdiction,
             card_sha256,
@@ -136,6 +158,7 @@ impl PartnerView {
                 return Ok(());
             };
             row.approved_by = Some(who);
+            row.index = None;
             put(txn, jurisdiction, false, &row).map_err(ViewError::entry)?;
             Ok(txn.delete(tables::partner(jurisdiction, true))?)
         } else {
@@ -160,12 +183,63 @@ fn get(rows: &mut dyn Rows, code: Jurisdiction, proposed: bool) -> Result<Option
         .transpose()?)
 }
 
+/// Drafts beyond what one person and all together may have give way, the oldest first: nobody fills the list with cards
+/// that they made themselves.
+fn give_way(txn: &mut Txn<'_>, person: &str) -> Result<(), RowsError> {
+    let (mut own, mut all) = (BTreeMap::new(), BTreeMap::new());
+    each_row(txn, |key, row| {
+        if !is_approved(&key) {
+            if row.proposed_by == person {
+                own.insert((row.index, key.clone()), ());
+            }
+            all.insert((row.index, key), ());
+        }
+        Ok::<_, RowsError>(())
+    })?;
+    let too_many = |of: &BTreeMap<_, _>, most: usize| of.len().saturating_sub(most);
+    let (mine, anybodys) = (too_many(&own, DRAFTS_PER_PERSON), too_many(&all, DRAFTS));
+    let mine = own.into_keys().take(mine);
+    let anybodys = all.into_keys().take(anybodys);
+    for (_, key) in mine.chain(anybodys) {
+        txn.delete(key)?;
+    }
+    Ok(())
+}
+
+/// Shows all partners and drafts, however many there are.
+fn each_row<E: From<RowsError>>(
+    rows: &mut dyn Rows,
+    mut show: impl FnMut(Vec<u8>, Row) -> Result<(), E>,
+) -> Result<(), E> {
+    let (from, to) = tables::PARTNERS;
+    let mut from = from.to_vec();
+    loop {
+        let chunk = rows.rows(&from, &to, CHUNK).map_err(RowsError::from)?;
+        let is_last = chunk.len() < CHUNK;
+        for (key, value) in chunk {
+            let row = serde_json::from_slice(&value).map_err(|_| RowDamaged);
+            from.clone_from(&key);
+            show(key, row.map_err(RowsError::from)?)?;
+        }
+        if is_last {
+            return Ok(());
+        }
+        // The first key behind the last one.
+        from.push(0);
+    }
+}
+
+fn is_approved(key: &[u8]) -> bool {
+    key.last() == Some(&0)
+}
+
 /// What admins and supervisors do with partners.
 #[derive(Clone)]
 pub struct PartnerDesk {
     log: Log,
     own: Jurisdiction,
     cards: Arc<dyn CardReader>,
+    vault: Arc<Vault>,
 }
 
 impl fmt::Debug for PartnerDesk {
@@ -178,14 +252,20 @@ impl fmt::Debug for PartnerDesk {
 
 impl PartnerDesk {
     /// The desk of a node.
-    pub fn new(log: Log, own: Jurisdiction, cards: Arc<dyn CardReader>) -> Self {
-        Self { log, own, cards }
+    pub fn new(log: Log, own: Jurisdiction, cards: Arc<dyn CardReader>, vault: Arc<Vault>) -> Self {
+        Self {
+            log,
+            own,
+            cards,
+            vault,
+        }
     }
 
-    /// Drafts a partner. It counts for nothing until it is approved.
+    /// Drafts a partner. It counts for nothing until it is approved. A card that waits already as this person's draft is
+    /// not written again.
     ///
     /// # Errors
-    /// The card is wrong, or approved already; or the log takes no writes.
+    /// The card is wrong, or approved already; there is no room, or the log takes no writes.
     pub async fn propose(
         &self,
         permit: &Permit<ProposePartner>,
@@ -198,12 +278,18 @@ impl PartnerDesk {
         if partner.code == self.own {
             return Err(PartnerRefused::Own);
         }
+        self.vault.admit()?;
         let (code, card_sha256) = (partner.code, seal::sha256(&card));
         let cause = cause(permit.principal(), permit.grounds());
         let proposed_by = permit.principal().to_string();
+        let who = proposed_by.clone();
         self.commit(move |txn| {
             if get(txn, code, false)?.is_some_and(|row| digest(&row) == card_sha256) {
                 return Err(PartnerRefused::Known(code));
+            }
+            let waits = |row: Row| row.proposed_by == who && digest(&row) == card_sha256;
+            if get(txn, code, true)?.is_some_and(waits) {
+                return Ok(());
             }
             append(txn, cause, Kind::PartnerProposed { card })
         })
@@ -270,31 +356,34 @@ impl PartnerDesk {
         &self,
         _permit: &Permit<ListPartners>,
     ) -> Result<Vec<PartnerEntry>, PartnerRefused> {
-        let cards = Arc::clone(&self.cards);
-        self.log
-            .read(move |reader| all(reader, cards.as_ref()))
-            .await
-            .map_err(|error| PartnerRefused::Log(error.to_string()))?
+        self.entries(|_| true).await
     }
 
-    /// Reads the approved partners into the directory: at start, and after each approval.
+    /// Reads the approved partners into the directory: at start, and after each approval. However many drafts there are,
+    /// none of them is looked into, and no partner is left out.
     ///
     /// # Errors
     /// The log failed to read.
     pub async fn refresh(&self, directory: &Directory) -> Result<(), PartnerRefused> {
-        let cards = Arc::clone(&self.cards);
-        let entries = self
-            .log
-            .read(move |reader| all(reader, cards.as_ref()))
-            .await
-            .map_err(|error| PartnerRefused::Log(error.to_string()))??;
-        let partners: Partners = entries
+        let partners: Partners = self
+            .entries(is_approved)
+            .await?
             .into_iter()
-            .filter(|entry| entry.approved_by.is_some())
             .map(|entry| (entry.partner.code, Arc::new(entry.partner)))
-            .collect::<BTreeMap<_, _>>();
+            .collect();
         directory.replace(partners);
         Ok(())
+    }
+
+    async fn entries(
+        &self,
+        of: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Vec<PartnerEntry>, PartnerRefused> {
+        let cards = Arc::clone(&self.cards);
+        self.log
+            .read(move |reader| all(reader, cards.as_ref(), of))
+            .await
+            .map_err(|error| PartnerRefused::Log(error.to_string()))?
     }
 
     async fn commit<T: Send + 'static>(
@@ -327,22 +416,27 @@ fn append(txn: &mut Txn<'_>, cause: Cause, kind: Kind) -> Result<(), PartnerRefu
     Ok(())
 }
 
-/// A node has at most so many partners: every county, prefecture and province there is, twice.
-const PARTNER_LIMIT: usize = 8_000;
-
-fn all(mut reader: &Reader, cards: &dyn CardReader) -> Result<Vec<PartnerEntry>, PartnerRefused> {
-    let (from, to) = tables::PARTNERS;
+fn all(
+    mut reader: &Reader,
+    cards: &dyn CardReader,
+    of: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<PartnerEntry>, PartnerRefused> {
     let mut entries = Vec::new();
-    for (_, value) in reader.rows(&from, &to, PARTNER_LIMIT)? {
-        let row: Row = serde_json::from_slice(&value).map_err(|_| RowDamaged)?;
-        entries.push(PartnerEntry {
-            partner: cards
-                .read(row.card.as_bytes())
-                .map_err(PartnerRefused::Card)?,
-            card_sha256: digest(&row),
-            proposed_by: row.proposed_by,
-            approved_by: row.approved_by,
-        });
-    }
+    each_row(&mut reader, |key, row| {
+        if of(&key) {
+            let partner = cards.read(row.card.as_bytes());
+            entries.push(PartnerEntry {
+                partner: partner.map_err(PartnerRefused::Card)?,
+                card_sha256: digest(&row),
+                proposed_by: row.proposed_by,
+                approved_by: row.approved_by,
+            });
+        }
+        Ok::<_, PartnerRefused>(())
+    })?;
     Ok(entries)
 }
+
+#[cfg(test)]
+#[path = "partners_tests.rs"]
+mod tests;

@@ -49,6 +49,8 @@ pub struct Page {
     pub leads: Vec<(RecordId, Listed<LeadRow>)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
+    /// Rows looked at to find them.
+    pub looked: usize,
 }
 
 impl Desk {
@@ -92,7 +94,7 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
-    let (leads, next_after) = collect(
+    let page = collect(
         reader,
         &sources(vault, query),
         from..end,
@@ -104,7 +106,11 @@ fn page(
                 .transpose()
         },
     )?;
-    Ok(Page { leads, next_after })
+    Ok(Page {
+        leads: page.found,
+        next_after: page.next_after,
+        looked: page.looked,
+    })
 }
 
 fn sources(vault: &Vault, query: &LeadQuery) -> Vec<Source> {

@@ -55,6 +55,17 @@ impl std::fmt::Debug for ReferralQuery {
     }
 }
 
+impl ReferralQuery {
+    /// Whom it is about, with all else that is asked of them: each other value is another guess. Nothing where it is about
+    /// no person.
+    pub fn person(&self) -> Option<String> {
+        let is_person = |(kind, _): &(&str, String)| matches!(*kind, "number" | "name");
+        let about = self.about.iter().map(|(kind, value)| [*kind, value]);
+        let asked = || about.flatten().collect::<Vec<_>>().join("\0");
+        self.about.iter().any(is_person).then(asked)
+    }
+}
+
 /// One page.
 #[derive(Clone, Debug, Default)]
 pub struct ReferralPage {
@@ -62,6 +73,8 @@ pub struct ReferralPage {
     pub referrals: Vec<(RecordId, Listed<ReferralRow>)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
+    /// Rows looked at to find them.
+    pub looked: usize,
 }
 
 /// A referral changed.
@@ -75,6 +88,15 @@ pub struct ReferralChange {
     pub referral: Listed<ReferralRow>,
 }
 
+/// What changed for somebody who follows.
+#[derive(Clone, Debug, Default)]
+pub struct ReferralChanges {
+    /// Those that concern them.
+    pub changes: Vec<ReferralChange>,
+    /// The last change that was looked at, whether or not it concerns them; nothing where there were none.
+    pub looked_to: Option<u64>,
+}
+
 impl Desk {
     /// Lists referrals. The consultation, naming every one on the page, is durable before the page is returned.
     ///
@@ -86,10 +108,10 @@ impl Desk {
         query: ReferralQuery,
     ) -> Result<Durable<(ReferralPage, u64)>, DeskError> {
         let (scope, vault) = (permit.scope(), Arc::clone(&self.vault));
-        let how = if query.about.is_empty() {
-            Consultation::List
-        } else {
-            Consultation::Number
+        // A place or a substance is nobody.
+        let how = match query.person() {
+            None => Consultation::List,
+            Some(_) => Consultation::Number,
         };
         let page = self
             .log
@@ -102,7 +124,7 @@ impl Desk {
         Ok(consulted.map(|index| (page, index)))
     }
 
-    /// Changes after an index, at most `limit`, for whoever follows; and up to where they are complete.
+    /// Changes after an index, of the next `limit`, for whoever follows; and up to where they are complete.
     ///
     /// # Errors
     /// The log failed.
@@ -111,7 +133,7 @@ impl Desk {
         scope: Scope,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<ReferralChange>, DeskError> {
+    ) -> Result<ReferralChanges, DeskError> {
         let from = after.map_or(0, |after| after.saturating_add(1));
         self.log
             .read(move |reader| changes(reader, scope, from, limit))
@@ -136,26 +158,27 @@ fn changes(
     scope: Scope,
     from: u64,
     limit: usize,
-) -> Result<Vec<ReferralChange>, DeskError> {
+) -> Result<ReferralChanges, DeskError> {
     let (from, to) = (
         tables::referral_change(from),
         tables::referral_change(u64::MAX),
     );
-    let mut changes = Vec::new();
+    let mut seen = ReferralChanges::default();
     for (key, value) in reader.rows(&from, &to, limit).map_err(RowsError::from)? {
         let damaged = || RowsError::from(RowDamaged);
         let index = tables::last_index(&key).ok_or_else(damaged)?;
         let record = RecordId::from_slice(&value).map_err(|_| damaged())?;
+        seen.looked_to = Some(index);
         if let Some(row) = referral(&mut reader, record)?.filter(|row| in_scope(scope, row)) {
             let referral = listed(&mut reader, scope, record, row)?;
-            changes.push(ReferralChange {
+            seen.changes.push(ReferralChange {
                 index,
                 record,
                 referral,
             });
         }
     }
-    Ok(changes)
+    Ok(seen)
 }
 
 fn page(
@@ -172,7 +195,7 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
-    let (referrals, next_after) = collect(
+    let page = collect(
         reader,
         &sources(vault, query),
         from..end,
@@ -189,8 +212,9 @@ fn page(
         },
     )?;
     Ok(ReferralPage {
-        referrals,
-        next_after,
+        referrals: page.found,
+        next_after: page.next_after,
+        looked: page.looked,
     })
 }
 

@@ -261,6 +261,13 @@ impl Desk {
         stepping: Stepping,
     ) -> Result<ReferralStepTaken, ReferralRefused> {
         let content = said(&stepping)?;
+        // What restates a referral is as long as a new one; other steps are short, and go on with what is under way.
+        let room = if stepping.act.restates() {
+            self.vault.admit()
+        } else {
+            self.vault.admit_reading()
+        };
+        room.map_err(DeskError::from)?;
         let scope = permit.scope();
         let row = self
             .log

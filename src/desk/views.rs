@@ -145,7 +145,7 @@ impl View for Views {
             }
             Kind::PolicyChanged { .. } => PolicyView.take(txn, entry),
             Kind::PartnerProposed { .. } | Kind::PartnerApproved { .. } => {
-                self.partners.take(txn, entry)
+                self.partners.take(txn, index, entry)
             }
             Kind::RecordAssigned { .. } => AssignmentView.take(txn, index, entry),
             Kind::LogStarted { .. }

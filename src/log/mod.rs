@@ -94,7 +94,7 @@ struct Inner {
     /// Gone when closed.
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
 }
 
 impl Log {
@@ -140,7 +140,7 @@ impl Log {
                 key,
                 queue: Mutex::new(Some(sender)),
                 thread: tokio::sync::Mutex::new(Some(thread)),
-                reads: Semaphore::new(options.reads.max(1)),
+                reads: Arc::new(Semaphore::new(options.reads.max(1))),
             }),
         })
     }
@@ -201,7 +201,8 @@ impl Log {
         Reader::new(Arc::clone(&self.inner.shared))
     }
 
-    /// Runs a read where it may block; a bounded number at once.
+    /// Runs a read where it may block; a bounded number at once. A read whose caller has gone holds its place until it
+    /// ends, and its reader gives nothing more, so that it ends soon.
     ///
     /// # Errors
     /// [`ReadError::CutOff`] when the read panicked or the runtime is going away.
@@ -209,12 +210,17 @@ impl Log {
         &self,
         read: impl FnOnce(&Reader) -> T + Send + 'static,
     ) -> Result<T, ReadError> {
-        let permit = self.inner.reads.acquire().await;
-        let _permit = permit.map_err(|_| ReadError::CutOff)?;
-        let reader = self.reader();
-        tokio::task::spawn_blocking(move || read(&reader))
-            .await
-            .map_err(|_| ReadError::CutOff)
+        let place = Arc::clone(&self.inner.reads).acquire_owned().await;
+        let place = place.map_err(|_| ReadError::CutOff)?;
+        let caller = Arc::new(());
+        let reader = self.reader().for_caller(&caller);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(&reader)
+        });
+        let done = reading.await;
+        drop(caller);
+        done.map_err(|_| ReadError::CutOff)
     }
 
     /// Hashes everything published again (I3); damage, or a store that fails, closes the log. Linear in the log: once a
@@ -309,5 +315,52 @@ impl fmt::Debug for Log {
             .field("size", &self.checkpoint().size())
             .field("health", &self.health())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::Timestamp, store::MemoryStore};
+    use std::sync::mpsc::channel;
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_772_640_000_000)
+        }
+    }
+
+    /// Who asks and hangs up again and again must not have more reads under way than there are places.
+    #[tokio::test]
+    async fn regression_a_read_whose_caller_has_gone_keeps_its_place_and_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let file = dir.path().join("checkpoint");
+        let mut options = LogOptions::new(signer, Arc::new(Still), file);
+        options.reads = 1;
+        let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (go_on, goes_on) = channel();
+        let (read, reads) = channel();
+        let mut reading = Box::pin(log.read(move |reader| {
+            begun.send(()).unwrap();
+            goes_on.recv().unwrap();
+            read.send(reader.get(&[0x46])).unwrap();
+        }));
+        tokio::select! {
+            biased;
+            _ = &mut reading => panic!("nobody told it to go on"),
+            begun = begins => begun.unwrap(),
+        }
+        drop(reading);
+        assert_eq!(log.inner.reads.available_permits(), 0);
+        go_on.send(()).unwrap();
+        assert!(matches!(reads.recv().unwrap(), Err(ReadError::CutOff)));
+        // The place is free again, and who stays is answered.
+        let found = log.read(|reader| reader.get(&[0x46])).await;
+        assert_eq!(found.unwrap().unwrap(), None);
     }
 }

@@ -1,6 +1,9 @@
 //! Reading the log: entries, proofs and rows. Nothing is seen before it is published.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Weak},
+};
 
 use super::{frames, shared::Shared, tiles::TileReader};
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Reader {
     shared: Arc<Shared>,
+    /// Gone with whoever waits for the answer; none where it is read here and now.
+    caller: Option<Weak<()>>,
 }
 
 /// Why a read failed.
@@ -51,7 +56,7 @@ pub enum ReadError {
     /// The row was being written when the store failed: nobody knows what the disk holds.
     #[error("this was being written when the store failed, so what the disk holds is unknown")]
     InDoubt,
-    /// The read was cut off: it panicked, or the node is stopping.
+    /// The read was cut off: it panicked, its caller has gone, or the node is stopping.
     #[error("the read was cut off; ask again")]
     CutOff,
 }
@@ -105,7 +110,24 @@ impl From<ProofError<Self>> for ReadError {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self {
+            shared,
+            caller: None,
+        }
+    }
+
+    /// Reads for as long as this caller waits.
+    pub(super) fn for_caller(mut self, caller: &Arc<()>) -> Self {
+        self.caller = Some(Arc::downgrade(caller));
+        self
+    }
+
+    /// Asked before each read: nobody waits for what is cut off.
+    fn wanted(&self) -> Result<(), ReadError> {
+        match &self.caller {
+            Some(caller) if caller.strong_count() == 0 => Err(ReadError::CutOff),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn store(&self) -> &dyn Store {
@@ -124,6 +146,7 @@ impl Reader {
 
     /// The bytes of one entry; `None` when it is not published.
     pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        self.wanted()?;
         if index >= self.size() {
             return Ok(None);
         }
@@ -144,6 +167,7 @@ impl Reader {
         max_count: usize,
         max_bytes: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        self.wanted()?;
         let count = u64::try_from(max_count).unwrap_or(u64::MAX);
         let end = self.size().min(from.saturating_add(count));
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -181,6 +205,7 @@ impl Reader {
 
     /// The value under `key`. Waits out a commit that is on its way.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.wanted()?;
         let gate = self.shared.reading();
         if gate.doubts(key) {
             return Err(ReadError::InDoubt);
@@ -192,6 +217,7 @@ impl Reader {
 
     /// The long value under `key`; see [`long`].
     pub fn get_long(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.wanted()?;
         let gate = self.shared.reading();
         let read = long::join(key, |part| {
             if gate.doubts(part) {
@@ -211,6 +237,7 @@ impl Reader {
         order: Order,
         limit: usize,
     ) -> Result<Vec<Row>, ReadError> {
+        self.wanted()?;
         let gate = self.shared.reading();
         if gate.doubts_in(from, to) {
             return Err(ReadError::InDoubt);

@@ -228,7 +228,7 @@ impl Node {
         let policy = Arc::new(ArcSwap::from_pointee(policy));
 
         let directory = Arc::new(Directory::default());
-        let partners = PartnerDesk::new(log.clone(), own, Arc::new(Cards));
+        let partners = PartnerDesk::new(log.clone(), own, Arc::new(Cards), Arc::clone(&vault));
         partners.refresh(&directory).await?;
         let codes: Vec<_> = directory.snapshot().keys().copied().collect();
         let witness = log
@@ -242,6 +242,7 @@ impl Node {
             config.limits.gate(),
             Arc::clone(&clock),
             log.clone(),
+            Arc::clone(&reserve),
             &directory,
         )
         .await?;

@@ -6,13 +6,14 @@ use crate::{
     exchange::{CarrierFuture, Directory, Partner},
     log::{Log, Proposal, TxnError},
     rpc::RevocationLists,
-    store::tables,
+    store::{Reserve, tables},
     tls::{
         Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
         GateLimits, TlsError, TrustStore,
     },
 };
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -75,7 +76,15 @@ pub(super) struct Trust {
     log: Log,
     /// Held while gate and dialer are swapped, so that both see the same.
     credentials: Mutex<Arc<Credentials>>,
+    reserve: Arc<Reserve>,
+    clock: Arc<dyn Clock>,
+    /// Lists that partners brought in this minute.
+    brought: Mutex<BTreeMap<Jurisdiction, (u64, u32)>>,
 }
+
+/// Newer lists of one partner that are taken in a minute. An authority makes one when it revokes; one that makes them
+/// without end costs each time that its connections are checked again. The next stream brings what is left out.
+const LISTS_PER_MINUTE: u32 = 4;
 
 impl std::fmt::Debug for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -180,6 +189,7 @@ impl Trust {
         limits: GateLimits,
         clock: Arc<dyn Clock>,
         log: Log,
+        reserve: Arc<Reserve>,
         directory: &Directory,
     ) -> Result<Arc<Self>, TrustError> {
         let loaded = load(own, &files)?;
@@ -191,7 +201,7 @@ impl Trust {
             limits,
             Arc::clone(&clock),
         )?;
-        let dialer = Dialer::new(Arc::clone(&loaded.credentials), store, clock)?;
+        let dialer = Dialer::new(Arc::clone(&loaded.credentials), store, Arc::clone(&clock))?;
         let credentials = Mutex::new(loaded.credentials);
         Ok(Arc::new(Self {
             own,
@@ -200,6 +210,9 @@ impl Trust {
             dialer,
             log,
             credentials,
+            reserve,
+            clock,
+            brought: Mutex::default(),
         }))
     }
 
@@ -256,37 +269,64 @@ impl Trust {
         Ok(())
     }
 
+    /// Counts a newer list of a partner. False where it brought enough for this minute.
+    fn may_bring(&self, partner: Jurisdiction) -> bool {
+        let now = self.clock.now().seconds() / 60;
+        let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
+        let (minute, lists) = brought.entry(partner).or_default();
+        if *minute != now {
+            (*minute, *lists) = (now, 0);
+        }
+        *lists = lists.saturating_add(1);
+        *lists <= LISTS_PER_MINUTE
+    }
+
     async fn accept_crl(&self, partner: Arc<Partner>, crl: Vec<u8>) {
         if crl.is_empty() {
             return;
         }
         let code = partner.code;
+        // Most bring the list that is known, or one that is no good: nothing is swapped for those.
+        match self.gate.trust().with_crl(code, &crl) {
+            Ok(None) => return,
+            Ok(Some(_)) if !self.may_bring(code) => {
+                tracing::warn!(partner = %code, "a partner brings revocation lists without end; this one is left out");
+                return;
+            }
+            Ok(Some(_)) => {}
+            Err(error) => {
+                tracing::warn!(partner = %code, %error, "a partner's revocation list is refused");
+                return;
+            }
+        }
         let mut newer = false;
         let swapped = self.swap(|now| {
             let next = now.with_crl(code, &crl)?;
             newer = next.is_some();
             Ok(next)
         });
-        match swapped {
-            Ok(()) if newer => {
-                let kept = self
-                    .log
-                    .propose(Proposal::new(move |txn| -> Result<(), TxnError> {
-                        txn.put_long(&tables::crl(code), &crl)
-                    }))
-                    .await;
-                match kept {
-                    Ok(_) => {
-                        tracing::info!(partner = %code, "a partner brought a newer revocation list")
-                    }
-                    Err(error) => {
-                        tracing::warn!(partner = %code, %error, "a revocation list could not be kept");
-                    }
-                }
-            }
-            Ok(()) => {}
+        if let Err(error) = swapped {
+            tracing::warn!(partner = %code, %error, "a partner's revocation list is refused");
+        } else if newer {
+            self.keep_crl(code, crl).await;
+        }
+    }
+
+    async fn keep_crl(&self, code: Jurisdiction, crl: Vec<u8>) {
+        if let Err(short) = self.reserve.admit_reading() {
+            tracing::warn!(partner = %code, %short, "a newer revocation list is used and not kept");
+            return;
+        }
+        let kept = self
+            .log
+            .propose(Proposal::new(move |txn| -> Result<(), TxnError> {
+                txn.put_long(&tables::crl(code), &crl)
+            }))
+            .await;
+        match kept {
+            Ok(_) => tracing::info!(partner = %code, "a partner brought a newer revocation list"),
             Err(error) => {
-                tracing::warn!(partner = %code, %error, "a partner's revocation list is refused");
+                tracing::warn!(partner = %code, %error, "a revocation list could not be kept");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     convert,
-    meter::{Meter, Metered, Searching, StreamLease},
+    meter::{Looking, Meter, Metered, Searching, StreamLease},
     pb, status,
 };
 use crate::{
@@ -41,7 +41,7 @@ impl Door {
         Metered::new(Arc::clone(&self.meter), principal.clone())
     }
 
-    /// A permit for an act, on the grounds stated. A denied call has spent what a call spends.
+    /// A permit for an act, on the grounds stated. The call itself is paid for.
     pub(super) fn permit<A: Act>(
         &self,
         extensions: &Extensions,
@@ -49,7 +49,6 @@ impl Door {
         act: A,
     ) -> Result<Permit<A>, Status> {
         let principal = Self::principal(extensions)?;
-        self.meter.spend(&principal, Quota::Calls, 1)?;
         let grounds = convert::grounds(grounds).map_err(|defect| {
             refused("no_grounds");
             status::grounds(&defect)
@@ -77,11 +76,23 @@ impl Door {
         Ok((permit, lease))
     }
 
-    /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much.
-    pub(super) fn page<A>(&self, permit: &Permit<A>, records: usize) -> Result<(), Status> {
+    /// A caller's place among its streams, before it says on what grounds it calls: those who keep us waiting for it have
+    /// their number too.
+    pub(super) fn stream(&self, extensions: &Extensions) -> Result<StreamLease, Status> {
+        self.metered(&Self::principal(extensions)?).stream()
+    }
+
+    /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much. Then
+    /// the caller waits until it is its turn to look.
+    pub(super) async fn look<A>(
+        &self,
+        permit: &Permit<A>,
+        records: usize,
+    ) -> Result<Looking, Status> {
         let more = records.saturating_sub(1) / RECORDS_PER_CALL;
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        self.meter.spend(permit.principal(), Quota::Calls, more)
+        self.meter.spend(permit.principal(), Quota::Calls, more)?;
+        self.metered(permit.principal()).look().await
     }
 
     /// Counts a search for a person, where the call is one, and waits until it is its turn.
@@ -102,7 +113,6 @@ impl Door {
         extensions: &Extensions,
     ) -> Result<(crate::domain::Jurisdiction, Metered, StreamLease), Status> {
         let principal = Self::principal(extensions)?;
-        self.meter.spend(&principal, Quota::Calls, 1)?;
         let partner = self
             .policy
             .load()

@@ -35,10 +35,11 @@ impl pb::caught_server::Caught for CaughtService {
         request: Request<Streaming<pb::PushCaughtRequest>>,
     ) -> Result<Response<Self::PushCaughtStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
+        let lease = self.door.stream(&extensions)?;
         let first = push::first::<Notices>(&mut requests).await?;
-        let (permit, lease) =
-            self.door
-                .permit_stream(&extensions, first.grounds.clone(), access::PushCaught)?;
+        let permit = self
+            .door
+            .permit(&extensions, first.grounds.clone(), access::PushCaught)?;
         let metered = self.door.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(
@@ -60,16 +61,17 @@ impl pb::caught_server::Caught for CaughtService {
             .door
             .permit(&extensions, request.grounds.clone(), access::ListCaught)?;
         let query = query(request)?;
-        let number = query.resident_number.as_ref().map(|number| number.as_str());
-        let person = number.or(query.name.as_deref());
-        self.door.page(&permit, query.limit)?;
-        let searching = self.door.search(&permit, person).await?;
+        let person = query.person();
+        let searching = self.door.search(&permit, person.as_deref()).await?;
+        let looking = self.door.look(&permit, query.limit).await?;
         let listed = self.desk.list_caught(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        looking.looked_at(page.looked);
         searching.found(!page.notices.is_empty());
         let CaughtPage {
             notices,
             next_after,
+            ..
         } = page;
         Ok(Response::new(pb::ListCaughtResponse {
             notices: notices.iter().map(|(id, row)| summary(*id, row)).collect(),

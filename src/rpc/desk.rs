@@ -32,10 +32,11 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<Streaming<pb::PushLeadsRequest>>,
     ) -> Result<Response<Self::PushLeadsStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
+        let lease = self.door.stream(&extensions)?;
         let first = push::first::<Leads>(&mut requests).await?;
-        let (permit, lease) =
-            self.door
-                .permit_stream(&extensions, first.grounds.clone(), access::PushLeads)?;
+        let permit = self
+            .door
+            .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
         let metered = self.door.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(
@@ -58,14 +59,15 @@ impl pb::desk_server::Desk for DeskService {
             .permit(&extensions, request.grounds.clone(), access::ListLeads)?;
         let query = convert::query(&request)?;
         let person = query.resident_number.as_ref().map(|number| number.as_str());
-        self.door.page(&permit, query.limit)?;
         let searching = self.door.search(&permit, person).await?;
+        let looking = self.door.look(&permit, query.limit).await?;
         let listed = self
             .desk
             .list(&permit, query)
             .await
             .map_err(|e| status::desk(&e))?;
         let (page, consulted_index) = listed.into_inner();
+        looking.looked_at(page.looked);
         searching.found(!page.leads.is_empty());
         Ok(Response::new(pb::ListLeadsResponse {
             leads: page

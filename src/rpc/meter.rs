@@ -1,20 +1,21 @@
 //! Quotas as calls meet them: spent before anything is done, slowed without holding anything that others wait for, and
 //! reported to the log.
 
-use super::status;
+use super::{reason::RefusedFor, status};
 use crate::{
     access::{Ledger, Principal, Quota, QuotaReport, Reach},
-    desk::report_quota,
+    desk::{LOOK_LIMIT, report_quota},
     domain::{Clock, Jurisdiction},
     log::Log,
 };
 use futures_util::{Stream, StreamExt as _};
 use std::{
+    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -24,11 +25,20 @@ const REPORTS: usize = 256;
 /// What counts as one in the quotas of pushes and dispatches; a longer message counts as several.
 const UNIT_BYTES: usize = 4_096;
 
+/// Looks through the records that one caller has under way at once, and the people of another jurisdiction together.
+/// More wait their turn: the places of the log's readers are for everybody.
+const LOOKS: usize = 2;
+
+/// Rows looked at that count as one call.
+const ROWS_PER_CALL: usize = 200;
+
 /// All principals' accounts, as the node's services share them.
 pub struct Meter {
     ledger: Mutex<Ledger>,
     clock: Arc<dyn Clock>,
     reports: mpsc::Sender<QuotaReport>,
+    /// Of those who look through records now.
+    looking: Mutex<BTreeMap<Principal, Arc<Semaphore>>>,
 }
 
 impl fmt::Debug for Meter {
@@ -66,6 +76,7 @@ impl Meter {
             ledger: Mutex::new(ledger),
             clock,
             reports,
+            looking: Mutex::default(),
         };
         (Arc::new(meter), QuotaReports(waiting))
     }
@@ -88,6 +99,19 @@ impl Meter {
             self.report(report);
         }
         status::exceeded(reach.exceeded)
+    }
+
+    fn turns(&self, who: &Principal) -> Arc<Semaphore> {
+        let whose = if self.ledger().is_crowd(who) {
+            Principal::node(who.jurisdiction())
+        } else {
+            who.clone()
+        };
+        let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who looks or waits holds its own.
+        looking.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let turns = looking.entry(whose);
+        Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(LOOKS))))
     }
 
     fn report(&self, report: QuotaReport) {
@@ -165,6 +189,17 @@ impl Metered {
         Ok(Searching(search.new.then(|| self.clone())))
     }
 
+    /// Waits for the caller's turn to look through records.
+    pub(super) async fn look(&self) -> Result<Looking, Status> {
+        let turn = self.meter.turns(&self.principal).acquire_owned().await;
+        let turn = turn.map_err(|_| Status::unavailable("this node stops"))?;
+        Ok(Looking {
+            metered: self.clone(),
+            rows: LOOK_LIMIT,
+            _turn: turn,
+        })
+    }
+
     /// A place among the caller's streams.
     pub(super) fn stream(&self) -> Result<StreamLease, Status> {
         match self.meter.ledger().open_stream(&self.principal) {
@@ -172,11 +207,36 @@ impl Metered {
             None => {
                 metrics::counter!("yichuan_quota_refusals_total", "quota" => "streams")
                     .increment(1);
-                Err(Status::resource_exhausted(
+                Err(RefusedFor::Streams.beside(Status::resource_exhausted(
                     "this caller has as many streams open as quotas.streams allows; end one first",
-                ))
+                )))
             }
         }
+    }
+}
+
+/// A caller's turn to look through records; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Looking {
+    metered: Metered,
+    /// Rows to pay for. A look that is cut off costs what it might have come to.
+    rows: usize,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Looking {
+    /// It is over, and this is how many rows were looked at, whether or not there was anything to find.
+    pub(super) fn looked_at(mut self, rows: usize) {
+        self.rows = rows;
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let Metered { meter, principal } = &self.metered;
+        let calls = u32::try_from(self.rows / ROWS_PER_CALL).unwrap_or(u32::MAX);
+        let now = meter.clock.now();
+        meter.ledger().charge(principal, Quota::Calls, calls, now);
     }
 }
 
@@ -216,5 +276,86 @@ impl StreamLease {
 impl Drop for StreamLease {
     fn drop(&mut self) {
         self.0.meter.ledger().close_stream(&self.0.principal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Quotas, Role},
+        domain::Timestamp,
+    };
+    use futures_util::FutureExt as _;
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_772_640_000_000)
+        }
+    }
+
+    fn meter(quotas: Quotas) -> Arc<Meter> {
+        let ledger = Ledger::new("520624".parse().unwrap(), quotas);
+        Meter::new(ledger, Arc::new(Still)).0
+    }
+
+    fn caller(meter: &Arc<Meter>, of: &str, number: &str) -> Metered {
+        let who = Principal::person(of.parse().unwrap(), Role::Officer, number).unwrap();
+        Metered::new(Arc::clone(meter), who)
+    }
+
+    fn look(caller: &Metered) -> Option<Looking> {
+        caller.look().now_or_never().map(Result::unwrap)
+    }
+
+    #[test]
+    fn regression_one_who_looks_at_everything_at_once_leaves_room_for_others() {
+        let meter = meter(Quotas::default());
+        let one = caller(&meter, "520624", "1");
+        let looking: Vec<_> = (0..10).map_while(|_| look(&one)).collect();
+        assert_eq!(looking.len(), LOOKS);
+        assert!(look(&caller(&meter, "520624", "2")).is_some());
+        // Another jurisdiction makes as many people as it likes.
+        let many = (0..10).map(|number| caller(&meter, "440000", &number.to_string()));
+        let foreign: Vec<_> = many.map_while(|caller| look(&caller)).collect();
+        assert_eq!(foreign.len(), LOOKS);
+        assert!(look(&caller(&meter, "330000", "1")).is_some());
+        drop(looking);
+        assert!(look(&one).is_some());
+        drop(foreign);
+        assert!(look(&caller(&meter, "440000", "11")).is_some());
+        // Nobody is remembered for having looked.
+        assert_eq!(meter.looking.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn regression_a_look_costs_what_was_looked_at_also_one_that_is_cut_off() {
+        let quotas = Quotas {
+            calls_per_minute: 30,
+            ..Quotas::default()
+        };
+        let meter = meter(quotas);
+        let spent = |caller: &Metered| {
+            let left = (0..40).take_while(|_| caller.spend(Quota::Calls).is_ok());
+            30 - left.count()
+        };
+        let honest = caller(&meter, "520624", "1");
+        look(&honest).unwrap().looked_at(100);
+        assert_eq!(spent(&honest), 0);
+        let fruitless = caller(&meter, "520624", "2");
+        look(&fruitless).unwrap().looked_at(4_000);
+        assert_eq!(spent(&fruitless), 4_000 / ROWS_PER_CALL);
+        let gone = caller(&meter, "520624", "3");
+        drop(look(&gone));
+        assert_eq!(spent(&gone), LOOK_LIMIT / ROWS_PER_CALL);
+        // Whatever it comes to, a minute later it is paid.
+        let greedy = caller(&meter, "520624", "4");
+        for _ in 0..100 {
+            look(&greedy).unwrap().looked_at(LOOK_LIMIT);
+        }
+        assert_eq!(spent(&greedy), 30);
     }
 }

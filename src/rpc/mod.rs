@@ -19,6 +19,7 @@ mod relay;
 mod retry;
 mod server;
 mod status;
+mod toll;
 
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
@@ -26,7 +27,8 @@ pub use meter::{Meter, QuotaReports};
 pub use partners::PartnersChanged;
 pub use reason::RefusedFor;
 pub use refusals::{LogRefusals, RefusalsLogged};
-pub use server::{Services, router};
+pub use server::{Layers, Services, router};
+pub use toll::{Toll, Tolled};
 
 /// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;

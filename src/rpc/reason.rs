@@ -90,6 +90,8 @@ reasons! {
     Closed = "closed",
     /// The node's disk has no room for new records.
     DiskShort = "disk_short",
+    /// The caller has as many streams open as it may.
+    Streams = "streams",
 }
 
 impl RefusedFor {
@@ -178,6 +180,7 @@ pub(super) fn partner(refused: &PartnerRefused) -> Option<RefusedFor> {
         PartnerRefused::SamePerson(_) => RefusedFor::SamePerson,
         PartnerRefused::Fingerprint(_) => RefusedFor::Fingerprint,
         PartnerRefused::Log(_) => RefusedFor::Closed,
+        PartnerRefused::Disk(_) => RefusedFor::DiskShort,
         PartnerRefused::Rows(_) => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! The `Referrals` service.
 
-use super::{WireDefect, caller::Door, convert, pb, status};
+use super::{WireDefect, caller::Door, convert, meter::Metered, pb, status};
 use crate::{
     access::{self, Assignee, Scope},
     desk::{
@@ -29,6 +29,7 @@ type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchReferralsResponse, 
 
 /// Somebody who follows.
 struct Watching {
+    metered: Metered,
     desk: Desk,
     scope: Scope,
     after: Option<u64>,
@@ -54,14 +55,16 @@ impl Watching {
             }
             // Marked before reading, so that nothing is missed in between.
             let size = self.published.borrow_and_update().size();
-            let changes = self
+            let looking = self.metered.look().await?;
+            let seen = self
                 .desk
                 .referral_changes(self.scope, self.after, WATCH_CHUNK)
                 .await
                 .map_err(|error| status::desk(&error))?;
-            if let Some(last) = changes.last() {
-                self.after = Some(last.index);
-                self.ready.extend(changes);
+            looking.looked_at(0);
+            if seen.looked_to.is_some() {
+                self.after = seen.looked_to;
+                self.ready.extend(seen.changes);
                 continue;
             }
             self.after = self.after.max(size.checked_sub(1));
@@ -136,15 +139,13 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let permit =
             self.door
                 .permit(&extensions, request.grounds.clone(), access::ListReferrals)?;
-        let person = [&request.subject_number, &request.subject_name]
-            .into_iter()
-            .find(|asked| !asked.is_empty())
-            .cloned();
         let query = query(request)?;
-        self.door.page(&permit, query.limit)?;
+        let person = query.person();
         let searching = self.door.search(&permit, person.as_deref()).await?;
+        let looking = self.door.look(&permit, query.limit).await?;
         let listed = self.desk.list_referrals(&permit, query).await;
         let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        looking.looked_at(page.looked);
         searching.found(!page.referrals.is_empty());
         Ok(Response::new(pb::ListReferralsResponse {
             referrals: page
@@ -183,6 +184,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let published = self.desk.follow();
         let now = published.borrow().size().checked_sub(1);
         let watching = Watching {
+            metered: self.door.metered(permit.principal()),
             desk: self.desk.clone(),
             scope: permit.scope(),
             after: request.after_index.or(now),

@@ -1,6 +1,6 @@
 //! Every call that this node refuses leaves a line in its log: who called what, and why not.
 
-use super::{pb, status};
+use super::{pb, reason::RefusedFor, status};
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, LazyLock},
     task::{Context, Poll},
 };
-use tonic::Status;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 /// The paths of all calls that a node answers. A caller may ask for anything, and what it makes up might be about a person.
@@ -98,12 +98,20 @@ where
 }
 
 fn log(peer: Option<&Peer>, call: &str, status: &Status) {
-    if status.code() == tonic::Code::Ok {
+    if status.code() == Code::Ok {
         return;
     }
     let principal = peer.map(|peer| peer.identity().principal().to_string());
-    let reason = stable(status).unwrap_or_else(|| status.message());
+    let reason = word(status);
     tracing::warn!(principal, call, code = ?status.code(), reason, "a call was refused");
+}
+
+/// Why, as one of few words, which are of this program. The sentence repeats what the caller made up, an id or a header,
+/// which may be about a person, and of which there is no end.
+fn word(status: &Status) -> &'static str {
+    let beside = || RefusedFor::of(status).map(RefusedFor::as_str);
+    let stable = stable(status).or_else(beside);
+    stable.unwrap_or_else(|| code(status.code()))
 }
 
 /// The word for a denial or a quota that machines count; other refusals have none.
@@ -116,6 +124,28 @@ fn stable(status: &Status) -> Option<&'static str> {
         return Some(exceeded.quota.as_str());
     }
     source.downcast_ref::<GroundsDefect>().map(|_| "no_grounds")
+}
+
+const fn code(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "ok",
+        Code::Cancelled => "cancelled",
+        Code::Unknown => "unknown",
+        Code::InvalidArgument => "invalid_argument",
+        Code::DeadlineExceeded => "deadline_exceeded",
+        Code::NotFound => "not_found",
+        Code::AlreadyExists => "already_exists",
+        Code::PermissionDenied => "permission_denied",
+        Code::ResourceExhausted => "resource_exhausted",
+        Code::FailedPrecondition => "failed_precondition",
+        Code::Aborted => "aborted",
+        Code::OutOfRange => "out_of_range",
+        Code::Unimplemented => "unimplemented",
+        Code::Internal => "internal",
+        Code::Unavailable => "unavailable",
+        Code::DataLoss => "data_loss",
+        Code::Unauthenticated => "unauthenticated",
+    }
 }
 
 #[cfg(test)]

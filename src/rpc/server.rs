@@ -13,6 +13,7 @@ use super::{
     referrals::ReferralsService,
     refusals::LogRefusals,
     relay::ExchangeService,
+    toll::Toll,
 };
 use crate::{
     access::Policy,
@@ -67,13 +68,15 @@ pub struct Services {
     pub stop: CancellationToken,
 }
 
+/// What every call comes through, the outermost last.
+pub type Layers = Stack<Toll, Stack<LogRefusals, Identity>>;
+
 /// The router of a node.
 ///
 /// # Errors
 /// The descriptors for reflection do not load.
-pub async fn router(
-    services: Services,
-) -> Result<Router<Stack<LogRefusals, Identity>>, tonic_reflection::server::Error> {
+pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflection::server::Error> {
+    let toll = Toll(Arc::clone(&services.meter));
     let door = Door::new(services.policy, services.meter);
     let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
     let exchange = ExchangeService {
@@ -156,6 +159,7 @@ pub async fn router(
         .concurrency_limit_per_connection(services.requests_per_connection)
         .load_shed(true)
         .layer(LogRefusals)
+        .layer(toll)
         .add_service(
             pb::exchange_server::ExchangeServer::new(exchange)
                 .max_decoding_message_size(MAX_MESSAGE)

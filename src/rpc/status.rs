@@ -9,6 +9,7 @@ use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
+    store::DiskShort,
 };
 use tonic::{Code, Status};
 
@@ -92,10 +93,14 @@ pub(super) fn desk(error: &DeskError) -> Status {
         DeskError::Denied(denied) => denial(denied),
         DeskError::Read(error) => read(error),
         DeskError::Log(_) => closed(error),
-        DeskError::Disk(_) => super::retry::exhausted(error.to_string(), DISK_AGAIN_S),
+        DeskError::Disk(short) => return disk_short(*short),
         DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
     };
     worded(status, reason::desk(error))
+}
+
+fn disk_short(short: DiskShort) -> Status {
+    RefusedFor::DiskShort.beside(super::retry::exhausted(short.to_string(), DISK_AGAIN_S))
 }
 
 pub(super) fn assign(refused: &AssignRefused) -> Status {
@@ -156,6 +161,7 @@ pub(super) fn partner(refused: &PartnerRefused) -> Status {
         PartnerRefused::Known(_) => Code::AlreadyExists,
         PartnerRefused::NoDraft(_) => Code::NotFound,
         PartnerRefused::SamePerson(_) | PartnerRefused::Fingerprint(_) => Code::PermissionDenied,
+        PartnerRefused::Disk(short) => return disk_short(*short),
         PartnerRefused::Rows(error) => return internal(error),
         PartnerRefused::Log(_) => return closed(refused),
     };

@@ -33,10 +33,10 @@ pub enum DiskShort {
          under way is still answered"
     )]
     Records,
-    /// No room for traces of reading either.
+    /// No room for traces of reading and for short steps either.
     #[error(
-        "the disk of this node is all but full: nobody reads without a trace, and what room is left is for receipts and \
-         answers; its administrator must make room"
+        "the disk of this node is all but full: nobody reads or acts without a trace, and what room is left is for \
+         receipts and answers to partners; its administrator must make room"
     )]
     Reading,
 }
@@ -64,7 +64,8 @@ impl Reserve {
         Ok(())
     }
 
-    /// Asks whether something may be read that leaves a trace: readers without end must not fill the disk either.
+    /// Asks whether something may be read that leaves a trace, or a short step be taken: readers and steps without end must
+    /// not fill the disk either.
     ///
     /// # Errors
     /// No: the disk has no more than half its reserve left.

@@ -17,6 +17,8 @@ const ADDRESS_SHARE: usize = 4;
 /// Another jurisdiction, its node and all its people, has at most this part of all connections, one in so many: its CA
 /// can make as many principals as it likes.
 const FOREIGN_SHARE: usize = 4;
+/// This part of all connections, one in so many, is for the node's own people: partners together do not shut them out.
+const OWN_SHARE: usize = 4;
 
 /// Where a connection comes from. Of IPv6 the network counts: whoever has one address there has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +62,12 @@ impl Room {
             limits,
             inside: Mutex::default(),
         })
+    }
+
+    /// Connections for other jurisdictions together.
+    fn for_partners(&self) -> usize {
+        let all = self.limits.connections;
+        all.saturating_sub(all / OWN_SHARE).max(1)
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -154,6 +162,10 @@ impl Handshake {
             || (code != room.own && count(&inside.jurisdictions, &code) >= foreign)
         {
             return Err(Reason::TooManyOfPrincipal);
+        }
+        let own = count(&inside.jurisdictions, &room.own);
+        if code != room.own && inside.connections.saturating_sub(own) >= room.for_partners() {
+            return Err(Reason::TooManyConnections);
         }
         inside.connections += 1;
         *inside.hosts.entry(self.host).or_default() += 1;
@@ -294,6 +306,32 @@ mod tests {
         let inside = room.inside();
         assert!(inside.hosts.is_empty() && inside.principals.is_empty());
         assert!(inside.jurisdictions.is_empty() && inside.connections == 0);
+    }
+
+    #[test]
+    fn regression_partners_together_leave_room_for_the_nodes_own_people() {
+        let room = room(GateLimits {
+            connections: 40,
+            ..GateLimits::default()
+        });
+        let connect = |n: usize, who: &Principal| {
+            let from = format!("198.51.100.{n}");
+            room.begin(at(&from))?.admit(who)
+        };
+        let partners = ["440000", "330000", "110000", "310000", "510000"];
+        let each = partners.iter().flat_map(|of| (0..10).map(move |n| (of, n)));
+        let minted: Vec<_> = each
+            .filter_map(|(of, n)| connect(n, &officer(of, n)).ok())
+            .collect();
+        assert_eq!(minted.len(), 30);
+        let refused = connect(99, &officer("510000", 99)).unwrap_err();
+        assert_eq!(refused, Reason::TooManyConnections);
+        let own: Vec<_> = (0..10)
+            .map(|n| connect(100 + n, &officer("520624", n)).unwrap())
+            .collect();
+        assert_eq!(room.occupancy(), (0, 40));
+        drop((own, minted));
+        assert!(connect(1, &officer("510000", 1)).is_ok());
     }
 
     #[test]

@@ -145,9 +145,14 @@ impl Gate {
             return Ok(0);
         };
         now.trust.check_successor(&next)?;
-        let next = State::build(now.credentials.clone(), Arc::new(next), &self.clock)?;
-        self.state.store(Arc::new(next));
-        Ok(self.readmit())
+        let next = Arc::new(next);
+        let state = State::build(now.credentials.clone(), Arc::clone(&next), &self.clock)?;
+        self.state.store(Arc::new(state));
+        let changed = |peer: &Peer| {
+            let of = peer.identity().principal().jurisdiction();
+            next.differs_for(of, &now.trust)
+        };
+        Ok(self.readmit_those(changed))
     }
 
     /// Cuts the live connections whose certificate, or whose jurisdiction's revocation list, has expired meanwhile, and
@@ -160,8 +165,17 @@ impl Gate {
 
     /// Cuts the live connections that the trust of now would not admit.
     fn readmit(&self) -> usize {
-        self.live
-            .cut(|peer| self.admit(peer.leaf(), peer.address()).map(|_| ()))
+        self.readmit_those(|_| true)
+    }
+
+    /// As [`Gate::readmit`], of those for whom it may have changed: what one partner brings costs no check of the others.
+    fn readmit_those(&self, changed: impl Fn(&Peer) -> bool) -> usize {
+        self.live.cut(|peer| {
+            if changed(peer) {
+                self.admit(peer.leaf(), peer.address())?;
+            }
+            Ok(())
+        })
     }
 
     /// Cuts all live connections, and says how many.

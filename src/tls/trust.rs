@@ -248,6 +248,12 @@ impl TrustStore {
         Ok(identity)
     }
 
+    /// Whether this may judge a jurisdiction's people and node otherwise than `other` does.
+    pub(super) fn differs_for(&self, jurisdiction: Jurisdiction, other: &Self) -> bool {
+        let of = |store: &Self| store.authorities.get(&jurisdiction).map(Arc::as_ptr);
+        of(self) != of(other)
+    }
+
     /// Refuses a successor of this store that forgets a revocation: under an unchanged CA a list may only get newer.
     pub(super) fn check_successor(&self, next: &Self) -> Result<(), CrlError> {
         for (jurisdiction, old) in &self.authorities {

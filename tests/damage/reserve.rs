@@ -131,3 +131,70 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
     stop(process);
     stop(there);
 }
+
+/// Each of these is an entry too, and there is no end to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
+    let stopped = Stopped::new().await;
+    let home = &stopped.home;
+    let process = home.serve(Logs::INFO);
+    let pushed = push(home, vec![leads::lead(40, "440305")]).await;
+    let referrals = || pb::referrals_client::ReferralsClient::new(home.channel("officer-001"));
+    let open = pb::OpenReferralRequest {
+        grounds: home.grounds(Purpose::Case),
+        kind: pb::ReferralKind::Assistance.into(),
+        to: GUANGDONG.into(),
+        referral: Some(pb::Referral {
+            title: "协查".into(),
+            matter: "核实居住情况".into(),
+            ..pb::Referral::default()
+        }),
+        urgency: pb::Urgency::Normal.into(),
+        handling: pb::Handling::H0.into(),
+    };
+    let opened = referrals().open_referral(open).await.unwrap().into_inner();
+    stop(process);
+
+    // No disk has so much room.
+    let process = serve_with_reserve(home, u32::MAX);
+    let before = home.checkpoint().await.size();
+    let channel = home.channel("supervisor-001");
+    let assign = pb::AssignRecordRequest {
+        grounds: home.grounds(Purpose::Case),
+        record_id: pushed[0].lead_id.clone(),
+        assignee: "officer/001".to_owned(),
+    };
+    // It is not this node's to answer, which is asked later.
+    let answer = pb::AnswerLeadRequest {
+        grounds: home.grounds(Purpose::Case),
+        lead_id: pushed[0].lead_id.clone(),
+        action: pb::Action::LeadSign.into(),
+        ..pb::AnswerLeadRequest::default()
+    };
+    let answered = home.desk().answer_lead(answer).await.map(|_| ());
+    let mut desk = pb::desk_client::DeskClient::new(channel.clone());
+    let assigned = desk.assign_record(assign).await.map(|_| ());
+    let recall = pb::ActOnReferralRequest {
+        grounds: home.grounds(Purpose::Case),
+        referral_id: opened.referral_id,
+        action: pb::Action::ReferralRecall.into(),
+        note: "不再需要".to_owned(),
+        ..pb::ActOnReferralRequest::default()
+    };
+    let recalled = referrals().act_on_referral(recall).await.map(|_| ());
+    let mut partners = pb::partners_client::PartnersClient::new(channel);
+    // Not this very card: that one is approved.
+    let mut moved = stopped.partner.clone();
+    moved.config.listen.endpoint = "https://127.0.0.1:2".parse().unwrap();
+    let propose = pb::ProposePartnerRequest {
+        grounds: home.grounds(Purpose::Supervision),
+        card: moved.card().as_str().as_bytes().to_vec().into(),
+    };
+    let proposed = partners.propose_partner(propose).await.map(|_| ());
+    for done in [answered, assigned, recalled, proposed] {
+        let refused = done.unwrap_err();
+        assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
+    }
+    assert_eq!(home.checkpoint().await.size(), before);
+    stop(process);
+}

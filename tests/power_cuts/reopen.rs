@@ -137,14 +137,15 @@ impl Reopened<'_> {
     }
 
     /// Gives the number of entries.
-    async fn holds(&self, log: &Log, vault: &Vault) -> Result<u64, Failure> {
+    async fn holds(&self, log: &Log, vault: &Arc<Vault>) -> Result<u64, Failure> {
         let open = |e: &dyn fmt::Display| Failure::Open(e.to_string());
         if let LogHealth::Closed { why } = log.health() {
             return Err(open(&why));
         }
         // What a node reads of its store before it serves.
         let directory = Directory::default();
-        let partners = PartnerDesk::new(log.clone(), self.code(), Arc::new(Cards));
+        let (cards, keys) = (Arc::new(Cards), Arc::clone(vault));
+        let partners = PartnerDesk::new(log.clone(), self.code(), cards, keys);
         partners.refresh(&directory).await.map_err(|e| open(&e))?;
         let partners: Vec<_> = directory.snapshot().keys().copied().collect();
         let reader = log.reader();

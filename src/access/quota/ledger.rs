@@ -52,6 +52,8 @@ impl Account {
 struct Book {
     /// Of all its people together.
     crowd: Account,
+    /// Of its node, which no number of people crowds out.
+    node: Account,
     people: BTreeMap<Principal, Account>,
 }
 
@@ -141,6 +143,21 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Spends what something turned out to cost: some of a quota, or what there is of it. The next call pays for it.
+    pub fn charge(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (account, crowd) = self.accounts(who);
+        let charge = |account: &mut Account, limit| {
+            let rate = Rate::new(limit, quota.window_s());
+            let bucket = account.used.entry(quota).or_default();
+            bucket.charge(rate, amount, now);
+        };
+        charge(account, limit);
+        if foreign {
+            charge(crowd, limit.saturating_mul(CROWD));
+        }
     }
 
     /// Spends some of a quota that is never refused, and says how long to wait before going on.
@@ -234,7 +251,7 @@ impl Ledger {
     }
 
     /// True for people whose certificates another jurisdiction makes, as many as it likes.
-    fn is_crowd(&self, who: &Principal) -> bool {
+    pub fn is_crowd(&self, who: &Principal) -> bool {
         who.jurisdiction() != self.own && !who.is_node()
     }
 
@@ -247,6 +264,9 @@ impl Ledger {
         };
         self.uses = self.uses.wrapping_add(1);
         let book = self.books.entry(who.jurisdiction()).or_default();
+        if who.is_node() {
+            return (&mut book.node, &mut book.crowd);
+        }
         if book.people.len() >= limit && !book.people.contains_key(who) {
             let idle = book.people.iter().min_by_key(|(who, account)| {
                 // Somebody with a stream open is at work.
@@ -427,6 +447,23 @@ mod tests {
             searched += u32::from(found.is_ok());
         }
         assert!(searched < QUOTAS.searches_per_hour * CROWD, "{searched}");
+    }
+
+    #[test]
+    fn regression_a_partner_that_makes_officers_without_end_gets_no_new_day() {
+        let mut ledger = ledger();
+        let node = Principal::node("440000".parse().unwrap());
+        let mut passed = 0;
+        for round in 0..5 {
+            while ledger.spend(&node, Quota::Dispatches, 1, at(0)).is_ok() {
+                passed += 1;
+            }
+            for number in 0..=FOREIGN_ACCOUNTS {
+                let officer = officer("440000", round * 1_000 + number);
+                drop(ledger.spend(&officer, Quota::Calls, 1, at(0)));
+            }
+        }
+        assert_eq!(passed, QUOTAS.dispatches_per_day);
     }
 
     #[test]

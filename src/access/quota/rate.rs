@@ -69,6 +69,14 @@ impl Bucket {
         Ok(())
     }
 
+    /// Takes `amount`, or what there is of it.
+    pub(super) fn charge(&mut self, rate: Rate, amount: u32, now: Timestamp) {
+        let now = micros(now);
+        let full = now.saturating_add(rate.window_us);
+        let level = self.level(now, full);
+        self.empty_at_us = level.saturating_add(rate.cost_us(amount)).min(full);
+    }
+
     /// Takes `amount` in any case, and says how long to wait before going on. Never longer than a window.
     pub(super) fn pace(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Duration {
         let now = micros(now);

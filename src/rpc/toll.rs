@@ -1,0 +1,118 @@
+//! What every call pays before anything of it is read: one of its caller's calls, whatever it asks for and however it is
+//! wrong. Where tonic refuses a call, or answers it itself, no handler of ours would ever count it.
+
+use super::meter::{Meter, Metered, StreamLease};
+use crate::{access::Quota, tls::Peer};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+
+/// Streams that are answered beside our services. Ours take their caller's place themselves.
+const STREAMS: [&str; 3] = [
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Counts calls before they are read.
+#[derive(Clone, Debug)]
+pub struct Toll(pub(super) Arc<Meter>);
+
+/// See [`Toll`].
+#[derive(Clone, Debug)]
+pub struct Tolled<S> {
+    meter: Arc<Meter>,
+    inner: S,
+}
+
+impl<S> Layer<S> for Toll {
+    type Service = Tolled<S>;
+
+    fn layer(&self, inner: S) -> Tolled<S> {
+        Tolled {
+            meter: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+impl<S> Tolled<S> {
+    fn pay<B>(&self, request: &Request<B>) -> Result<Option<StreamLease>, Status> {
+        let Some(peer) = request.extensions().get::<Arc<Peer>>() else {
+            // Whoever asks for it is told that no certificate came.
+            return Ok(None);
+        };
+        let principal = peer.identity().principal();
+        let caller = Metered::new(Arc::clone(&self.meter), principal.clone());
+        caller.spend(Quota::Calls)?;
+        let streams = STREAMS.contains(&request.uri().path());
+        streams.then(|| caller.stream()).transpose()
+    }
+}
+
+impl<S, B> Service<Request<B>> for Tolled<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let lease = match self.pay(&request) {
+            Ok(lease) => lease,
+            Err(refused) => return Box::pin(async move { Ok(refused.into_http()) }),
+        };
+        let answering = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answering.await?;
+            Ok(match lease {
+                Some(lease) => answer.map(|body| {
+                    Body::new(Leased {
+                        body,
+                        _lease: lease,
+                    })
+                }),
+                None => answer,
+            })
+        })
+    }
+}
+
+/// An answer that holds its caller's place among the streams until it ends.
+struct Leased {
+    body: Body,
+    _lease: StreamLease,
+}
+
+impl http_body::Body for Leased {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
