@@ -263,11 +263,11 @@ impl Link {
     async fn open(&self) -> Result<(OutboundSession, Opened), String> {
         let partner = Arc::clone(&self.partner);
         let witnessed = self.witness.notes_for(&self.directory, partner.code);
-        let hello = self
+        let (hello, opening) = self
             .outbox
             .greeting(&partner, self.carrier.own_crl(), witnessed);
-        let opening = self.carrier.open(Arc::clone(&partner), hello.clone());
-        let opened = tokio::time::timeout(self.options.open_within, opening)
+        let opened = self.carrier.open(Arc::clone(&partner), hello);
+        let opened = tokio::time::timeout(self.options.open_within, opened)
             .await
             .map_err(|_| "the partner did not answer in time".to_owned())?
             .map_err(|error| error.to_string())?;
@@ -280,7 +280,7 @@ impl Link {
             .await;
         let session = self
             .outbox
-            .open_session(partner, &hello, welcome)
+            .open_session(partner, opening, welcome)
             .await
             .map_err(|error| error.to_string())?;
         Ok((session, opened))

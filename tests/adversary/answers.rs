@@ -209,18 +209,7 @@ async fn a_log_shown_in_two_versions_on_two_streams_is_found() {
     let first = push(world.endpoint(), COUNTY, &leads[..1]).await;
     until(world.log(), 1, receipt_for(first[0].index)).await;
     // On its own stream it shows a dispatch where its answers will show a receipt.
-    let mut other = {
-        let state = world.recipient.state.lock().unwrap();
-        Forger {
-            of: GUANGDONG,
-            signer: yichuan::note::LogSigner::from_seed(
-                state.forger.signer.origin(),
-                &state.forger.signer.seed(),
-            )
-            .unwrap(),
-            leaves: state.forger.leaves.clone(),
-        }
-    };
+    let mut other = world.recipient.state.lock().unwrap().forger.twin();
     let mut line =
         super::hostile::Line::open(world.endpoint(), COUNTY, GUANGDONG, super::hostile::hello())
             .await

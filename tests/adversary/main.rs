@@ -11,6 +11,7 @@
 mod answers;
 mod caught;
 mod deliveries;
+mod forks;
 mod gossip;
 mod heard;
 mod hostile;

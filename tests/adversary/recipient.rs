@@ -133,6 +133,7 @@ impl pb::exchange_server::Exchange for Service {
             return Err(Status::cancelled("no hello"));
         };
         let mut base = hello.verified.unwrap().size;
+        let asked = hello.asked;
         let (responses, outgoing) = mpsc::channel(16);
         {
             let state = self.state.lock().unwrap();
@@ -141,6 +142,7 @@ impl pb::exchange_server::Exchange for Service {
                 verified: Some(state.verified.clone()),
                 crl: bytes::Bytes::new(),
                 witnessed: state.witnessed.iter().cloned().map(Into::into).collect(),
+                asked: Vec::new(),
             };
             let welcome = pb::RelayResponse {
                 message: Some(pb::relay_response::Message::Welcome(welcome)),
@@ -155,7 +157,10 @@ impl pb::exchange_server::Exchange for Service {
                 let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
                     return;
                 };
-                let mut answer = service.state.lock().unwrap().answer(delivery, &mut base);
+                let mut answer = {
+                    let mut state = service.state.lock().unwrap();
+                    state.answer(delivery, &mut base, &asked)
+                };
                 if service.state.lock().unwrap().lie == Lie::Late {
                     answer = std::mem::replace(&mut held, answer);
                 }
@@ -188,6 +193,7 @@ impl State {
         &mut self,
         delivery: pb::Delivery,
         base: &mut u64,
+        asked: &[u64],
     ) -> Option<Result<pb::Answers, Status>> {
         match self.lie {
             Lie::Silent => return None,
@@ -225,6 +231,8 @@ impl State {
             cosigned_at_s: cosigned.at_seconds,
             cosignature: cosigned.signature.to_vec().into(),
             answers,
+            linked: self.forger.links(asked),
+            verified_size: 0,
         };
         self.lie_about(&mut said, shown);
         if self.lie == Lie::None {
