@@ -1,5 +1,6 @@
 //! gRPC: conversions between messages and what they mean, thin handlers, and the client of a peer.
 
+mod answering;
 mod audit;
 mod caller;
 mod carrier;
@@ -20,6 +21,7 @@ mod retry;
 mod server;
 mod status;
 
+pub use answering::NodeChannel;
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
 pub use meter::{Meter, QuotaReports};

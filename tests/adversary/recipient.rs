@@ -70,6 +70,10 @@ pub(crate) enum Lie {
     Garbage,
     /// A message that says a lot, in a status.
     Abusive,
+    /// A status whose details are no base64, behind the messages before it.
+    NoBase64,
+    /// The same, in place of a welcome.
+    NoBase64AtOnce,
     /// No answer, for ever.
     Silent,
     /// Each answer only when the next delivery has come: there is always one under way.
@@ -132,6 +136,10 @@ impl pb::exchange_server::Exchange for Service {
         let Some(pb::relay_request::Message::Hello(hello)) = first.message else {
             return Err(Status::cancelled("no hello"));
         };
+        if self.state.lock().unwrap().lie == Lie::NoBase64AtOnce {
+            self.seen.send_modify(|seen| seen.answered += 1);
+            return Err(no_base64());
+        }
         let mut base = hello.verified.unwrap().size;
         let asked = hello.asked;
         let (responses, outgoing) = mpsc::channel(16);
@@ -179,6 +187,13 @@ impl pb::exchange_server::Exchange for Service {
     }
 }
 
+fn no_base64() -> Status {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("grpc-status-details-bin", "!!!".parse().unwrap());
+    let metadata = tonic::metadata::MetadataMap::from_headers(headers);
+    Status::with_metadata(tonic::Code::Unavailable, "", metadata)
+}
+
 fn flip(bytes: &[u8]) -> bytes::Bytes {
     let mut bytes = bytes.to_vec();
     match bytes.first_mut() {
@@ -197,6 +212,7 @@ impl State {
     ) -> Option<Result<pb::Answers, Status>> {
         match self.lie {
             Lie::Silent => return None,
+            Lie::NoBase64 => return Some(Err(no_base64())),
             Lie::Abusive => {
                 let said = "first line\nERROR a forged line 张某某 520624190001010011";
                 return Some(Err(Status::unavailable(said)));
