@@ -5,7 +5,7 @@ use crate::{
     domain::{EntryId, Jurisdiction},
     log::{Log, Proposal},
     note::SignedCheckpoint,
-    record::Entry,
+    record::{Entry, Kind},
     store::tables,
 };
 use std::sync::Arc;
@@ -25,7 +25,11 @@ pub(super) async fn keep(
     let Some(kind) = witness.evidence(partner, checkpoint, shown_by) else {
         return;
     };
-    let row = tables::evidence(partner.code, checkpoint.root().as_bytes());
+    let Kind::EvidenceKept { first, second, .. } = &kind else {
+        return;
+    };
+    let is_proof = first.0.size == second.0.size;
+    let row = tables::evidence(partner.code, is_proof, checkpoint.root().as_bytes());
     let kept = log
         .propose(Proposal::new(move |txn| {
             txn.put(row, txn.size().to_be_bytes().to_vec())?;

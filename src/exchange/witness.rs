@@ -18,8 +18,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Evidence entries kept against one partner, however often the node starts. More of the same proves nothing new.
-const EVIDENCE_PER_PARTNER: usize = 8;
+/// Evidence entries of one sort kept against one partner, however often the node starts. More of the same proves nothing
+/// new.
+const EVIDENCE_PER_SORT: usize = 8;
 
 /// A partner's newest verified checkpoint, with its signature.
 pub type Witnessed = (Checkpoint, [u8; 64]);
@@ -28,7 +29,27 @@ pub type Witnessed = (Checkpoint, [u8; 64]);
 #[derive(Debug)]
 pub struct Witness {
     seen: Mutex<BTreeMap<Jurisdiction, Seen>>,
-    evidence: Mutex<BTreeMap<Jurisdiction, BTreeSet<[u8; 32]>>>,
+    evidence: Mutex<BTreeMap<Jurisdiction, Kept>>,
+}
+
+/// Which evidence is kept against one partner, by the root that contradicts.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Two roots at one size, which nobody can explain away.
+    proofs: BTreeSet<[u8; 32]>,
+    /// Two heads of different sizes, which speak for themselves only beside a proof that was asked for. The partner can make
+    /// any number of them, so they have room of their own.
+    claims: BTreeSet<[u8; 32]>,
+}
+
+impl Kept {
+    fn sort(&mut self, is_proof: bool) -> &mut BTreeSet<[u8; 32]> {
+        if is_proof {
+            &mut self.proofs
+        } else {
+            &mut self.claims
+        }
+    }
 }
 
 /// What this node has seen of one partner's log.
@@ -79,15 +100,17 @@ impl Witness {
     ) -> Result<Self, WitnessError> {
         let (mut seen, mut evidence) = (BTreeMap::new(), BTreeMap::new());
         for partner in partners {
-            let (first, last) = (
-                tables::evidence(partner, &[0; 32]),
-                tables::evidence(partner, &[0xff; 32]),
-            );
-            let kept = rows.rows(&first, &last, EVIDENCE_PER_PARTNER)?;
-            let roots = kept
-                .iter()
-                .filter_map(|(key, _)| tables::evidence_root(key));
-            evidence.insert(partner, roots.collect());
+            let mut kept = Kept::default();
+            for is_proof in [true, false] {
+                let first = tables::evidence(partner, is_proof, &[0; 32]);
+                let last = tables::evidence(partner, is_proof, &[0xff; 32]);
+                let found = rows.rows(&first, &last, EVIDENCE_PER_SORT)?;
+                let roots = found
+                    .iter()
+                    .filter_map(|(key, _)| tables::evidence_root(key));
+                kept.sort(is_proof).extend(roots);
+            }
+            evidence.insert(partner, kept);
             if let Some(bytes) = rows.row(&tables::witness(partner))? {
                 let row = checkpoint_from_bytes(&bytes)
                     .map_err(|defect| WitnessError::Damaged { partner, defect })?;
@@ -278,7 +301,9 @@ impl Witness {
         })?;
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.entry(partner.code).or_default();
-        let fresh = kept.len() < EVIDENCE_PER_PARTNER && kept.insert(*second.root().as_bytes());
+        let root = *second.root().as_bytes();
+        let of_its_sort = kept.sort(first.0.size == second.size());
+        let fresh = of_its_sort.len() < EVIDENCE_PER_SORT && of_its_sort.insert(root);
         fresh.then(|| Kind::EvidenceKept {
             jurisdiction: partner.code,
             first,
