@@ -400,14 +400,14 @@ impl Inbox {
             unfit @ Proved::Unfit { .. } => return Ok(unfit),
         };
         let month = dispatch.sent().terms.purge_month;
-        if self.vault.has_bucket(month) {
-            return Ok(Proved::Fit(dispatch));
-        }
         let now = self.clock.now();
         // A day's grace: the sender may already be in next month.
         let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
         if month > latest || month < PurgeMonth::years_after(now, 0) {
             return Ok(dispatch.into_unfit(Refusal::InvalidContent));
+        }
+        if self.vault.has_bucket(month) {
+            return Ok(Proved::Fit(dispatch));
         }
         self.vault.ready(&self.log, month).await?;
         Ok(Proved::Fit(dispatch))
