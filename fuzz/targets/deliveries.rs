@@ -13,7 +13,7 @@ use yichuan::{
     domain::{DispatchId, Handling, ReturnReason, Urgency, sign_within_seconds},
     exchange::{
         AnswerProof, DeliveredDispatch, Delivery, Proved, Settling, Tree as Verified,
-        verify_dispatch, verify_tree,
+        verify_dispatch, verify_links, verify_tree,
     },
     merkle::{consistency_proof, empty_root, leaf_hash},
     note::SignedCheckpoint,
@@ -49,6 +49,16 @@ pub(crate) fn delivery(bytes: &[u8]) {
                 key: KEY.to_vec().into(),
             })
             .collect(),
+        linked: BASES
+            .iter()
+            .filter(|base| **base > 0)
+            .map(|&base| pb::LinkedTree {
+                size: base,
+                root: honest.tree.root(base).as_bytes().to_vec().into(),
+                consistency: hashes(&consistency_proof(&honest.tree, base, size).expect("a proof")),
+            })
+            .collect(),
+        verified_size: 0,
     };
     let mut changed = truth.clone();
     while !input.is_empty() {
@@ -73,6 +83,7 @@ pub(crate) fn delivery(bytes: &[u8]) {
         checkpoint,
         consistency,
         dispatches,
+        linked,
         ..
     } = read;
     let head = match verify_tree(&partner(COUNTY), &verified, &checkpoint, &consistency) {
@@ -89,6 +100,17 @@ pub(crate) fn delivery(bytes: &[u8]) {
         honest.head.checkpoint(),
         "the one head that was signed"
     );
+    match verify_links(&head, &linked) {
+        Ok(()) => {
+            for link in &linked {
+                assert_eq!(link.root, honest.tree.root(link.size), "its history");
+            }
+        }
+        Err(fault) => {
+            assert_ne!(changed.linked, truth.linked);
+            return nameless(bytes, &fault.to_string());
+        }
+    }
     let count = dispatches.len();
     let judged = dispatches
         .into_iter()
@@ -147,6 +169,16 @@ fn change(input: &mut Input<'_>, delivery: &mut pb::Delivery) {
         *bytes = changed.into();
     };
     match (field % 10, delivery.dispatches.get_mut(at)) {
+        (0, _) if field >= 200 => {
+            let at = at % delivery.linked.len().max(1);
+            if let Some(link) = delivery.linked.get_mut(at) {
+                match field {
+                    200 => edited(&mut link.root),
+                    210 => edited(&mut link.consistency),
+                    _ => link.size = input.number(),
+                }
+            }
+        }
         (0, _) => edited(&mut delivery.checkpoint),
         (1, _) => edited(&mut delivery.consistency),
         (2, Some(dispatch)) => edited(&mut dispatch.entry),

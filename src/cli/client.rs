@@ -9,7 +9,7 @@ use crate::{
     domain::Jurisdiction,
     record::pb,
     rpc::{
-        MAX_MESSAGE,
+        MAX_MESSAGE, NodeChannel,
         pb::{
             audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
             partners_client::PartnersClient, referrals_client::ReferralsClient,
@@ -18,7 +18,7 @@ use crate::{
     tls::{Dialer, EndpointUrl},
 };
 use std::{sync::Arc, time::Duration};
-use tonic::{Response, Status, Streaming, transport::Channel};
+use tonic::{Response, Status, Streaming};
 
 /// For a call that is answered at once, the connection included.
 const CALL: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ const MESSAGE: Duration = Duration::from_secs(60);
 /// A node, who asks it, and why. Connects when it is first asked.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    channel: Channel,
+    channel: NodeChannel,
     dialer: Arc<Dialer>,
     endpoint: EndpointUrl,
     node: Jurisdiction,
@@ -50,7 +50,7 @@ impl Connection {
             basis: grounds.basis.to_string(),
         };
         Self {
-            channel: dialer.connect(&endpoint, node),
+            channel: dialer.connect(&endpoint, node).into(),
             dialer,
             endpoint,
             node,
@@ -74,23 +74,23 @@ impl Connection {
         Some(self.grounds.clone())
     }
 
-    pub(super) fn desk(&self) -> DeskClient<Channel> {
+    pub(super) fn desk(&self) -> DeskClient<NodeChannel> {
         DeskClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn referrals(&self) -> ReferralsClient<Channel> {
+    pub(super) fn referrals(&self) -> ReferralsClient<NodeChannel> {
         ReferralsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn caught(&self) -> CaughtClient<Channel> {
+    pub(super) fn caught(&self) -> CaughtClient<NodeChannel> {
         CaughtClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn partners(&self) -> PartnersClient<Channel> {
+    pub(super) fn partners(&self) -> PartnersClient<NodeChannel> {
         PartnersClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn audit(&self) -> AuditClient<Channel> {
+    pub(super) fn audit(&self) -> AuditClient<NodeChannel> {
         AuditClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 

@@ -3,18 +3,19 @@
 use super::{
     Direction,
     caught_rows::caught,
-    lead_rows::lead,
+    lead_rows::{LeadRow, lead},
     referral_rows::referral,
-    rows::{EVENTS_PER_RECORD, RowsError, events},
+    rows::{EVENTS_WAITING, EventRow, RowsError, actions, count, events, room_for},
 };
 use crate::{
     domain::{
-        Handling, Jurisdiction, RecordId, ReferralKind,
+        Handling, Jurisdiction, RecordId, ReferralKind, Standing,
         referral::{NOTE_CHARS, ReferralFields},
+        resolve,
     },
     exchange::Rows,
     log::Txn,
-    record::{Content, DispatchSent, ReferralAct, Refusal},
+    record::{Content, DispatchAction, DispatchSent, ReferralAct, Refusal},
 };
 
 type Judged = Result<Result<(), Refusal>, RowsError>;
@@ -32,7 +33,7 @@ pub(super) fn judge_open(
     let fits = fields.check().is_ok()
         && sent.predecessors.is_empty()
         && may_carry(kind, sent.handling)
-        && carries_theirs(txn, fields, [sent.from, sent.to])?;
+        && carried(txn, fields, kind, [sent.from, sent.to])? == Carried::Fits;
     if !fits {
         return Ok(Err(Refusal::InvalidContent));
     }
@@ -56,9 +57,12 @@ pub(super) fn judge_act(
     act: ReferralAct,
     content: &Content,
 ) -> Judged {
+    let row = referral(txn, sent.record)?;
     let says = match content {
         Content::Referral(fields) if act.restates() => {
-            fields.check().is_ok() && carries_theirs(txn, fields, [sent.from, sent.to])?
+            let parties = [sent.from, sent.to];
+            let kind = row.as_ref().map_or(ReferralKind::Transfer, |row| row.kind);
+            fields.check().is_ok() && carried(txn, fields, kind, parties)? == Carried::Fits
         }
         Content::ReferralNote(note) if !act.restates() => note.0.chars().count() <= NOTE_CHARS,
         Content::Referral(_)
@@ -70,15 +74,38 @@ pub(super) fn judge_act(
     if !says {
         return Ok(Err(Refusal::InvalidContent));
     }
-    let between = referral(txn, sent.record)?.is_some_and(|row| match row.direction {
+    let row = row.filter(|row| match row.direction {
         Direction::Sent => row.from == own && row.to == sent.from,
         Direction::Received => row.to == own && row.from == sent.from,
     });
-    let full = events(txn, sent.record)?.len() >= EVENTS_PER_RECORD;
-    if !between || full || sent.predecessors.is_empty() {
+    let Some(row) = row.filter(|_| !sent.predecessors.is_empty()) else {
         return Ok(Err(Refusal::NotAllowed));
-    }
-    Ok(Ok(()))
+    };
+    let events = events(txn, sent.record)?;
+    let full = count(&events, Direction::Received) >= room_for(act)
+        || waits(&events, row.direction, sent)?;
+    Ok(if full {
+        Err(Refusal::NotAllowed)
+    } else {
+        Ok(())
+    })
+}
+
+/// True for an action that would wait for another while as many wait as may.
+fn waits(
+    events: &[(u64, EventRow)],
+    opened: Direction,
+    sent: &DispatchSent,
+) -> Result<bool, RowsError> {
+    let actions = actions(events, opened, DispatchAction::referral_step)?;
+    let standings = resolve(&actions).standings;
+    let waiting = |standing: Option<&Standing>| standing.is_none_or(|it| *it == Standing::Waiting);
+    let many = standings.values().filter(|it| waiting(Some(it))).count();
+    let this = sent
+        .predecessors
+        .iter()
+        .any(|hash| waiting(standings.get(hash.as_bytes())));
+    Ok(this && many >= EVENTS_WAITING)
 }
 
 /// H1 forbids use as evidence, which a transfer is.
@@ -86,21 +113,35 @@ pub(super) const fn may_carry(kind: ReferralKind, handling: Handling) -> bool {
     !matches!((kind, handling), (ReferralKind::Transfer, Handling::H1))
 }
 
-/// True where every lead that a referral carries is one between these two: nothing of a third party's is passed on.
-pub(super) fn carries_theirs(
+/// Whether a referral may carry the leads that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    Fits,
+    /// One is not between these two: nothing of a third party's is passed on.
+    Foreign,
+    /// One came under H1, and this is a transfer.
+    NotAsEvidence,
+}
+
+/// Looks at every lead that a referral carries.
+pub(super) fn carried(
     rows: &mut dyn Rows,
     fields: &ReferralFields,
+    kind: ReferralKind,
     parties: [Jurisdiction; 2],
-) -> Result<bool, RowsError> {
+) -> Result<Carried, RowsError> {
     let Ok(leads) = fields.leads() else {
-        return Ok(false);
+        return Ok(Carried::Foreign);
     };
     for id in leads {
-        if !is_between(rows, id, parties)? {
-            return Ok(false);
+        let Some(row) = lead(rows, id)?.filter(|row| is_theirs(row, parties)) else {
+            return Ok(Carried::Foreign);
+        };
+        if !may_carry(kind, row.handling) {
+            return Ok(Carried::NotAsEvidence);
         }
     }
-    Ok(true)
+    Ok(Carried::Fits)
 }
 
 /// True for a lead between these two, whichever way it went.
@@ -109,5 +150,9 @@ pub(super) fn is_between(
     id: RecordId,
     parties: [Jurisdiction; 2],
 ) -> Result<bool, RowsError> {
-    Ok(lead(rows, id)?.is_some_and(|row| parties.contains(&row.from) && parties.contains(&row.to)))
+    Ok(lead(rows, id)?.is_some_and(|row| is_theirs(&row, parties)))
+}
+
+fn is_theirs(row: &LeadRow, parties: [Jurisdiction; 2]) -> bool {
+    parties.contains(&row.from) && parties.contains(&row.to)
 }

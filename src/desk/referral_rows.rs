@@ -92,7 +92,7 @@ pub struct ReferralRow {
     /// How far it got.
     #[serde(with = "text")]
     pub progress: ReferralProgress,
-    /// When the progress was reached, by the clock of whose step it was.
+    /// When the progress was reached, by the clock of whoever must act next: when its own log had the step.
     pub since_ms: u64,
     /// The dispatch that is on its way now: what opened it, or the last resubmission. Its index in this log.
     pub sent_index: u64,

@@ -1,11 +1,11 @@
 //! Opening referrals, approving transfers, and every later step.
 
 use super::{
-    Desk, DeskError,
+    Desk, DeskError, Direction,
     assignment::clear_to_act,
-    referral_admission::{carries_theirs, may_carry},
+    referral_admission::{Carried, carried, may_carry},
     referral_rows::{ReferralRow, ReferralState, referral},
-    rows::{EVENTS_PER_RECORD, RowsError, actions, events},
+    rows::{EVENTS_PER_SIDE, RowsError, actions, count, events, room_for},
 };
 use crate::{
     access::{ActOnReferral, ApproveReferral, Grounds, OpenReferral, Parties, Permit, Principal},
@@ -83,7 +83,7 @@ pub enum ReferralRefused {
     /// This node's own.
     #[error("a referral goes to another jurisdiction")]
     Own,
-    /// H1 and a transfer.
+    /// H1, of the referral or of a lead that it carries, and a transfer.
     #[error(
         "H1 forbids use as evidence, which a transfer is; ask the originator of the information for consent"
     )]
@@ -104,7 +104,9 @@ pub enum ReferralRefused {
     #[error("a transfer needs two people: {0} was drafted by the same supervisor who now approves")]
     SamePerson(RecordId),
     /// The referral has had as many actions as a record may have.
-    #[error("referral {0} has had {EVENTS_PER_RECORD} actions, as many as a record may have")]
+    #[error(
+        "this side has taken as many of the {EVENTS_PER_SIDE} actions on referral {0} as it may before this step"
+    )]
     Full(RecordId),
     /// It cannot be sealed or kept.
     #[error(transparent)]
@@ -126,6 +128,16 @@ impl From<TxnError> for ReferralRefused {
 impl From<VaultError> for ReferralRefused {
     fn from(error: VaultError) -> Self {
         Self::Stage(error.into())
+    }
+}
+
+impl Carried {
+    fn allowed(self) -> Result<(), ReferralRefused> {
+        match self {
+            Self::Fits => Ok(()),
+            Self::Foreign => Err(ReferralRefused::ForeignLead),
+            Self::NotAsEvidence => Err(ReferralRefused::NotAsEvidence),
+        }
     }
 }
 
@@ -196,9 +208,7 @@ impl Desk {
         let (own, fields) = (self.own, new.fields);
         let (outbox, vault) = (Arc::clone(&self.outbox), Arc::clone(&self.vault));
         self.step(move |txn| {
-            if !carries_theirs(txn, &fields, [own, to])? {
-                return Err(ReferralRefused::ForeignLead);
-            }
+            carried(txn, &fields, new.kind, [own, to])?.allowed()?;
             match new.kind {
                 ReferralKind::Assistance => {
                     let staged = outbox.stage(txn, &draft)?;
@@ -315,13 +325,11 @@ impl Desk {
             // Looks again with everything before it in view: two officers may act at once.
             let row = referral(txn, record)?.ok_or(DeskError::NotFound(record))?;
             clear_to_act(txn, &permit, record)?;
-            if let Some(fields) = &stepping.fields
-                && !carries_theirs(txn, fields, [row.from, row.to])?
-            {
-                return Err(ReferralRefused::ForeignLead);
+            if let Some(fields) = &stepping.fields {
+                carried(txn, fields, row.kind, [row.from, row.to])?.allowed()?;
             }
             let events = events(txn, record)?;
-            if events.len() >= EVENTS_PER_RECORD {
+            if count(&events, Direction::Sent) >= room_for(stepping.act) {
                 return Err(ReferralRefused::Full(record));
             }
             let actions = actions(&events, row.direction, DispatchAction::referral_step)

@@ -3,7 +3,9 @@
 use super::{
     Direction,
     referral_rows::{DraftRow, ReferralRow, put_referral, referral},
-    rows::{ContentError, Receipted, RecordView, RowsError, Seen, actions, events, put_event},
+    rows::{
+        ContentError, EventRow, Receipted, RecordView, RowsError, Seen, actions, events, put_event,
+    },
 };
 use crate::{
     domain::{
@@ -14,7 +16,7 @@ use crate::{
     record::{Content, DispatchAction, ReferralAct, Refusal},
     store::tables,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Keeps the rows of referrals.
 #[derive(Debug)]
@@ -168,13 +170,7 @@ fn note_answer(
             None => row.received_ms = Some(receipted.time.millis()),
         }
     }
-    Ok(put_referral(
-        txn,
-        receipted.record,
-        Some(&before),
-        &row,
-        index,
-    )?)
+    settle(txn, receipted.record, Some(&before), row, index)
 }
 
 /// Resolves a referral's actions and puts its row.
@@ -191,12 +187,14 @@ fn settle(
     let resolution = resolve(&actions);
     row.progress = resolution.progress;
     row.return_reason = None;
+    let by_hash: BTreeMap<_, _> = actions
+        .iter()
+        .zip(&events)
+        .map(|(action, event)| (action.hash, event))
+        .collect();
+    let mut moved = None;
     for hash in &resolution.applied {
-        let applied = events
-            .iter()
-            .zip(&actions)
-            .find(|(_, action)| action.hash == *hash);
-        let Some(((index, event), _)) = applied else {
+        let Some((index, event)) = by_hash.get(hash) else {
             continue;
         };
         debug_assert_eq!(resolution.standings.get(hash), Some(&Standing::Applied));
@@ -204,7 +202,8 @@ fn settle(
         match event.action {
             DispatchAction::Referral(ReferralAct::Correct) => row.says_index = *index,
             DispatchAction::Referral(ReferralAct::Resubmit) => {
-                (row.says_index, row.since_ms) = (*index, event.acted_ms);
+                row.says_index = *index;
+                moved = Some(event);
                 if row.sent_index != *index {
                     row.sent_index = *index;
                     row.refusal = None;
@@ -220,11 +219,26 @@ fn settle(
             | DispatchAction::Lead(_)
             | DispatchAction::Referral(_)
             | DispatchAction::Caught => {
-                row.since_ms = event.acted_ms;
+                moved = Some(event);
             }
         }
     }
+    if let Some(event) = moved {
+        let obliged = row.due().map(|(_, obliged)| obliged);
+        row.since_ms = since(event, obliged == Some(row.own_side()));
+    }
     Ok(put_referral(txn, record, before, &row, change)?)
+}
+
+/// When an action was in the log of whoever must act next: that is where deadlines run from, and nobody else's clock moves
+/// them.
+fn since(event: &EventRow, we_are_obliged: bool) -> u64 {
+    match (event.direction, &event.receipt) {
+        (Direction::Received, _) if we_are_obliged => event.time_ms,
+        (Direction::Received, _) => event.acted_ms,
+        (Direction::Sent, Some(receipt)) if !we_are_obliged => receipt.time_ms,
+        (Direction::Sent, _) => event.time_ms,
+    }
 }
 
 impl RecordView for ReferralView {

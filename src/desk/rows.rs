@@ -8,7 +8,10 @@ use crate::{
     exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
     log::{Txn, TxnError},
     merkle::Hash,
-    record::{Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof, Refusal},
+    record::{
+        Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof, ReferralAct,
+        Refusal,
+    },
     seal::PurgeMonth,
     store::tables,
 };
@@ -17,6 +20,36 @@ use std::borrow::Cow;
 
 /// Actions on one record are bounded; a partner that sends more is refused.
 pub(super) const EVENTS_PER_RECORD: usize = 256;
+
+/// Of them each side of a referral has half, so that neither can use up what the other may need.
+pub(super) const EVENTS_PER_SIDE: usize = EVENTS_PER_RECORD / 2;
+
+/// Of a referral, actions that follow what has not arrived. What is sent arrives in order, so honest ones are few.
+pub(super) const EVENTS_WAITING: usize = 16;
+
+/// How many actions one side may have had before this one. The last are kept for what ends a referral or sets it right.
+pub(super) const fn room_for(act: ReferralAct) -> usize {
+    match act {
+        ReferralAct::Recall | ReferralAct::Close => EVENTS_PER_SIDE,
+        ReferralAct::Correct => EVENTS_PER_SIDE - 4,
+        ReferralAct::Sign
+        | ReferralAct::Accept
+        | ReferralAct::RequestSupplement
+        | ReferralAct::Supply
+        | ReferralAct::Return
+        | ReferralAct::Resubmit
+        | ReferralAct::Progress
+        | ReferralAct::Feedback
+        | ReferralAct::Confirm
+        | ReferralAct::Dispute => EVENTS_PER_SIDE - 16,
+    }
+}
+
+/// How many actions went this way.
+pub(super) fn count(events: &[(u64, EventRow)], direction: Direction) -> usize {
+    let went = |(_, event): &&(u64, EventRow)| event.direction == direction;
+    events.iter().filter(went).count()
+}
 
 /// Domain values as their text.
 pub(super) mod text {

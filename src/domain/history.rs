@@ -172,59 +172,141 @@ pub struct Resolution<P> {
 /// are decided before the next winner is sought: one that lost never comes back when a later action happens to make
 /// room for it.
 pub fn resolve<S: Step>(actions: &[Action<S>]) -> Resolution<S::Progress> {
-    let unique: BTreeMap<ActionHash, &Action<S>> = actions.iter().map(|a| (a.hash, a)).collect();
-    let mut standings: BTreeMap<_, _> = unique.keys().map(|h| (*h, Standing::Waiting)).collect();
-    let mut open: Vec<&Action<S>> = unique.into_values().collect();
-    open.sort_by_key(|action| (action.step.rank(), action.hash));
-    let mut progress = S::START;
-    let mut applied = Vec::new();
-
-    // Each round decides one action, so there are at most as many rounds as actions.
-    loop {
-        let standing =
-            |hash: &ActionHash| standings.get(hash).copied().unwrap_or(Standing::Waiting);
-        let next = |action: &Action<S>| {
-            let relies_on_a_loser = !action.step.rank().stands_alone()
-                && action
-                    .predecessors
-                    .iter()
-                    .any(|hash| standing(hash) == Standing::Superseded);
-            S::after(progress, action.step, action.by).filter(|_| !relies_on_a_loser)
-        };
-        let ready = |action: &&Action<S>| {
-            // Until a record is open, only what opens it can be decided.
-            (!applied.is_empty() || next(action).is_some())
-                && action
-                    .predecessors
-                    .iter()
-                    .all(|hash| standing(hash) != Standing::Waiting)
-        };
-        let loser = open
-            .iter()
-            .copied()
-            .filter(ready)
-            .find(|action| next(action).is_none());
-        let Some(action) = loser.or_else(|| open.iter().copied().find(ready)) else {
-            break;
-        };
-        let outcome = next(action);
-        match outcome {
-            Some(next) => {
-                progress = next;
-                applied.push(action.hash);
-                standings.insert(action.hash, Standing::Applied);
-            }
-            None => {
-                standings.insert(action.hash, Standing::Superseded);
-            }
-        }
-        open.retain(|other| other.hash != action.hash);
+    let mut deciding = Deciding::new(actions);
+    while let Some((action, next)) = deciding.winner() {
+        deciding.apply(action, next);
     }
+    let Deciding {
+        standings,
+        progress,
+        applied,
+        ..
+    } = deciding;
     Resolution {
         progress,
         heads: heads(actions, &applied),
         standings,
         applied,
+    }
+}
+
+/// Actions on their way to a decision. Each is looked at when the last of what it follows is decided, so that a long
+/// history costs little more than its length: it is resolved on the log's thread, and a partner chooses what it follows.
+struct Deciding<'a, S: Step> {
+    unique: BTreeMap<ActionHash, &'a Action<S>>,
+    standings: BTreeMap<ActionHash, Standing>,
+    /// Of each action, how many of those that it follows are not decided.
+    undecided: BTreeMap<ActionHash, usize>,
+    followers: BTreeMap<ActionHash, Vec<ActionHash>>,
+    /// What could count next, by who does what: the table says the same of all of a kind.
+    ready: Vec<Ready<'a, S>>,
+    progress: S::Progress,
+    applied: Vec<ActionHash>,
+}
+
+struct Ready<'a, S> {
+    step: S,
+    by: Side,
+    actions: BTreeMap<ActionHash, &'a Action<S>>,
+}
+
+impl<'a, S: Step> Deciding<'a, S> {
+    fn new(actions: &'a [Action<S>]) -> Self {
+        let unique: BTreeMap<_, _> = actions.iter().map(|a| (a.hash, a)).collect();
+        let mut new = Self {
+            standings: unique.keys().map(|h| (*h, Standing::Waiting)).collect(),
+            undecided: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            ready: Vec::new(),
+            progress: S::START,
+            applied: Vec::new(),
+            unique,
+        };
+        for action in new.unique.values().copied().collect::<Vec<_>>() {
+            let follows: BTreeSet<_> = action.predecessors.iter().copied().collect();
+            new.undecided.insert(action.hash, follows.len());
+            if follows.is_empty() {
+                new.add(action);
+            }
+            for hash in follows {
+                new.followers.entry(hash).or_default().push(action.hash);
+            }
+        }
+        new
+    }
+
+    /// The action that counts next, and what it makes of the progress.
+    fn winner(&self) -> Option<(&'a Action<S>, S::Progress)> {
+        let allowed = self.ready.iter().filter_map(|ready| {
+            let next = S::after(self.progress, ready.step, ready.by)?;
+            let (_, action) = ready.actions.first_key_value()?;
+            Some((*action, next))
+        });
+        allowed.min_by_key(|(action, _)| (action.step.rank(), action.hash))
+    }
+
+    /// An action counts. All that lost by it is decided before the next one is sought.
+    fn apply(&mut self, action: &Action<S>, next: S::Progress) {
+        for ready in &mut self.ready {
+            ready.actions.remove(&action.hash);
+        }
+        self.progress = next;
+        self.applied.push(action.hash);
+        let mut losers = self.decide(action.hash, Standing::Applied);
+        let progress = self.progress;
+        self.ready.retain(|ready| {
+            let stays = S::after(progress, ready.step, ready.by).is_some();
+            if !stays {
+                losers.extend(ready.actions.keys());
+            }
+            stays
+        });
+        while let Some(loser) = losers.pop() {
+            losers.extend(self.decide(loser, Standing::Superseded));
+        }
+    }
+
+    /// Decides one action; those that lose now that all that they follow is decided.
+    fn decide(&mut self, hash: ActionHash, standing: Standing) -> Vec<ActionHash> {
+        self.standings.insert(hash, standing);
+        let mut losers = Vec::new();
+        for follower in self.followers.remove(&hash).unwrap_or_default() {
+            let (Some(undecided), Some(action)) = (
+                self.undecided.get_mut(&follower),
+                self.unique.get(&follower).copied(),
+            ) else {
+                continue;
+            };
+            *undecided = undecided.saturating_sub(1);
+            if *undecided > 0 {
+                continue;
+            }
+            let relies_on_a_loser = !action.step.rank().stands_alone()
+                && action
+                    .predecessors
+                    .iter()
+                    .any(|hash| self.standings.get(hash) == Some(&Standing::Superseded));
+            if relies_on_a_loser || S::after(self.progress, action.step, action.by).is_none() {
+                losers.push(follower);
+            } else {
+                self.add(action);
+            }
+        }
+        losers
+    }
+
+    fn add(&mut self, action: &'a Action<S>) {
+        let of_its_kind =
+            |ready: &&mut Ready<'a, S>| ready.step == action.step && ready.by == action.by;
+        if let Some(ready) = self.ready.iter_mut().find(of_its_kind) {
+            ready.actions.insert(action.hash, action);
+        } else {
+            self.ready.push(Ready {
+                step: action.step,
+                by: action.by,
+                actions: BTreeMap::from([(action.hash, action)]),
+            });
+        }
     }
 }
 
@@ -244,3 +326,7 @@ fn heads<S>(actions: &[Action<S>], applied: &[ActionHash]) -> Vec<ActionHash> {
     heads.drain(..heads.len().saturating_sub(PREDECESSOR_LIMIT));
     heads
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -6,9 +6,11 @@ use super::{
 };
 use crate::domain::Jurisdiction;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::FutureExt as _;
 use std::{
     collections::BTreeMap,
     fmt,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -163,7 +165,7 @@ impl Courier {
                     states: Arc::clone(&self.states),
                 };
                 self.tasks.spawn(async move {
-                    token.run_until_cancelled(link.run()).await;
+                    token.run_until_cancelled(link.watched()).await;
                 });
             }
         }
@@ -204,8 +206,27 @@ enum Ended {
     Failed { why: String, worked: bool },
 }
 
+/// Whether a task ended in a panic, which then ends nothing else.
+async fn panics(task: impl Future<Output = ()>) -> bool {
+    AssertUnwindSafe(task).catch_unwind().await.is_err()
+}
+
 impl Link {
-    async fn run(self) {
+    /// Whatever a partner says, it does not stop what goes to it for good.
+    async fn watched(&self) {
+        while panics(self.run()).await {
+            let partner = self.partner.code;
+            tracing::error!(%partner, "the courier to a partner panicked; it starts again");
+            metrics::counter!("yichuan_stream_failures_total", "partner" => partner.to_string())
+                .increment(1);
+            self.state(LinkState::Down(
+                "the courier to the partner panicked".into(),
+            ));
+            tokio::time::sleep(self.options.retry_max).await;
+        }
+    }
+
+    async fn run(&self) {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(self.options.retry_min)
             .with_max_delay(self.options.retry_max)
@@ -263,11 +284,11 @@ impl Link {
     async fn open(&self) -> Result<(OutboundSession, Opened), String> {
         let partner = Arc::clone(&self.partner);
         let witnessed = self.witness.notes_for(&self.directory, partner.code);
-        let hello = self
+        let (hello, opening) = self
             .outbox
             .greeting(&partner, self.carrier.own_crl(), witnessed);
-        let opening = self.carrier.open(Arc::clone(&partner), hello.clone());
-        let opened = tokio::time::timeout(self.options.open_within, opening)
+        let opened = self.carrier.open(Arc::clone(&partner), hello);
+        let opened = tokio::time::timeout(self.options.open_within, opened)
             .await
             .map_err(|_| "the partner did not answer in time".to_owned())?
             .map_err(|error| error.to_string())?;
@@ -280,7 +301,7 @@ impl Link {
             .await;
         let session = self
             .outbox
-            .open_session(partner, &hello, welcome)
+            .open_session(partner, opening, welcome)
             .await
             .map_err(|error| error.to_string())?;
         Ok((session, opened))
@@ -339,5 +360,18 @@ impl Link {
                 () = tokio::time::sleep_until(aged), if idle => return Ok(()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: a panic in the task of a partner ended it, and nothing went to that partner any more.
+    #[tokio::test]
+    async fn regression_a_panic_in_the_task_of_a_partner_is_survived() {
+        let odd = String::from("the partner said something odd");
+        assert!(panics(async { assert!(odd.is_empty()) }).await);
+        assert!(!panics(async {}).await);
     }
 }

@@ -1,8 +1,8 @@
 //! What goes into a delivery: leaves, proofs, ciphertexts and keys of what waits in the outbox.
 
 use super::{
-    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, OutboxError, Tree, Vault,
-    VaultError,
+    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Lane, Link, OutboxError, Shown,
+    Tree, Vault, VaultError, shown::links,
 };
 use crate::{
     domain::Jurisdiction,
@@ -12,10 +12,17 @@ use crate::{
     record::{Entry, Kind},
     store::{Order, Row, tables},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-/// The checkpoint of a delivery, the consistency proof that leads to it, and the dispatches that it proves.
-pub(super) type Gathered = (Arc<SignedCheckpoint>, Vec<Hash>, Vec<DeliveredDispatch>);
+/// What goes into a delivery.
+pub(super) struct Gathered {
+    pub(super) checkpoint: Arc<SignedCheckpoint>,
+    /// From the tree sent before.
+    pub(super) consistency: Vec<Hash>,
+    /// From trees that the recipient may have seen elsewhere.
+    pub(super) linked: Vec<Link>,
+    pub(super) dispatches: Vec<DeliveredDispatch>,
+}
 
 /// Gathers the next delivery from `from` to `to`: outbox rows from `cursor` on. Nothing where nothing is left.
 pub(super) fn gather(
@@ -24,6 +31,7 @@ pub(super) fn gather(
     (from, to): (Jurisdiction, Jurisdiction),
     cursor: u64,
     sent: &Tree,
+    (shown, wanted): (&Shown, BTreeSet<u64>),
 ) -> Result<Option<Gathered>, OutboxError> {
     let mut cursor = cursor;
     // Each round reads on behind the last row, so it ends with the rows.
@@ -39,12 +47,17 @@ pub(super) fn gather(
         };
         cursor = tables::outbox_index(last).map_or(u64::MAX, |last| last.saturating_add(1));
         // A row is seen only once it is published, so the checkpoint read after it covers it.
-        let checkpoint = reader.checkpoint();
+        let (checkpoint, mut linked) = shown.show(to, Lane::Deliveries, || reader.checkpoint());
         let dispatches = open_all(reader, vault, (from, to), rows, checkpoint.size())?;
         // Where every row was purged before it was delivered, what waits behind them goes on.
         if !dispatches.is_empty() {
-            let consistency = reader.proofs().consistency(sent.size, checkpoint.size())?;
-            return Ok(Some((checkpoint, consistency, dispatches)));
+            linked.extend(wanted);
+            return Ok(Some(Gathered {
+                consistency: reader.proofs().consistency(sent.size, checkpoint.size())?,
+                linked: links(reader, checkpoint.size(), linked)?,
+                checkpoint,
+                dispatches,
+            }));
         }
     }
 }

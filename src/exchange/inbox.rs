@@ -2,24 +2,23 @@
 
 use super::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
-    Greeting, OutboxError, PROTOCOL, Partner, Proved, RowError, SKEW_ABSURD_S, Skews, Tree,
-    TreeFault, Vault, VaultError, Witness,
+    Greeting, Lane, Opening, OutboxError, PROTOCOL, Partner, Proved, RowError, SKEW_ABSURD_S,
+    Shown, Skews, Tree, TreeFault, Vault, VaultError, Witness, evidence,
     keep::{Keep, KeptAt},
     outbox::{log_error, own_tree},
+    shown::links,
     verify::{verify_dispatch, verify_tree},
-    witness::own_cause,
 };
 use crate::{
-    domain::{Clock, EntryId, Jurisdiction},
+    domain::{Clock, Jurisdiction},
     log::{Durable, Log, Pending, Proposal, Txn},
-    merkle::Hash,
     note::{LogSigner, SignedCheckpoint},
-    record::{Content, DispatchSent, Entry, Refusal},
+    record::{Content, DispatchSent, Refusal},
     seal::PurgeMonth,
-    store::{DiskShort, tables},
+    store::DiskShort,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -89,6 +88,7 @@ pub struct Inbox {
     clock: Arc<dyn Clock>,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
+    shown: Arc<Shown>,
     directory: Arc<Directory>,
     admission: Arc<dyn Admission>,
     skews: Skews,
@@ -109,15 +109,26 @@ impl fmt::Debug for Inbox {
 pub struct InboundSession {
     partner: Arc<Partner>,
     taken_over: CancellationToken,
-    base: Tree,
+    opening: Opening,
     expected: u64,
-    answered: Option<Tree>,
+    answering: Option<Answering>,
+}
+
+/// What the answers on one stream go on from.
+#[derive(Debug)]
+pub struct Answering {
+    partner: Jurisdiction,
+    /// Our tree that the partner will have verified once it has read everything answered.
+    answered: Tree,
+    /// Sizes that the first answers are to link.
+    wanted: BTreeSet<u64>,
 }
 
 /// A delivery that is verified and handed to the log; its answers follow when it is durable.
 #[derive(Debug)]
 pub struct PendingAnswers {
     sequence: u64,
+    partner: Arc<Partner>,
     theirs: SignedCheckpoint,
     kept: Pending<Vec<KeptAt>, VaultError>,
 }
@@ -135,6 +146,8 @@ pub struct InboxParts {
     pub vault: Arc<Vault>,
     /// Remembers partners' trees.
     pub witness: Arc<Witness>,
+    /// Remembers what partners were shown.
+    pub shown: Arc<Shown>,
     /// The partners.
     pub directory: Arc<Directory>,
     /// The rules of each kind of dispatch.
@@ -150,6 +163,7 @@ impl Inbox {
             clock,
             vault,
             witness,
+            shown,
             directory,
             admission,
         } = parts;
@@ -160,6 +174,7 @@ impl Inbox {
             clock,
             vault,
             witness,
+            shown,
             directory,
             admission,
             skews: Skews::default(),
@@ -197,19 +212,26 @@ impl Inbox {
         if let Some(older) = older {
             older.cancel();
         }
-        let base = self.witness.tree(&partner);
+        self.shown.open(partner.code, Lane::Answers, answered.size);
+        let opening = self.witness.open(&partner, Lane::Deliveries);
         let welcome = Greeting {
             protocol: PROTOCOL,
-            verified: base.clone(),
+            verified: opening.tree.clone(),
             crl,
             witnessed: self.witness.notes_for(&self.directory, partner.code),
+            asked: opening.asked.iter().map(|(_, it)| it.size()).collect(),
+        };
+        let answering = Answering {
+            partner: partner.code,
+            answered,
+            wanted: hello.asked.iter().copied().collect(),
         };
         let session = InboundSession {
             partner,
             taken_over,
-            base,
+            opening,
             expected: 1,
-            answered: Some(answered),
+            answering: Some(answering),
         };
         Ok((session, welcome))
     }
@@ -233,7 +255,7 @@ impl Inbox {
             let Ok(shown) = partner.key.verify(note) else {
                 continue;
             };
-            if let Err(fault) = self.witness.compare(partner, &shown) {
+            if let Err(fault) = self.witness.compare(partner, &shown, shown_by.code) {
                 self.keep_evidence(partner, &fault, Some(shown_by.code))
                     .await;
             }
@@ -247,35 +269,8 @@ impl Inbox {
         fault: &TreeFault,
         shown_by: Option<Jurisdiction>,
     ) {
-        tracing::warn!(partner = %partner.code, %fault, "a partner's log does not verify");
-        let TreeFault::Irreconcilable { checkpoint, .. } = fault else {
-            return;
-        };
-        let Some(kind) = self.witness.evidence(partner, checkpoint, shown_by) else {
-            return;
-        };
-        let own = self.own;
-        let row = tables::evidence(partner.code, checkpoint.root().as_bytes());
-        let kept = self
-            .log
-            .propose(Proposal::new(move |txn| {
-                txn.put(row, txn.size().to_be_bytes().to_vec())?;
-                let entry = Entry {
-                    time: txn.now(),
-                    id: EntryId::new(txn.now()),
-                    cause: own_cause(own),
-                    kind,
-                };
-                txn.append(entry.encode())
-            }))
-            .await;
-        match kept {
-            Ok(index) => tracing::warn!(
-                partner = %partner.code, index = *index,
-                "evidence against the partner's log is kept; compare with others and call its auditor"
-            ),
-            Err(error) => tracing::error!(%error, "evidence could not be kept"),
-        }
+        let (log, witness) = (&self.log, &self.witness);
+        evidence::keep((log, self.own), witness, partner, fault, shown_by).await;
     }
 
     /// Verifies a delivery and hands it to the log. Returns as soon as it is queued, so that the next one can be
@@ -305,15 +300,10 @@ impl Inbox {
             return Err(SessionFault::Bytes(bytes));
         }
         let partner = Arc::clone(&session.partner);
-        let verified = verify_tree(
-            &partner,
-            &session.base,
-            &delivery.checkpoint,
-            &delivery.consistency,
-        )
-        .and_then(|theirs| self.witness.compare(&partner, &theirs).map(|()| theirs));
-        let theirs = match verified {
+        self.shown.verified(partner.code, delivery.verified_size);
+        let theirs = match self.verified(session, &delivery).await {
             Ok(theirs) => theirs,
+            Err(TreeFault::Superseded) => return Err(SessionFault::TakenOver),
             Err(fault) => {
                 self.keep_evidence(&partner, &fault, None).await;
                 return Err(fault.into());
@@ -343,16 +333,40 @@ impl Inbox {
             .await
             .map_err(log_error)?;
         session.expected += 1;
-        session.base = Tree {
+        session.opening.tree = Tree {
             origin: theirs.origin().to_owned(),
             size: theirs.size(),
             root: *theirs.root(),
         };
         Ok(PendingAnswers {
             sequence: delivery.sequence,
+            partner,
             theirs,
             kept,
         })
+    }
+
+    /// The partner's tree, which goes together with all that was verified of its log before.
+    async fn verified(
+        &self,
+        session: &mut InboundSession,
+        delivery: &Delivery,
+    ) -> Result<SignedCheckpoint, TreeFault> {
+        let (partner, opening) = (&session.partner, &mut session.opening);
+        let Delivery {
+            checkpoint,
+            consistency,
+            linked,
+            ..
+        } = delivery;
+        let theirs = verify_tree(partner, &opening.tree, checkpoint, consistency)?;
+        self.witness
+            .take(partner, Lane::Deliveries, opening.number, &theirs, linked)?;
+        let asked = std::mem::take(&mut opening.asked);
+        let contradicting = self.witness.settle_asked(partner, asked, &theirs, linked)?;
+        let (log, witness) = (&self.log, &self.witness);
+        evidence::keep_all((log, self.own), witness, partner, contradicting).await;
+        Ok(theirs)
     }
 
     /// What is dated far in the future is refused, with proof. A clock that is off by less is noted.
@@ -386,14 +400,14 @@ impl Inbox {
             unfit @ Proved::Unfit { .. } => return Ok(unfit),
         };
         let month = dispatch.sent().terms.purge_month;
-        if self.vault.has_bucket(month) {
-            return Ok(Proved::Fit(dispatch));
-        }
         let now = self.clock.now();
         // A day's grace: the sender may already be in next month.
         let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
         if month > latest || month < PurgeMonth::years_after(now, 0) {
             return Ok(dispatch.into_unfit(Refusal::InvalidContent));
+        }
+        if self.vault.has_bucket(month) {
+            return Ok(Proved::Fit(dispatch));
         }
         self.vault.ready(&self.log, month).await?;
         Ok(Proved::Fit(dispatch))
@@ -405,21 +419,28 @@ impl Inbox {
     /// The log failed.
     pub async fn answer(
         &self,
-        answered: &mut Tree,
+        answering: &mut Answering,
         pending: PendingAnswers,
     ) -> Result<Answers, SessionFault> {
         let PendingAnswers {
             sequence,
+            partner: of,
             theirs,
             kept,
         } = pending;
         let kept: Durable<Vec<KeptAt>> = kept.await.map_err(log_error)?;
-        let checkpoint = Arc::clone(kept.checkpoint());
-        let (size, base) = (checkpoint.size(), answered.size);
         let kept = kept.into_inner();
-        let (consistency, answers) = self
+        let (partner, base) = (answering.partner, answering.answered.size);
+        let (shown, mut linked) = (Arc::clone(&self.shown), BTreeSet::new());
+        linked.append(&mut answering.wanted);
+        let (checkpoint, consistency, linked, answers) = self
             .log
             .read(move |reader| {
+                // No older than the commit that is answered.
+                let (checkpoint, others) =
+                    shown.show(partner, Lane::Answers, || reader.checkpoint());
+                let size = checkpoint.size();
+                linked.extend(others);
                 let proofs = reader.proofs();
                 let mut answers = Vec::with_capacity(kept.len());
                 for KeptAt { index, entry } in kept {
@@ -436,20 +457,20 @@ impl Inbox {
                         inclusion,
                     });
                 }
-                Ok::<(Vec<Hash>, _), crate::log::ReadError>((
-                    proofs.consistency(base, size)?,
-                    answers,
-                ))
+                let consistency = proofs.consistency(base, size)?;
+                let linked = links(reader, size, linked)?;
+                Ok::<_, crate::log::ReadError>((checkpoint, consistency, linked, answers))
             })
             .await
             .map_err(OutboxError::from)?
             .map_err(OutboxError::from)?;
+        let verified_size = self.witness.tree(&of).size;
         let cosigned = self
             .signer
             .cosign(theirs.checkpoint(), self.clock.now().seconds());
-        *answered = Tree {
+        answering.answered = Tree {
             origin: checkpoint.origin().to_owned(),
-            size,
+            size: checkpoint.size(),
             root: *checkpoint.root(),
         };
         Ok(Answers {
@@ -459,6 +480,8 @@ impl Inbox {
             cosigned_at_s: cosigned.at_seconds,
             cosignature: cosigned.signature,
             answers,
+            linked,
+            verified_size,
         })
     }
 }
@@ -469,8 +492,8 @@ impl InboundSession {
         self.taken_over.clone()
     }
 
-    /// Our tree that the partner verified before this stream; taken once, by whoever writes the answers.
-    pub fn take_answered(&mut self) -> Option<Tree> {
-        self.answered.take()
+    /// What the answers go on from; taken once, by whoever writes them.
+    pub fn take_answering(&mut self) -> Option<Answering> {
+        self.answering.take()
     }
 }

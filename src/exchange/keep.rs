@@ -2,7 +2,7 @@
 
 use super::{
     Admission, Proved, RowError, Rows as _, Vault, VaultError, VerifiedDispatch, Witness,
-    outbox::DispatchRow, witness::own_cause,
+    rows::DispatchRow, witness::own_cause,
 };
 use crate::{
     domain::{EntryId, Jurisdiction},

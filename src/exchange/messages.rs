@@ -14,6 +14,9 @@ pub const BYTES_PER_DELIVERY: usize = 1024 * 1024;
 /// A greeting names at most so many witnessed checkpoints.
 pub const WITNESSED_LIMIT: usize = 64;
 
+/// A message links at most so many trees, those asked for included.
+pub const LINKS_LIMIT: usize = 96;
+
 /// A CRL is at most so many bytes.
 pub const CRL_LIMIT: usize = 64 * 1024;
 
@@ -39,6 +42,19 @@ pub struct Greeting {
     pub crl: Vec<u8>,
     /// Newest checkpoints of other partners that this side verified, as signed notes.
     pub witnessed: Vec<Vec<u8>>,
+    /// Sizes of trees of the other side's that others showed this side.
+    pub asked: Vec<u64>,
+}
+
+/// An earlier tree that the checkpoint of a message is proved to continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// From it to the checkpoint.
+    pub consistency: Vec<Hash>,
 }
 
 /// Dispatches with their proofs.
@@ -52,6 +68,10 @@ pub struct Delivery {
     pub consistency: Vec<Hash>,
     /// The dispatches.
     pub dispatches: Vec<DeliveredDispatch>,
+    /// The sender's trees that the recipient may have seen elsewhere.
+    pub linked: Vec<Link>,
+    /// Size of the recipient's tree that the sender verified last, on either stream.
+    pub verified_size: u64,
 }
 
 /// One dispatch.
@@ -84,6 +104,10 @@ pub struct Answers {
     pub cosignature: [u8; 64],
     /// One for each dispatch, in order.
     pub answers: Vec<AnswerProof>,
+    /// The recipient's trees that the sender may have seen elsewhere.
+    pub linked: Vec<Link>,
+    /// Size of the sender's tree that the recipient verified last, on either stream.
+    pub verified_size: u64,
 }
 
 /// The recipient's proof for one dispatch.

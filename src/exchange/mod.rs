@@ -1,6 +1,8 @@
 //! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
 
+mod chain;
 mod courier;
+mod evidence;
 mod gather;
 mod inbox;
 mod keep;
@@ -9,27 +11,32 @@ mod outbox;
 mod partner;
 mod rows;
 mod settle;
+mod shown;
 mod skew;
 mod survey;
 mod vault;
 mod verify;
 mod witness;
 
+pub use chain::Lane;
 pub use courier::{
     Carrier, CarrierError, CarrierFuture, Courier, CourierOptions, LinkState, Opened,
 };
-pub use inbox::{Admission, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault};
+pub use inbox::{
+    Admission, Answering, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
+};
 pub use messages::{
     AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
-    DeliveredDispatch, Delivery, Greeting, PROTOCOL, Tree, WITNESSED_LIMIT,
+    DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
 };
-pub(crate) use outbox::DispatchRow;
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
 pub use partner::{Directory, Partner, Partners};
+pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
 pub use settle::Settling;
+pub use shown::Shown;
 pub use skew::{SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
 pub use survey::{RowReport, RowSurvey};
 pub use vault::{Payload, Vault, VaultError, month_without_keys};
-pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_tree};
-pub use witness::{Witness, WitnessError, Witnessed};
+pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_links, verify_tree};
+pub use witness::{Opening, Witness, WitnessError, Witnessed};

@@ -1,9 +1,10 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answers, Delivery, Greeting, PROTOCOL, Partner, RowError, Tree, TreeFault, Vault, VaultError,
-    Witness,
-    gather::gather,
+    Answers, Delivery, Greeting, Lane, Opening, PROTOCOL, Partner, RowError, Shown, Tree,
+    TreeFault, Vault, VaultError, Witness, evidence,
+    gather::{Gathered, gather},
+    rows::DispatchRow,
     settle::{Settled, Settling, log_answers},
     verify::verify_tree,
 };
@@ -20,7 +21,7 @@ use crate::{
     store::tables,
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
@@ -144,6 +145,7 @@ pub struct Outbox {
     own: Jurisdiction,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
+    shown: Arc<Shown>,
     /// What was staged for each partner and is not yet announced: the index after the newest. A proposal that was
     /// dropped leaves a row here too; it wakes a courier for nothing.
     staged: Mutex<BTreeMap<Jurisdiction, u64>>,
@@ -161,12 +163,19 @@ impl std::fmt::Debug for Outbox {
 
 impl Outbox {
     /// The outbox of the node whose log this is.
-    pub fn new(log: Log, own: Jurisdiction, vault: Arc<Vault>, witness: Arc<Witness>) -> Self {
+    pub fn new(
+        log: Log,
+        own: Jurisdiction,
+        vault: Arc<Vault>,
+        witness: Arc<Witness>,
+        shown: Arc<Shown>,
+    ) -> Self {
         Self {
             log,
             own,
             vault,
             witness,
+            shown,
             staged: Mutex::default(),
             bells: Mutex::default(),
         }
@@ -270,19 +279,22 @@ impl Outbox {
         Ok(rows.len())
     }
 
-    /// This node's greeting when it opens a stream to `partner`.
+    /// This node's greeting when it opens a stream to `partner`, and what it is to be held against.
     pub(super) fn greeting(
         &self,
         partner: &Partner,
         crl: Vec<u8>,
         witnessed: Vec<Vec<u8>>,
-    ) -> Greeting {
-        Greeting {
+    ) -> (Greeting, Opening) {
+        let opening = self.witness.open(partner, Lane::Answers);
+        let greeting = Greeting {
             protocol: PROTOCOL,
-            verified: self.witness.tree(partner),
+            verified: opening.tree.clone(),
             crl,
             witnessed,
-        }
+            asked: opening.asked.iter().map(|(_, it)| it.size()).collect(),
+        };
+        (greeting, opening)
     }
 
     /// Checks the partner's welcome: which of our trees it verified last. Deliveries go on from there.
@@ -292,7 +304,7 @@ impl Outbox {
     pub(super) async fn open_session(
         &self,
         partner: Arc<Partner>,
-        greeting: &Greeting,
+        opening: Opening,
         welcome: &Greeting,
     ) -> Result<OutboundSession, OutboxError> {
         if welcome.protocol != PROTOCOL {
@@ -304,10 +316,12 @@ impl Outbox {
             .log
             .read(move |reader| own_tree(reader, &own_origin, &origin, size, root))
             .await??;
+        self.shown.open(partner.code, Lane::Deliveries, ours.size);
         Ok(OutboundSession {
             partner,
             sent: ours,
-            theirs: greeting.verified.clone(),
+            opening,
+            wanted: welcome.asked.iter().copied().collect(),
             cursor: 0,
             sequence: 0,
             under_way: VecDeque::new(),
@@ -327,13 +341,20 @@ impl Outbox {
         }
         let (to, own, cursor) = (session.partner.code, self.own, session.cursor);
         let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
-        let Some((checkpoint, consistency, dispatches)) = self
+        let (shown, wanted) = (Arc::clone(&self.shown), session.wanted.clone());
+        let gathered = self
             .log
-            .read(move |reader| gather(reader, &vault, (own, to), cursor, &sent))
-            .await??
+            .read(move |reader| gather(reader, &vault, (own, to), cursor, &sent, (&shown, wanted)));
+        let Some(Gathered {
+            checkpoint,
+            consistency,
+            linked,
+            dispatches,
+        }) = gathered.await??
         else {
             return Ok(None);
         };
+        session.wanted.clear();
         session.sequence += 1;
         session.cursor = dispatches.last().map_or(cursor, |d| d.index + 1);
         session.sent = Tree {
@@ -354,6 +375,8 @@ impl Outbox {
             checkpoint: checkpoint.note().as_bytes().to_vec(),
             consistency,
             dispatches,
+            linked,
+            verified_size: self.witness.tree(&session.partner).size,
         }))
     }
 
@@ -367,6 +390,8 @@ impl Outbox {
         session: &mut OutboundSession,
         answers: Answers,
     ) -> Result<Settled, OutboxError> {
+        self.shown
+            .verified(session.partner.code, answers.verified_size);
         let under_way = session
             .under_way
             .pop_front()
@@ -375,12 +400,20 @@ impl Outbox {
         let partner = Arc::clone(&session.partner);
         let theirs = verify_tree(
             &partner,
-            &session.theirs,
+            &session.opening.tree,
             &answers.checkpoint,
             &answers.consistency,
         )?;
-        // The stream that the partner opened may have shown this log otherwise.
-        self.witness.compare(&partner, &theirs)?;
+        // The stream that the partner opened may have shown this log otherwise, or another partner may.
+        let number = session.opening.number;
+        self.witness
+            .take(&partner, Lane::Answers, number, &theirs, &answers.linked)?;
+        let asked = std::mem::take(&mut session.opening.asked);
+        let contradicting = self
+            .witness
+            .settle_asked(&partner, asked, &theirs, &answers.linked)?;
+        let (log, witness) = (&self.log, &self.witness);
+        evidence::keep_all((log, self.own), witness, &partner, contradicting).await;
         let cosignature = Cosignature {
             at_seconds: answers.cosigned_at_s,
             signature: answers.cosignature,
@@ -403,7 +436,7 @@ impl Outbox {
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
             kinds.push(settling.one(answer, *index, leaf)?);
         }
-        session.theirs = Tree {
+        session.opening.tree = Tree {
             origin: theirs.origin().to_owned(),
             size: theirs.size(),
             root: *theirs.root(),
@@ -422,8 +455,10 @@ pub struct OutboundSession {
     partner: Arc<Partner>,
     /// Our tree that the partner will have verified once it has read everything sent.
     sent: Tree,
-    /// The partner's tree verified last on this stream.
-    theirs: Tree,
+    /// The partner's tree verified last on this stream, and what its first answers are held against.
+    opening: Opening,
+    /// Sizes that the first delivery is to link.
+    wanted: BTreeSet<u64>,
     /// Outbox rows below this index were sent on this stream.
     cursor: u64,
     sequence: u64,
@@ -442,36 +477,6 @@ struct UnderWay {
     sequence: u64,
     checkpoint: Arc<SignedCheckpoint>,
     dispatches: Vec<(u64, Vec<u8>)>,
-}
-
-/// Where a dispatch is in a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DispatchRow {
-    /// Its index.
-    pub(crate) index: u64,
-    /// The hash of its leaf in its sender's log.
-    pub(crate) leaf_hash: Hash,
-    /// The record that it opens or acts on.
-    pub(crate) record: RecordId,
-}
-
-impl DispatchRow {
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = self.index.to_be_bytes().to_vec();
-        bytes.extend_from_slice(self.leaf_hash.as_bytes());
-        bytes.extend_from_slice(self.record.as_bytes());
-        bytes
-    }
-
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (index, rest) = bytes.split_first_chunk::<8>()?;
-        let (leaf_hash, record) = rest.split_first_chunk::<32>()?;
-        Some(Self {
-            index: u64::from_be_bytes(*index),
-            leaf_hash: Hash::from(*leaf_hash),
-            record: RecordId::from_slice(record).ok()?,
-        })
-    }
 }
 
 /// The tree that somebody says it verified, if it is one of ours.

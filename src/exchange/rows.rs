@@ -1,7 +1,9 @@
 //! Rows, read the same way inside a transaction and outside.
 
 use crate::{
+    domain::RecordId,
     log::{ReadError, Reader, Txn, TxnError},
+    merkle::Hash,
     store::{Order, Row},
 };
 
@@ -62,5 +64,35 @@ impl Rows for &Reader {
 
     fn rows(&mut self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, RowError> {
         Ok(self.range(from, to, Order::Ascending, limit)?)
+    }
+}
+
+/// Where a dispatch is in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DispatchRow {
+    /// Its index.
+    pub(crate) index: u64,
+    /// The hash of its leaf in its sender's log.
+    pub(crate) leaf_hash: Hash,
+    /// The record that it opens or acts on.
+    pub(crate) record: RecordId,
+}
+
+impl DispatchRow {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.index.to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.leaf_hash.as_bytes());
+        bytes.extend_from_slice(self.record.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (index, rest) = bytes.split_first_chunk::<8>()?;
+        let (leaf_hash, record) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            index: u64::from_be_bytes(*index),
+            leaf_hash: Hash::from(*leaf_hash),
+            record: RecordId::from_slice(record).ok()?,
+        })
     }
 }

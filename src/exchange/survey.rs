@@ -131,10 +131,12 @@ impl<'a> RowSurvey<'a> {
             }
             Kind::EvidenceKept {
                 jurisdiction,
+                first: (first, _),
                 second: (second, _),
                 ..
             } => {
-                let key = tables::evidence(jurisdiction, second.root.as_bytes());
+                let is_proof = first.size == second.size;
+                let key = tables::evidence(jurisdiction, is_proof, second.root.as_bytes());
                 let row = (key.to_vec(), index.to_be_bytes().to_vec());
                 self.evidence += 1;
                 self.report.evidence += u64::from(!self.holds(&row));

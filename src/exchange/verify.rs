@@ -1,6 +1,6 @@
 //! What a node checks before it believes anything that a partner says. Pure.
 
-use super::{DeliveredDispatch, Partner, Tree};
+use super::{DeliveredDispatch, Link, Partner, Tree};
 use crate::{
     domain::{DispatchId, Jurisdiction, Timestamp},
     merkle::{self, Hash},
@@ -42,6 +42,25 @@ pub enum TreeFault {
         /// The new claim, signed.
         checkpoint: Box<SignedCheckpoint>,
     },
+    /// An earlier tree is not where the partner says.
+    #[error("the tree of size {size} that the checkpoint is linked to is not in its history")]
+    Link {
+        /// Its size.
+        size: u64,
+    },
+    /// The two streams show trees of which neither is proved to continue the other.
+    #[error(
+        "the tree of size {claimed} is not linked to the one of size {verified} that was shown elsewhere"
+    )]
+    Unlinked {
+        /// What it says.
+        claimed: u64,
+        /// What was shown on the other stream, or to another partner.
+        verified: u64,
+    },
+    /// The stream is not the newest of its kind any more.
+    #[error("a newer stream of this partner took over")]
+    Superseded,
     /// A leaf is not where the partner says.
     #[error("the leaf at index {index} is not in the tree of the checkpoint")]
     NotIncluded {
@@ -90,6 +109,26 @@ pub fn verify_tree(
             checkpoint: Box::new(signed),
         }),
     }
+}
+
+/// Verifies that a checkpoint continues the trees that it is linked to.
+///
+/// # Errors
+/// One that it does not continue.
+pub fn verify_links(signed: &SignedCheckpoint, links: &[Link]) -> Result<(), TreeFault> {
+    for link in links {
+        let continues = merkle::verify_consistency(
+            link.size,
+            &link.root,
+            signed.size(),
+            signed.root(),
+            &link.consistency,
+        );
+        if link.size == 0 || continues.is_err() {
+            return Err(TreeFault::Link { size: link.size });
+        }
+    }
+    Ok(())
 }
 
 /// A dispatch that its sender's log proves, whose payload opens and fits: only [`verify_dispatch`] makes one.

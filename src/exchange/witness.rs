@@ -1,6 +1,9 @@
 //! Witnessing: the newest checkpoint of each partner that this node verified. A partner's log may only grow from there.
 
-use super::{Directory, Partner, RowError, Rows, Tree, TreeFault};
+use super::{
+    Directory, Lane, Link, Partner, RowError, Rows, Tree, TreeFault, chain::Chain,
+    verify::verify_links,
+};
 use crate::{
     domain::Jurisdiction,
     log::{Txn, TxnError},
@@ -10,21 +13,64 @@ use crate::{
     store::tables,
 };
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Evidence entries kept against one partner, however often the node starts. More of the same proves nothing new.
-const EVIDENCE_PER_PARTNER: usize = 8;
+/// Evidence entries of one sort kept against one partner, however often the node starts. More of the same proves nothing
+/// new.
+const EVIDENCE_PER_SORT: usize = 8;
 
 /// A partner's newest verified checkpoint, with its signature.
 pub type Witnessed = (Checkpoint, [u8; 64]);
 
-/// The newest verified checkpoints of all partners.
+/// What this node has seen of all partners' logs.
 #[derive(Debug)]
 pub struct Witness {
-    newest: Mutex<BTreeMap<Jurisdiction, Witnessed>>,
-    evidence: Mutex<BTreeMap<Jurisdiction, BTreeSet<[u8; 32]>>>,
+    seen: Mutex<BTreeMap<Jurisdiction, Seen>>,
+    evidence: Mutex<BTreeMap<Jurisdiction, Kept>>,
+}
+
+/// Which evidence is kept against one partner, by the root that contradicts.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Two roots at one size, which nobody can explain away.
+    proofs: BTreeSet<[u8; 32]>,
+    /// Two heads of different sizes, which speak for themselves only beside a proof that was asked for. The partner can make
+    /// any number of them, so they have room of their own.
+    claims: BTreeSet<[u8; 32]>,
+}
+
+impl Kept {
+    fn sort(&mut self, is_proof: bool) -> &mut BTreeSet<[u8; 32]> {
+        if is_proof {
+            &mut self.proofs
+        } else {
+            &mut self.claims
+        }
+    }
+}
+
+/// What this node has seen of one partner's log.
+#[derive(Debug, Default)]
+struct Seen {
+    chain: Chain,
+    /// Origin and size of the tree in the store.
+    stored: Option<(String, u64)>,
+    /// The newest checkpoint of it that each of the others showed, until it is proved to be part of the chain.
+    gossip: BTreeMap<Jurisdiction, SignedCheckpoint>,
+}
+
+/// A stream of a partner, as it opens.
+#[derive(Debug)]
+pub struct Opening {
+    /// The tree that it starts from.
+    pub tree: Tree,
+    /// Tells it from earlier ones.
+    pub number: u64,
+    /// Checkpoints that others showed, and who: what the partner shows first is to be linked to them.
+    pub asked: Vec<(Jurisdiction, SignedCheckpoint)>,
 }
 
 /// The witness rows cannot be read.
@@ -52,62 +98,133 @@ impl Witness {
         rows: &mut dyn Rows,
         partners: impl IntoIterator<Item = Jurisdiction>,
     ) -> Result<Self, WitnessError> {
-        let (mut newest, mut evidence) = (BTreeMap::new(), BTreeMap::new());
+        let (mut seen, mut evidence) = (BTreeMap::new(), BTreeMap::new());
         for partner in partners {
-            let (first, last) = (
-                tables::evidence(partner, &[0; 32]),
-                tables::evidence(partner, &[0xff; 32]),
-            );
-            let kept = rows.rows(&first, &last, EVIDENCE_PER_PARTNER)?;
-            let roots = kept
-                .iter()
-                .filter_map(|(key, _)| tables::evidence_root(key));
-            evidence.insert(partner, roots.collect());
+            let mut kept = Kept::default();
+            for is_proof in [true, false] {
+                let first = tables::evidence(partner, is_proof, &[0; 32]);
+                let last = tables::evidence(partner, is_proof, &[0xff; 32]);
+                let found = rows.rows(&first, &last, EVIDENCE_PER_SORT)?;
+                let roots = found
+                    .iter()
+                    .filter_map(|(key, _)| tables::evidence_root(key));
+                kept.sort(is_proof).extend(roots);
+            }
+            evidence.insert(partner, kept);
             if let Some(bytes) = rows.row(&tables::witness(partner))? {
                 let row = checkpoint_from_bytes(&bytes)
                     .map_err(|defect| WitnessError::Damaged { partner, defect })?;
-                newest.insert(partner, row);
+                let of_it = Seen {
+                    stored: Some((row.0.origin.clone(), row.0.size)),
+                    chain: Chain::starting_at(row),
+                    gossip: BTreeMap::new(),
+                };
+                seen.insert(partner, of_it);
             }
         }
         Ok(Self {
-            newest: Mutex::new(newest),
+            seen: Mutex::new(seen),
             evidence: Mutex::new(evidence),
         })
     }
 
-    /// A partner's tree verified last; the empty tree where there is none.
+    /// A partner's tree verified last, on either stream; the empty tree where there is none.
     pub fn tree(&self, partner: &Partner) -> Tree {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        match newest.get(&partner.code) {
-            Some((checkpoint, _)) if checkpoint.origin == partner.key.name() => Tree {
-                origin: checkpoint.origin.clone(),
-                size: checkpoint.size,
-                root: checkpoint.root,
-            },
-            Some(_) | None => Tree {
-                origin: partner.key.name().to_owned(),
-                size: 0,
-                root: merkle::empty_root(),
-            },
+        tree_of(self.seen().get(&partner.code), partner)
+    }
+
+    /// A stream opens on which a partner shows its log. It starts from the tree verified last.
+    pub fn open(&self, partner: &Partner, lane: Lane) -> Opening {
+        let mut all = self.seen();
+        let seen = all.entry(partner.code).or_default();
+        let name = partner.key.name();
+        Opening {
+            number: seen.chain.open(lane, name),
+            tree: tree_of(Some(seen), partner),
+            asked: seen
+                .gossip
+                .iter()
+                .filter(|(_, shown)| shown.origin() == name)
+                .take(super::WITNESSED_LIMIT)
+                .map(|(by, shown)| (*by, shown.clone()))
+                .collect(),
         }
+    }
+
+    /// Takes a checkpoint that continues what its stream showed before, if it goes together with what else was verified of
+    /// this log. From then on it is known: other trees are compared with it.
+    ///
+    /// # Errors
+    /// It does not, or is not proved to: the stream is to be given up.
+    pub fn take(
+        &self,
+        partner: &Partner,
+        lane: Lane,
+        number: u64,
+        signed: &SignedCheckpoint,
+        links: &[Link],
+    ) -> Result<(), TreeFault> {
+        verify_links(signed, links)?;
+        let mut all = self.seen();
+        let seen = all.entry(partner.code).or_default();
+        seen.chain.take(lane, number, signed, links)
+    }
+
+    /// Compares what a partner showed first on a stream with what others showed of its log. Those that contradict it, and
+    /// who showed them.
+    ///
+    /// # Errors
+    /// It is not proved either way, though it was asked for: the stream is to be given up.
+    pub fn settle_asked(
+        &self,
+        partner: &Partner,
+        asked: Vec<(Jurisdiction, SignedCheckpoint)>,
+        signed: &SignedCheckpoint,
+        links: &[Link],
+    ) -> Result<Vec<(Jurisdiction, SignedCheckpoint)>, TreeFault> {
+        let mut contradicting = Vec::new();
+        for (by, shown) in asked {
+            let proved = match shown.size().cmp(&signed.size()) {
+                // It signed a larger tree before than now.
+                Ordering::Greater => None,
+                Ordering::Equal => Some(*signed.root()),
+                Ordering::Less => {
+                    let link = links.iter().find(|link| link.size == shown.size());
+                    let unlinked = TreeFault::Unlinked {
+                        claimed: signed.size(),
+                        verified: shown.size(),
+                    };
+                    Some(link.ok_or(unlinked)?.root)
+                }
+            };
+            let mut all = self.seen();
+            let gossip = &mut all.entry(partner.code).or_default().gossip;
+            if gossip.get(&by).is_some_and(|newest| *newest == shown) {
+                gossip.remove(&by);
+            }
+            if proved != Some(*shown.root()) {
+                contradicting.push((by, shown));
+            }
+        }
+        Ok(contradicting)
     }
 
     /// A partner's newest verified checkpoint.
     pub fn newest(&self, partner: Jurisdiction) -> Option<Witnessed> {
-        self.newest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&partner)
-            .cloned()
+        self.seen().get(&partner)?.chain.newest().cloned()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<Jurisdiction, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them but one's, as signed notes to show to that one.
     pub fn notes_for(&self, directory: &Directory, other: Jurisdiction) -> Vec<Vec<u8>> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest
-            .iter()
+        let all = self.seen();
+        all.iter()
             .filter(|(code, _)| **code != other)
-            .filter_map(|(code, (checkpoint, signature))| {
+            .filter_map(|(code, seen)| {
+                let (checkpoint, signature) = seen.chain.newest()?;
                 let partner = directory.get(*code)?;
                 let signed = partner.key.verify_parts(checkpoint, signature).ok()?;
                 Some(signed.note().as_bytes().to_vec())
@@ -116,7 +233,7 @@ impl Witness {
             .collect()
     }
 
-    /// Takes a verified checkpoint as the newest, in the commit that rests on it. An older one changes nothing.
+    /// Writes down a checkpoint that was taken, in the commit that rests on it. An older one changes nothing.
     ///
     /// # Errors
     /// The transaction refused.
@@ -126,29 +243,41 @@ impl Witness {
         partner: Jurisdiction,
         signed: &SignedCheckpoint,
     ) -> Result<(), TxnError> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let checkpoint = signed.checkpoint();
-        let newer = newest.get(&partner).is_none_or(|(known, _)| {
-            known.origin != checkpoint.origin || known.size < checkpoint.size
-        });
+        let mut all = self.seen();
+        let stored = &mut all.entry(partner).or_default().stored;
+        let newer = stored
+            .as_ref()
+            .is_none_or(|(origin, size)| origin != signed.origin() || *size < signed.size());
         if newer {
             txn.put(tables::witness(partner), checkpoint_to_bytes(signed))?;
-            newest.insert(partner, (checkpoint.clone(), *signed.signature()));
+            *stored = Some((signed.origin().to_owned(), signed.size()));
         }
         Ok(())
     }
 
-    /// Compares a partner's checkpoint, verified on its own terms, with the one verified last: another stream or another
-    /// partner may have shown that.
+    /// Compares a partner's checkpoint that another partner showed with the one verified last. Where the sizes differ, the
+    /// partner is asked for a proof when its next stream opens.
     ///
     /// # Errors
     /// Two signed trees of one size and two roots: the log is shown in two versions.
-    pub fn compare(&self, partner: &Partner, shown: &SignedCheckpoint) -> Result<(), TreeFault> {
-        let tree = self.tree(partner);
-        let forked = shown.checkpoint().origin == tree.origin
-            && shown.size() == tree.size
-            && *shown.root() != tree.root;
-        if forked {
+    pub fn compare(
+        &self,
+        partner: &Partner,
+        shown: &SignedCheckpoint,
+        by: Jurisdiction,
+    ) -> Result<(), TreeFault> {
+        let mut all = self.seen();
+        let seen = all.entry(partner.code).or_default();
+        let tree = tree_of(Some(seen), partner);
+        // The empty tree is part of every log.
+        if shown.origin() != tree.origin || shown.size() == 0 {
+            return Ok(());
+        }
+        if shown.size() != tree.size {
+            seen.gossip.insert(by, shown.clone());
+            return Ok(());
+        }
+        if *shown.root() != tree.root {
             return Err(TreeFault::Irreconcilable {
                 verified: tree.size,
                 checkpoint: Box::new(shown.clone()),
@@ -172,7 +301,9 @@ impl Witness {
         })?;
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.entry(partner.code).or_default();
-        let fresh = kept.len() < EVIDENCE_PER_PARTNER && kept.insert(*second.root().as_bytes());
+        let root = *second.root().as_bytes();
+        let of_its_sort = kept.sort(first.0.size == second.size());
+        let fresh = of_its_sort.len() < EVIDENCE_PER_SORT && of_its_sort.insert(root);
         fresh.then(|| Kind::EvidenceKept {
             jurisdiction: partner.code,
             first,
@@ -180,6 +311,17 @@ impl Witness {
             shown_by,
         })
     }
+}
+
+fn tree_of(seen: Option<&Seen>, partner: &Partner) -> Tree {
+    let newest = seen.and_then(|seen| seen.chain.newest());
+    let origin = partner.key.name().to_owned();
+    let (size, root) = newest
+        .filter(|(newest, _)| newest.origin == origin)
+        .map_or((0, merkle::empty_root()), |(newest, _)| {
+            (newest.size, newest.root)
+        });
+    Tree { origin, size, root }
 }
 
 /// The node itself as a cause.

@@ -23,7 +23,7 @@ use crate::{
     },
     domain::{Clock, Jurisdiction},
     exchange::{
-        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Vault,
+        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Shown, Vault,
         VaultError, Witness, WitnessError,
     },
     log::{Log, LogHealth, OpenError, ReadError},
@@ -248,11 +248,13 @@ impl Node {
         .await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let shown = Arc::new(Shown::default());
         let outbox = Arc::new(Outbox::new(
             log.clone(),
             own,
             Arc::clone(&vault),
             Arc::clone(&witness),
+            Arc::clone(&shown),
         ));
         let inbox = Arc::new(Inbox::new(
             log.clone(),
@@ -262,6 +264,7 @@ impl Node {
                 clock: Arc::clone(&clock),
                 vault: Arc::clone(&vault),
                 witness: Arc::clone(&witness),
+                shown,
                 directory: Arc::clone(&directory),
                 admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault))),
             },

@@ -1,6 +1,6 @@
 //! The client of a partner: carries deliveries over one gRPC stream.
 
-use super::{MAX_MESSAGE, convert, pb};
+use super::{MAX_MESSAGE, NodeChannel, convert, pb};
 use crate::{
     exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},
     tls::{Dialer, EndpointUrl},
@@ -63,7 +63,7 @@ impl GrpcCarrier {
             .endpoint
             .parse()
             .map_err(|_| CarrierError("the endpoint on the partner's card is malformed".into()))?;
-        let channel = self.dialer.connect(&endpoint, partner.code);
+        let channel = NodeChannel::from(self.dialer.connect(&endpoint, partner.code));
         let mut client = pb::exchange_client::ExchangeClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);

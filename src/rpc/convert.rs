@@ -11,8 +11,8 @@ use crate::{
         Standing, Timestamp,
     },
     exchange::{
-        AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, Tree,
-        WITNESSED_LIMIT,
+        AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link,
+        Tree, WITNESSED_LIMIT,
     },
     merkle::{self, Hash},
     record::{self, LeadAnswer},
@@ -91,6 +91,7 @@ fn greeting(
     verified: Option<pb::VerifiedTree>,
     crl: &[u8],
     witnessed: &[bytes::Bytes],
+    asked: &[u64],
 ) -> Result<Greeting, WireDefect> {
     if crl.len() > CRL_LIMIT {
         return Err(WireDefect::TooLong("crl"));
@@ -98,11 +99,15 @@ fn greeting(
     if witnessed.len() > WITNESSED_LIMIT {
         return Err(WireDefect::TooLong("witnessed"));
     }
+    if asked.len() > WITNESSED_LIMIT {
+        return Err(WireDefect::TooLong("asked"));
+    }
     Ok(Greeting {
         protocol,
         verified: tree_from_wire(verified)?,
         crl: crl.to_vec(),
         witnessed: witnessed.iter().map(|note| note.to_vec()).collect(),
+        asked: asked.to_vec(),
     })
 }
 
@@ -112,6 +117,7 @@ pub(super) fn hello_from_wire(hello: &pb::RelayHello) -> Result<Greeting, WireDe
         hello.verified.clone(),
         &hello.crl,
         &hello.witnessed,
+        &hello.asked,
     )
 }
 
@@ -121,6 +127,7 @@ pub(super) fn welcome_from_wire(welcome: &pb::RelayWelcome) -> Result<Greeting, 
         welcome.verified.clone(),
         &welcome.crl,
         &welcome.witnessed,
+        &welcome.asked,
     )
 }
 
@@ -130,6 +137,7 @@ pub(super) fn hello_to_wire(greeting: Greeting) -> pb::RelayHello {
         verified: Some(tree_to_wire(&greeting.verified)),
         crl: greeting.crl.into(),
         witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
+        asked: greeting.asked,
     }
 }
 
@@ -139,11 +147,35 @@ pub(super) fn welcome_to_wire(greeting: Greeting) -> pb::RelayWelcome {
         verified: Some(tree_to_wire(&greeting.verified)),
         crl: greeting.crl.into(),
         witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
+        asked: greeting.asked,
     }
 }
 
 fn proof(bytes: &[u8], field: &'static str) -> Result<Vec<Hash>, WireDefect> {
     merkle::proof_from_bytes(bytes).map_err(|_| WireDefect::Malformed(field))
+}
+
+fn links_to_wire(links: Vec<Link>) -> Vec<pb::LinkedTree> {
+    let link = |link: Link| pb::LinkedTree {
+        size: link.size,
+        root: link.root.as_bytes().to_vec().into(),
+        consistency: merkle::proof_to_bytes(&link.consistency).into(),
+    };
+    links.into_iter().map(link).collect()
+}
+
+fn links_from_wire(links: &[pb::LinkedTree]) -> Result<Vec<Link>, WireDefect> {
+    if links.len() > LINKS_LIMIT {
+        return Err(WireDefect::TooLong("linked"));
+    }
+    let link = |link: &pb::LinkedTree| {
+        Ok(Link {
+            size: link.size,
+            root: Hash::from_slice(&link.root).map_err(|_| WireDefect::Malformed("linked.root"))?,
+            consistency: proof(&link.consistency, "linked.consistency")?,
+        })
+    };
+    links.iter().map(link).collect()
 }
 
 pub(super) fn delivery_to_wire(delivery: Delivery) -> pb::Delivery {
@@ -166,6 +198,8 @@ pub(super) fn delivery_to_wire(delivery: Delivery) -> pb::Delivery {
                     .into(),
             })
             .collect(),
+        linked: links_to_wire(delivery.linked),
+        verified_size: delivery.verified_size,
     }
 }
 
@@ -187,6 +221,8 @@ pub(super) fn delivery_from_wire(delivery: pb::Delivery) -> Result<Delivery, Wir
                 })
             })
             .collect::<Result<_, WireDefect>>()?,
+        linked: links_from_wire(&delivery.linked)?,
+        verified_size: delivery.verified_size,
     })
 }
 
@@ -206,6 +242,8 @@ pub(super) fn answers_to_wire(answers: Answers) -> pb::Answers {
                 inclusion: merkle::proof_to_bytes(&answer.inclusion).into(),
             })
             .collect(),
+        linked: links_to_wire(answers.linked),
+        verified_size: answers.verified_size,
     }
 }
 
@@ -231,6 +269,8 @@ pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDef
                 })
             })
             .collect::<Result<_, WireDefect>>()?,
+        linked: links_from_wire(&answers.linked)?,
+        verified_size: answers.verified_size,
     })
 }
 

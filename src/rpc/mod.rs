@@ -1,5 +1,6 @@
 //! gRPC: conversions between messages and what they mean, thin handlers, and the client of a peer.
 
+mod answering;
 mod audit;
 mod caller;
 mod carrier;
@@ -21,6 +22,7 @@ mod server;
 mod status;
 mod toll;
 
+pub use answering::NodeChannel;
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
 pub use meter::{Meter, QuotaReports};

@@ -3,7 +3,7 @@
 use super::{caller::Door, carrier::RevocationLists, convert, meter::Metered, pb};
 use crate::{
     access::Quota,
-    exchange::{Directory, InboundSession, Inbox, PendingAnswers, SessionFault, Tree},
+    exchange::{Answering, Directory, InboundSession, Inbox, PendingAnswers, SessionFault},
     tls::Peer,
 };
 use futures_util::Stream;
@@ -66,8 +66,8 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .greet(partner, &hello, self.lists.own())
             .await
             .map_err(|fault| fault_status(&fault))?;
-        let answered = session
-            .take_answered()
+        let answering = session
+            .take_answering()
             .ok_or_else(|| Status::internal("the session is taken"))?;
 
         let superseded = session.taken_over();
@@ -114,7 +114,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         let (inbox, stop) = (Arc::clone(&self.inbox), self.stop.clone());
         self.tasks.spawn(async move {
             let _answering_ends = answering_ends;
-            let answering = answer(&inbox, answered, pending, &responses);
+            let answering = answer(&inbox, answering, pending, &responses);
             // What a newer stream took over is answered there.
             let answering = superseded.run_until_cancelled(answering);
             stop.run_until_cancelled(answering).await;
@@ -186,12 +186,12 @@ fn unread(status: &Status) -> Result<(), SessionFault> {
 /// Answers deliveries, in order, as they become durable.
 async fn answer(
     inbox: &Inbox,
-    mut answered: Tree,
+    mut answering: Answering,
     mut pending: mpsc::Receiver<PendingAnswers>,
     responses: &Responses,
 ) {
     while let Some(delivery) = pending.recv().await {
-        let response = match inbox.answer(&mut answered, delivery).await {
+        let response = match inbox.answer(&mut answering, delivery).await {
             Ok(answers) => Ok(pb::RelayResponse {
                 message: Some(pb::relay_response::Message::Answers(
                     convert::answers_to_wire(answers),

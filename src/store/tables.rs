@@ -9,7 +9,7 @@
 //! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
 //! | `0x15` | witness | partner (6) | its newest checkpoint that this node verified |
 //! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
-//! | `0x17` | evidence | partner (6), root of the checkpoint that contradicts (32) | index of its entry `u64` |
+//! | `0x17` | evidence | partner (6), 0 where the two checkpoints have one size or else 1, root of the one that contradicts (32) | index of its entry `u64` |
 //! | `0x40` | lead | record id (16) | where the lead stands |
 //! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
 //! | `0x42` | record event | record id (16), log index `u64` | one action on a lead or a referral |
@@ -129,14 +129,15 @@ pub fn crl(partner: Jurisdiction) -> [u8; 7] {
     key(CRL, &[partner.as_bytes()])
 }
 
-/// The key of evidence against a partner, by the root that contradicts.
-pub fn evidence(partner: Jurisdiction, root: &[u8; 32]) -> [u8; 39] {
-    key(EVIDENCE, &[partner.as_bytes(), root])
+/// The key of evidence against a partner, by whether two roots at one size prove it, and by the root that contradicts.
+pub fn evidence(partner: Jurisdiction, is_proof: bool, root: &[u8; 32]) -> [u8; 40] {
+    let sort = u8::from(!is_proof);
+    key(EVIDENCE, &[partner.as_bytes(), &[sort], root])
 }
 
 /// The root in a key that [`evidence`] made.
 pub fn evidence_root(key: &[u8]) -> Option<[u8; 32]> {
-    key.get(7..)?.try_into().ok()
+    key.get(8..)?.try_into().ok()
 }
 
 /// The key of a lead.

@@ -110,6 +110,31 @@ async fn no_lie_is_logged_as_a_receipt() {
     world.cluster.stop().await;
 }
 
+/// Regression: a status whose details are no base64 made tonic panic in the courier's task. Nothing went to that partner any
+/// more until the node was started again, and nobody was told.
+#[tokio::test]
+async fn regression_a_status_with_malformed_details_does_not_end_the_courier() {
+    let mut world = World::new(&[COUNTY], None).await;
+    let leads = leads_to(GUANGDONG);
+    for (lie, lead) in [Lie::NoBase64AtOnce, Lie::NoBase64].into_iter().zip(&leads) {
+        world.recipient.tell(lie);
+        let told = world.recipient.seen.borrow().answered;
+        let pushed = push(world.endpoint(), COUNTY, std::slice::from_ref(lead)).await;
+        if lie == Lie::NoBase64AtOnce {
+            // The stream that stands is given up, so that a new one is greeted so.
+            world.recipient.tell(Lie::Garbage);
+            world.recipient.until(|seen| seen.answered > told).await;
+            world.recipient.tell(lie);
+        }
+        let told = world.recipient.seen.borrow().answered;
+        // Told, and told again: the courier came back.
+        world.recipient.until(|seen| seen.answered > told + 1).await;
+        world.recipient.tell(Lie::None);
+        until(world.log(), 1, receipt_for(pushed[0].index)).await;
+    }
+    world.cluster.stop().await;
+}
+
 #[tokio::test]
 async fn a_refusal_is_proved_logged_and_shown() {
     let world = World::new(&[COUNTY], None).await;
@@ -209,18 +234,7 @@ async fn a_log_shown_in_two_versions_on_two_streams_is_found() {
     let first = push(world.endpoint(), COUNTY, &leads[..1]).await;
     until(world.log(), 1, receipt_for(first[0].index)).await;
     // On its own stream it shows a dispatch where its answers will show a receipt.
-    let mut other = {
-        let state = world.recipient.state.lock().unwrap();
-        Forger {
-            of: GUANGDONG,
-            signer: yichuan::note::LogSigner::from_seed(
-                state.forger.signer.origin(),
-                &state.forger.signer.seed(),
-            )
-            .unwrap(),
-            leaves: state.forger.leaves.clone(),
-        }
-    };
+    let mut other = world.recipient.state.lock().unwrap().forger.twin();
     let mut line =
         super::hostile::Line::open(world.endpoint(), COUNTY, GUANGDONG, super::hostile::hello())
             .await

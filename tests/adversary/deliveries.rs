@@ -168,6 +168,35 @@ async fn evidence_of_forks_is_kept_and_bounded() {
     world.cluster.stop().await;
 }
 
+/// Regression: all evidence had the same few slots. With larger heads that it did not reconcile a partner filled them, and a
+/// fork that proves itself was kept nowhere.
+#[tokio::test]
+async fn regression_claims_leave_room_for_proofs() {
+    let mut world = World::new().await;
+    let lead = world.leads.next().unwrap();
+    let parcel = world.forger.lead(COUNTY, &lead);
+    let base = world.line().await.base;
+    let sizes_differ = |kind: &Kind| matches!(kind, Kind::EvidenceKept { first, second, .. } if first.0.size != second.0.size);
+    for (rounds, equal) in [(12, false), (12, true)] {
+        for salt in 1..=rounds {
+            let size = if equal { base } else { base + u64::from(salt) };
+            let fork = note(&world.forger.fork_at(size, salt));
+            let mut line = world.line().await;
+            line.try_deliver(&world.forger, std::slice::from_ref(&parcel), |delivery| {
+                delivery.checkpoint = fork;
+                delivery.consistency = if equal { Vec::new() } else { vec![7; 32] }.into();
+            })
+            .await
+            .unwrap_err();
+        }
+        let expected = if equal { 16 } else { 8 };
+        assert_eq!(count(world.log(), is_evidence), expected);
+        assert_eq!(count(world.log(), sizes_differ), 8);
+    }
+    world.goes_on().await;
+    world.cluster.stop().await;
+}
+
 /// The newest stream counts. What still comes on an older one is not taken.
 #[tokio::test]
 async fn a_newer_stream_takes_over() {

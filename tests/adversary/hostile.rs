@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use super::world::{card, channel, code};
+use std::{collections::BTreeSet, sync::Mutex};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -25,6 +26,8 @@ pub(crate) struct Forger {
     pub(crate) of: &'static str,
     pub(crate) signer: LogSigner,
     pub(crate) leaves: Vec<Vec<u8>>,
+    /// Sizes of the heads that it has shown, on whatever stream: it links them to the next one.
+    pub(crate) shown: Mutex<BTreeSet<u64>>,
 }
 
 struct Nodes<'a>(&'a [Vec<u8>]);
@@ -62,6 +65,7 @@ impl Forger {
             of,
             signer,
             leaves: Vec::new(),
+            shown: Mutex::default(),
         };
         let kind = Kind::PolicyChanged {
             auditors: Vec::new(),
@@ -69,6 +73,16 @@ impl Forger {
         };
         forger.leaves.push(forger.own_entry(kind).encode());
         forger
+    }
+
+    /// Another that has the same key and the same history, and from here on one of its own.
+    pub(crate) fn twin(&self) -> Self {
+        Self {
+            of: self.of,
+            signer: LogSigner::from_seed(self.signer.origin(), &self.signer.seed()).unwrap(),
+            leaves: self.leaves.clone(),
+            shown: Mutex::new(self.shown.lock().unwrap().clone()),
+        }
     }
 
     pub(crate) fn card(&self, endpoint: &EndpointUrl) -> NodeCard {
@@ -106,6 +120,22 @@ impl Forger {
     pub(crate) fn consistency(&self, old: u64) -> Vec<u8> {
         let proof = merkle::consistency_proof(&Nodes(&self.leaves), old, self.size()).unwrap();
         merkle::proof_to_bytes(&proof)
+    }
+
+    /// Links what it has shown, and what it is asked for, to its newest head.
+    pub(crate) fn links(&self, asked: &[u64]) -> Vec<pb::LinkedTree> {
+        let mut shown = self.shown.lock().unwrap();
+        let sizes: BTreeSet<u64> = shown.iter().chain(asked).copied().collect();
+        shown.insert(self.size());
+        while shown.len() > 20 {
+            shown.pop_first();
+        }
+        let link = |&size: &u64| pb::LinkedTree {
+            size,
+            root: self.head_at(size).root().as_bytes().to_vec().into(),
+            consistency: self.consistency(size).into(),
+        };
+        sizes.range(1..=self.size()).map(link).collect()
     }
 
     /// An entry of its node's own doing.
@@ -214,6 +244,17 @@ impl Forger {
 
     /// A delivery of these under its newest head, after a tree of `base` entries.
     pub(crate) fn delivery(&self, sequence: u64, base: u64, parcels: &[Parcel]) -> pb::Delivery {
+        self.delivery_asked(sequence, base, parcels, &[])
+    }
+
+    /// The same, to somebody who asks for some of its trees.
+    pub(crate) fn delivery_asked(
+        &self,
+        sequence: u64,
+        base: u64,
+        parcels: &[Parcel],
+        asked: &[u64],
+    ) -> pb::Delivery {
         pb::Delivery {
             sequence,
             checkpoint: self.head().note().as_bytes().to_vec().into(),
@@ -228,6 +269,8 @@ impl Forger {
                     key: parcel.key.clone().into(),
                 })
                 .collect(),
+            linked: self.links(asked),
+            verified_size: 0,
         }
     }
 }
@@ -247,6 +290,7 @@ pub(crate) fn hello() -> pb::RelayHello {
         verified: Some(nothing_verified()),
         crl: bytes::Bytes::new(),
         witnessed: Vec::new(),
+        asked: Vec::new(),
     }
 }
 
@@ -325,7 +369,8 @@ impl Line {
         change: impl FnOnce(&mut pb::Delivery),
     ) -> Result<pb::Answers, Status> {
         self.sequence += 1;
-        let mut delivery = forger.delivery(self.sequence, self.base, parcels);
+        let asked = &self.welcome.asked;
+        let mut delivery = forger.delivery_asked(self.sequence, self.base, parcels, asked);
         change(&mut delivery);
         self.send(bringing(delivery)).await;
         let answers = self.answers().await?;

@@ -11,10 +11,13 @@
 mod answers;
 mod caught;
 mod deliveries;
+mod forks;
 mod gossip;
 mod heard;
 mod hostile;
+mod months;
 mod recipient;
+mod referrals;
 mod refused;
 mod restarts;
 mod sender;

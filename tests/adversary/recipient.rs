@@ -70,6 +70,10 @@ pub(crate) enum Lie {
     Garbage,
     /// A message that says a lot, in a status.
     Abusive,
+    /// A status whose details are no base64, behind the messages before it.
+    NoBase64,
+    /// The same, in place of a welcome.
+    NoBase64AtOnce,
     /// No answer, for ever.
     Silent,
     /// Each answer only when the next delivery has come: there is always one under way.
@@ -132,7 +136,12 @@ impl pb::exchange_server::Exchange for Service {
         let Some(pb::relay_request::Message::Hello(hello)) = first.message else {
             return Err(Status::cancelled("no hello"));
         };
+        if self.state.lock().unwrap().lie == Lie::NoBase64AtOnce {
+            self.seen.send_modify(|seen| seen.answered += 1);
+            return Err(no_base64());
+        }
         let mut base = hello.verified.unwrap().size;
+        let asked = hello.asked;
         let (responses, outgoing) = mpsc::channel(16);
         {
             let state = self.state.lock().unwrap();
@@ -141,6 +150,7 @@ impl pb::exchange_server::Exchange for Service {
                 verified: Some(state.verified.clone()),
                 crl: bytes::Bytes::new(),
                 witnessed: state.witnessed.iter().cloned().map(Into::into).collect(),
+                asked: Vec::new(),
             };
             let welcome = pb::RelayResponse {
                 message: Some(pb::relay_response::Message::Welcome(welcome)),
@@ -155,7 +165,10 @@ impl pb::exchange_server::Exchange for Service {
                 let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
                     return;
                 };
-                let mut answer = service.state.lock().unwrap().answer(delivery, &mut base);
+                let mut answer = {
+                    let mut state = service.state.lock().unwrap();
+                    state.answer(delivery, &mut base, &asked)
+                };
                 if service.state.lock().unwrap().lie == Lie::Late {
                     answer = std::mem::replace(&mut held, answer);
                 }
@@ -174,6 +187,13 @@ impl pb::exchange_server::Exchange for Service {
     }
 }
 
+fn no_base64() -> Status {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("grpc-status-details-bin", "!!!".parse().unwrap());
+    let metadata = tonic::metadata::MetadataMap::from_headers(headers);
+    Status::with_metadata(tonic::Code::Unavailable, "", metadata)
+}
+
 fn flip(bytes: &[u8]) -> bytes::Bytes {
     let mut bytes = bytes.to_vec();
     match bytes.first_mut() {
@@ -188,9 +208,11 @@ impl State {
         &mut self,
         delivery: pb::Delivery,
         base: &mut u64,
+        asked: &[u64],
     ) -> Option<Result<pb::Answers, Status>> {
         match self.lie {
             Lie::Silent => return None,
+            Lie::NoBase64 => return Some(Err(no_base64())),
             Lie::Abusive => {
                 let said = "first line\nERROR a forged line 张某某 520624190001010011";
                 return Some(Err(Status::unavailable(said)));
@@ -225,6 +247,8 @@ impl State {
             cosigned_at_s: cosigned.at_seconds,
             cosignature: cosigned.signature.to_vec().into(),
             answers,
+            linked: self.forger.links(asked),
+            verified_size: 0,
         };
         self.lie_about(&mut said, shown);
         if self.lie == Lie::None {

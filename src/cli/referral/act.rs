@@ -17,14 +17,14 @@ use crate::{
         Handling, Jurisdiction, Lang, RecordId, ReturnReason, Urgency, referral::ReferralKind,
     },
     record::{self, DispatchAction, ReferralAct, pb},
-    rpc::pb::referrals_client::ReferralsClient,
+    rpc::{NodeChannel, pb::referrals_client::ReferralsClient},
 };
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
-use tonic::{Response, Status, transport::Channel};
+use tonic::{Response, Status};
 
-type Client = ReferralsClient<Channel>;
+type Client = ReferralsClient<NodeChannel>;
 
 #[derive(Args, Debug)]
 pub(super) struct OpenArgs {

@@ -38,9 +38,15 @@ pub(super) fn exchange(county: &HandLog) {
         verified: verified.clone(),
         crl: crl.clone().into(),
         witnessed: vec![note.clone().into()],
+        asked: vec![3, 5],
     };
     relayed(0, "hello", pb::relay_request::Message::Hello(hello));
     let proved = county.proved(4);
+    let linked = pb::LinkedTree {
+        size: 3,
+        root: vec![4; 32].into(),
+        consistency: vec![5; 64].into(),
+    };
     let delivery = pb::Delivery {
         sequence: 1,
         checkpoint: note.clone().into(),
@@ -52,6 +58,8 @@ pub(super) fn exchange(county: &HandLog) {
             ciphertext: vec![7; 60].into(),
             key: vec![9; 32].into(),
         }],
+        linked: vec![linked.clone()],
+        verified_size: 7,
     };
     relayed(
         0,
@@ -63,6 +71,7 @@ pub(super) fn exchange(county: &HandLog) {
         verified,
         crl: crl.into(),
         witnessed: vec![note.clone().into()],
+        asked: vec![3, 5],
     };
     let message = Some(pb::relay_response::Message::Welcome(welcome));
     let message = pb::RelayResponse { message }.encode_to_vec();
@@ -78,6 +87,8 @@ pub(super) fn exchange(county: &HandLog) {
             entry: county.leaf(5).into(),
             inclusion: vec![3; 96].into(),
         }],
+        linked: vec![linked],
+        verified_size: 5,
     };
     let message = Some(pb::relay_response::Message::Answers(answers));
     let message = pb::RelayResponse { message }.encode_to_vec();

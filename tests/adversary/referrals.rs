@@ -1,0 +1,289 @@
+//! A partner that abuses the referrals between it and an honest node.
+
+use super::{
+    hostile::{Forger, Line, Parcel, hello},
+    recipient::Recipient,
+    sender::World,
+    world::{
+        COUNTY, GUANGDONG, channel, eager, introduce, leaves, receipt_for, start, until, verify,
+    },
+};
+use std::sync::Arc;
+use tonic::transport::Channel;
+use yichuan::{
+    access::Purpose,
+    cli::demo::cluster::{Cluster, grounds},
+    domain::{
+        Clock as _, Handling, LeadFields, RecordId, ReferralKind, Timestamp,
+        referral::ReferralFields,
+    },
+    merkle::{self, Hash},
+    record::{Content, DispatchAction, Entry, Kind, Note, ReferralAct, Refusal},
+    rpc::pb::{self, referrals_client::ReferralsClient},
+    telemetry::SystemClock,
+};
+
+/// The county, which asked a Guangdong that the test plays for assistance, and has its receipt.
+struct Asked {
+    _dir: tempfile::TempDir,
+    cluster: Cluster,
+    client: ReferralsClient<Channel>,
+    guangdong: Forger,
+    line: Line,
+    record: RecordId,
+    opened: Hash,
+    _recipient: Recipient,
+}
+
+fn says(title: &str) -> pb::Referral {
+    pb::Referral {
+        title: title.into(),
+        matter: "请协助核查住处。".into(),
+        ..Default::default()
+    }
+}
+
+fn refusal_in(answer: &pb::Answer) -> Option<Refusal> {
+    match Entry::decode(&answer.entry).unwrap().kind {
+        Kind::DispatchRefused { reason, .. } => Some(reason),
+        Kind::DispatchReceived(_) => None,
+        other => panic!("{}", other.as_str()),
+    }
+}
+
+impl Asked {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cluster = start(dir.path(), &[COUNTY], eager()).await;
+        let county = cluster.member(COUNTY);
+        let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
+        let recipient = Recipient::listen(Forger::new(GUANGDONG), COUNTY, log.verifier_key()).await;
+        let state = Arc::clone(&recipient.state);
+        let card = state.lock().unwrap().forger.card(&recipient.endpoint);
+        introduce(endpoint, COUNTY, &card).await;
+        let officer = channel(endpoint, COUNTY, COUNTY, "officer-001");
+        let mut client = ReferralsClient::new(officer);
+        let request = pb::OpenReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            kind: pb::ReferralKind::Assistance.into(),
+            to: GUANGDONG.into(),
+            referral: Some(says("协查")),
+            urgency: pb::Urgency::Normal.into(),
+            handling: pb::Handling::H0.into(),
+        };
+        let opened = client.open_referral(request).await.unwrap().into_inner();
+        until(log, 1, receipt_for(opened.log_index)).await;
+        let leaf = &leaves(log)[usize::try_from(opened.log_index).unwrap()];
+        let guangdong = state.lock().unwrap().forger.twin();
+        let line = Line::open(endpoint, COUNTY, GUANGDONG, hello())
+            .await
+            .unwrap();
+        Self {
+            record: opened.referral_id.parse().unwrap(),
+            opened: merkle::leaf_hash(leaf),
+            _dir: dir,
+            client,
+            guangdong,
+            line,
+            _recipient: recipient,
+            cluster,
+        }
+    }
+
+    /// A step of Guangdong's that follows this one, as dated.
+    fn step(&mut self, act: ReferralAct, follows: Hash, time: Option<Timestamp>) -> Parcel {
+        let note = Content::ReferralNote(Note("说明".into()));
+        let (record, action) = (self.record, DispatchAction::Referral(act));
+        self.guangdong
+            .dispatch_but(COUNTY, &note, action, |entry, sent| {
+                (sent.record, sent.predecessors) = (record, vec![follows]);
+                entry.time = time.unwrap_or(entry.time);
+            })
+    }
+
+    async fn act(
+        &mut self,
+        action: pb::Action,
+        referral: Option<pb::Referral>,
+    ) -> Result<(), String> {
+        let request = pb::ActOnReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            referral_id: self.record.to_string(),
+            action: action.into(),
+            note: if referral.is_none() {
+                "说明".into()
+            } else {
+                String::new()
+            },
+            referral,
+            ..Default::default()
+        };
+        let acted = self.client.act_on_referral(request).await;
+        acted
+            .map(drop)
+            .map_err(|status| status.message().to_owned())
+    }
+}
+
+fn hash(parcel: &Parcel) -> Hash {
+    merkle::leaf_hash(&parcel.leaf)
+}
+
+/// Regression: a deadline of ours ran from when a partner said that it had taken the step that starts it.
+#[tokio::test]
+async fn regression_a_partners_clock_does_not_move_our_deadline() {
+    const DAY: u64 = 86_400_000;
+    for dated in [1_000, SystemClock.now().millis() + 20 * 3_600_000] {
+        let mut asked = Asked::new().await;
+        let sign = asked.step(ReferralAct::Sign, asked.opened, None);
+        let time = Some(Timestamp::from_millis(dated));
+        let ask = asked.step(ReferralAct::RequestSupplement, hash(&sign), time);
+        asked.line.deliver(&asked.guangdong, &[sign, ask]).await;
+        let request = pb::ListReferralsRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            ..Default::default()
+        };
+        let listed = asked.client.list_referrals(request).await.unwrap();
+        let [row] = &listed.into_inner().referrals[..] else {
+            panic!("one referral was opened");
+        };
+        assert_eq!(row.obliged, COUNTY);
+        let today = jiff::Timestamp::from_millisecond(SystemClock.now().millis().cast_signed());
+        let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+        let start = today.unwrap().to_zoned(zone).start_of_day().unwrap();
+        let end = start.timestamp().as_millisecond().cast_unsigned() + 4 * DAY - 1;
+        // It may have become midnight meanwhile.
+        assert!(
+            [end, end - DAY].contains(&row.due_ms),
+            "{} {end}",
+            row.due_ms
+        );
+        asked.cluster.stop().await;
+    }
+}
+
+/// Regression: the actions of both sides were counted together, so a partner could take all of them and leave none for
+/// a recall.
+#[tokio::test]
+async fn regression_a_partner_does_not_use_up_the_actions_that_we_need() {
+    let mut asked = Asked::new().await;
+    let sign = asked.step(ReferralAct::Sign, asked.opened, None);
+    let signed = hash(&sign);
+    let answers = asked.line.deliver(&asked.guangdong, &[sign]).await;
+    assert_eq!(refusal_in(&answers.answers[0]), None);
+
+    // First what waits for what nobody has sent, then what follows what is there.
+    let mut taken = Vec::new();
+    for follows in [merkle::leaf_hash(b"nobody"), signed] {
+        let mut count = 0;
+        for _ in 0..3 {
+            let progress = |_| asked.step(ReferralAct::Progress, follows, None);
+            let parcels: Vec<_> = (0..50).map(progress).collect();
+            let answers = asked.line.deliver(&asked.guangdong, &parcels).await;
+            for answer in &answers.answers {
+                match refusal_in(answer) {
+                    None => count += 1,
+                    refused => assert_eq!(refused, Some(Refusal::NotAllowed)),
+                }
+            }
+        }
+        taken.push(count);
+    }
+    assert_eq!(taken, [16, 95]);
+
+    // Nor does our own side: what sets a referral right has room when other steps have none, and a recall after that.
+    let mut corrected = 0;
+    let full = loop {
+        match asked
+            .act(pb::Action::ReferralCorrect, Some(says("更正")))
+            .await
+        {
+            Ok(()) => corrected += 1,
+            Err(message) => break message,
+        }
+    };
+    assert_eq!(corrected, 123, "{full}");
+    asked.act(pb::Action::ReferralRecall, None).await.unwrap();
+    verify(asked.cluster.member(COUNTY).node.log());
+    asked.cluster.stop().await;
+}
+
+/// Regression: only a referral's own handling code was looked at. A transfer under H0 carried a lead that had come under H1,
+/// which forbids use as evidence.
+#[tokio::test]
+async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
+    let mut world = World::new().await;
+    let mut line = world.line().await;
+    let mut under = |world: &mut World, handling: Handling| {
+        let fields = LeadFields {
+            handling: handling.as_str().to_owned(),
+            ..world.leads.next().unwrap()
+        };
+        world.forger.lead(COUNTY, &fields)
+    };
+    let free = under(&mut world, Handling::H0);
+    let kept = under(&mut world, Handling::H1);
+    let ids = [&free, &kept].map(|parcel| parcel.sent.record);
+    let answers = line.deliver(&world.forger, &[free, kept]).await;
+    assert!(answers.answers.iter().all(|it| refusal_in(it).is_none()));
+
+    let carrying = |id: RecordId| {
+        Content::Referral(Box::new(ReferralFields {
+            title: "移送".into(),
+            matter: "请依法办理。".into(),
+            lead_ids: vec![id.to_string()],
+            ..Default::default()
+        }))
+    };
+    for (kind, id, expected) in [
+        (ReferralKind::Transfer, ids[0], None),
+        (ReferralKind::Assistance, ids[1], None),
+        (
+            ReferralKind::Transfer,
+            ids[1],
+            Some(Refusal::InvalidContent),
+        ),
+    ] {
+        let action = DispatchAction::Open(kind);
+        let open = world
+            .forger
+            .dispatch_but(COUNTY, &carrying(id), action, |_, _| {});
+        let record = open.sent.record;
+        let follows = hash(&open);
+        let answers = line.deliver(&world.forger, &[open]).await;
+        assert_eq!(refusal_in(&answers.answers[0]), expected, "{kind:?}");
+        if (kind, expected) == (ReferralKind::Transfer, None) {
+            // Nor by a correction.
+            let action = DispatchAction::Referral(ReferralAct::Correct);
+            let correct =
+                world
+                    .forger
+                    .dispatch_but(COUNTY, &carrying(ids[1]), action, |_, sent| {
+                        (sent.record, sent.predecessors) = (record, vec![follows]);
+                    });
+            let answers = line.deliver(&world.forger, &[correct]).await;
+            let refused = refusal_in(&answers.answers[0]);
+            assert_eq!(refused, Some(Refusal::InvalidContent));
+        }
+    }
+
+    // And not back.
+    let officer = channel(&world.endpoint(), COUNTY, COUNTY, "officer-001");
+    let refused = ReferralsClient::new(officer)
+        .open_referral(pb::OpenReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            kind: pb::ReferralKind::Transfer.into(),
+            to: GUANGDONG.into(),
+            referral: Some(pb::Referral {
+                lead_ids: vec![ids[1].to_string()],
+                ..says("移送")
+            }),
+            urgency: pb::Urgency::Normal.into(),
+            handling: pb::Handling::H0.into(),
+        })
+        .await
+        .unwrap_err();
+    assert!(refused.message().contains("H1"), "{refused:?}");
+    world.goes_on().await;
+    world.cluster.stop().await;
+}
