@@ -194,11 +194,14 @@ fn regression_who_drafted_and_who_approved_cannot_be_told_otherwise_later() {
     assert!(check_folder(dir.path(), &keys()).is_ok());
 }
 
+/// What a log says of a transfer.
+type Lie = fn(&mut HandLog);
+
 /// And where the log itself tells it wrong, in one tree, that is no case file of a transfer.
 #[test]
 fn regression_what_is_proved_of_a_transfer_must_fit_together() {
     use TransferDefect as T;
-    let lies: [(fn(&mut HandLog), T); 8] = [
+    let lies: [(Lie, T); 8] = [
         (
             |log| {
                 let dispatch = opening(log);
