@@ -8,7 +8,7 @@
 #[path = "common/leads.rs"]
 mod leads;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 use tonic::{Code, Response, Status};
 use yichuan::{
     access::Purpose,
@@ -206,7 +206,7 @@ impl World {
         let key: yichuan::note::VerifierKey = member.vkey.parse().unwrap();
         let trusted = Trusted {
             key: key.clone(),
-            partners: BTreeMap::new(),
+            partners: Vec::new(),
         };
         let mut inspector = Inspector::new(trusted, &Cards).unwrap();
         for (_, leaf) in &leaves {

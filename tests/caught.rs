@@ -235,7 +235,7 @@ async fn audited(world: &World, code: &str) {
         .unwrap();
     let trusted = Trusted {
         key: member.vkey.parse().unwrap(),
-        partners: Default::default(),
+        partners: Vec::new(),
     };
     let mut inspector = Inspector::new(trusted, &Cards).unwrap();
     for leaf in &leaves {

@@ -10,6 +10,8 @@
 
 #[path = "formats/blocks.rs"]
 mod blocks;
+#[path = "formats/card.rs"]
+mod card;
 #[path = "formats/receipt.rs"]
 mod receipt;
 #[path = "formats/storage.rs"]
@@ -434,6 +436,7 @@ async fn examples() -> Examples {
     referrals(&mut examples);
     proofs(&mut examples);
     notes(&mut examples);
+    card::card(&mut examples);
     receipt::receipt(&mut examples);
     storage::export(&mut examples);
     storage::rows(&mut examples).await;

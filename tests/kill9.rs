@@ -316,7 +316,7 @@ impl Exchange {
 fn inspect(home: &Home, leaves: &[Vec<u8>], head: &SignedCheckpoint) {
     let trusted = Trusted {
         key: home.vkey.clone(),
-        partners: BTreeMap::new(),
+        partners: Vec::new(),
     };
     let mut inspector = Inspector::new(trusted, &Cards).unwrap();
     for leaf in leaves {

@@ -4,7 +4,7 @@ use super::{
     input::{Input, nameless},
     world::{COUNTY, PROVINCE, Tree, signer, started},
 };
-use std::{collections::BTreeMap, convert::Infallible};
+use std::convert::Infallible;
 use yichuan::{
     audit::{
         ExportedLog, Inspector, LogVerifier, ReconcileError, Reconciler, Reconciliation,
@@ -52,7 +52,7 @@ pub(crate) fn log(bytes: &[u8]) {
     let tree = Tree::of(leaves.iter().map(Vec::as_slice));
     let trusted = Trusted {
         key: key.verifier_key(),
-        partners: BTreeMap::new(),
+        partners: Vec::new(),
     };
     let mut inspector = Inspector::new(trusted, &Cards).expect("a node's key");
     let mut verifier = LogVerifier::new();

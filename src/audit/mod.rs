@@ -21,8 +21,8 @@ mod verify;
 
 pub use case::{
     CaseDefect, CaseFile, Cosigned, Delivery, FolderDefect, Found, GatherError, LinkDefect,
-    MAX_PROOFS, PayloadDigests, Place, Proved, Search, Statement, Wanted, check_folder, read_proof,
-    write_folder,
+    MAX_PROOFS, PayloadDigests, Place, Proved, Search, Statement, TransferDefect, Wanted,
+    check_folder, read_proof, write_folder,
 };
 pub use export::{ExportError, TileWriter};
 pub use inspect::{

@@ -2,12 +2,15 @@
 
 use crate::{
     access::Principal,
-    domain::{Jurisdiction, Timestamp},
+    domain::{Jurisdiction, Timestamp, referral::ReferralKind},
     note::VerifierKey,
-    record::{DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received},
+    record::{DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received},
 };
 use serde::Serializer;
 use std::fmt::Display;
+
+/// What opens a transfer, and needs a second person's approval.
+pub(super) const TRANSFER: DispatchAction = DispatchAction::Open(ReferralKind::Transfer);
 
 /// A verifier key that is no node's: its name is not `<code>.yichuan/log/<epoch>`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

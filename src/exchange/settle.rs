@@ -7,7 +7,7 @@ use crate::{
     log::{Txn, TxnError},
     merkle,
     note::{Cosignature, SignedCheckpoint, VerifierKey},
-    record::{Entry, Kind, Known, PartnerProof, Received},
+    record::{DISPATCH_LEAF_LIMIT, Entry, Kind, Known, PartnerProof, Received},
     store::tables,
 };
 
@@ -75,9 +75,10 @@ impl Settling<'_> {
         } else {
             return Err(OutboxError::Answer("the partner's entry is no answer"));
         };
-        // A refusal of a leaf that was too long does not repeat it.
-        let names_it = received.sender_entry == leaf
-            || (refusal.is_some() && received.sender_entry.is_empty());
+        // Only a refusal of a leaf over the limit does not repeat it.
+        let left_out = refusal.is_some() && received.sender_entry.is_empty();
+        let names_it =
+            received.sender_entry == leaf || (left_out && leaf.len() > DISPATCH_LEAF_LIMIT);
         if !names_it || received.sender_index != sent_index {
             return Err(OutboxError::Answer(
                 "the partner's entry is about another dispatch",

@@ -9,7 +9,7 @@ use crate::{
         sign_within_seconds,
     },
     merkle::Hash,
-    seal::{CIPHERTEXT_LIMIT, PurgeMonth},
+    seal::{CIPHERTEXT_LEAST, CIPHERTEXT_LIMIT, PurgeMonth},
 };
 use std::{fmt, str::FromStr};
 
@@ -294,6 +294,9 @@ impl DispatchSent {
         let length = usize::try_from(sent.ciphertext_length).unwrap_or(usize::MAX);
         if length > CIPHERTEXT_LIMIT {
             return Err(EntryDefect::TooLong("ciphertext"));
+        }
+        if length < CIPHERTEXT_LEAST {
+            return Err(malformed("ciphertext_length"));
         }
         Ok(Self {
             dispatch_id: DispatchId::from_slice(&sent.dispatch_id)

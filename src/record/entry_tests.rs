@@ -1,7 +1,53 @@
 //! How long entries get.
 
 use super::*;
-use crate::record::DISPATCH_LEAF_LIMIT;
+use crate::{
+    domain::{Handling, LeadStep, Urgency, sign_within_seconds},
+    record::{DISPATCH_LEAF_LIMIT, DispatchAction, Terms},
+    seal::PurgeMonth,
+};
+
+/// Nonce and tag alone are 28 bytes.
+#[test]
+fn regression_no_dispatch_has_a_ciphertext_shorter_than_nothing_encrypted() {
+    let now = Timestamp::from_millis(1_772_640_000_000);
+    let decoded = |ciphertext_length| {
+        let sent = DispatchSent {
+            dispatch_id: DispatchId::new(now),
+            from: "520624".parse().unwrap(),
+            to: "440000".parse().unwrap(),
+            action: DispatchAction::Lead(LeadStep::Lead),
+            record: RecordId::new(now),
+            urgency: Urgency::Normal,
+            handling: Handling::H0,
+            terms: Terms {
+                sign_within_s: sign_within_seconds(Urgency::Normal),
+                review_by_day: 20_882,
+                purge_month: PurgeMonth::new(203_103).unwrap(),
+            },
+            return_reason: None,
+            predecessors: Vec::new(),
+            ciphertext_sha256: [5; 32],
+            ciphertext_length,
+            commitment: [6; 32],
+        };
+        let cause = Cause {
+            principal: Principal::node(sent.from),
+            grounds: None,
+        };
+        let entry = Entry {
+            time: now,
+            id: EntryId::new(now),
+            cause,
+            kind: Kind::DispatchSent(sent),
+        };
+        Entry::decode(&entry.encode()).map(drop)
+    };
+    let too_short = Err(EntryDefect::Malformed("ciphertext_length"));
+    assert_eq!(decoded(0), too_short);
+    assert_eq!(decoded(27), too_short);
+    assert_eq!(decoded(28), Ok(()));
+}
 
 #[test]
 fn a_receipt_of_the_longest_dispatch_fits_in_4_kib_in_logs_of_a_hundred_billion_entries() {

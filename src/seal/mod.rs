@@ -11,8 +11,8 @@ mod payload;
 pub use bucket::{BucketKeys, PurgeMonth, WRAPPED_KEY_BYTES, WrappedKey};
 pub use keyring::{Keyring, KeyringDefect};
 pub use payload::{
-    CIPHERTEXT_LIMIT, Commitment, OpenError, PayloadKey, SealError, SealedPayload, commitment,
-    open, seal, sha256,
+    CIPHERTEXT_LEAST, CIPHERTEXT_LIMIT, Commitment, OpenError, PayloadKey, SealError,
+    SealedPayload, commitment, open, seal, sha256,
 };
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};

@@ -14,6 +14,10 @@ pub const CIPHERTEXT_LIMIT: usize = 256 * 1024;
 
 const NONCE: usize = 12;
 const TAG: usize = 16;
+
+/// A ciphertext is at least so many bytes: nonce and tag alone.
+pub const CIPHERTEXT_LEAST: usize = NONCE + TAG;
+
 const CONTEXT: &[u8] = b"yichuan payload v1\0";
 
 /// AES-256 key of one payload. Wiped when dropped, never printed.

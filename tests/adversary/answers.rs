@@ -69,6 +69,7 @@ async fn no_lie_is_logged_as_a_receipt() {
         Lie::OtherLeaf,
         Lie::OtherDispatch,
         Lie::OtherIndex,
+        Lie::LeavesOut,
         Lie::ForeignCheckpoint,
         Lie::WrongSenderProof,
         Lie::OtherName,

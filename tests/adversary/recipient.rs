@@ -40,6 +40,8 @@ pub(crate) enum Lie {
     OtherDispatch,
     /// The entry names another index in our log.
     OtherIndex,
+    /// The entry refuses the dispatch and leaves it out, though it is short enough to be kept.
+    LeavesOut,
     /// The entry says that it rests on a checkpoint of ours that we never signed.
     ForeignCheckpoint,
     /// The entry proves our leaf in a way that does not lead to our root.
@@ -280,6 +282,7 @@ impl State {
         match self.lie {
             Lie::OtherDispatch => received.sender_entry = self.forger.leaves[0].clone(),
             Lie::OtherIndex => received.sender_index += 1,
+            Lie::LeavesOut => received.sender_entry.clear(),
             Lie::ForeignCheckpoint => received.checkpoint.root = merkle::leaf_hash(b"never"),
             Lie::WrongSenderProof => {
                 received.inclusion = vec![merkle::leaf_hash(b"never"); received.inclusion.len()];
@@ -287,7 +290,7 @@ impl State {
             _ => {}
         }
         let kind = match self.lie {
-            Lie::Refuse => Kind::DispatchRefused {
+            Lie::Refuse | Lie::LeavesOut => Kind::DispatchRefused {
                 received,
                 reason: Refusal::NotAllowed,
             },

@@ -121,11 +121,10 @@ pub(crate) fn answer_lies() -> Vec<Lie> {
             D::PartnerEntry,
         ),
         (
-            "a refusal of nothing by an entry that keeps no dispatch, at another index",
+            "a refusal by an entry that leaves out a dispatch short enough to be kept",
             answer(|county, province, sent| {
                 let mut received = county.proved(sent);
                 received.sender_entry = Vec::new();
-                received.sender_index = 0;
                 let reason = Refusal::Malformed;
                 let kind = Kind::DispatchRefused { received, reason };
                 let refused = province.append(node(PROVINCE), kind);

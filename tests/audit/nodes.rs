@@ -1,10 +1,6 @@
 //! Logs that running nodes wrote, against the auditor's own machine: what is honest must pass.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-    path::Path,
-};
+use std::{collections::BTreeSet, error::Error, path::Path};
 use tempfile::TempDir;
 use yichuan::{
     access::Purpose,
@@ -122,7 +118,7 @@ impl Export {
     fn inspect(&self) -> Inspection {
         let trusted = Trusted {
             key: self.key.clone(),
-            partners: BTreeMap::new(),
+            partners: Vec::new(),
         };
         let mut inspector = Inspector::new(trusted, &Cards)
             .unwrap()

@@ -8,14 +8,14 @@ use crate::{
         signer,
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use yichuan::{
     access::{Quota, QuotaReport, Role},
     audit::DefectCode as D,
     domain::LeadStep,
     merkle::Hash,
     note::LogSigner,
-    record::{Cause, Consultation, Kind},
+    record::{Cause, Consultation, Kind, Refusal},
     seal,
 };
 
@@ -323,6 +323,18 @@ fn arrival_lies() -> Vec<Lie> {
             D::NotIncluded,
         ),
         (
+            "a refusal of what is beyond the sender's tree",
+            arrives(&|county, _| {
+                let sent = county.send(PROVINCE, 1);
+                let mut received = county.proved(sent);
+                received.sender_entry = Vec::new();
+                received.sender_index = county.size();
+                let reason = Refusal::Malformed;
+                Kind::DispatchRefused { received, reason }
+            }),
+            D::NotIncluded,
+        ),
+        (
             "a dispatch for another jurisdiction",
             arrives(&|county, _| {
                 let sent = county.send("330000", 1);
@@ -362,12 +374,20 @@ fn arrival_lies() -> Vec<Lie> {
 fn a_card_with_another_key_than_the_auditor_holds_is_found_and_not_believed() {
     let (mut county, mut province) = partners();
     // The card that was approved, and all that follows, are of a key that the true province does not have.
-    let pinned = BTreeMap::from([(code(PROVINCE), signer(PROVINCE, 1).verifier_key())]);
+    let pinned = vec![signer(PROVINCE, 1).verifier_key()];
     let sent = county.send(PROVINCE, 1);
     let received = province.receive(&county, sent);
     let answered = county.log_answer(&province, sent, received);
-    assert!(county.inspect().is_clean());
+    let own_word = county.inspect();
+    assert!(own_word.is_clean());
+    let named = province.signer.verifier_key().to_string();
+    assert_eq!(
+        own_word.keys_from_log,
+        [named],
+        "nobody but the log says so"
+    );
     let report = county.inspect_with(pinned).unwrap();
+    assert!(report.keys_from_log.is_empty());
     let found: Vec<_> = report
         .defects
         .first
@@ -379,6 +399,9 @@ fn a_card_with_another_key_than_the_auditor_holds_is_found_and_not_believed() {
         [(3, D::KeyNotPinned), (answered, D::PartnerSignature)]
     );
     assert_eq!(report.unanswered.total, 1, "such a receipt answers nothing");
+    // A key that was replaced counts beside the newer one, where the auditor holds both.
+    let both = [1, 0].map(|seed| signer(PROVINCE, seed).verifier_key());
+    assert!(county.inspect_with(both.to_vec()).unwrap().is_clean());
 }
 
 #[test]

@@ -1,19 +1,23 @@
 //! `audit prove` as it is typed, against two nodes that are up.
 
-use crate::{leads, processes};
+use crate::{leads, processes, two_logs::signer};
 use processes::{Home, Logs};
 use std::{fs, path::Path, process::Output};
 use yichuan::{access::Purpose, rpc::pb};
 
-/// Runs `audit prove` as the county's auditor.
 fn prove(home: &Home, args: &[&str]) -> Output {
+    audit(home, "prove", args)
+}
+
+/// Runs a command of `audit` as the county's auditor.
+fn audit(home: &Home, what: &str, args: &[&str]) -> Output {
     let mut command = home.command(Logs {
         level: "error",
         format: "text",
     });
     let grounds = ["--as", "auditor-001", "--purpose", "audit", "--basis"];
     command.args(["--lang", "en"]).args(grounds);
-    command.args(["campaign:520624-2026-01", "audit", "prove"]);
+    command.args(["campaign:520624-2026-01", "audit", what]);
     command.args(args).output().unwrap()
 }
 
@@ -50,6 +54,23 @@ async fn a_node_proves_a_lead_and_the_check_needs_no_node() {
     let lead = push(&county).await;
     county.drained().await;
 
+    // Keys that the log alone names are for the auditor to compare; keys that they hold go before those.
+    let (ours, theirs) = (county.vkey.to_string(), province.vkey.to_string());
+    let unheld = audit(&county, "verify", &["--vkey", &ours]);
+    assert_code(
+        &unheld,
+        0,
+        &format!("out of band, and give it with --vkey or --partner-card\n{theirs}"),
+    );
+    let held = audit(&county, "verify", &["--vkey", &ours, "--vkey", &theirs]);
+    assert_code(&held, 0, "sent 1 (1 receipt, 0 refusals, 0 unanswered)");
+    let said = String::from_utf8(held.stdout).unwrap();
+    assert!(!said.contains("out of band"), "{said}");
+    let another = signer("440000", 9).verifier_key().to_string();
+    let found = audit(&county, "verify", &["--vkey", &ours, "--vkey", &another]);
+    assert_code(&found, 65, "but 2 things in them are wrong");
+    assert_code(&found, 65, "key_not_pinned");
+
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let (case, json) = (
         text(&dir.path().join("case")),
@@ -82,7 +103,6 @@ async fn a_node_proves_a_lead_and_the_check_needs_no_node() {
     assert_code(&prove(&county, &[&lead]), 64, "--out");
 
     drop(served);
-    let (ours, theirs) = (county.vkey.to_string(), province.vkey.to_string());
     let both = ["--check", &case, "--vkey", &ours, "--key", &theirs];
     assert_code(
         &prove(&county, &both),

@@ -1,15 +1,16 @@
 //! What a log wrote down under its own key and a partner never said.
 
 use crate::{
-    delivered, gather, keys,
-    two_logs::{COUNTY, HandLog, PROVINCE, node, partners, proof_in},
+    delivered, gather, keys, proof_at,
+    two_logs::{COUNTY, HandLog, PROVINCE, code, node, partners, proof_in},
 };
+use std::fs;
 use yichuan::{
-    audit::{CaseDefect, CaseFile, LinkDefect, Wanted},
+    audit::{CaseDefect, CaseFile, FolderDefect, LinkDefect, Wanted, check_folder},
     domain::DispatchId,
-    merkle::{Hash, inclusion_proof, leaf_hash, node_hash},
-    note::TlogProof,
-    record::Kind,
+    merkle::{Hash, ProofInvalid, inclusion_proof, leaf_hash, node_hash},
+    note::{LogSigner, TlogProof},
+    record::{Kind, Refusal},
 };
 
 /// What a county's log says of an answer, told falsely, under the county's own key.
@@ -18,14 +19,7 @@ fn lie(change: impl FnOnce(&mut HandLog, &mut HandLog, u64) -> Kind) -> LinkDefe
     let sent = county.send(PROVINCE, 1);
     let kind = change(&mut county, &mut province, sent);
     let at = county.append(node(COUNTY), kind);
-    let head = county.head();
-    let case = CaseFile::of(TlogProof {
-        extra: county.leaf(at),
-        index: at,
-        hashes: inclusion_proof(&county.tree, at, county.size()).unwrap(),
-        note: head.note().to_owned(),
-    });
-    match case.verify(&keys()) {
+    match CaseFile::of(proof_at(&county, at, county.size())).verify(&keys()) {
         Err(CaseDefect::Link { source, .. }) => source,
         other => panic!("{other:?}"),
     }
@@ -152,4 +146,83 @@ fn a_dispatch_that_its_sender_never_sent_proves_nothing() {
             ..
         })
     ));
+}
+
+/// Whoever holds a log's key can keep a second log beside it, and answer itself from there.
+#[test]
+fn regression_a_log_is_no_witness_of_itself() {
+    let (own, other) = (HandLog::started(COUNTY), HandLog::started(COUNTY));
+    let (mut own, mut other) = (own, other);
+    let sent = own.send(COUNTY, 1);
+    let received = other.receive(&own, sent);
+    let itself = LinkDefect::OwnWitness {
+        jurisdiction: code(COUNTY),
+    };
+    let receipt = own.log_answer(&other, sent, received);
+    for proof in [
+        proof_at(&own, receipt, own.size()),
+        proof_at(&other, received, other.size()),
+    ] {
+        match CaseFile::of(proof).verify(&keys()) {
+            Err(CaseDefect::Link { source, .. }) => assert_eq!(source, itself),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Nor with the key of another epoch.
+    let later = LogSigner::from_seed("520624.yichuan/log/2", &[3; 32]).unwrap();
+    let mut proof = proof_at(&own, 0, own.size());
+    let cosignature = later.cosign(own.head().checkpoint(), 1_772_640_000);
+    let key = later.verifier_key();
+    proof.note += &cosignature.line("520624.yichuan", &key).unwrap();
+    let held = [own.signer.verifier_key(), key];
+    let proved = CaseFile::of(proof).verify(&held).unwrap();
+    assert!(proved.statements[0].cosigned.is_empty());
+    assert_eq!(proved.keys, [held[0].to_string()]);
+}
+
+/// A leaf over the limit is refused by its index alone; one that is not over it, or that is nowhere, is not.
+#[test]
+fn regression_a_refusal_leaves_out_nothing_that_it_could_keep() {
+    let refused = |index_off: u64| {
+        let (mut county, mut province) = partners();
+        let sent = county.send(PROVINCE, 1);
+        let mut received = county.proved(sent);
+        received.sender_entry = Vec::new();
+        received.sender_index += index_off;
+        let reason = Refusal::Malformed;
+        let refused = province.append(node(PROVINCE), Kind::DispatchRefused { received, reason });
+        (county, province, sent, refused)
+    };
+    let (mut county, province, sent, at) = refused(0);
+    let kept = county.log_answer(&province, sent, at);
+    let alone = CaseFile::of(proof_at(&county, kept, county.size())).verify(&keys());
+    assert_eq!(alone.unwrap().deliveries[0].cosigned_size, None);
+    let dir = tempfile::tempdir().unwrap();
+    for index in [sent, kept] {
+        let proof = proof_at(&county, index, county.size());
+        let file = dir.path().join(format!("{COUNTY}-1-{index}.tlog-proof"));
+        fs::write(file, proof.to_string()).unwrap();
+    }
+    let beside = check_folder(dir.path(), &keys()).unwrap_err();
+    assert!(
+        matches!(
+            beside,
+            FolderDefect::Case(CaseDefect::Link {
+                source: LinkDefect::LeftOut,
+                ..
+            })
+        ),
+        "{beside:?}"
+    );
+    // Alone, in the recipient's log, its length is unknown, and its place must be one.
+    let alone = CaseFile::of(proof_at(&province, at, province.size())).verify(&keys());
+    assert_eq!(alone.unwrap().deliveries[0].dispatch_id, None);
+    let (_, province, _, at) = refused(1);
+    let beyond = CaseFile::of(proof_at(&province, at, province.size())).verify(&keys());
+    let nowhere = ProofInvalid::NoSuchLeaf { index: 5, size: 5 };
+    assert!(
+        matches!(&beyond, Err(CaseDefect::Link { source: LinkDefect::NotIncluded(found), .. })
+            if *found == nowhere),
+        "{beyond:?}"
+    );
 }

@@ -16,7 +16,9 @@ mod processes;
 mod two_logs;
 
 mod command;
+mod forks;
 mod lies;
+mod transfers;
 
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{collections::BTreeSet, fs, path::Path};
@@ -57,6 +59,16 @@ fn gather_with(
     let needed = found.needed(&head);
     let proof = |(index, size)| inclusion_proof(&log.tree, index, size).unwrap();
     found.into_case(&head, needed.into_iter().map(proof).collect())
+}
+
+/// That an entry is in a log's tree of that size.
+fn proof_at(log: &HandLog, index: u64, size: u64) -> TlogProof {
+    TlogProof {
+        extra: log.leaf(index),
+        index,
+        hashes: inclusion_proof(&log.tree, index, size).unwrap(),
+        note: log.head_at(size).note().to_owned(),
+    }
 }
 
 fn of_record(number: u8) -> Wanted {

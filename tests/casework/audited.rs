@@ -1,7 +1,7 @@
 //! A node's log in the hands of an auditor who trusts nobody.
 
 use super::processes::Home;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 use yichuan::{
     audit::{
         ExportedLog, ExportedTree, Flow, Inspector, Reconciler, Side, Trusted, VerifiedLog,
@@ -37,7 +37,7 @@ impl Audited {
     pub(crate) fn is_in_order(&self) {
         let trusted = Trusted {
             key: self.key.clone(),
-            partners: BTreeMap::new(),
+            partners: Vec::new(),
         };
         let mut inspector = Inspector::new(trusted, &Cards)
             .unwrap()

@@ -1,7 +1,5 @@
 //! Two nodes' logs written by hand, entry by entry, so that each can be made to lie in one place.
 
-use std::collections::BTreeMap;
-
 use yichuan::{
     access::{Grounds, Principal, Role},
     audit::{Inspection, Inspector, NotTheLog, Trusted},
@@ -307,13 +305,10 @@ impl HandLog {
     }
 
     pub(crate) fn inspect(&self) -> Inspection {
-        self.inspect_with(BTreeMap::new()).unwrap()
+        self.inspect_with(Vec::new()).unwrap()
     }
 
-    pub(crate) fn inspect_with(
-        &self,
-        partners: BTreeMap<Jurisdiction, VerifierKey>,
-    ) -> Result<Inspection, NotTheLog> {
+    pub(crate) fn inspect_with(&self, partners: Vec<VerifierKey>) -> Result<Inspection, NotTheLog> {
         let key = signer(self.of, 0).verifier_key();
         let mut inspector = Inspector::new(Trusted { key, partners }, &PlainCards).unwrap();
         for leaf in &self.leaves {

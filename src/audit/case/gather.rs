@@ -164,34 +164,34 @@ fn is_of(kind: &Kind, id: &[u8; 16]) -> bool {
     Subject::of(kind).is_of(id)
 }
 
-/// The checkpoint of ours that a partner cosigned with its answer, with both signatures: the best proof that there is of
-/// what stands under it. Nothing where our own signature on it is not at hand, or one of the two is wrong.
+/// The checkpoint of ours that a partner answered for, which its own entry keeps: nobody can put another in its place
+/// later. With the partner's cosignature, where that is on the very same tree; a dispatch that was delivered again is
+/// answered with the old entry and a cosignature on a newer one. Nothing where a signature is wrong.
 fn witnessed_note(
     own: &VerifierKey,
     partners: &[VerifierKey],
     proof: &PartnerProof,
 ) -> Option<(u64, String)> {
     let received = partner_entry(proof)?.received;
-    let cosigned = Checkpoint {
-        origin: own.name().to_owned(),
-        size: proof.cosigned_size,
-        root: proof.cosigned_root,
-    };
-    if received.checkpoint != cosigned {
-        return None;
+    let stated = own
+        .verify_parts(&received.checkpoint, &received.signature)
+        .ok()?;
+    let note = stated.note().to_owned();
+    if (proof.cosigned_size, proof.cosigned_root) != (stated.size(), *stated.root()) {
+        return Some((stated.size(), note));
     }
-    let signed = own.verify_parts(&cosigned, &received.signature).ok()?;
     let cosignature = Cosignature {
         at_seconds: proof.cosigned_at_s,
         signature: proof.cosignature,
     };
     let partner = partners.iter().find(|key| {
-        key.verify_cosignature(&cosigned, &cosignature).is_ok()
+        key.verify_cosignature(&received.checkpoint, &cosignature)
+            .is_ok()
             && owner_of(key.name()) == owner_of(&proof.checkpoint.origin)
     })?;
     let name = owner_of(partner.name())?.trust_domain();
     let line = cosignature.line(&name, partner).ok()?;
-    Some((cosigned.size, format!("{}{line}", signed.note())))
+    Some((stated.size(), note + &line))
 }
 
 /// Entries that were found, still to be proved.
@@ -200,16 +200,23 @@ pub struct Found {
     own: VerifierKey,
     partners: Vec<VerifierKey>,
     entries: Vec<Own>,
-    /// By the index of a dispatch: size and note of a tree with it that the recipient cosigned.
+    /// By the index of a dispatch: size and note of a tree with it that the recipient answered for.
     witnessed: BTreeMap<u64, (u64, String)>,
+}
+
+/// The tree that an entry is proved under: that which the recipient of the next dispatch answered for, which has the entry
+/// too. So a draft and its approval, which nobody else has seen, stand in the tree with which the dispatch was delivered.
+/// Nothing where no such tree is known; then it is the newest.
+fn tree_of(witnessed: &BTreeMap<u64, (u64, String)>, index: u64) -> Option<&(u64, String)> {
+    witnessed.range(index..).next().map(|(_, tree)| tree)
 }
 
 impl Found {
     /// The inclusion proofs that are needed, each an index and a tree's size, under this newest checkpoint of the log.
     pub fn needed(&self, head: &SignedCheckpoint) -> Vec<(u64, u64)> {
-        let size = |index| self.witnessed.get(index).map_or(head.size(), |(s, _)| *s);
-        let each = self.entries.iter().map(|own| &own.index);
-        each.map(|index| (*index, size(index))).collect()
+        let size = |index| tree_of(&self.witnessed, index).map_or(head.size(), |(size, _)| *size);
+        let each = self.entries.iter().map(|own| own.index);
+        each.map(|index| (index, size(index))).collect()
     }
 
     /// The case file, and the keys that it rests on as the log names them: only whoever has them from the jurisdictions
@@ -228,7 +235,7 @@ impl Found {
         let mut case = CaseFile::default();
         let mut of_others = Vec::new();
         for (own, hashes) in self.entries.into_iter().zip(proofs) {
-            let witnessed = self.witnessed.get(&own.index);
+            let witnessed = tree_of(&self.witnessed, own.index);
             let note = witnessed.map_or_else(|| head.note(), |(_, note)| note.as_str());
             case.add(TlogProof {
                 extra: own.leaf,

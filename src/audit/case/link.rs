@@ -7,9 +7,9 @@ use crate::{
         PartnerEntry, as_optional_rfc3339, as_rfc3339, owner_of, partner_entry, sent_entry,
     },
     domain::{DispatchId, Jurisdiction, Timestamp},
-    merkle::{ProofInvalid, leaf_hash, verify_inclusion},
+    merkle::{Hash, ProofInvalid, leaf_hash, verify_inclusion},
     note::{Checkpoint, Cosignature, NoteError, VerifierKey},
-    record::{Entry, Kind, PartnerProof, Received, Refusal},
+    record::{DISPATCH_LEAF_LIMIT, Entry, Kind, PartnerProof, Received, Refusal},
 };
 use serde::Serialize;
 
@@ -78,12 +78,23 @@ pub enum LinkDefect {
     /// The partner's entry is not such an answer.
     #[error("the partner's entry is not its answer to this dispatch")]
     NotTheAnswer,
+    /// The other log is of this log's own jurisdiction.
+    #[error("the other log is {jurisdiction}'s too, and nobody is a witness of themselves")]
+    OwnWitness {
+        /// Whose both logs are.
+        jurisdiction: Jurisdiction,
+    },
     /// The partner's entry is about a checkpoint that this log never signed.
     #[error("the checkpoint of this log in the partner's entry")]
     OwnSignature(#[source] NoteError),
     /// The partner's entry is of a leaf that is not in this log.
     #[error("this log's entry in the partner's entry")]
     OwnNotIncluded(#[source] ProofInvalid),
+    /// The leaf is left out of a refusal, though it is not over the limit or stands elsewhere.
+    #[error(
+        "the partner's entry leaves out a leaf that is not the one over {DISPATCH_LEAF_LIMIT} bytes beside it"
+    )]
+    LeftOut,
     /// The partner did not cosign the checkpoint named.
     #[error("the partner's cosignature")]
     Cosignature(#[source] NoteError),
@@ -102,16 +113,20 @@ pub(super) struct Linked {
     pub(super) delivery: Delivery,
     /// Entries of other logs inside it: log, index, bytes.
     pub(super) kept: Vec<(String, u64, Vec<u8>)>,
+    /// Trees that were signed or cosigned.
+    pub(super) trees: Vec<Checkpoint>,
     /// The keys that it rests on besides the log's own.
     pub(super) keys: Vec<String>,
 }
 
-/// Verifies what entry `place` of `own` log keeps of another; nothing where it keeps nothing.
-pub(super) fn check(
+/// Verifies what entry `place` of `own` log keeps of another; nothing where it keeps nothing. `beside` gives the entry of
+/// the own log at an index, where that is to be proved too.
+pub(super) fn check<'a>(
     keys: Keys<'_>,
     own: &VerifierKey,
     place: &Place,
     entry: &Entry,
+    beside: impl Fn(u64) -> Option<&'a [u8]>,
 ) -> Result<Option<Linked>, LinkDefect> {
     match &entry.kind {
         Kind::DispatchReceived(received) => {
@@ -125,14 +140,10 @@ pub(super) fn check(
             dispatch_id,
             sent_index,
             proof,
-        } => answer(
-            keys,
-            own,
-            place,
-            (*to, *dispatch_id, *sent_index, None),
-            proof,
-        )
-        .map(Some),
+        } => {
+            let about = (*to, *dispatch_id, *sent_index, None);
+            answer(keys, own, place, about, proof, beside(*sent_index)).map(Some)
+        }
         Kind::RefusalLogged {
             to,
             dispatch_id,
@@ -141,7 +152,7 @@ pub(super) fn check(
             proof,
         } => {
             let about = (*to, *dispatch_id, *sent_index, Some(*reason));
-            answer(keys, own, place, about, proof).map(Some)
+            answer(keys, own, place, about, proof, beside(*sent_index)).map(Some)
         }
         Kind::LogStarted { .. }
         | Kind::PolicyChanged { .. }
@@ -187,6 +198,7 @@ fn arrival(
 ) -> Result<Linked, LinkDefect> {
     let (from, key) = signed(keys, &received.checkpoint, &received.signature)?;
     let to = owner_of(own.name()).ok_or(LinkDefect::NotADispatch)?;
+    two_jurisdictions(from, to)?;
     let dispatch_id = arrived_leaf(received, from, to, refusal)?;
     let origin = &received.checkpoint.origin;
     // A leaf over the limit is refused by its index alone.
@@ -208,8 +220,16 @@ fn arrival(
             cosigned_at: None,
         },
         kept: kept.into_iter().collect(),
+        trees: vec![received.checkpoint.clone()],
         keys: vec![key],
     })
+}
+
+fn two_jurisdictions(one: Jurisdiction, other: Jurisdiction) -> Result<(), LinkDefect> {
+    if one == other {
+        return Err(LinkDefect::OwnWitness { jurisdiction: one });
+    }
+    Ok(())
 }
 
 /// That the leaf is in the sender's tree, and which dispatch it is. What was refused need not be one.
@@ -220,16 +240,12 @@ fn arrived_leaf(
     refusal: Option<Refusal>,
 ) -> Result<Option<DispatchId>, LinkDefect> {
     if received.sender_entry.is_empty() && refusal.is_some() {
-        return Ok(None);
+        let (index, size) = (received.sender_index, received.checkpoint.size);
+        let is_there = index < size;
+        let nowhere = LinkDefect::NotIncluded(ProofInvalid::NoSuchLeaf { index, size });
+        return is_there.then_some(None).ok_or(nowhere);
     }
-    verify_inclusion(
-        &received.leaf_hash(),
-        received.sender_index,
-        received.checkpoint.size,
-        &received.inclusion,
-        &received.checkpoint.root,
-    )
-    .map_err(LinkDefect::NotIncluded)?;
+    included(received, &received.leaf_hash()).map_err(LinkDefect::NotIncluded)?;
     let sent = sent_entry(&received.sender_entry).map(|entry| entry.sent);
     let addressed = sent
         .as_ref()
@@ -249,6 +265,7 @@ fn answer(
     place: &Place,
     about: About,
     proof: &PartnerProof,
+    beside: Option<&[u8]>,
 ) -> Result<Linked, LinkDefect> {
     let (to, dispatch_id, sent_index, refusal) = about;
     let (signer, key) = signed(keys, &proof.checkpoint, &proof.signature)?;
@@ -268,14 +285,11 @@ fn answer(
     });
     let entry = entry.ok_or(LinkDefect::NotTheAnswer)?;
     let from = owner_of(own.name()).ok_or(LinkDefect::NotTheAnswer)?;
-    own_leaf(own, &entry, (from, to, dispatch_id))?;
-    let cosigner = cosigned(keys, own, to, sent_index, proof)?;
+    two_jurisdictions(from, to)?;
+    own_leaf(own, &entry, (from, to, dispatch_id), beside)?;
+    let (cosigner, tree) = cosigned(keys, own, to, sent_index, proof)?;
     let received = entry.received;
-    let (stated, tree) = (
-        &received.checkpoint,
-        (proof.cosigned_size, proof.cosigned_root),
-    );
-    let is_in_it = (stated.size, stated.root) == tree && !received.sender_entry.is_empty();
+    let is_in_it = received.checkpoint == tree && !received.sender_entry.is_empty();
     let own_kept = (!received.sender_entry.is_empty()).then_some((
         own.name().to_owned(),
         sent_index,
@@ -302,6 +316,7 @@ fn answer(
                 .then(|| Timestamp::from_millis(proof.cosigned_at_s.saturating_mul(1000))),
         },
         kept: own_kept.into_iter().chain([theirs]).collect(),
+        trees: vec![proof.checkpoint.clone(), received.checkpoint, tree],
         keys: vec![key, cosigner],
     })
 }
@@ -311,36 +326,51 @@ fn own_leaf(
     own: &VerifierKey,
     entry: &PartnerEntry,
     (from, to, id): (Jurisdiction, Jurisdiction, DispatchId),
+    beside: Option<&[u8]>,
 ) -> Result<(), LinkDefect> {
     let received = &entry.received;
     own.verify_signature(&received.checkpoint, &received.signature)
         .map_err(LinkDefect::OwnSignature)?;
-    // A leaf over the limit is refused by its index alone.
-    if received.sender_entry.is_empty() && entry.refusal.is_some() {
-        return Ok(());
-    }
-    verify_inclusion(
-        &received.leaf_hash(),
-        received.sender_index,
-        received.checkpoint.size,
-        &received.inclusion,
-        &received.checkpoint.root,
-    )
-    .map_err(LinkDefect::OwnNotIncluded)?;
-    sent_entry(&received.sender_entry)
+    // A leaf over the limit is refused by its index alone. Which one that was, shows the proof beside it.
+    let leaf = if received.sender_entry.is_empty() && entry.refusal.is_some() {
+        let (index, size) = (received.sender_index, received.checkpoint.size);
+        match beside {
+            None if index < size => return Ok(()),
+            None => {
+                let nowhere = ProofInvalid::NoSuchLeaf { index, size };
+                return Err(LinkDefect::OwnNotIncluded(nowhere));
+            }
+            Some(leaf) if leaf.len() > DISPATCH_LEAF_LIMIT => leaf,
+            Some(_) => return Err(LinkDefect::LeftOut),
+        }
+    } else {
+        &received.sender_entry
+    };
+    included(received, &leaf_hash(leaf)).map_err(LinkDefect::OwnNotIncluded)?;
+    sent_entry(leaf)
         .filter(|leaf| (leaf.sent.from, leaf.sent.to, leaf.sent.dispatch_id) == (from, to, id))
         .map(drop)
         .ok_or(LinkDefect::NotTheAnswer)
 }
 
-/// The key with which the partner cosigned our tree, the dispatch in it.
+fn included(received: &Received, leaf: &Hash) -> Result<(), ProofInvalid> {
+    verify_inclusion(
+        leaf,
+        received.sender_index,
+        received.checkpoint.size,
+        &received.inclusion,
+        &received.checkpoint.root,
+    )
+}
+
+/// The key with which the partner cosigned our tree, the dispatch in it; and that tree.
 fn cosigned(
     keys: Keys<'_>,
     own: &VerifierKey,
     to: Jurisdiction,
     sent_index: u64,
     proof: &PartnerProof,
-) -> Result<String, LinkDefect> {
+) -> Result<(String, Checkpoint), LinkDefect> {
     if proof.cosigned_size <= sent_index {
         return Err(LinkDefect::CosignedBefore {
             size: proof.cosigned_size,
@@ -364,5 +394,5 @@ fn cosigned(
             origin: proof.checkpoint.origin.clone(),
         })?
         .map_err(LinkDefect::Cosignature)?;
-    Ok(key.to_string())
+    Ok((key.to_string(), checkpoint))
 }

@@ -9,10 +9,13 @@ mod folder;
 mod gather;
 mod link;
 mod page;
+mod shown;
+mod transfer;
 
 pub use folder::{FolderDefect, check_folder, read_proof, write_folder};
 pub use gather::{Found, GatherError, Search, Wanted};
 pub use link::{Delivery, LinkDefect, Place};
+pub use transfer::TransferDefect;
 
 use super::{
     reading::{as_rfc3339, owner_of},
@@ -26,6 +29,7 @@ use crate::{
     seal,
 };
 use serde::Serialize;
+use shown::Shown;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most proofs in one case file.
@@ -147,16 +151,34 @@ pub enum CaseDefect {
         source: LinkDefect,
     },
     /// Two proofs show two entries at one place.
-    #[error(
-        "{file}: the entry keeps another entry {index} of {origin} than the one that is proved beside it"
-    )]
+    #[error("{file}: entry {index} of {origin} is another here than elsewhere in the case file")]
     Contradiction {
         /// The file.
         file: String,
-        /// The other log.
+        /// The log.
         origin: String,
-        /// The index there.
+        /// The index in it.
         index: u64,
+    },
+    /// One log, shown in two versions.
+    #[error(
+        "{file}: {origin} is shown in two versions here, both of {size} entries: keep this, it is evidence against that log"
+    )]
+    TwoTrees {
+        /// The file where the second was found.
+        file: String,
+        /// The log.
+        origin: String,
+        /// Entries in either tree.
+        size: u64,
+    },
+    /// Draft, approval and dispatch of a transfer that do not belong together.
+    #[error("{file}: this step of a transfer does not fit what is proved beside it")]
+    Transfer {
+        /// The step's file.
+        file: String,
+        /// Why not.
+        source: TransferDefect,
     },
 }
 
@@ -180,8 +202,8 @@ impl CaseFile {
         files.map(|((origin, index), proof)| (file_name(origin, *index), proof))
     }
 
-    /// That each entry is in its log, that each answer in them is its partner's, and that all of them agree. Trusts these
-    /// keys and nothing else; a key of a log that is not in it does no harm.
+    /// That each entry is in its log, that each answer in them is its partner's, that no log is shown in two versions, and
+    /// that all of them agree. Trusts these keys and nothing else; a key of a log that is not in it does no harm.
     ///
     /// # Errors
     /// The first defect found.
@@ -197,11 +219,18 @@ impl CaseFile {
             keys: Keys(keys),
             used: BTreeSet::new(),
             deliveries: BTreeMap::new(),
+            shown: Shown::default(),
+            transfers: Vec::new(),
+            answered: transfer::Answered::default(),
         };
         let mut statements = Vec::new();
         for ((origin, _), proof) in &self.proofs {
             statements.push(check.statement(origin, proof)?);
         }
+        transfer::check(&check.transfers, &check.answered).map_err(|(step, source)| {
+            let file = step.file.clone();
+            CaseDefect::Transfer { file, source }
+        })?;
         Ok(Proved {
             statements,
             deliveries: check.deliveries.into_values().collect(),
@@ -247,6 +276,9 @@ struct Check<'a> {
     used: BTreeSet<String>,
     /// By the place of the answer.
     deliveries: BTreeMap<Place, Delivery>,
+    shown: Shown,
+    transfers: Vec<transfer::Step>,
+    answered: transfer::Answered,
 }
 
 impl Check<'_> {
@@ -262,10 +294,15 @@ impl Check<'_> {
             }
         };
         self.used.insert(key.to_string());
+        self.shown.tree(&file, head.checkpoint())?;
+        self.shown.entry(&file, origin, proof.index, &proof.extra)?;
         let hash = leaf_hash(&proof.extra);
         let (entry, payload) = match Entry::decode(&proof.extra) {
             Ok(entry) => {
                 self.link(&file, key, proof.index, &entry)?;
+                let place = (proof.index, hash);
+                let step = transfer::Step::of(&file, place, head.checkpoint(), &entry);
+                self.transfers.extend(step);
                 let subject = Subject::of(&entry.kind);
                 let row = ReplayRow::of_entry(proof.index, &hash, &entry, &subject);
                 (row, PayloadDigests::of(&entry.kind))
@@ -292,8 +329,10 @@ impl Check<'_> {
         head: &SignedCheckpoint,
     ) -> Result<Vec<Cosigned>, CaseDefect> {
         let mut found = Vec::new();
-        for key in self.keys.0.iter().filter(|key| key.name() != head.origin()) {
-            let Some(code) = owner_of(key.name()) else {
+        let own = owner_of(head.origin());
+        for key in self.keys.0 {
+            // A log is no witness of itself, whichever epoch its key is of.
+            let Some(code) = owner_of(key.name()).filter(|code| Some(*code) != own) else {
                 continue;
             };
             let cosignature = head
@@ -325,7 +364,12 @@ impl Check<'_> {
         entry: &Entry,
     ) -> Result<(), CaseDefect> {
         let place = Place::new(own.name(), index);
-        let linked = link::check(self.keys, own, &place, entry).map_err(|source| {
+        let case = self.case;
+        let beside = |index| {
+            let proof = case.proofs.get(&(own.name().to_owned(), index));
+            proof.map(|proof| proof.extra.as_slice())
+        };
+        let linked = link::check(self.keys, own, &place, entry, beside).map_err(|source| {
             let file = file.to_owned();
             if let LinkDefect::NoKey { origin } = source {
                 return CaseDefect::NoKey { file, origin };
@@ -335,15 +379,12 @@ impl Check<'_> {
         let Some(linked) = linked else {
             return Ok(());
         };
+        for tree in &linked.trees {
+            self.shown.tree(file, tree)?;
+        }
         for (origin, index, leaf) in &linked.kept {
-            let beside = self.case.proofs.get(&(origin.clone(), *index));
-            if beside.is_some_and(|proof| proof.extra != *leaf) {
-                return Err(CaseDefect::Contradiction {
-                    file: file.to_owned(),
-                    origin: origin.clone(),
-                    index: *index,
-                });
-            }
+            self.shown.entry(file, origin, *index, leaf)?;
+            self.answered.take(origin, leaf, &linked.trees);
         }
         self.used.extend(linked.keys);
         let delivery = linked.delivery;

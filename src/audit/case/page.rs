@@ -27,13 +27,14 @@ fn write(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt::Res
         Lang::Zh => writeln!(
             page,
             "驿传 · 日志证明 · 版式 1\n\n以下 {entries} 条日志条目，各由所列文件证明：该条目逐字节记在所述日志中，且日志所属辖区的密钥已对包含它的\n\
-             整个日志签名。其后任何改动、删除或补记都与签名不符。"
+             整个日志签名。对该日志的任何改动、删除或补记都与这一签名不符；有联署的，联署方当时所见就是这一日志。"
         )?,
         Lang::En => writeln!(
             page,
             "Yichuan · proofs from logs · layout 1\n\nEach of the {entries} log entries below is proved by the file named with it: the \
              entry stands in that log, byte for byte,\nand the jurisdiction's log key signed the whole log with it inside. \
-             Whatever is changed, removed or inserted later does\nnot fit the signature."
+             Whatever is changed, removed or inserted in it does\nnot fit that signature; and where another jurisdiction \
+             cosigned, this very log is what it was shown then."
         )?,
     }
     for (number, statement) in (1..).zip(&proved.statements) {
@@ -214,6 +215,9 @@ fn write_rest(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt
             "\n不证明什么\n\n\
              - 发件的内容。内容已加密，不在任何日志中；持有内容的人可凭所列的密文摘要与承诺证明就是它。\n\
              - 时刻本身。每个时间都是写下它的节点的时钟；联署证明的是先后。\n\
+             - 大小不同的树同属一部日志。这里没有一部日志在同一大小上有两棵树；大树延续小树，由联署二者的一方核验过。\n  \
+             别的辖区既未联署、也未记入自己条目的树，只凭该日志自己的密钥，持钥人事后可以另签一棵。移送已获答复的，\n  \
+             其拟稿和批准都在所答复的那棵树中。\n\
              - 编号背后是何人。那由该辖区颁发的证书说明。\n\
              - 没有别的往来。这里只有所列的条目。\n\
              \n如何核验\n\n\
@@ -227,6 +231,10 @@ fn write_rest(page: &mut fmt::Formatter<'_>, proved: &Proved, lang: Lang) -> fmt
              - What a dispatch says. Its content is encrypted and in no log; whoever holds it can show, by the ciphertext's\n  \
              digest and the commitment listed, that this is it.\n\
              - The time itself. Each time is the clock of the node that wrote it down; cosignatures prove the order.\n\
+             - That trees of different sizes are of one history. No log has two trees of one size here; that a larger tree\n  \
+             continues a smaller one was verified by whoever cosigned both. Of a tree that no other jurisdiction cosigned or\n  \
+             keeps in its own entry there is only the word of the log's key, whose holder could sign another later. Draft and\n  \
+             approval of a transfer that was answered stand in the tree that was answered for.\n\
              - Who the person behind a number is. The certificates of that jurisdiction say so.\n\
              - That there was nothing else. Here are the entries listed and no others.\n\
              \nHow to check it\n\n\

@@ -47,7 +47,7 @@ impl Inspector<'_> {
         if (sent.to, sent.dispatch_id) != (to, dispatch_id) {
             return Err(DefectCode::AnswerToAnotherDispatch.with(sent_index));
         }
-        let our_leaf = sent.leaf_hash;
+        let (our_leaf, is_too_long) = (sent.leaf_hash, sent.is_too_long);
         let signer = self.partners.signer(&proof.checkpoint, &proof.signature)?;
         if signer.code != to {
             return Err(DefectCode::PartnerSignature.with(format_args!(
@@ -69,28 +69,17 @@ impl Inspector<'_> {
         let answer = partner_entry(proof)
             .filter(|answer| answer.principal == Principal::node(to) && answer.refusal == refusal)
             .ok_or(DefectCode::PartnerEntry)?;
-        self.check_answered_leaf(index, &answer.received, sent_index, &our_leaf, refusal)?;
-        self.check_own_statement(index, &answer.received, &our_leaf)?;
-        self.check_cosigned(index, to, sent_index, proof)
-    }
-
-    /// The partner's entry is of our very bytes at our very index.
-    fn check_answered_leaf(
-        &mut self,
-        index: u64,
-        received: &Received,
-        sent_index: u64,
-        our_leaf: &Hash,
-        refusal: Option<Refusal>,
-    ) -> Result<(), Fault> {
-        let not_kept = received.sender_entry.is_empty() && refusal.is_some();
-        if received.sender_index != sent_index || !(not_kept || received.leaf_hash() == *our_leaf) {
+        let received = &answer.received;
+        // Only a refusal of a leaf over the limit does not repeat it.
+        let not_kept = is_too_long && refusal.is_some() && received.sender_entry.is_empty();
+        if received.sender_index != sent_index || !(not_kept || received.leaf_hash() == our_leaf) {
             return Err(DefectCode::AnswerOfAnotherLeaf.into());
         }
         if not_kept {
             self.findings.remark(index, RemarkCode::LeafNotKept);
         }
-        Ok(())
+        self.check_own_statement(index, received, &our_leaf)?;
+        self.check_cosigned(index, to, sent_index, proof)
     }
 
     /// The checkpoint of ours in the partner's entry is signed by us, has our dispatch, and is of this log.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     audit::reading::sent_entry,
     domain::Jurisdiction,
-    merkle::verify_inclusion,
+    merkle::{ProofInvalid, verify_inclusion},
     note::Checkpoint,
     record::{Received, Refusal},
 };
@@ -33,6 +33,11 @@ impl Inspector<'_> {
             self.findings.remark(index, RemarkCode::EarlierKey);
         }
         if received.sender_entry.is_empty() && refused.is_some() {
+            let (at, size) = (received.sender_index, received.checkpoint.size);
+            if at >= size {
+                let nowhere = ProofInvalid::NoSuchLeaf { index: at, size };
+                return Err(DefectCode::NotIncluded.with(nowhere));
+            }
             self.findings.remark(index, RemarkCode::LeafNotKept);
             return Ok(());
         }

@@ -45,8 +45,9 @@ const DISPATCH_ENTRY_LIMIT: usize = 4 * 1024;
 pub struct Trusted {
     /// The log's verifier key.
     pub key: VerifierKey,
-    /// Keys of partners' logs, where the auditor has them: they go before what the log says of these partners.
-    pub partners: BTreeMap<Jurisdiction, VerifierKey>,
+    /// Keys of partners' logs, where the auditor has them: they go before what the log says of these partners. One that was
+    /// replaced by a newer counts beside it.
+    pub partners: Vec<VerifierKey>,
 }
 
 /// The leaves do not add up to the head, so there is nothing to report on.
@@ -83,6 +84,8 @@ struct Sent {
     dispatch_id: DispatchId,
     to: Jurisdiction,
     leaf_hash: Hash,
+    /// Over the limit, so that a refusal need not repeat it.
+    is_too_long: bool,
     time: Timestamp,
 }
 
@@ -90,14 +93,18 @@ impl<'a> Inspector<'a> {
     /// Of the log whose key this is.
     ///
     /// # Errors
-    /// The key is not named as a node's log key is.
+    /// A key is not named as a node's log key is.
     pub fn new(trusted: Trusted, cards: &'a dyn CardReader) -> Result<Self, NotALogKey> {
         let own = log_owner(&trusted.key)?;
+        let mut pinned: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for key in trusted.partners {
+            pinned.entry(log_owner(&key)?).or_default().push(key);
+        }
         Ok(Self {
             key: trusted.key,
             own,
             roots: Roots::new(),
-            partners: PartnerBook::new(own, trusted.partners, cards),
+            partners: PartnerBook::new(own, pinned, cards),
             transfers: TransferBook::default(),
             unanswered: BTreeMap::new(),
             last_time: Timestamp::default(),
@@ -154,6 +161,11 @@ impl<'a> Inspector<'a> {
         self.key
             .verify_signature(head.checkpoint(), head.signature())?;
         self.expect_transfer(None);
+        if self.size() == 0 {
+            let start: Result<(), _> = Err(DefectCode::Start.with("there is no entry"));
+            self.report(0, start);
+        }
+        self.tally.keys_from_log = self.partners.keys_from_log();
         let log = self.roots.into_log().finish(head)?;
         let unanswered = self
             .unanswered
@@ -289,6 +301,7 @@ impl<'a> Inspector<'a> {
             dispatch_id: sent.dispatch_id,
             to: sent.to,
             leaf_hash: leaf_hash(leaf),
+            is_too_long: leaf.len() > DISPATCH_LEAF_LIMIT,
             time,
         };
         self.unanswered.insert(index, sent);

@@ -18,7 +18,7 @@ pub(super) struct PartnerBook<'a> {
     own: Jurisdiction,
     cards: &'a dyn CardReader,
     /// What the auditor holds about partners, from elsewhere. It goes before whatever the log says.
-    pinned: BTreeMap<Jurisdiction, VerifierKey>,
+    pinned: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     drafts: BTreeMap<Jurisdiction, Draft>,
     /// Newest last. Earlier ones count: a stream that was open when a new card was approved goes on under the old.
     approved: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
@@ -39,14 +39,14 @@ struct Draft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signer {
     pub(super) code: Jurisdiction,
-    /// With a key that a newer card replaced.
+    /// With a key that a newer card replaced, and that the auditor does not hold.
     pub(super) is_earlier_key: bool,
 }
 
 impl<'a> PartnerBook<'a> {
     pub(super) fn new(
         own: Jurisdiction,
-        pinned: BTreeMap<Jurisdiction, VerifierKey>,
+        pinned: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
         cards: &'a dyn CardReader,
     ) -> Self {
         Self {
@@ -95,7 +95,10 @@ impl<'a> PartnerBook<'a> {
             .filter(|draft| draft.card_sha256 == *card_sha256)
             .ok_or(DefectCode::ApprovalWithoutDraft)?;
         let same_person = draft.by == *by;
-        let not_pinned = self.pinned.get(&code).is_some_and(|key| *key != draft.key);
+        let not_pinned = self
+            .pinned
+            .get(&code)
+            .is_some_and(|keys| !keys.contains(&draft.key));
         let keys = self.approved.entry(code).or_default();
         keys.retain(|known| *known != draft.key);
         keys.push(draft.key.clone());
@@ -119,11 +122,21 @@ impl<'a> PartnerBook<'a> {
     /// Keys that count for a partner, newest first: what is pinned, or else what was approved.
     fn keys(&self, code: Jurisdiction) -> impl Iterator<Item = &VerifierKey> {
         let approved = self.approved.get(&code).map_or(&[][..], Vec::as_slice);
-        let (pinned, approved) = match self.pinned.get(&code) {
-            Some(key) if self.is_partner(code) => (Some(key), &[][..]),
-            Some(_) | None => (None, approved),
+        let counting = match self.pinned.get(&code) {
+            Some(pinned) if self.is_partner(code) => pinned,
+            Some(_) | None => approved,
         };
-        pinned.into_iter().chain(approved.iter().rev())
+        counting.iter().rev()
+    }
+
+    /// Keys of partners of whom the auditor holds none: the log itself says that they are these partners'.
+    pub(super) fn keys_from_log(&self) -> Vec<String> {
+        let unheld = self.approved.iter();
+        let unheld = unheld.filter(|(code, _)| !self.pinned.contains_key(code));
+        unheld
+            .flat_map(|(_, keys)| keys)
+            .map(VerifierKey::to_string)
+            .collect()
     }
 
     /// Whose checkpoint it is, once its signature is verified.
@@ -168,7 +181,7 @@ impl<'a> PartnerBook<'a> {
             .position(|key| key.verify_signature(checkpoint, signature).is_ok())
             .map(|position| Signer {
                 code,
-                is_earlier_key: position > 0,
+                is_earlier_key: position > 0 && !self.pinned.contains_key(&code),
             })
             .ok_or_else(|| DefectCode::PartnerSignature.with(code))
     }

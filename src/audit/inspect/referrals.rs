@@ -3,13 +3,12 @@
 use super::defect::{DefectCode, Fault};
 use crate::{
     access::{Principal, Role},
-    domain::{RecordId, referral::ReferralKind},
+    audit::reading::TRANSFER,
+    domain::RecordId,
     merkle::Hash,
-    record::{DispatchAction, DispatchSent, Kind},
+    record::{DispatchSent, Kind},
 };
 use std::collections::BTreeMap;
-
-const TRANSFER: DispatchAction = DispatchAction::Open(ReferralKind::Transfer);
 
 /// Drafts that wait for approval, by leaf hash, and the approval in the entry before. Memory grows with the drafts.
 #[derive(Debug, Default)]

@@ -37,6 +37,9 @@ pub struct Inspection {
     pub receipts: u64,
     /// Refusals of partners.
     pub refusals: u64,
+    /// Verifier keys of partners that only this log names: what their answers prove, they prove to whoever has compared
+    /// these with the partners themselves.
+    pub keys_from_log: Vec<String>,
     /// Dispatches of which no valid answer is in the log.
     pub unanswered: Listed<Unanswered>,
     /// Reads, by who, how and why.
@@ -132,6 +135,7 @@ pub(super) struct Tally {
     pub(super) unknown: u64,
     consultations: BTreeMap<(Principal, &'static str, Option<Purpose>), (u64, u64)>,
     pub(super) evidence: Listed<Evidence>,
+    pub(super) keys_from_log: Vec<String>,
 }
 
 impl Tally {
@@ -172,6 +176,7 @@ impl Tally {
             receipts: count("receipt_logged"),
             refusals: count("refusal_logged"),
             by_kind,
+            keys_from_log: self.keys_from_log,
             unanswered: open,
             consultations: self
                 .consultations

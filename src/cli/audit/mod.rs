@@ -13,14 +13,13 @@ use super::{
 };
 use crate::{
     audit::Trusted,
-    domain::Jurisdiction,
     note::{MalformedKey, VerifierKey},
     record::pb,
 };
 use clap::{Args, Subcommand};
 use prove::ProveArgs;
 use replay::ReplayArgs;
-use std::{collections::BTreeMap, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 /// 审计 / The log: replay it, verify it, write it out.
 #[derive(Args, Debug)]
@@ -37,14 +36,10 @@ enum AuditCommand {
     /// written out. This machine recomputes.
     Verify {
         #[command(flatten)]
-        key: KeyArgs,
+        held: HeldArgs,
         /// 导出目录 / Verify this directory; asks no node.
         #[arg(long, value_name = "DIR")]
         export: Option<PathBuf>,
-        /// 对方名片 / Cards of partners, as compared out of band: they go before those that the log keeps. May be
-        /// repeated.
-        #[arg(long, value_name = "FILE")]
-        partner_card: Vec<PathBuf>,
     },
     /// 存证 / Prove single entries to somebody who has no log: the dispatches of a record with their receipts, or one entry,
     /// into a directory for a case file. With --check, verify such a directory; asks no node.
@@ -66,6 +61,33 @@ struct KeyArgs {
     vkey: Option<String>,
 }
 
+/// Keys that the auditor has from the jurisdictions themselves.
+#[derive(Args, Debug)]
+struct HeldArgs {
+    /// 日志验证公钥 / A log's verifier key, a file or the text, as compared out of band. May be repeated: the log's first,
+    /// then partners', which go before what the log says of them. Without any, the log's key is that on --card, else that
+    /// in this node's data directory.
+    #[arg(long, visible_alias = "key", value_name = "FILE|TEXT")]
+    vkey: Vec<String>,
+    /// 对方名片 / Cards of partners, as compared out of band, for the keys on them. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    partner_card: Vec<PathBuf>,
+}
+
+impl HeldArgs {
+    /// The log's key, and those of partners.
+    fn keys(&self, context: &Context<'_>) -> Result<(VerifierKey, Vec<VerifierKey>), Failure> {
+        let mut keys = self.vkey.iter().map(String::as_str);
+        let own = context.verifier_key(keys.next())?;
+        let given = keys.map(|key| context.verifier_key(Some(key)));
+        let cards = self.partner_card.iter().map(|path| {
+            let key = read_card(path)?.vkey().parse();
+            key.map_err(|error: MalformedKey| Failure::of(Exit::BadData, &error).at(path.display()))
+        });
+        Ok((own, given.chain(cards).collect::<Result<_, _>>()?))
+    }
+}
+
 pub(super) fn run(
     args: &AuditArgs,
     context: &Context<'_>,
@@ -74,15 +96,9 @@ pub(super) fn run(
     match &args.command {
         AuditCommand::Replay(args) => replay::run(args, context, out),
         AuditCommand::Prove(args) => prove::run(args, context, out),
-        AuditCommand::Verify {
-            key,
-            export,
-            partner_card,
-        } => {
-            let trusted = Trusted {
-                key: context.verifier_key(key.vkey.as_deref())?,
-                partners: partner_keys(partner_card)?,
-            };
+        AuditCommand::Verify { held, export } => {
+            let (key, partners) = held.keys(context)?;
+            let trusted = Trusted { key, partners };
             match export {
                 Some(dir) => verify::export(dir, trusted, context, out),
                 None => verify::live(trusted, context, out),
@@ -92,19 +108,6 @@ pub(super) fn run(
             verify::write_out(dir, key.vkey.as_deref(), context, out)
         }
     }
-}
-
-/// The log keys on partners' cards.
-fn partner_keys(cards: &[PathBuf]) -> Result<BTreeMap<Jurisdiction, VerifierKey>, Failure> {
-    let key = |path: &PathBuf| {
-        let card = read_card(path)?;
-        let key = card
-            .vkey()
-            .parse()
-            .map_err(|error: MalformedKey| Failure::of(Exit::BadData, &error).at(path.display()))?;
-        Ok((card.jurisdiction(), key))
-    };
-    cards.iter().map(key).collect()
 }
 
 /// Hands over a range of a node's leaves, one after the other, each with its index. `to` 0 is the newest checkpoint.

@@ -1,6 +1,6 @@
 //! `audit prove`: single entries for a case file, and their check by whoever has nothing but the logs' keys.
 
-use super::{partner_keys, verify};
+use super::{HeldArgs, verify};
 use crate::{
     audit::{
         CaseFile, ExportedTree, Found, LogVerifier, Proved, Search, Wanted, check_folder, entries,
@@ -44,13 +44,8 @@ pub(super) struct ProveArgs {
     /// 核验 / Verify this directory, or this one .tlog-proof; asks no node and needs no log.
     #[arg(long, value_name = "DIR|FILE", conflicts_with_all = ["out", "export"])]
     check: Option<PathBuf>,
-    /// 日志验证公钥 / A log's verifier key, a file or the text, as compared out of band. May be repeated: the log's first,
-    /// then partners'. Else as with `audit verify`.
-    #[arg(long, visible_alias = "key", value_name = "FILE|TEXT")]
-    vkey: Vec<String>,
-    /// 对方名片 / Cards of partners, as compared out of band, for the keys on them. May be repeated.
-    #[arg(long, value_name = "FILE")]
-    partner_card: Vec<PathBuf>,
+    #[command(flatten)]
+    held: HeldArgs,
 }
 
 pub(super) fn run(
@@ -58,7 +53,7 @@ pub(super) fn run(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (own, partners) = keys(args, context)?;
+    let (own, partners) = args.held.keys(context)?;
     if let Some(path) = &args.check {
         let held: Vec<_> = [own].into_iter().chain(partners).collect();
         let proved = checked(path, &held).map_err(|failure| failure.at(path.display()))?;
@@ -87,24 +82,6 @@ pub(super) fn run(
     write_folder(dir, &case, &proved)?;
     report(&proved, Some(dir), context, out)?;
     Ok(Exit::Done)
-}
-
-/// The log's key, and those of partners.
-fn keys(
-    args: &ProveArgs,
-    context: &Context<'_>,
-) -> Result<(VerifierKey, Vec<VerifierKey>), Failure> {
-    let (first, others) = match args.vkey.split_first() {
-        Some((first, others)) => (Some(first.as_str()), others),
-        None => (None, &[][..]),
-    };
-    let own = context.verifier_key(first)?;
-    let mut partners = others
-        .iter()
-        .map(|key| context.verifier_key(Some(key)))
-        .collect::<Result<Vec<_>, _>>()?;
-    partners.extend(partner_keys(&args.partner_card)?.into_values());
-    Ok((own, partners))
 }
 
 fn checked(path: &Path, keys: &[VerifierKey]) -> Result<Proved, Failure> {

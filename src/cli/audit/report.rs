@@ -42,14 +42,19 @@ pub(super) fn print(
         return Ok(Exit::Done);
     }
     let (defects, unknown) = (inspection.defects.total, inspection.unknown);
+    let wrong = counted(defects, "thing in them is", "things in them are");
+    let unread = counted(
+        unknown,
+        "entry of a newer program was",
+        "entries of a newer program were",
+    );
     Err(Failure::new(
         Exit::BadData,
         format!(
             "条目与签名的根一致，但其中 {defects} 处有误，{unknown} 条由更新的程序写入、无法核验"
         ),
         format!(
-            "the entries are those under the signed root, but {defects} things in them are wrong, and {unknown} entries of \
-             a newer program were not read"
+            "the entries are those under the signed root, but {wrong} wrong, and {unread} not read"
         ),
     ))
 }
@@ -87,15 +92,25 @@ fn table(inspection: &Inspection, lang: Lang, out: &mut dyn Write) -> Result<(),
         Lang::En => {
             writeln!(
                 out,
-                "{verdict}: {origin}, {entries} entries, each hashed here, under the root that was signed"
+                "{verdict}: {origin}, {}, each hashed here, under the root that was signed",
+                counted(*entries, "entry", "entries")
             )?;
             writeln!(out, "root {root}")?;
             writeln!(
                 out,
-                "sent {sent} ({receipts} receipts, {refusals} refusals, {unanswered} unanswered), received {received}, \
-                 refused {refused}, evidence {evidence}"
+                "sent {sent} ({}, {}, {unanswered} unanswered), received {received}, refused {refused}, evidence {evidence}",
+                counted(*receipts, "receipt", "receipts"),
+                counted(*refusals, "refusal", "refusals"),
             )?;
         }
+    }
+    if !inspection.keys_from_log.is_empty() {
+        let what = lang.pick(
+            "回执凭下列对方公钥核验，而这些公钥只有本日志自己说过：请向各辖区线下核对，再以 --vkey 或 --partner-card 给出",
+            "receipts were checked with these keys of partners, which only this log itself names: compare each with its \
+             jurisdiction out of band, and give it with --vkey or --partner-card",
+        );
+        writeln!(out, "{what}\n{}", inspection.keys_from_log.join("\n"))?;
     }
     let defects = listed(&inspection.defects, |defect| {
         (defect.index, defect.code.as_str(), defect.what.clone())
@@ -117,6 +132,12 @@ fn table(inspection: &Inspection, lang: Lang, out: &mut dyn Write) -> Result<(),
         writeln!(out, "{label}: {total}\n{table}")?;
     }
     Ok(())
+}
+
+/// A number with its noun.
+fn counted(number: u64, one: &str, several: &str) -> String {
+    let noun = if number == 1 { one } else { several };
+    format!("{number} {noun}")
 }
 
 /// How many there are, and the first of them.

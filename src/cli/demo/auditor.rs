@@ -14,7 +14,6 @@ use crate::{
 };
 use anyhow::Context as _;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -113,7 +112,7 @@ impl Exported {
         let trusted = Trusted {
             key: self.key.clone(),
             // As the log itself has them: the reconciliation compares them with the partners' own.
-            partners: BTreeMap::new(),
+            partners: Vec::new(),
         };
         let mut inspector = Inspector::new(trusted, &Cards)?.with_tree(&self.tree);
         for leaf in self.leaves() {
