@@ -76,7 +76,7 @@ fn histories() -> impl Strategy<Value = Vec<Action<ReferralStep>>> {
     prop::collection::vec(one, 1..40).prop_map(move |drawn| {
         let many = drawn.len();
         let hash = |salt: u8, nth: usize| {
-            let mut hash = [nth as u8; 32];
+            let mut hash = [u8::try_from(nth).unwrap(); 32];
             // Their order by hash is not the order in which they were taken.
             hash[0] = salt;
             hash

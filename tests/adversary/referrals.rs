@@ -44,11 +44,16 @@ fn says(title: &str) -> pb::Referral {
 }
 
 fn refusal_in(answer: &pb::Answer) -> Option<Refusal> {
-    match Entry::decode(&answer.entry).unwrap().kind {
-        Kind::DispatchRefused { reason, .. } => Some(reason),
-        Kind::DispatchReceived(_) => None,
-        other => panic!("{}", other.as_str()),
+    let kind = Entry::decode(&answer.entry).unwrap().kind;
+    if let Kind::DispatchRefused { reason, .. } = kind {
+        return Some(reason);
     }
+    assert!(
+        matches!(kind, Kind::DispatchReceived(_)),
+        "{}",
+        kind.as_str()
+    );
+    None
 }
 
 impl Asked {
@@ -214,7 +219,7 @@ async fn regression_a_partner_does_not_use_up_the_actions_that_we_need() {
 async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
     let mut world = World::new().await;
     let mut line = world.line().await;
-    let mut under = |world: &mut World, handling: Handling| {
+    let under = |world: &mut World, handling: Handling| {
         let fields = LeadFields {
             handling: handling.as_str().to_owned(),
             ..world.leads.next().unwrap()
