@@ -29,6 +29,8 @@ const THREADS: usize = 2;
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Says so after so many cuts.
 const PROGRESS: usize = 1000;
+/// Operations from the begin of a segment until what it says is synced, and some more.
+const A_SEGMENT: usize = 24;
 /// One cut in so many also compares the views.
 const VIEWS: usize = 20;
 pub(crate) const FILE_SYSTEMS: [FileSystem; 2] = [FileSystem::Journal, FileSystem::Strict];
@@ -54,10 +56,17 @@ impl Cut {
         let mut random = Random::for_number(seed, number);
         let recording = random.below(recordings.len());
         let chosen = &recordings[recording];
-        // The first moments of a node are short, and nothing comes back to them.
-        let among = match random.below(4) {
-            0 => chosen.made_after(),
-            _ => chosen.record.ops.len(),
+        let all = chosen.record.ops.len();
+        let after = match random.below(4) {
+            // The first moments of a node are short, and nothing comes back to them.
+            0 => random.below(chosen.made_after() + 1),
+            // So are those in which sled begins a segment.
+            1 => {
+                let begun = chosen.segments.begun.iter();
+                let begun: Vec<usize> = begun.copied().chain([0]).collect();
+                (random.pick(&begun) + random.below(A_SEGMENT)).min(all)
+            }
+            _ => random.below(all + 1),
         };
         let cut = Self {
             number,
@@ -65,7 +74,7 @@ impl Cut {
             file_system: random.pick(&FILE_SYSTEMS),
             drive: random.pick(&DRIVES),
             survival: random.pick(&Survival::ALL),
-            after: random.below(among + 1),
+            after,
             victim: random.pick(&NODES),
             views: random.below(VIEWS) == 0,
         };

@@ -3,6 +3,7 @@
 use super::{
     disk::{Disk, Drive, FileSystem, Tree, tree},
     record::Record,
+    segments::Segments,
     workload::NODES,
 };
 use std::{
@@ -23,6 +24,8 @@ pub(crate) struct Recording {
     /// What was told before it, as notes.
     told_before: Vec<String>,
     pub(crate) told: BTreeMap<&'static str, Told>,
+    /// What became of sled's segments in it.
+    pub(crate) segments: Segments,
 }
 
 /// What the world was told of a node.
@@ -120,7 +123,10 @@ impl Recording {
             before: tree(&directory.join(BEFORE)),
             told_before: told_before.lines().map(str::to_owned).collect(),
             told: BTreeMap::new(),
+            segments: Segments::default(),
         };
+        let before = |path: &str| recording.before.get(path)?.as_deref();
+        recording.segments = Segments::of(&recording.record, before);
         for code in NODES {
             let leaves = unpack(&fs::read(directory.join(format!("{code}.leaves"))).unwrap());
             let told = Told {

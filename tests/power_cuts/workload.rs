@@ -2,12 +2,13 @@
 //!
 //! Run again over what a power cut left, it goes on there: the same leads are pushed again, and more.
 
-use super::{leads, processes::Home, recording::pack};
+use super::{leads::lead, processes::Home, recording::pack};
 use std::{
     env,
     fs::{self, File, OpenOptions},
     io::Write as _,
     net::SocketAddr,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -42,12 +43,15 @@ const MONTH_S: u64 = 31 * 24 * 3600;
 /// Purge months in a run, so that the key file changes between acknowledged leads.
 const MONTHS: u64 = 3;
 const OFFICERS: [&str; 2] = ["officer-001", "officer-002"];
-/// Leads of one officer in one month.
+/// Leads of one officer in one month, and how many of them are on their way at once.
 const LEADS: usize = 20;
-/// Leads on their way at once.
 const WINDOW: usize = 6;
-/// A run pushes from here times its number on.
-const LEADS_PER_RUN: usize = 1000;
+/// The same in the first month of this run: commits are then longer than several of sled's segments.
+const BUSY_RUN: u64 = 2;
+const BUSY: usize = 300;
+/// A run pushes from here times its number on, a month from there times its own.
+const LEADS_PER_RUN: usize = 3000;
+const LEADS_PER_MONTH: usize = 1000;
 
 /// The system's clock, some months ahead.
 #[derive(Debug, Default)]
@@ -171,12 +175,14 @@ impl World {
     }
 
     /// Officers push at once, each some leads; the province signs for what comes meanwhile.
-    async fn push(&self, from: usize) {
+    async fn push(&self, from: usize, leads: usize, window: usize) {
         let mut tasks = JoinSet::new();
         for (at, officer) in OFFICERS.iter().enumerate() {
-            let first = from + at * LEADS;
+            let first = from + at * leads;
             let (home, notes) = (self.homes[0].clone(), self.notes.clone());
-            tasks.spawn(async move { push_leads(&home, officer, first, &notes).await });
+            tasks.spawn(async move {
+                push_leads(&home, officer, first..first + leads, window, &notes).await;
+            });
         }
         let (home, notes) = (self.homes[1].clone(), self.notes.clone());
         tasks.spawn(async move { sign_some(&home, &notes).await });
@@ -231,14 +237,14 @@ impl World {
     }
 }
 
-async fn push_leads(home: &Home, officer: &str, first: usize, notes: &Notes) {
-    let mut rest = (first..first + LEADS).map(|n| pb::PushLeadsRequest {
+async fn push_leads(home: &Home, officer: &str, leads: Range<usize>, window: usize, notes: &Notes) {
+    let mut rest = leads.map(|n| pb::PushLeadsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: u64::try_from(n).unwrap(),
-        lead: Some(leads::lead(n, "440305")),
+        lead: Some(lead(n, "440305")),
     });
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    for request in rest.by_ref().take(WINDOW) {
+    for request in rest.by_ref().take(window) {
         sender.send(request).unwrap();
     }
     let mut sender = Some(sender);
@@ -290,13 +296,17 @@ pub(crate) async fn run(machine: PathBuf) {
     let first = usize::try_from(run).unwrap() * LEADS_PER_RUN;
     if run > 0 {
         // What was acknowledged before the cut has its old index; what was not may be new.
-        world.push(first - LEADS_PER_RUN).await;
+        world.push(first - LEADS_PER_RUN, LEADS, WINDOW).await;
     }
     for month in 0..MONTHS {
         world.clock.0.store(run * MONTHS + month, Ordering::SeqCst);
-        world
-            .push(first + usize::try_from(month).unwrap() * OFFICERS.len() * LEADS)
-            .await;
+        let (leads, window) = if (run, month) == (BUSY_RUN, 0) {
+            (BUSY, BUSY)
+        } else {
+            (LEADS, WINDOW)
+        };
+        let from = first + usize::try_from(month).unwrap() * LEADS_PER_MONTH;
+        world.push(from, leads, window).await;
         if month == 1 {
             world.consult().await;
             world.settled().await;
