@@ -114,8 +114,12 @@ impl Sequencer {
             None if staged.is_empty() => Ok(self.shared.checkpoint()),
             None => self.commit(staged, last_time),
         };
+        let is_committed = settled.is_ok();
         for job in jobs {
             job.answer(settled.clone());
+        }
+        if is_committed && let Err(error) = self.shared.store.settle() {
+            self.shared.close(Closure::Store(error));
         }
     }
 

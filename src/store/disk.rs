@@ -35,6 +35,8 @@ pub struct SledStore {
     blobs: PathBuf,
     /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
     layout: RwLock<()>,
+    /// What the last commit had sled do by the way is not synced.
+    unsettled: AtomicBool,
     failed: AtomicBool,
     // Last, so that it is let go after sled has closed its file.
     _lock: DirectoryLock,
@@ -212,6 +214,7 @@ impl SledStore {
             file,
             blobs,
             layout: RwLock::default(),
+            unsettled: AtomicBool::new(true),
             failed: AtomicBool::new(false),
             _lock: lock,
         })
@@ -220,7 +223,7 @@ impl SledStore {
     fn write(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
         let head = self.get(&keys::HEAD)?;
         admit_writer(expected_size, head.as_deref())?;
-        // Until the end: what reads make sled write must not come between, see `settle`.
+        // Until the end: what reads make sled write must not come between, see `tidy`.
         let _alone = self.layout.write().unwrap_or_else(PoisonError::into_inner);
         let mut rows = sled::Batch::default();
         for (key, value) in guarded("read pages", || pages::writes(&self.db, batch))?? {
@@ -229,30 +232,36 @@ impl SledStore {
                 None => rows.remove(key),
             }
         }
-        if self.flush()? > 0 {
-            self.sync()?;
-        }
+        self.sync_what_is_left()?;
         guarded("apply a commit", || self.db.apply_batch(rows.clone()))?;
         self.flush()?;
         self.sync()?;
-        self.settle(rows)?;
+        self.tidy(rows)?;
         if !is_empty(&self.blobs).map_err(StoreError::io("list sled's blobs/"))? {
             return Err(StoreError::UnsyncedBlob);
         }
         Ok(())
     }
 
-    /// Lets sled split and merge what a commit has left too full or too empty, and syncs that too.
+    /// Lets sled split and merge what a commit has left too full or too empty. It is to be synced before the next commit.
     ///
     /// sled leaves that to whoever comes by next, a reader mostly, and logs it outside of any batch. Such bytes count as
     /// stable for sled once `sync_file_range` returned, and the header of each segment that is begun later says that they
     /// are there. Where a power cut takes them and leaves such a header, sled finds a hole in its log and gives up all of
     /// it, what was synced long before too. The bytes of a batch do not count before its end. So the same batch comes once
     /// more: it changes nothing, but goes to each leaf that it changed before, and what it then does is in a batch.
-    fn settle(&self, again: sled::Batch) -> Result<(), StoreError> {
-        guarded("settle a commit", || self.db.apply_batch(again))?;
-        self.flush()?;
-        self.sync()
+    fn tidy(&self, again: sled::Batch) -> Result<(), StoreError> {
+        self.unsettled.store(true, Ordering::Release);
+        guarded("tidy up after a commit", || self.db.apply_batch(again))
+    }
+
+    /// Of [`SledStore::tidy`], and of reads should they have found something to do.
+    fn sync_what_is_left(&self) -> Result<(), StoreError> {
+        if self.flush()? > 0 || self.unsettled.load(Ordering::Acquire) {
+            self.sync()?;
+            self.unsettled.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     fn flush(&self) -> Result<usize, StoreError> {
@@ -296,6 +305,14 @@ impl Store for SledStore {
         }
         // After a failed sync the kernel may call lost pages clean: no later success would mean anything.
         self.write(expected_size, batch)
+            .inspect_err(|_| self.failed.store(true, Ordering::Release))
+    }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Failed);
+        }
+        self.sync_what_is_left()
             .inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
 }

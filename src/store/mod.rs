@@ -55,6 +55,12 @@ pub trait Store: Send + Sync {
     /// `expected_size` is the log's size before this commit. It is checked against the stored head
     /// ([`keys::HEAD`]), so that a second writer is refused before it can overwrite anything.
     fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Does what the last commit left to be done, which nobody need wait for. The next commit does it first where this was
+    /// not called. After an error the store takes no more; what was committed stands.
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// The order of a range.

@@ -25,7 +25,7 @@ use yichuan::{
     access::Purpose,
     config::Config,
     exchange::CourierOptions,
-    log::{Log, LogHealth, LogOptions, OpenError, Proposal, TxnError, copy_verified},
+    log::{Closure, Log, LogHealth, LogOptions, OpenError, Proposal, TxnError, copy_verified},
     merkle::leaf_hash,
     node::{
         Node,
@@ -104,6 +104,10 @@ impl<S: Store> Store for FaultStore<S> {
     fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
         self.call(|| self.inner.commit(expected_size, batch))
     }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        self.call(|| self.inner.settle())
+    }
 }
 
 const ORIGIN: &str = "520624.yichuan/log/1";
@@ -171,9 +175,9 @@ async fn fails_at_every_operation<S: Store + 'static>(
             ));
             let mut acknowledged = BTreeMap::new();
             let worked = work(Arc::clone(&store) as Arc<_>, &kept, &mut acknowledged).await;
-            assert!(store.has_fired(), "{fault:?}");
             tried += 1;
             let Some((log, seen)) = worked else {
+                assert!(store.has_fired(), "{fault:?}");
                 // It did not open: nothing was promised.
                 assert!(acknowledged.is_empty());
                 let options = LogOptions::new(signer(), Arc::new(SystemClock), kept);
@@ -184,11 +188,13 @@ async fn fails_at_every_operation<S: Store + 'static>(
                 );
                 continue;
             };
-            assert!(
-                matches!(log.health(), LogHealth::Closed { .. }),
-                "{fault:?} left the log open"
-            );
+            // What nobody waits for has been done too.
             log.close().await;
+            assert!(store.has_fired(), "{fault:?}");
+            let LogHealth::Closed { why } = log.health() else {
+                panic!("{fault:?} left the log open");
+            };
+            assert!(matches!(*why, Closure::Store(_)), "{fault:?}: {why}");
             // The same directory does not open again, and a verified copy does, with all that was acknowledged.
             let options = || LogOptions::new(signer(), Arc::new(SystemClock), kept.clone());
             Log::open(Arc::clone(&store) as Arc<_>, options()).unwrap_err();
