@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
-    keys, pages, watch::Watch,
+    keys, legible, pages, watch::Watch,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
@@ -188,6 +188,8 @@ impl SledStore {
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
         conf::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
+        legible::read_all(&root)
+            .map_err(|(path, source)| OpenStoreError::of(source, "read", &path))?;
         let db = open_sled(&root, cache)?;
 
         // sled creates its file without syncing it; a power cut then leaves a database that it takes for new.

@@ -8,6 +8,7 @@ mod conf;
 mod disk;
 mod keyfile;
 pub mod keys;
+mod legible;
 mod lock;
 pub mod long;
 mod memory;

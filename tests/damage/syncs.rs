@@ -15,9 +15,11 @@ use std::{
 };
 use yichuan::{access::Purpose, rpc::pb};
 
-fn compile(to: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage/failing_sync.c");
-    let library = to.join("failing_sync.so");
+/// A library to preload, from its source beside this.
+pub(crate) fn compile(name: &str, to: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage");
+    let source = source.join(name).with_extension("c");
+    let library = to.join(name).with_extension("so");
     let compiled = Command::new("cc")
         .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"])
         .args(["-shared", "-fPIC", "-o"])
@@ -127,7 +129,7 @@ async fn tried(home: &Home, library: &Path) -> Tried {
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
     let dir = tempfile::tempdir().unwrap();
-    let library = compile(dir.path());
+    let library = compile("failing_sync", dir.path());
     let stopped = Stopped::new().await;
     // Often, because what fails is met in more than one way: sled 0.34.7 forgot to wake a flush in one run of six.
     for _ in 0..4 {
@@ -145,7 +147,7 @@ async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_node_whose_first_start_fails_to_sync_does_not_go_on_with_what_it_left() {
     let dir = tempfile::tempdir().unwrap();
-    let library = compile(dir.path());
+    let library = compile("failing_sync", dir.path());
     let home = Home::make(dir.path(), "520624");
     let all = {
         let sound = Failing::start(&home, &library, 0);
