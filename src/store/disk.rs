@@ -153,10 +153,12 @@ impl OpenStoreError {
     }
 }
 
-/// Whether the system did nothing, and said so, for want of permission or of files that a process may open.
+/// Whether the system did nothing, and said so, for want of permission, of files that a process may open or of room. A sync
+/// that says so did lose something.
 fn is_refusal(error: &io::Error) -> bool {
-    let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
-    too_many.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
+    let wanting = [Errno::MFILE, Errno::NFILE, Errno::NOSPC, Errno::DQUOT];
+    let wanting = wanting.map(|errno| Some(errno.raw_os_error()));
+    wanting.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 impl SledStore {
@@ -301,8 +303,12 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn sync(path: &Path) -> Result<(), OpenStoreError> {
-    let synced = File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|source| OpenStoreError::of(source, "sync", path))
+    let file = File::open(path).map_err(|source| OpenStoreError::of(source, "open", path))?;
+    file.sync_all().map_err(|source| OpenStoreError::Storage {
+        doing: "sync",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a
@@ -369,6 +375,17 @@ mod tests {
         start.send(()).unwrap();
         SledStore::open(dir.path()).unwrap();
         holder.join().unwrap();
+    }
+
+    /// A full disk kept a store from opening, and the directory was given up for a broken one.
+    #[test]
+    fn regression_a_want_of_room_on_opening_is_no_storage_error() {
+        let said = |errno: Errno| OpenStoreError::of(errno.into(), "open", Path::new("sled"));
+        for wanting in [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::ACCESS] {
+            let said = said(wanting);
+            assert!(matches!(said, OpenStoreError::Io { .. }), "{said}");
+        }
+        assert!(matches!(said(Errno::IO), OpenStoreError::Storage { .. }));
     }
 
     proptest! {
