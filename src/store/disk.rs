@@ -167,14 +167,26 @@ impl SledStore {
     /// # Errors
     /// Another process holds it, the file system failed, or sled refused.
     pub fn open(directory: &Path) -> Result<Self, OpenStoreError> {
-        Self::open_with(directory, CACHE)
+        let store = Self::open_copy(directory, CACHE)?;
+        let empty = is_empty(&store.blobs);
+        let path = store.blobs.clone();
+        match empty {
+            Ok(true) => Ok(store),
+            Ok(false) => Err(OpenStoreError::UnsyncedBlobs { path }),
+            Err(source) => Err(OpenStoreError::Io {
+                doing: "list",
+                path,
+                source,
+            }),
+        }
     }
 
-    /// As [`SledStore::open`], keeping at most about `cache` bytes in memory.
+    /// As [`SledStore::open`], for a copy of a store to read from, keeping at most about `cache` bytes in memory: values that
+    /// were never synced do not matter there, and it takes no commits if it has some.
     ///
     /// # Errors
     /// As [`SledStore::open`].
-    pub fn open_with(directory: &Path, cache: u64) -> Result<Self, OpenStoreError> {
+    pub fn open_copy(directory: &Path, cache: u64) -> Result<Self, OpenStoreError> {
         let at = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| OpenStoreError::Io {
@@ -206,9 +218,6 @@ impl SledStore {
 
         let path = root.join("db");
         let file = File::open(&path).map_err(at("open", &path))?;
-        if !is_empty(&blobs).map_err(at("list", &blobs))? {
-            return Err(OpenStoreError::UnsyncedBlobs { path: blobs });
-        }
         let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
             watch,

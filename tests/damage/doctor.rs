@@ -97,6 +97,24 @@ async fn regression_a_directory_that_failed_stays_as_it_is_until_doctor_comes() 
     assert_eq!((checked.code, checked.state("store")), (65, "damaged"));
 }
 
+/// A node does not start with a blob and asks for `doctor`, which did not open a copy with one either.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_store_with_an_unsynced_blob_is_repaired() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    // Named by its place in sled's log: one that sled does not clear away.
+    fs::write(copy.data().join("sled/blobs/0"), "unsynced").unwrap();
+    let served = copy.run(&["serve"]);
+    let said = String::from_utf8_lossy(&served.stderr).into_owned();
+    assert!(said.contains("never synced"), "{said}");
+    let into = copy.beside("repaired");
+    let repaired = copy.doctor(&["--repair-into", arg(&into)]);
+    assert_eq!(repaired.unsound(), [("store", "damaged")], "{repaired:?}");
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    swap(&copy, &into);
+    goes_on(&stopped, &copy).await;
+}
+
 /// Frames hold the leaves of a commit; a copy has larger commits. The leaves are compared elsewhere.
 fn without_frames(rows: Vec<yichuan::store::Row>) -> Vec<yichuan::store::Row> {
     let mut rows = rows;

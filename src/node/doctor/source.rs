@@ -64,6 +64,9 @@ pub(super) struct Copied {
     pub(super) without: Option<&'static str>,
     /// Sectors of it that the disk did not give.
     pub(super) unreadable: u64,
+    /// Whether sled had put values into files of their own, which it never syncs. A node does not start with them; what is
+    /// read of them here is proved like all else.
+    pub(super) unsynced: bool,
 }
 
 /// Ways to open a store, the plainest first, and what is left out in each.
@@ -83,16 +86,19 @@ pub(super) fn open_copy(
 ) -> Result<Copied, DoctorError> {
     let mut best: Option<(u64, Copied)> = None;
     let mut refused = None;
+    let mut blobs = fs::read_dir(data.join("sled/blobs")).into_iter().flatten();
+    let unsynced = blobs.next().is_some();
     for (without, left_out) in WAYS {
         let to = scratch.fresh()?;
         let unreadable = copy_directory(&data.join("sled"), &to.join("sled"), left_out)?;
-        match SledStore::open_with(&to, CACHE) {
+        match SledStore::open_copy(&to, CACHE) {
             Ok(store) => {
                 let size = size_of(&store);
                 let copied = Copied {
                     store: Arc::new(store),
                     without,
                     unreadable,
+                    unsynced,
                 };
                 if size.is_some_and(|size| size >= published) {
                     return Ok(copied);
