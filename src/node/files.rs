@@ -110,7 +110,8 @@ impl Files {
         self.data.join("log.key")
     }
 
-    /// Opens the store. A storage error leaves word, so that nothing opens it again as if nothing had been (I2). Where word
+    /// Opens the store. A storage error, also when it closes, leaves word, so that nothing opens it again as if nothing had
+    /// been (I2). Where word
     /// was left, it stays as it is for `doctor`: sled writes to whatever it opens, and cuts off what it cannot read.
     ///
     /// # Errors
@@ -122,7 +123,10 @@ impl Files {
                 log::leave_word(&self.checkpoint(), error);
             }
         });
-        Ok(opened?)
+        let mut store = opened?;
+        let checkpoint = self.checkpoint();
+        store.when_closing_fails(move |error| log::leave_word(&checkpoint, error));
+        Ok(store)
     }
 
     /// The log's signer.

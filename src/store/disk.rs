@@ -16,7 +16,8 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
+    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer,
+    closing::LastHandle, conf,
     keys, legible, pages, watch::Watch,
 };
 
@@ -36,6 +37,8 @@ pub struct SledStore {
     /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
     layout: RwLock<()>,
     failed: AtomicBool,
+    // After all other handles.
+    last: LastHandle,
     // Last, so that it is let go after sled has closed its file.
     _lock: DirectoryLock,
 }
@@ -221,6 +224,7 @@ impl SledStore {
         let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
             watch,
+            last: LastHandle::to(&db),
             db,
             file,
             blobs,
@@ -228,6 +232,12 @@ impl SledStore {
             failed: AtomicBool::new(false),
             _lock: lock,
         })
+    }
+
+    /// Tells `report` where the store does not close as it should, unless a commit failed before: what is on disk is unknown
+    /// then, as after a commit that failed. It closes when it is dropped.
+    pub fn when_closing_fails(&mut self, report: impl FnOnce(&StoreError) + Send + Sync + 'static) {
+        self.last.report_to(Box::new(report));
     }
 
     fn write(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
@@ -253,6 +263,22 @@ impl SledStore {
             return Err(StoreError::UnsyncedBlob);
         }
         Ok(())
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        if self.failed.load(Ordering::Acquire) {
+            return self.last.say_nothing();
+        }
+        let flushed = self
+            .watch
+            .over(|| guarded("flush on closing", || self.db.flush()));
+        let synced = self.file.sync_data();
+        let synced = synced.map_err(StoreError::io("sync sled's file on closing"));
+        if let Err(error) = flushed.and(synced) {
+            self.last.fail(&error);
+        }
     }
 }
 
@@ -290,7 +316,7 @@ impl Store for SledStore {
 }
 
 /// Calls sled, turning its errors and panics into ours.
-fn guarded<T>(
+pub(super) fn guarded<T>(
     doing: &'static str,
     call: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T, StoreError> {

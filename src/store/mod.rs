@@ -4,6 +4,7 @@
 //! and fails on request. [`keys`] is the layout. Calls block: never make them on an async worker.
 
 mod batch;
+mod closing;
 mod conf;
 mod disk;
 mod keyfile;
