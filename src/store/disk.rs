@@ -17,8 +17,7 @@ use rustix::io::Errno;
 
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer,
-    closing::LastHandle, conf,
-    keys, legible, pages, watch::Watch,
+    closing::LastHandle, conf, keys, legible, pages, watch::Watch,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
