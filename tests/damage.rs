@@ -27,6 +27,8 @@ mod log_lines;
 mod open_files;
 #[path = "common/processes.rs"]
 mod processes;
+#[path = "damage/reads.rs"]
+mod reads;
 #[path = "damage/reserve.rs"]
 mod reserve;
 #[path = "damage/stopped.rs"]

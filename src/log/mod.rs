@@ -39,7 +39,7 @@ pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
 pub use salvage::{CopiedLeaves, CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{Appended, MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
-pub use word::{failure_file, leave as leave_word};
+pub use word::{failure_file, leave as leave_word, refuse as refuse_failed};
 
 use crate::{
     domain::Clock,

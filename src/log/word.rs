@@ -32,7 +32,10 @@ pub fn leave(checkpoint_file: &Path, why: &impl Display) {
 }
 
 /// Refuses a directory in which word was left. Word that cannot be read is word.
-pub(super) fn refuse(checkpoint_file: &Path) -> Result<(), OpenError> {
+///
+/// # Errors
+/// [`OpenError::FailedBefore`].
+pub fn refuse(checkpoint_file: &Path) -> Result<(), OpenError> {
     let path = failure_file(checkpoint_file);
     let said = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -11,7 +11,7 @@
 
 use crate::{
     domain::Jurisdiction,
-    log,
+    log::{self, OpenError},
     note::{LogSigner, SignerError, VerifierKey},
     store::{OpenStoreError, SledStore},
 };
@@ -110,16 +110,23 @@ impl Files {
         self.data.join("log.key")
     }
 
-    /// Opens the store. A storage error leaves word, so that nothing opens it again as if nothing had been (I2).
+    /// Opens the store. A storage error, also when it closes, leaves word, so that nothing opens it again as if nothing had
+    /// been (I2). Where word
+    /// was left, it stays as it is for `doctor`: sled writes to whatever it opens, and cuts off what it cannot read.
     ///
     /// # Errors
-    /// As [`SledStore::open`].
-    pub fn open_store(&self) -> Result<SledStore, OpenStoreError> {
-        SledStore::open(self.store()).inspect_err(|error| {
+    /// A storage error closed the log before; else as [`SledStore::open`].
+    pub fn open_store<E: From<OpenError> + From<OpenStoreError>>(&self) -> Result<SledStore, E> {
+        log::refuse_failed(&self.checkpoint())?;
+        let opened = SledStore::open(self.store()).inspect_err(|error| {
             if let OpenStoreError::Storage { .. } = error {
                 log::leave_word(&self.checkpoint(), error);
             }
-        })
+        });
+        let mut store = opened?;
+        let checkpoint = self.checkpoint();
+        store.when_closing_fails(move |error| log::leave_word(&checkpoint, error));
+        Ok(store)
     }
 
     /// The log's signer.

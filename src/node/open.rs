@@ -30,7 +30,7 @@ pub fn open_log(
     layer: StoreLayer,
 ) -> Result<(Log, Arc<Vault>), StartError> {
     let signer = files.signer()?;
-    let store = layer(files.open_store()?);
+    let store = layer(files.open_store::<StartError>()?);
     let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
     let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();
     let unkept = |error: &VaultError| {

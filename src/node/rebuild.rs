@@ -7,7 +7,7 @@ use super::{
 use crate::{
     config::Config,
     exchange::{Vault, VaultError},
-    log::{self, FamilyComparison, RebuildError},
+    log::{self, FamilyComparison, OpenError, RebuildError},
     merkle::Hash,
     store::{KeyFile, OpenStoreError, SledStore, StoreError},
 };
@@ -44,6 +44,12 @@ pub enum RebuildNodeError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<OpenError> for RebuildNodeError {
+    fn from(error: OpenError) -> Self {
+        Self::Rebuild(error.into())
+    }
 }
 
 /// Views that were made anew.
@@ -84,7 +90,7 @@ pub fn rebuild_views(
     let files = Files::at(&config.data);
     let key = files.signer()?.verifier_key();
     // Holds the lock: a node that runs is left alone.
-    let store = files.open_store()?;
+    let store = files.open_store::<RebuildNodeError>()?;
     // Never "empty": without its keys a log's views would be made as if all were erased.
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
     vault.covers(&store)?;

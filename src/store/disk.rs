@@ -16,8 +16,8 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, conf,
-    keys, pages, watch::Watch,
+    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer,
+    closing::LastHandle, conf, keys, legible, pages, watch::Watch,
 };
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
@@ -38,6 +38,8 @@ pub struct SledStore {
     /// What the last commit had sled do by the way is not synced.
     unsettled: AtomicBool,
     failed: AtomicBool,
+    // After all other handles.
+    last: LastHandle,
     // Last, so that it is let go after sled has closed its file.
     _lock: DirectoryLock,
 }
@@ -155,10 +157,12 @@ impl OpenStoreError {
     }
 }
 
-/// Whether the system did nothing, and said so, for want of permission or of files that a process may open.
+/// Whether the system did nothing, and said so, for want of permission, of files that a process may open or of room. A sync
+/// that says so did lose something.
 fn is_refusal(error: &io::Error) -> bool {
-    let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
-    too_many.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
+    let wanting = [Errno::MFILE, Errno::NFILE, Errno::NOSPC, Errno::DQUOT];
+    let wanting = wanting.map(|errno| Some(errno.raw_os_error()));
+    wanting.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 impl SledStore {
@@ -167,14 +171,26 @@ impl SledStore {
     /// # Errors
     /// Another process holds it, the file system failed, or sled refused.
     pub fn open(directory: &Path) -> Result<Self, OpenStoreError> {
-        Self::open_with(directory, CACHE)
+        let store = Self::open_copy(directory, CACHE)?;
+        let empty = is_empty(&store.blobs);
+        let path = store.blobs.clone();
+        match empty {
+            Ok(true) => Ok(store),
+            Ok(false) => Err(OpenStoreError::UnsyncedBlobs { path }),
+            Err(source) => Err(OpenStoreError::Io {
+                doing: "list",
+                path,
+                source,
+            }),
+        }
     }
 
-    /// As [`SledStore::open`], keeping at most about `cache` bytes in memory.
+    /// As [`SledStore::open`], for a copy of a store to read from, keeping at most about `cache` bytes in memory: values that
+    /// were never synced do not matter there, and it takes no commits if it has some.
     ///
     /// # Errors
     /// As [`SledStore::open`].
-    pub fn open_with(directory: &Path, cache: u64) -> Result<Self, OpenStoreError> {
+    pub fn open_copy(directory: &Path, cache: u64) -> Result<Self, OpenStoreError> {
         let at = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| OpenStoreError::Io {
@@ -190,6 +206,8 @@ impl SledStore {
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
         conf::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
+        legible::read_all(&root)
+            .map_err(|(path, source)| OpenStoreError::of(source, "read", &path))?;
         let db = open_sled(&root, cache)?;
 
         // sled creates its file without syncing it; a power cut then leaves a database that it takes for new.
@@ -204,12 +222,10 @@ impl SledStore {
 
         let path = root.join("db");
         let file = File::open(&path).map_err(at("open", &path))?;
-        if !is_empty(&blobs).map_err(at("list", &blobs))? {
-            return Err(OpenStoreError::UnsyncedBlobs { path: blobs });
-        }
         let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
             watch,
+            last: LastHandle::to(&db),
             db,
             file,
             blobs,
@@ -218,6 +234,12 @@ impl SledStore {
             failed: AtomicBool::new(false),
             _lock: lock,
         })
+    }
+
+    /// Tells `report` where the store does not close as it should, unless a commit failed before: what is on disk is unknown
+    /// then, as after a commit that failed. It closes when it is dropped.
+    pub fn when_closing_fails(&mut self, report: impl FnOnce(&StoreError) + Send + Sync + 'static) {
+        self.last.report_to(Box::new(report));
     }
 
     fn write(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
@@ -276,6 +298,22 @@ impl SledStore {
     }
 }
 
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        if self.failed.load(Ordering::Acquire) {
+            return self.last.say_nothing();
+        }
+        let flushed = self
+            .watch
+            .over(|| guarded("flush on closing", || self.db.flush()));
+        let synced = self.file.sync_data();
+        let synced = synced.map_err(StoreError::io("sync sled's file on closing"));
+        if let Err(error) = flushed.and(synced) {
+            self.last.fail(&error);
+        }
+    }
+}
+
 impl Store for SledStore {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let _still = self.layout.read().unwrap_or_else(PoisonError::into_inner);
@@ -318,7 +356,7 @@ impl Store for SledStore {
 }
 
 /// Calls sled, turning its errors and panics into ours.
-fn guarded<T>(
+pub(super) fn guarded<T>(
     doing: &'static str,
     call: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T, StoreError> {
@@ -340,8 +378,12 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn sync(path: &Path) -> Result<(), OpenStoreError> {
-    let synced = File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|source| OpenStoreError::of(source, "sync", path))
+    let file = File::open(path).map_err(|source| OpenStoreError::of(source, "open", path))?;
+    file.sync_all().map_err(|source| OpenStoreError::Storage {
+        doing: "sync",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a
@@ -408,6 +450,17 @@ mod tests {
         start.send(()).unwrap();
         SledStore::open(dir.path()).unwrap();
         holder.join().unwrap();
+    }
+
+    /// A full disk kept a store from opening, and the directory was given up for a broken one.
+    #[test]
+    fn regression_a_want_of_room_on_opening_is_no_storage_error() {
+        let said = |errno: Errno| OpenStoreError::of(errno.into(), "open", Path::new("sled"));
+        for wanting in [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::ACCESS] {
+            let said = said(wanting);
+            assert!(matches!(said, OpenStoreError::Io { .. }), "{said}");
+        }
+        assert!(matches!(said(Errno::IO), OpenStoreError::Storage { .. }));
     }
 
     proptest! {

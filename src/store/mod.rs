@@ -4,10 +4,12 @@
 //! and fails on request. [`keys`] is the layout. Calls block: never make them on an async worker.
 
 mod batch;
+mod closing;
 mod conf;
 mod disk;
 mod keyfile;
 pub mod keys;
+mod legible;
 mod lock;
 pub mod long;
 mod memory;

@@ -78,6 +78,43 @@ async fn a_sound_directory_is_sound_and_stays_as_it_is() {
     assert_eq!(again.code, 77, "{again:?}");
 }
 
+/// A start opened the store first and looked for word of a failure then: sled had cut off what it could not read before
+/// `doctor` saw it.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_directory_that_failed_stays_as_it_is_until_doctor_comes() {
+    let copy = Stopped::new().await.copy();
+    fs::write(copy.data().join("checkpoint.failed"), "an error\n").unwrap();
+    let before = copy.bytes();
+    for command in [&["serve"][..], &["audit", "replay", "--rebuild"]] {
+        let ran = copy.run(command);
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!ran.status.success(), "{said}");
+        let refused = said.contains("a storage error closed this log before");
+        assert!(refused, "{command:?}: {said}");
+        assert!(copy.bytes() == before, "{command:?} changed something");
+    }
+    let checked = copy.doctor(&[]);
+    assert_eq!((checked.code, checked.state("store")), (65, "damaged"));
+}
+
+/// A node does not start with a blob and asks for `doctor`, which did not open a copy with one either.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_store_with_an_unsynced_blob_is_repaired() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    // Named by its place in sled's log: one that sled does not clear away.
+    fs::write(copy.data().join("sled/blobs/0"), "unsynced").unwrap();
+    let served = copy.run(&["serve"]);
+    let said = String::from_utf8_lossy(&served.stderr).into_owned();
+    assert!(said.contains("never synced"), "{said}");
+    let into = copy.beside("repaired");
+    let repaired = copy.doctor(&["--repair-into", arg(&into)]);
+    assert_eq!(repaired.unsound(), [("store", "damaged")], "{repaired:?}");
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    swap(&copy, &into);
+    goes_on(&stopped, &copy).await;
+}
+
 /// Frames hold the leaves of a commit; a copy has larger commits. The leaves are compared elsewhere.
 fn without_frames(rows: Vec<yichuan::store::Row>) -> Vec<yichuan::store::Row> {
     let mut rows = rows;

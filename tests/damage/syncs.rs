@@ -4,7 +4,7 @@
 use crate::{
     full_disk::fetch,
     leads,
-    processes::{DEADLINE, Home, Logs, Process, UP},
+    processes::{DEADLINE, Ended, Home, Logs, Process, Signal, UP},
     stopped::{Copy, Stopped},
 };
 use std::{
@@ -15,9 +15,11 @@ use std::{
 };
 use yichuan::{access::Purpose, rpc::pb};
 
-fn compile(to: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage/failing_sync.c");
-    let library = to.join("failing_sync.so");
+/// A library to preload, from its source beside this.
+pub(crate) fn compile(name: &str, to: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage");
+    let source = source.join(name).with_extension("c");
+    let library = to.join(name).with_extension("so");
     let compiled = Command::new("cc")
         .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"])
         .args(["-shared", "-fPIC", "-o"])
@@ -34,7 +36,8 @@ struct Failing {
     copy: Copy,
     home: Home,
     syncs: PathBuf,
-    process: Process,
+    // None when it has stopped.
+    process: Option<Process>,
 }
 
 impl Failing {
@@ -49,7 +52,7 @@ impl Failing {
             .env("SYNCS_BELOW", copy.path().canonicalize().unwrap())
             .env("SYNCS_FILE", &syncs)
             .env("SYNCS_FAIL", nth.to_string());
-        let process = Process::spawn(command);
+        let process = Some(Process::spawn(command));
         Self {
             copy,
             home,
@@ -59,7 +62,14 @@ impl Failing {
     }
 
     fn is_up(&self) -> bool {
-        self.process.comes_to_say(UP)
+        self.process.as_ref().unwrap().comes_to_say(UP)
+    }
+
+    /// Stops the node as its administrator does.
+    fn stop(&mut self) -> Ended {
+        let process = self.process.take().unwrap();
+        process.signal(Signal::Term);
+        process.ended()
     }
 
     /// Syncs so far.
@@ -79,22 +89,27 @@ impl Failing {
     }
 }
 
-/// How often the nth sync of a start failed, and of a push after it; how often that closed a running node.
+/// How often the nth sync of a start failed, of a push after it and of a stop; how often that closed a running node, and how
+/// often it was met by one that stopped.
 #[derive(Default)]
 struct Tried {
     all: u64,
     failed: u64,
     closed: u64,
+    stopped: u64,
 }
 
 /// Tries a node, over copies of its directory.
 async fn tried(home: &Home, library: &Path) -> Tried {
     let all = {
-        let sound = Failing::start(home, library, 0);
+        let mut sound = Failing::start(home, library, 0);
         assert!(sound.is_up());
         let started = sound.count();
         sound.push().await.unwrap();
-        assert!(0 < started && started < sound.count(), "{started}");
+        let pushed = sound.count();
+        assert!(0 < started && started < pushed, "{started}");
+        assert!(sound.stop().status.success());
+        assert!(pushed < sound.count(), "a stop syncs nothing");
         sound.count()
     };
     let mut tried = Tried {
@@ -102,13 +117,22 @@ async fn tried(home: &Home, library: &Path) -> Tried {
         ..Tried::default()
     };
     for nth in 1..=all {
-        let failing = Failing::start(home, library, nth);
+        let mut failing = Failing::start(home, library, nth);
         if failing.is_up() {
             let pushing = failing.push();
             let pushed = tokio::time::timeout(DEADLINE, pushing).await;
             let pushed = pushed.unwrap_or_else(|_| panic!("sync {nth}: the push is not answered"));
             if failing.count() < nth {
-                // This run needed fewer syncs until here.
+                let ended = failing.stop();
+                if failing.count() < nth {
+                    // This run needed fewer syncs.
+                    continue;
+                }
+                // It comes to the end of its stop all the same.
+                assert_eq!(ended.status.code(), Some(0), "sync {nth}: {}", ended.text());
+                tried.stopped += 1;
+                tried.failed += 1;
+                failing.does_not_open_again(nth);
                 continue;
             }
             if let Err(status) = pushed {
@@ -127,7 +151,7 @@ async fn tried(home: &Home, library: &Path) -> Tried {
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
     let dir = tempfile::tempdir().unwrap();
-    let library = compile(dir.path());
+    let library = compile("failing_sync", dir.path());
     let stopped = Stopped::new().await;
     // Often, because what fails is met in more than one way: sled 0.34.7 forgot to wake a flush in one run of six.
     for _ in 0..4 {
@@ -135,9 +159,12 @@ async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
             all,
             failed,
             closed,
+            stopped: at_stop,
         } = tried(&stopped.home, &library).await;
-        println!("{failed} of {all} syncs of a start and a push; {closed} closed a running node");
-        assert!(failed > 2 && closed > 0);
+        println!(
+            "{failed} of {all} syncs of a start, a push and a stop; {closed} closed a running node, {at_stop} met a stop"
+        );
+        assert!(failed > 2 && closed > 0 && at_stop > 0);
     }
 }
 
@@ -145,7 +172,7 @@ async fn i2_a_node_whose_sync_fails_does_not_open_that_directory_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_node_whose_first_start_fails_to_sync_does_not_go_on_with_what_it_left() {
     let dir = tempfile::tempdir().unwrap();
-    let library = compile(dir.path());
+    let library = compile("failing_sync", dir.path());
     let home = Home::make(dir.path(), "520624");
     let all = {
         let sound = Failing::start(&home, &library, 0);

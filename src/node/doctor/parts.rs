@@ -103,6 +103,9 @@ pub(super) fn store_state(files: &Files, copied: &Copied, found: &mut Examinatio
     } else if let Some(without) = copied.without {
         let what = format!("opens only without {without}");
         found.note(Part::Store, State::Damaged, what);
+    } else if copied.unsynced {
+        let what = "holds values that were never synced";
+        found.note(Part::Store, State::Damaged, what);
     } else if failed.exists() {
         let said = fs::read_to_string(&failed).unwrap_or_default();
         let what = format!("a storage error closed it: {}", said.trim());

@@ -2,7 +2,8 @@
 
 use super::DoctorError;
 use crate::{
-    log::{LeafSource, StoredLeaves},
+    log::{self, LeafSource, StoredLeaves},
+    node::files::Files,
     note::VerifierKey,
     store::{OpenStoreError, SledStore, Store, keys},
 };
@@ -64,56 +65,97 @@ pub(super) struct Copied {
     pub(super) without: Option<&'static str>,
     /// Sectors of it that the disk did not give.
     pub(super) unreadable: u64,
+    /// Whether sled had put values into files of their own, which it never syncs. A node does not start with them; what is
+    /// read of them here is proved like all else.
+    pub(super) unsynced: bool,
 }
 
 /// Ways to open a store, the plainest first, and what is left out in each.
-const WAYS: [(Option<&str>, &[&str]); 4] = [
+const WAYS: [Way; 4] = [
     (None, &[]),
     (Some("sled's snapshot"), &["snap."]),
     (Some("sled's conf"), &["conf"]),
     (Some("sled's snapshot and conf"), &["snap.", "conf"]),
 ];
 
-/// Copies the store in the data directory `data` and opens the copy. Of the ways that work, the first that shows the log
-/// at least as far as it was published; else the one that shows most of it.
+/// Copies the store in the data directory `data` and opens the copy. The plainest way that shows the log at least as far as
+/// it was published is enough, unless word of a storage error lies there. Else what is published may be less than what was
+/// acknowledged, because the checkpoint file lags: of all ways, it is the one that shows most, and of those the plainest.
 pub(super) fn open_copy(
     data: &Path,
     scratch: &mut Scratch,
     published: u64,
 ) -> Result<Copied, DoctorError> {
-    let mut best: Option<(u64, Copied)> = None;
+    let failed = log::failure_file(&Files::at(data).checkpoint()).exists();
+    let mut blobs = fs::read_dir(data.join("sled/blobs")).into_iter().flatten();
+    let unsynced = blobs.next().is_some();
+    let enough = (!failed).then_some(published);
     let mut refused = None;
-    for (without, left_out) in WAYS {
+    let open = |(without, left_out): Way| {
         let to = scratch.fresh()?;
         let unreadable = copy_directory(&data.join("sled"), &to.join("sled"), left_out)?;
-        match SledStore::open_with(&to, CACHE) {
+        match SledStore::open_copy(&to, CACHE) {
             Ok(store) => {
                 let size = size_of(&store);
                 let copied = Copied {
                     store: Arc::new(store),
                     without,
                     unreadable,
+                    unsynced,
                 };
-                if size.is_some_and(|size| size >= published) {
-                    return Ok(copied);
-                }
-                let size = size.unwrap_or_default();
-                if best.as_ref().is_none_or(|(most, _)| size > *most) {
-                    best = Some((size, copied));
-                }
+                Ok(Some((size, (copied, to))))
             }
             Err(error) => {
                 refused.get_or_insert(error);
+                clear(&to);
+                Ok(None)
             }
         }
+    };
+    let best = largest(enough, open, |(copied, to)| {
+        drop(copied);
+        clear(&to);
+    })?;
+    let nothing = || OpenStoreError::Engine {
+        path: data.to_owned(),
+        said: "nothing to open".to_owned(),
+    };
+    best.map(|(copied, _)| copied)
+        .ok_or_else(|| DoctorError::Store(refused.unwrap_or_else(nothing)))
+}
+
+type Way = (Option<&'static str>, &'static [&'static str]);
+
+/// What opens and shows most entries; the others are discarded. The plainest way, which leaves nothing out, is taken without
+/// a look at the others where it shows `enough`.
+fn largest<T>(
+    enough: Option<u64>,
+    mut open: impl FnMut(Way) -> Result<Option<(Option<u64>, T)>, DoctorError>,
+    mut discard: impl FnMut(T),
+) -> Result<Option<T>, DoctorError> {
+    let mut best: Option<(Option<u64>, T)> = None;
+    for way in WAYS {
+        let Some((size, opened)) = open(way)? else {
+            continue;
+        };
+        if way.0.is_none() && enough.is_some_and(|enough| size >= Some(enough)) {
+            return Ok(Some(opened));
+        }
+        if best.as_ref().is_none_or(|(most, _)| size > *most) {
+            if let Some((_, smaller)) = best.replace((size, opened)) {
+                discard(smaller);
+            }
+        } else {
+            discard(opened);
+        }
     }
-    match (best, refused) {
-        (Some((_, copied)), _) => Ok(copied),
-        (None, Some(error)) => Err(DoctorError::Store(error)),
-        (None, None) => Err(DoctorError::Store(OpenStoreError::Engine {
-            path: data.to_owned(),
-            said: "nothing to open".to_owned(),
-        })),
+    Ok(best.map(|(_, opened)| opened))
+}
+
+/// Makes room. What stays goes with the scratch directory.
+fn clear(copy: &Path) {
+    if let Err(error) = fs::remove_dir_all(copy) {
+        tracing::debug!(path = %copy.display(), %error, "a copy stays until the end");
     }
 }
 
@@ -282,6 +324,44 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What each way shows, where it opens; which one is taken, and how many were tried.
+    fn taken(enough: Option<u64>, shows: [Option<u64>; 4]) -> (Option<usize>, usize) {
+        let mut tried = 0;
+        let mut discarded = 0;
+        let open = |_| {
+            tried += 1;
+            let way = tried - 1;
+            Ok(shows[way].map(|size| (Some(size), way)))
+        };
+        let best = largest(enough, open, |_| discarded += 1).unwrap();
+        let opened = shows.iter().take(tried).flatten().count();
+        assert_eq!(discarded, opened - usize::from(best.is_some()));
+        (best, tried)
+    }
+
+    /// The checkpoint file lags: what reached it was taken, though another way still had what was acknowledged after it.
+    #[test]
+    fn regression_of_a_store_that_failed_the_way_that_shows_most_is_taken() {
+        let failed = None;
+        assert_eq!(
+            taken(failed, [Some(7), Some(9), None, Some(9)]),
+            (Some(1), 4)
+        );
+        assert_eq!(
+            taken(failed, [Some(9), Some(9), Some(9), Some(9)]),
+            (Some(0), 4)
+        );
+        // The plain way does not open: what it would have shown is not known.
+        assert_eq!(taken(Some(7), [None, Some(7), Some(9), None]), (Some(2), 4));
+        assert_eq!(
+            taken(Some(7), [Some(6), Some(7), None, Some(8)]),
+            (Some(3), 4)
+        );
+        // Nothing speaks against it.
+        assert_eq!(taken(Some(7), [Some(7), Some(9), None, None]), (Some(0), 1));
+        assert_eq!(taken(Some(7), [None; 4]), (None, 4));
+    }
 
     /// The most ordinary fault of a disk ended the examination before it said anything.
     #[test]
