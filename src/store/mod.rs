@@ -6,6 +6,7 @@
 mod batch;
 mod conf;
 mod disk;
+pub mod durable;
 mod keyfile;
 pub mod keys;
 mod lock;
