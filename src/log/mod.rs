@@ -365,6 +365,32 @@ mod tests {
         }
     }
 
+    /// A clock that fails is a panic where nobody catches one.
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Clock for Broken {
+        fn now(&self) -> Timestamp {
+            panic!("no time");
+        }
+    }
+
+    /// Callers heard that the node was stopping.
+    #[tokio::test]
+    async fn regression_who_waits_while_the_sequencer_panics_hears_of_a_defect() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let options = LogOptions::new(signer, Arc::new(Broken), dir.path().join("checkpoint"));
+        let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+        let proposal = Proposal::<u64, TxnError>::new(|txn| txn.append(b"late".to_vec()));
+        let refused = log.propose(proposal).await.unwrap_err();
+        let ProposeError::Unsettled(why) = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(*why, Closure::Defect);
+        assert_eq!(*log.until_closed().await, Closure::Defect);
+    }
+
     /// Who asks and hangs up again and again must not have more reads under way than there are places.
     #[tokio::test]
     async fn regression_a_read_whose_caller_has_gone_keeps_its_place_and_ends() {
