@@ -419,6 +419,63 @@ fn a_node_is_made_once() {
     assert!(!Path::new(&nowhere).exists(), "and nothing was made");
 }
 
+/// `init` refused a directory in which it had been cut off itself, though all it had made there could be made again.
+#[test]
+fn regression_init_that_was_cut_off_can_be_given_again() {
+    let yichuan = Yichuan::new();
+    let config = yichuan.node();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let home = Path::new(&config).parent().unwrap();
+    let (toml, data) = (home.join("node.toml"), home.join("data"));
+    let again = |left: &dyn Fn()| {
+        std::fs::remove_dir_all(home).unwrap();
+        std::fs::create_dir_all(&data).unwrap();
+        left();
+        let name = "思南县公安局";
+        let dir = home.to_str().unwrap();
+        yichuan.run(&[
+            "init",
+            "--jurisdiction",
+            "520624",
+            "--name",
+            name,
+            "--dir",
+            dir,
+            "--listen",
+            "127.0.0.1:1",
+        ])
+    };
+    let lefts: [&dyn Fn(); 4] = [
+        &|| (),
+        &|| std::fs::write(home.join("node.toml.new"), &text[..9]).unwrap(),
+        &|| std::fs::write(&toml, &text).unwrap(),
+        &|| {
+            std::fs::write(&toml, &text).unwrap();
+            std::fs::write(data.join("vkey"), "of the attempt before").unwrap();
+            std::fs::write(data.join("log.key.new"), "").unwrap();
+        },
+    ];
+    for left in lefts {
+        let ran = again(left);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert_eq!(std::fs::read_to_string(&toml).unwrap(), text);
+        assert!(!home.join("node.toml.new").exists());
+        let vkey = std::fs::read_to_string(data.join("vkey")).unwrap();
+        assert!(ran.out.contains(vkey.trim()), "{}", ran.out);
+    }
+    // What somebody wrote, and what is left of a node, are no such remains.
+    for (file, left) in [
+        (toml.clone(), "another"),
+        (home.join("notes"), ""),
+        (data.join("bucket.keys"), ""),
+        (data.join("log.key"), ""),
+    ] {
+        let ran = again(&|| std::fs::write(&file, left).unwrap());
+        assert_eq!(ran.code, 77, "{}: {}", file.display(), ran.err);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), left);
+    }
+}
+
 #[test]
 fn what_init_makes_holds_and_shows_as_it_counts() {
     let yichuan = Yichuan::new().with("YICHUAN__LIMITS__DRAIN_S", "5");

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     merkle::{Hash, TILE_WIDTH, TilePath, leaf_hash},
     note::SignedCheckpoint,
+    store::durable,
 };
 use std::{
     fs::{self, File},
@@ -129,7 +130,7 @@ pub(super) fn create_empty(dir: &Path) -> Result<(), ExportError> {
         path: dir.to_owned(),
         source,
     };
-    fs::create_dir_all(dir).map_err(failed)?;
+    durable::create_directory(dir, 0o777).map_err(failed)?;
     if fs::read_dir(dir).map_err(failed)?.next().is_some() {
         return Err(ExportError::NotEmpty {
             dir: dir.to_owned(),

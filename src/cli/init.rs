@@ -9,16 +9,22 @@ use crate::{
     config::{NewNode, render},
     domain::{Jurisdiction, Lang},
     node::{self, FilesError},
+    store::durable,
     tls::EndpointUrl,
 };
 use clap::Args;
 use serde::Serialize;
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+
+const CONFIG: &str = "node.toml";
+/// As it is written first.
+const NEW_CONFIG: &str = "node.toml.new";
+const DATA: &str = "data";
 
 /// 新建节点 / Make a new node's directory: its configuration, its log key, its data.
 #[derive(Args, Debug)]
@@ -63,9 +69,8 @@ pub(super) fn run(
             "--admin must be a loopback address such as 127.0.0.1:7480; it asks nobody who they are",
         ));
     }
-    empty(&args.dir)?;
-    let config = args.dir.join("node.toml");
-    let data = args.dir.join("data");
+    let config = args.dir.join(CONFIG);
+    let data = args.dir.join(DATA);
     let text = render(&NewNode {
         jurisdiction: args.jurisdiction,
         name: &args.name,
@@ -74,6 +79,9 @@ pub(super) fn run(
         admin: args.admin,
         partners: &[],
     });
+    vacant(&args.dir, &text)?;
+    // Before the key, which makes the directory a node: whatever cuts this off, it can be given again.
+    write(&args.dir, &config, &text)?;
     let key = node::files::create(&data, args.jurisdiction).map_err(|error| {
         let exit = match &error {
             FilesError::Exists(_) => Exit::Refused,
@@ -85,8 +93,6 @@ pub(super) fn run(
         };
         Failure::of(exit, &error)
     })?;
-    fs::write(&config, text)
-        .map_err(|error| Failure::of(Exit::Internal, &error).at(config.display()))?;
     match context.format() {
         Format::Json => print::json(
             out,
@@ -123,18 +129,65 @@ fn endpoint(args: &InitArgs) -> Result<EndpointUrl, Failure> {
     }
 }
 
-/// Nothing that is there is ever written over.
+fn write(dir: &Path, config: &Path, text: &str) -> Result<(), Failure> {
+    let at = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| Failure::of(Exit::Internal, &error).at(path)
+    };
+    durable::create_directory(dir, 0o777).map_err(at(dir))?;
+    durable::write_whole(config, text.as_bytes(), 0o666).map_err(at(config))?;
+    durable::sync_directory(dir).map_err(at(dir))
+}
+
+/// Nothing that is there is ever written over, but for what this same command left when it was cut off: there is no log
+/// key yet then.
+fn vacant(dir: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::of(Exit::Internal, &error).at(dir.display());
+    let is_left = |name: &str| -> io::Result<bool> {
+        Ok(match name {
+            CONFIG => fs::read(dir.join(CONFIG))? == text.as_bytes(),
+            NEW_CONFIG => true,
+            DATA => names(&dir.join(DATA))?
+                .iter()
+                .all(|name| node::files::BEFORE_KEY.contains(&name.as_str())),
+            _ => false,
+        })
+    };
+    for name in names(dir).map_err(failed)? {
+        if !is_left(&name).map_err(failed)? {
+            return Err(not_empty(dir));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory that does not hold anything.
 pub(super) fn empty(dir: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::of(Exit::Internal, &error).at(dir.display());
     fs::create_dir_all(dir).map_err(failed)?;
-    if fs::read_dir(dir).map_err(failed)?.next().is_some() {
-        return Err(Failure::new(
-            Exit::Refused,
-            format!("{} 不是空目录；请另选目录", dir.display()),
-            format!("{} is not empty: name a new directory", dir.display()),
-        ));
+    if names(dir).map_err(failed)?.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(not_empty(dir))
+}
+
+fn not_empty(dir: &Path) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("{} 不是空目录；请另选目录", dir.display()),
+        format!("{} is not empty: name a new directory", dir.display()),
+    )
+}
+
+/// What is in a directory; nothing where there is none.
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    let items = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        items => items?,
+    };
+    items
+        .map(|item| Ok(item?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 fn next_steps(args: &InitArgs, config: &Path, lang: Lang) -> String {

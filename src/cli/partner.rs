@@ -11,13 +11,15 @@ use crate::{
     domain::{Jurisdiction, Lang},
     exchange::SKEW_TOLERATED_S,
     record::pb,
+    store::durable,
     tls::{CardFacts, CertDir, Fingerprint, NodeCard},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::{
-    fs::File,
+    fs::Permissions,
     io::{self, Write},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -127,11 +129,23 @@ fn card(
 
 /// Never over another card: a partner may have compared that one.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = File::create_new(path).and_then(|mut file| {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    // Whole or not at all: a torn card would stand in the way of the next attempt.
+    let written = || {
+        let mut file = tempfile::Builder::new()
+            .prefix(".yichuan-")
+            .suffix(".unfinished")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory)?;
         file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error| {
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|kept| kept.error)?;
+        durable::sync_directory(directory)
+    };
+    written().map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Failure::new(
                 Exit::Refused,

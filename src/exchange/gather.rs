@@ -87,7 +87,17 @@ fn open_all(
         let Some((ciphertext, key)) =
             vault.sealed(&mut rows, index, sent.terms.purge_month, sent.dispatch_id)?
         else {
-            // Purged before it was delivered: there is nothing left to deliver.
+            // Purged before it was delivered: there is nothing left to deliver. But a purge destroys a month's keys as one.
+            if vault.has_bucket(sent.terms.purge_month) {
+                metrics::counter!("yichuan_outbox_keys_missing_total", "partner" => to.to_string())
+                    .increment(1);
+                tracing::error!(
+                    partner = %to,
+                    index,
+                    "what waits for a partner is passed over: its payload key is missing, though its month was not purged. \
+                     The store is damaged; run `yichuan doctor`"
+                );
+            }
             continue;
         };
         bytes += ciphertext.len();

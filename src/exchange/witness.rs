@@ -286,7 +286,7 @@ impl Witness {
         Ok(())
     }
 
-    /// The entry that keeps an irreconcilable checkpoint as evidence; nothing where it is kept already, or where enough
+    /// The entry that would keep an irreconcilable checkpoint as evidence; nothing where it is kept already, or where enough
     /// is.
     pub fn evidence(
         &self,
@@ -299,17 +299,32 @@ impl Witness {
             let second = second.checkpoint();
             first.origin == second.origin && first != second
         })?;
-        let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = evidence.entry(partner.code).or_default();
-        let root = *second.root().as_bytes();
-        let of_its_sort = kept.sort(first.0.size == second.size());
-        let fresh = of_its_sort.len() < EVIDENCE_PER_SORT && of_its_sort.insert(root);
-        fresh.then(|| Kind::EvidenceKept {
+        let is_proof = first.0.size == second.size();
+        let wanted = self.wants(partner.code, is_proof, second.root().as_bytes());
+        wanted.then(|| Kind::EvidenceKept {
             jurisdiction: partner.code,
             first,
             second: (second.checkpoint().clone(), *second.signature()),
             shown_by,
         })
+    }
+
+    /// Whether there is room for this evidence, and it is not kept yet. Asked again in the transaction that keeps it: more
+    /// than one stream may find the same.
+    pub(super) fn wants(&self, partner: Jurisdiction, is_proof: bool, root: &[u8; 32]) -> bool {
+        let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = evidence.entry(partner).or_default().sort(is_proof);
+        kept.len() < EVIDENCE_PER_SORT && !kept.contains(root)
+    }
+
+    /// Notes that its entry is in the log: not before, or what came to nothing would never be kept.
+    pub(super) fn kept(&self, partner: Jurisdiction, is_proof: bool, root: [u8; 32]) {
+        let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        evidence
+            .entry(partner)
+            .or_default()
+            .sort(is_proof)
+            .insert(root);
     }
 }
 

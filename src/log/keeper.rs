@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::shared::{Closure, Shared};
-use crate::note::SignedCheckpoint;
+use crate::{note::SignedCheckpoint, store::durable::sync_directory};
 
 /// Between two writings of the file. Each syncs a file and a directory, on the disk that commits wait for.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -110,15 +110,12 @@ impl Drop for Keeper {
 }
 
 /// Replaces the file, so that after a crash it holds the old bytes or the new.
-fn write(path: &Path, note: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, note: &[u8]) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push(".next");
     let mut file = File::create(&next)?;
     file.write_all(note)?;
     file.sync_all()?;
     fs::rename(&next, path)?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        Some(_) | None => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_directory)
 }

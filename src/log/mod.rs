@@ -11,6 +11,7 @@ mod keeper;
 mod loose;
 mod open;
 mod proposal;
+mod pulse;
 mod reader;
 mod rebuild;
 mod salvage;
@@ -66,10 +67,12 @@ pub struct LogOptions {
     pub queue: usize,
     /// How many reads may run at once through [`Log::read`].
     pub reads: usize,
+    /// A write that takes longer is reported ([`Log::stalled`]).
+    pub patience: Duration,
 }
 
 impl LogOptions {
-    /// With no views, room for 4,096 proposals and for 16 reads at once.
+    /// With no views, room for 4,096 proposals and for 16 reads at once, and 30 seconds of patience with a write.
     pub fn new(signer: LogSigner, clock: Arc<dyn Clock>, checkpoint_file: PathBuf) -> Self {
         Self {
             signer,
@@ -78,6 +81,7 @@ impl LogOptions {
             views: Vec::new(),
             queue: 4096,
             reads: 16,
+            patience: Duration::from_secs(30),
         }
     }
 }
@@ -115,6 +119,7 @@ impl Log {
             store,
             Arc::clone(&opened.checkpoint),
             options.checkpoint_file.clone(),
+            options.patience,
         ));
         let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
             .map_err(OpenError::Thread)?;
@@ -289,6 +294,33 @@ impl Log {
         self.inner.shared.health()
     }
 
+    /// For how long the write that is under way has lasted, where that is longer than it should: most often a disk that
+    /// hangs. Whoever proposed waits, and so do reads of rows. Where it returns, the log goes on.
+    pub fn stalled(&self) -> Option<Duration> {
+        self.inner.shared.pulse.stalled()
+    }
+
+    /// Waits until [`Log::stalled`] says so, or with `false` until it does not.
+    pub async fn until_stalled(&self, stalled: bool) {
+        let mut looks = tokio::time::interval(pulse::LOOK);
+        while self.stalled().is_some() != stalled {
+            looks.tick().await;
+        }
+    }
+
+    /// Says of each write that takes too long, in the log file and the metrics. Does not end.
+    pub async fn report_stalls(&self) {
+        let shown = metrics::gauge!("yichuan_log_stalled");
+        loop {
+            shown.set(0.0);
+            self.until_stalled(true).await;
+            shown.set(1.0);
+            tracing::error!("a write to the log does not return: see whether the disk hangs");
+            self.until_stalled(false).await;
+            tracing::warn!("the write to the log that took long has returned");
+        }
+    }
+
     /// Takes no more proposals, writes those in the queue, and joins the log's threads. Reads go on.
     pub async fn close(&self) {
         drop(self.inner.sender().take());
@@ -331,6 +363,32 @@ mod tests {
         fn now(&self) -> Timestamp {
             Timestamp::from_millis(1_772_640_000_000)
         }
+    }
+
+    /// A clock that fails is a panic where nobody catches one.
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Clock for Broken {
+        fn now(&self) -> Timestamp {
+            panic!("no time");
+        }
+    }
+
+    /// Callers heard that the node was stopping.
+    #[tokio::test]
+    async fn regression_who_waits_while_the_sequencer_panics_hears_of_a_defect() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let options = LogOptions::new(signer, Arc::new(Broken), dir.path().join("checkpoint"));
+        let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+        let proposal = Proposal::<u64, TxnError>::new(|txn| txn.append(b"late".to_vec()));
+        let refused = log.propose(proposal).await.unwrap_err();
+        let ProposeError::Unsettled(why) = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(*why, Closure::Defect);
+        assert_eq!(*log.until_closed().await, Closure::Defect);
     }
 
     /// Who asks and hangs up again and again must not have more reads under way than there are places.

@@ -2,7 +2,11 @@
 
 use std::{fs, io, ops::ControlFlow, path::Path, path::PathBuf, sync::Arc};
 
-use super::{Damage, ReadError, frames, head::Head, tiles::TileEdges, tiles::TileReader, word};
+use rustix::io::Errno;
+
+use super::{
+    Damage, ReadError, frames, head::Head, keeper, tiles::TileEdges, tiles::TileReader, word,
+};
 use crate::{
     domain::Timestamp,
     merkle::{Frontier, Hash, NodeReader, leaf_hash, node_hash, root_at},
@@ -78,6 +82,19 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no checkpoint file, though one is on disk before the first entry.
+    #[error(
+        "the log has {size} entries, but its checkpoint file {} is missing: nothing shows that the store is not an older \
+         copy. Put the file back; where it is lost, put the `checkpoint` of the newest export that an auditor has in its \
+         place, or run `yichuan doctor`, whose repair writes one",
+        path.display()
+    )]
+    NoCheckpointFile {
+        /// Entries in the store.
+        size: u64,
+        /// The checkpoint file.
+        path: PathBuf,
+    },
     /// The checkpoint file holds something else.
     #[error("{} is not a checkpoint of this log: {source}. Find out who changed it before you move it away", path.display())]
     ForeignCheckpoint {
@@ -142,12 +159,20 @@ pub(super) fn open(
                 let (stored, published) = (0, kept.size());
                 return Err(OpenError::RolledBack { stored, published });
             }
-            return create(store, signer, &key);
+            let created = create(store, signer, &key)?;
+            begin_file(checkpoint_file, &created.checkpoint)?;
+            return Ok(created);
         }
         (Some(_), Some(_)) => {
             let (head, checkpoint) = signed_head(store, &key)?;
-            if let Some(kept) = kept?.as_ref() {
-                check_not_rolled_back(store, &checkpoint, kept)?;
+            match kept? {
+                Some(kept) => check_not_rolled_back(store, &checkpoint, &kept)?,
+                // The first start was cut off.
+                None if head.size == 0 => begin_file(checkpoint_file, &checkpoint)?,
+                None => {
+                    let (size, path) = (head.size, checkpoint_file.to_owned());
+                    return Err(OpenError::NoCheckpointFile { size, path });
+                }
             }
             check_tree(store, &head, &checkpoint)?;
             Opened {
@@ -211,6 +236,28 @@ fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Op
         last_time: head.last_time,
         checkpoint: Arc::new(checkpoint),
     })
+}
+
+/// The file is there before the first entry, so that one that is missing is missed.
+fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenError> {
+    let Err(source) = keeper::write(path, checkpoint.note().as_bytes()) else {
+        return Ok(());
+    };
+    let refused = was_refused(&source);
+    let error = OpenError::CheckpointFile {
+        path: path.to_owned(),
+        source,
+    };
+    if !refused {
+        word::leave(path, &error);
+    }
+    Err(error)
+}
+
+/// Whether the system did nothing, and said so: it says nothing of the disk, and the next start may go well.
+fn was_refused(error: &io::Error) -> bool {
+    let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    too_many.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// The head row of the log that was begun with `key`, and the checkpoint in it.

@@ -132,8 +132,9 @@ impl<T, E> Future for Pending<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T, E>> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
-            // The sequencer died: a defect of ours, but the caller must not hang or believe.
-            answer.unwrap_or_else(|_| Err(ProposeError::Unsettled(Arc::new(Closure::Stopped))))
+            // Only a sequencer that panicked leaves one without an answer: a defect of ours, but the caller must not hang
+            // or believe.
+            answer.unwrap_or_else(|_| Err(ProposeError::Unsettled(Arc::new(Closure::Defect))))
         })
     }
 }

@@ -203,6 +203,14 @@ impl RebuiltViews<'_> {
     /// # Errors
     /// A store failed.
     pub fn write(&self) -> Result<u64, StoreError> {
+        self.write_or(|_| {})
+    }
+
+    /// As [`RebuiltViews::write`]; `failed` hears where it was a commit to the log's own store that failed.
+    ///
+    /// # Errors
+    /// As [`RebuiltViews::write`].
+    pub fn write_or(&self, failed: impl Fn(&StoreError)) -> Result<u64, StoreError> {
         let size = self.checkpoint.size();
         let (mut batch, mut bytes, mut written) = (Batch::new(), 0_usize, 0);
         self.walk(|key, made, difference| {
@@ -216,13 +224,14 @@ impl RebuiltViews<'_> {
             }
             written += 1;
             if bytes >= BYTES_AT_ONCE {
-                self.store.commit(size, &std::mem::take(&mut batch))?;
+                let commit = self.store.commit(size, &std::mem::take(&mut batch));
+                commit.inspect_err(&failed)?;
                 bytes = 0;
             }
             Ok(())
         })?;
         if !batch.is_empty() {
-            self.store.commit(size, &batch)?;
+            self.store.commit(size, &batch).inspect_err(&failed)?;
         }
         Ok(written)
     }

@@ -77,6 +77,8 @@ impl Sequencer {
         if let Some(why) = self.shared.closed() {
             return job.answer(Err(Failure::Closed(why)));
         }
+        let shared = Arc::clone(&self.shared);
+        let _step = shared.pulse.step();
         let now = self.clock.now().max(group.last_time);
         let mut txn = Txn::new(
             self.shared.store.as_ref(),
@@ -150,7 +152,9 @@ impl Sequencer {
             rows.put(keys::HEAD, head.to_bytes());
         }
 
-        let mut gate = self.shared.committing();
+        let shared = Arc::clone(&self.shared);
+        let _step = shared.pulse.step();
+        let mut gate = shared.committing();
         if let Err(error) = self.shared.store.commit(size_before, &rows) {
             rows.iter().for_each(|(key, _)| gate.doubt(key));
             drop(gate);

@@ -5,12 +5,13 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Damage, ReadError, word};
+use super::{Damage, ReadError, pulse::Pulse, word};
 use crate::{
     note::SignedCheckpoint,
     store::{Store, StoreError},
@@ -86,6 +87,7 @@ impl Eq for Closure {}
 
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
+    pub(super) pulse: Pulse,
     published: watch::Sender<Arc<SignedCheckpoint>>,
     /// Held for writing from the first byte of a commit until it is published, so that no row is seen before it is on
     /// disk.
@@ -125,10 +127,12 @@ impl Shared {
         store: Arc<dyn Store>,
         checkpoint: Arc<SignedCheckpoint>,
         checkpoint_file: PathBuf,
+        patience: Duration,
     ) -> Self {
         metrics::gauge!("yichuan_log_closed").set(0.0);
         Self {
             store,
+            pulse: Pulse::new(patience),
             published: watch::Sender::new(checkpoint),
             gate: RwLock::default(),
             closure: OnceLock::new(),

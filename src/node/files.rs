@@ -13,18 +13,22 @@ use crate::{
     domain::Jurisdiction,
     log::{self, OpenError},
     note::{LogSigner, SignerError, VerifierKey},
-    store::{OpenStoreError, SledStore},
+    store::{
+        OpenStoreError, SledStore,
+        durable::{create_directory, sync_directory, write_whole},
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
 const HEADER: &str = "yichuan log key v1";
+
+/// What [`create`] leaves in the data directory where it is cut off.
+pub const BEFORE_KEY: [&str; 3] = ["vkey", "vkey.new", "log.key.new"];
 
 /// The data directory could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -201,12 +205,7 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
             source,
         }
     };
-    let made: Vec<&Path> = data.ancestors().take_while(|path| !path.exists()).collect();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(io("create", data))?;
+    create_directory(data, 0o700).map_err(io("create", data))?;
     let path = files.log_key();
     if path.exists() {
         return Err(FilesError::Exists(data.to_owned()));
@@ -214,48 +213,14 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
     let signer = LogSigner::generate(&format!("{}/log/1", jurisdiction.trust_domain()))?;
     let key = signer.verifier_key();
     let public = files.vkey();
-    write(&public, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &public))?;
+    write_whole(&public, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &public))?;
     sync_directory(data).map_err(io("sync", data))?;
-    // Also where an earlier attempt made the directory and was cut off before this.
-    let parents = made.iter().chain([&data]).filter_map(|path| path.parent());
-    for parent in parents {
-        sync_directory(parent).map_err(io("sync", parent))?;
-    }
 
     let seed = Zeroizing::new(BASE64.encode(*signer.seed()));
     let text = Zeroizing::new(format!("{HEADER}\n{}\n{}\n", signer.origin(), *seed));
-    write(&path, text.as_bytes(), 0o600).map_err(io("write", &path))?;
+    write_whole(&path, text.as_bytes(), 0o600).map_err(io("write", &path))?;
     sync_directory(data).map_err(io("sync", data))?;
     Ok(key)
-}
-
-/// Writes a file that is there whole or not at all. Its name is durable when its directory is synced.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    // One that was cut off.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    // The parent of a relative path of one name.
-    let path = if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    };
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

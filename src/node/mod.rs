@@ -356,6 +356,10 @@ impl Node {
         tasks.spawn(async move {
             until.run_until_cancelled(scrub(&scrubbed)).await;
         });
+        let (written, until) = (log.clone(), stop.clone());
+        tasks.spawn(async move {
+            until.run_until_cancelled(written.report_stalls()).await;
+        });
         let (watching, until) = (Arc::clone(&reserve), stop.clone());
         tasks.spawn(async move {
             until.run_until_cancelled(watching.watch()).await;
@@ -431,6 +435,12 @@ impl Node {
             let mut reasons = Vec::new();
             if let LogHealth::Closed { why } = log.health() {
                 reasons.push(why.to_string());
+            }
+            if let Some(lasts) = log.stalled() {
+                let lasts = lasts.as_secs();
+                reasons.push(format!(
+                    "a write to the log has not returned for {lasts} s: see whether the disk hangs"
+                ));
             }
             if let Err(short) = reserve.admit() {
                 reasons.push(short.to_string());

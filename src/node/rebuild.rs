@@ -104,10 +104,10 @@ pub fn rebuild_views(
         progress,
     )?;
     let families = rebuilt.compare()?;
-    // A write that failed may have left a hole that a later success hides until the power is cut.
+    // A commit that failed may have left a hole that a later success hides until the power is cut.
     let written = if write {
         let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
-        rebuilt.write().inspect_err(failed)?
+        rebuilt.write_or(failed)?
     } else {
         0
     };

@@ -137,13 +137,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         .await;
     let (log, until) = (services.log, stop);
     tasks.spawn(async move {
-        if until
-            .run_until_cancelled(log.until_closed())
-            .await
-            .is_some()
-        {
-            writes_no_more(&reporter).await;
-        }
+        until.run_until_cancelled(follow(&log, &reporter)).await;
     });
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -203,25 +197,37 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         ))
 }
 
-/// What the health service says of a node whose log is closed: all that it does ends in its log, but for showing that log
-/// to auditors, which goes on.
-async fn writes_no_more(reporter: &HealthReporter) {
-    reporter
-        .set_service_status("", ServingStatus::NotServing)
-        .await;
-    reporter
-        .set_not_serving::<pb::exchange_server::ExchangeServer<ExchangeService>>()
-        .await;
-    reporter
-        .set_not_serving::<pb::desk_server::DeskServer<DeskService>>()
-        .await;
-    reporter
-        .set_not_serving::<pb::partners_server::PartnersServer<PartnersService>>()
-        .await;
-    reporter
-        .set_not_serving::<pb::referrals_server::ReferralsServer<ReferralsService>>()
-        .await;
-    reporter
-        .set_not_serving::<pb::caught_server::CaughtServer<CaughtService>>()
-        .await;
+/// Shows in the health service whether the log takes writes: not while one does not return, and not once it is closed.
+async fn follow(log: &Log, reporter: &HealthReporter) {
+    let mut stalled = true;
+    loop {
+        tokio::select! {
+            biased;
+            _ = log.until_closed() => break,
+            () = log.until_stalled(stalled) => {}
+        }
+        let status = if stalled {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        };
+        writes(reporter, status).await;
+        stalled = !stalled;
+    }
+    writes(reporter, ServingStatus::NotServing).await;
+}
+
+/// What the health service says of all that ends in the log. Showing that log to auditors goes on when it is closed.
+async fn writes(reporter: &HealthReporter, status: ServingStatus) {
+    use tonic::server::NamedService;
+    for service in [
+        "",
+        pb::exchange_server::ExchangeServer::<ExchangeService>::NAME,
+        pb::desk_server::DeskServer::<DeskService>::NAME,
+        pb::partners_server::PartnersServer::<PartnersService>::NAME,
+        pb::referrals_server::ReferralsServer::<ReferralsService>::NAME,
+        pb::caught_server::CaughtServer::<CaughtService>::NAME,
+    ] {
+        reporter.set_service_status(service, status).await;
+    }
 }

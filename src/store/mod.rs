@@ -7,6 +7,7 @@ mod batch;
 mod closing;
 mod conf;
 mod disk;
+pub mod durable;
 mod keyfile;
 pub mod keys;
 mod legible;

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     access::{MalformedPrincipal, Principal, Role},
     domain::{Jurisdiction, Timestamp},
+    store::durable,
 };
 use rustix::fs::{Mode, OFlags};
 use std::{
@@ -103,7 +104,7 @@ impl CertDir {
                 return Err(CertDirError::Exists(file.display().to_string()));
             }
         }
-        fs::create_dir_all(path).map_err(|e| failed("write", path, e))?;
+        durable::create_directory(path, 0o777).map_err(|e| failed("write", path, e))?;
         let ca = Ca::create(jurisdiction, validity)?;
         let dir = Self {
             path: path.to_owned(),

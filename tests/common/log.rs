@@ -59,6 +59,13 @@ impl Place {
         self.directory.path()
     }
 
+    /// Another place, with the file that this one has now.
+    pub(crate) fn with_its_file(&self) -> Self {
+        let other = Self::new();
+        fs::copy(self.checkpoint_file(), other.checkpoint_file()).unwrap();
+        other
+    }
+
     pub(crate) fn checkpoint_file(&self) -> PathBuf {
         self.path().join("checkpoint")
     }

@@ -1,10 +1,11 @@
 /*
- * Lets one sync of a process fail with EIO, as a disk does that loses what it was given.
+ * Lets one sync of a process fail with EIO, as a disk does that loses what it was given; or lets syncs hang.
  *
  * Preloaded into the process (LD_PRELOAD). Set in its environment:
  *   SYNCS_BELOW  the directory whose files and directories count, absolute, without symbolic links
  *   SYNCS_FILE   gets a byte for each sync, outside the directory
  *   SYNCS_FAIL   which sync fails, from 1; 0 for none
+ *   SYNCS_HANG   while there is a file of this name, no sync returns
  *
  * The real call is made first, as the kernel does: it calls the pages clean, and the next sync succeeds.
  */
@@ -24,13 +25,14 @@
   if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
-static const char *directory;
+static const char *directory, *hanging;
 static int file = -1;
 static long failing, count;
 
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("SYNCS_FILE"), *nth = getenv("SYNCS_FAIL");
   directory = getenv("SYNCS_BELOW");
+  hanging = getenv("SYNCS_HANG");
   failing = nth ? atol(nth) : 0;
   if (path && directory) file = open(path, O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
 }
@@ -48,6 +50,7 @@ static int fails(int fd) {
   int this = ++count == failing;
   if (write(file, ".", 1) != 1) abort();
   pthread_mutex_unlock(&counting);
+  while (hanging && access(hanging, F_OK) == 0) usleep(5000);
   return this;
 }
 

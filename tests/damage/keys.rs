@@ -7,7 +7,12 @@ use crate::{
     stopped::{GUANGDONG, Stopped, push, stop},
 };
 use std::fs;
-use yichuan::{access::Purpose, rpc::pb, seal::Keyring, store::KeyFile};
+use yichuan::{
+    access::Purpose,
+    rpc::pb,
+    seal::Keyring,
+    store::{KeyFile, tables},
+};
 
 /// A month's keys are made by its first lead.
 #[tokio::test(flavor = "multi_thread")]
@@ -91,4 +96,24 @@ async fn an_older_key_file_does_not_make_payloads_read_as_erased() {
         "the lead is still known by its number"
     );
     stop(process);
+}
+
+/// A lead whose payload key was lost with a page of the store was taken for purged, and passed over without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_waiting_lead_whose_key_is_missing_is_not_passed_over_in_silence() {
+    let stopped = Stopped::new().await;
+    let copy = stopped.copy();
+    let (first, end) = tables::PAYLOAD_KEYS;
+    let newest = copy.rows().into_iter().map(|(key, _)| key);
+    let newest = newest.filter(|key| first.as_slice() <= key && key.as_slice() < &end[..]);
+    // By index within the month; what went to Zhejiang was written last.
+    copy.tamper(&[(newest.max().unwrap(), None)]);
+    let home = copy.home(&stopped.home);
+    let processes = [&home, &stopped.away].map(|home| home.serve(Logs::INFO));
+    stopped.away.introduce(&home).await;
+    tokio::task::block_in_place(|| processes[0].wait_for("its payload key is missing"));
+    let metrics = fetch(home.admin, "/metrics");
+    let counted = r#"yichuan_outbox_keys_missing_total{partner="330000"} "#;
+    assert!(metrics.contains(counted), "{metrics}");
+    processes.into_iter().for_each(stop);
 }

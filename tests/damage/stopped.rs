@@ -26,6 +26,8 @@ pub(crate) struct Stopped {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) home: Home,
     pub(crate) partner: Home,
+    /// Zhejiang's, which was never up.
+    pub(crate) away: Home,
     /// Of its log, under its last checkpoint.
     pub(crate) export: PathBuf,
     pub(crate) leaves: Vec<Vec<u8>>,
@@ -76,6 +78,7 @@ impl Stopped {
             dir,
             home,
             partner,
+            away,
             export,
             leaves,
         }

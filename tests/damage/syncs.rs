@@ -13,6 +13,7 @@ use std::{
     process::Command,
     time::Duration,
 };
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use yichuan::{access::Purpose, rpc::pb};
 
 /// A library to preload, from its source beside this.
@@ -51,6 +52,7 @@ impl Failing {
             .env("LD_PRELOAD", library)
             .env("SYNCS_BELOW", copy.path().canonicalize().unwrap())
             .env("SYNCS_FILE", &syncs)
+            .env("SYNCS_HANG", copy.beside("hang"))
             .env("SYNCS_FAIL", nth.to_string());
         let process = Some(Process::spawn(command));
         Self {
@@ -222,4 +224,77 @@ impl Failing {
             .await
             .expect("the node stays open")
     }
+}
+
+/// No error comes of a disk that hangs: the node looked well for as long, while all its callers waited.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_node_whose_disk_hangs_says_so_until_the_disk_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = compile(dir.path());
+    let stopped = Stopped::new().await;
+    let node = Failing::start(&stopped.home, &library, 0);
+    assert!(node.is_up());
+    let shown = async || {
+        let ready = fetch(node.home.admin, "/readyz");
+        let metrics = fetch(node.home.admin, "/metrics");
+        let channel = node.home.channel("officer-001");
+        let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+        let asked = HealthCheckRequest {
+            service: "yichuan.v1.Desk".to_owned(),
+        };
+        let status = health.check(asked).await.unwrap().into_inner().status();
+        let line = metrics
+            .lines()
+            .find(|l| l.starts_with("yichuan_log_stalled"));
+        (ready, line.unwrap().to_owned(), status)
+    };
+    let (ready, metric, status) = shown().await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    assert_eq!(metric, "yichuan_log_stalled 0");
+    assert_eq!(status, ServingStatus::Serving);
+
+    fs::write(node.copy.beside("hang"), "").unwrap();
+    let (pushed, ()) = tokio::join!(node.push(), async {
+        let said = tokio::task::block_in_place(|| {
+            node.process
+                .comes_to_say("a write to the log does not return")
+        });
+        assert!(said);
+        // Health follows within a second of it.
+        let shows = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                looks.tick().await;
+                let (ready, metric, status) = shown().await;
+                if status == ServingStatus::NotServing {
+                    return (ready, metric);
+                }
+            }
+        };
+        let (ready, metric) = tokio::time::timeout(DEADLINE, shows).await.unwrap();
+        assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+        assert!(ready.contains("has not returned for"), "{ready}");
+        assert_eq!(metric, "yichuan_log_stalled 1");
+        fs::remove_file(node.copy.beside("hang")).unwrap();
+        tokio::task::block_in_place(|| {
+            node.process
+                .wait_for("the write to the log that took long has returned");
+        });
+    });
+    // Its caller may have been told before that it takes too long.
+    drop(pushed);
+    node.push().await.unwrap();
+    let shows = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            looks.tick().await;
+            let (ready, metric, status) = shown().await;
+            if status == ServingStatus::Serving {
+                return (ready, metric);
+            }
+        }
+    };
+    let (ready, metric) = tokio::time::timeout(DEADLINE, shows).await.unwrap();
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    assert_eq!(metric, "yichuan_log_stalled 0");
 }

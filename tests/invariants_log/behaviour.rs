@@ -17,6 +17,7 @@ use yichuan::{
 async fn another_logs_store_does_not_open() {
     let place = Place::new();
     let store = grown(&place, 5).await;
+    let kept = place.kept();
     fs::remove_file(place.checkpoint_file()).unwrap();
     let open = |signer: LogSigner| {
         let options = LogOptions::new(signer, SetClock::at(0), place.checkpoint_file());
@@ -32,6 +33,7 @@ async fn another_logs_store_does_not_open() {
         matches!(opened, Err(OpenError::WrongOrigin { .. })),
         "{opened:?}"
     );
+    fs::write(place.checkpoint_file(), kept).unwrap();
     open(signer()).unwrap();
 }
 

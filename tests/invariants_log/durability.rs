@@ -148,7 +148,7 @@ async fn i1_what_was_answered_survives_an_abrupt_end() {
         });
         let answered = log.propose(big).await.unwrap();
 
-        let crashed = Place::new();
+        let crashed = place.with_its_file();
         let copy = crashed.path().join("data");
         copy_directory(&data, &copy);
         let recovered = Arc::new(SledStore::open(&copy).unwrap());
@@ -234,13 +234,27 @@ async fn i2_any_storage_error_closes_the_log() {
 async fn i2_a_checkpoint_file_that_cannot_be_written_closes_the_log() {
     let place = Place::new();
     let mut options = place.options();
-    options.checkpoint_file = place.path().join("missing").join("checkpoint");
-    let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+    let directory = place.path().join("removed");
+    fs::create_dir(&directory).unwrap();
+    options.checkpoint_file = directory.join("checkpoint");
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let log = Log::open(Arc::clone(&store), options).unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    // Its first entry may still be taken: the file follows.
+    drop(log.propose(append(leaf(0))).await);
     log.close().await;
     let LogHealth::Closed { why } = log.health() else {
         panic!("open");
     };
     assert!(matches!(*why, Closure::CheckpointFile { .. }), "{why}");
+
+    let mut options = place.options();
+    options.checkpoint_file = place.path().join("missing").join("checkpoint");
+    let opened = Log::open(Arc::new(MemoryStore::new()), options);
+    assert!(
+        matches!(opened, Err(OpenError::CheckpointFile { .. })),
+        "{opened:?}"
+    );
 }
 
 /// I2: not even a new start opens it again, because the kernel may call lost pages clean; a verified copy goes on.
@@ -300,8 +314,9 @@ fn i6_one_process_a_store() {
 /// I6: should two writers meet all the same, the second is refused before it overwrites anything.
 #[tokio::test]
 async fn i6_a_second_writer_is_refused() {
-    let (place, elsewhere) = (Place::new(), Place::new());
+    let place = Place::new();
     let store = grown(&place, 5).await;
+    let elsewhere = place.with_its_file();
     let first = place.open(&store).unwrap();
     let second = elsewhere.open(&store).unwrap();
     append_many(&first, 5, 6).await;

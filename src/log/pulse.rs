@@ -1,0 +1,54 @@
+//! Whether the one writer gets on. A disk that hangs gives no error: a commit that never returns would leave every caller
+//! waiting and the node looking well.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// How often somebody who waits for a change looks.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// Since when the sequencer has been at one step: a decision, or a commit with its sync.
+pub(super) struct Pulse {
+    start: Instant,
+    patience: Duration,
+    /// Milliseconds since `start`, plus one; nothing while the sequencer waits for work.
+    since: AtomicU64,
+}
+
+impl Pulse {
+    pub(super) fn new(patience: Duration) -> Self {
+        Self {
+            start: Instant::now(),
+            patience,
+            since: AtomicU64::new(0),
+        }
+    }
+
+    /// A step begins, and ends with what this gives.
+    pub(super) fn step(&self) -> Step<'_> {
+        self.since
+            .store(self.millis().saturating_add(1), Ordering::Release);
+        Step(self)
+    }
+
+    /// For how long the step has lasted, where that is too long.
+    pub(super) fn stalled(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Acquire).checked_sub(1)?;
+        let lasts = Duration::from_millis(self.millis().saturating_sub(since));
+        Some(lasts).filter(|lasts| *lasts >= self.patience)
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+pub(super) struct Step<'a>(&'a Pulse);
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.since.store(0, Ordering::Release);
+    }
+}

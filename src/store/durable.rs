@@ -1,0 +1,58 @@
+//! Files and directories whose names are on disk when the call returns.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+/// Makes a directory, and those above it that are missing. None of the new names goes with the power.
+///
+/// # Errors
+/// The file system failed.
+pub fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
+    let made: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)?;
+    // Its own name also where an earlier attempt made it and was cut off before this.
+    let named = made.into_iter().chain([path]);
+    named.filter_map(Path::parent).try_for_each(sync_directory)
+}
+
+/// Writes a file that is there whole or not at all. Its name is durable when its directory is synced.
+///
+/// # Errors
+/// The file system failed.
+pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    // One that was cut off.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+/// Makes the names in a directory durable. The empty path is the parent of a relative path of one name.
+///
+/// # Errors
+/// The file system failed.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    File::open(path)?.sync_all()
+}
