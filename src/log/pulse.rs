@@ -3,8 +3,10 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// How often somebody who waits for a change looks.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
