@@ -120,8 +120,11 @@ impl Sequencer {
         for job in jobs {
             job.answer(settled.clone());
         }
-        if is_committed && let Err(error) = self.shared.store.settle() {
-            self.shared.close(Closure::Store(error));
+        if is_committed {
+            let _step = self.shared.pulse.step();
+            if let Err(error) = self.shared.store.settle() {
+                self.shared.close(Closure::Store(error));
+            }
         }
     }
 

@@ -222,6 +222,11 @@ impl Home {
 
     /// Exports the log as an auditor does, and gives its leaves.
     pub(crate) async fn export(&self, to: &Path) -> Vec<Vec<u8>> {
+        self.try_export(to).await.unwrap()
+    }
+
+    /// As [`Home::export`]; an error is the node's.
+    pub(crate) async fn try_export(&self, to: &Path) -> Result<Vec<Vec<u8>>, Status> {
         let checkpoint = self.checkpoint().await;
         let mut writer = TileWriter::create(to).unwrap();
         let request = pb::ReplayRequest {
@@ -231,9 +236,9 @@ impl Home {
         };
         let mut client = pb::audit_client::AuditClient::new(self.channel("auditor-001"))
             .max_decoding_message_size(MAX_MESSAGE);
-        let mut messages = client.replay(request).await.unwrap().into_inner();
+        let mut messages = client.replay(request).await?.into_inner();
         let mut leaves = Vec::new();
-        while let Some(message) = messages.message().await.unwrap() {
+        while let Some(message) = messages.message().await? {
             assert_eq!(message.first, u64::try_from(leaves.len()).unwrap());
             for leaf in message.leaves {
                 writer.push(&leaf).unwrap();
@@ -241,7 +246,7 @@ impl Home {
             }
         }
         writer.finish(&checkpoint).unwrap();
-        leaves
+        Ok(leaves)
     }
 }
 

@@ -230,7 +230,7 @@ impl Failing {
 #[tokio::test(flavor = "multi_thread")]
 async fn regression_a_node_whose_disk_hangs_says_so_until_the_disk_answers() {
     let dir = tempfile::tempdir().unwrap();
-    let library = compile(dir.path());
+    let library = compile("failing_sync", dir.path());
     let stopped = Stopped::new().await;
     let node = Failing::start(&stopped.home, &library, 0);
     assert!(node.is_up());
@@ -256,8 +256,8 @@ async fn regression_a_node_whose_disk_hangs_says_so_until_the_disk_answers() {
     fs::write(node.copy.beside("hang"), "").unwrap();
     let (pushed, ()) = tokio::join!(node.push(), async {
         let said = tokio::task::block_in_place(|| {
-            node.process
-                .comes_to_say("a write to the log does not return")
+            let process = node.process.as_ref().unwrap();
+            process.comes_to_say("a write to the log does not return")
         });
         assert!(said);
         // Health follows within a second of it.
@@ -277,8 +277,8 @@ async fn regression_a_node_whose_disk_hangs_says_so_until_the_disk_answers() {
         assert_eq!(metric, "yichuan_log_stalled 1");
         fs::remove_file(node.copy.beside("hang")).unwrap();
         tokio::task::block_in_place(|| {
-            node.process
-                .wait_for("the write to the log that took long has returned");
+            let process = node.process.as_ref().unwrap();
+            process.wait_for("the write to the log that took long has returned");
         });
     });
     // Its caller may have been told before that it takes too long.

@@ -48,15 +48,15 @@ impl Segments {
         let (mut segments, mut files) = (Self::default(), HashMap::<u32, File>::new());
         for (at, Op { sequence, what }) in record.ops.iter().enumerate() {
             match what {
-                What::Create { file, path } | What::Found { file, path } => {
-                    if path.ends_with("/sled/db") {
-                        let known = before(path).unwrap_or_default().chunks(SEGMENT);
-                        let begins = known.enumerate().filter_map(|(segment, bytes)| {
-                            header(bytes).map(|(begins, _)| (segment, begins))
-                        });
-                        let file = files.entry(*file).or_default();
-                        file.begins = begins.collect();
-                    }
+                What::Create { file, path } | What::Found { file, path }
+                    if path.ends_with("/sled/db") =>
+                {
+                    let known = before(path).unwrap_or_default().chunks(SEGMENT);
+                    let begins = known.enumerate().filter_map(|(segment, bytes)| {
+                        header(bytes).map(|(begins, _)| (segment, begins))
+                    });
+                    let file = files.entry(*file).or_default();
+                    file.begins = begins.collect();
                 }
                 What::Write {
                     file,
