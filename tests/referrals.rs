@@ -10,8 +10,12 @@ use tonic::{Code, Status};
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
+    domain::{Deadline, Timestamp},
     exchange::CourierOptions,
-    rpc::pb::{self, Action, ReferralState as S},
+    rpc::{
+        RefusedFor,
+        pb::{self, Action, ReferralState as S},
+    },
 };
 
 const COUNTY: &str = "520624";
@@ -264,11 +268,73 @@ async fn a_transfer_leaves_when_a_second_person_approves_it() {
         (GUANGDONG, Action::ReferralSign),
         (GUANGDONG, Action::ReferralAccept),
         (GUANGDONG, Action::ReferralProgress),
-        (COUNTY, Action::ReferralRecall),
     ] {
         world.step(node, &id, action).await.unwrap();
     }
-    world.agrees(&id, S::Recalled).await;
+    world.agrees(&id, S::InProgress).await;
+    world.cluster.stop().await;
+}
+
+/// Regression: the originator alone recalled a transfer that was taken over, and closed one that it disputed (arts. 22, 356).
+/// And the recipient was told to give the notice that its originator owes (art. 184).
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_transfer_is_ended_by_agreement_and_its_originator_owes_the_notice() {
+    let world = World::start().await;
+    let drafted = world.open(pb::ReferralKind::Transfer).await.unwrap();
+    let id = drafted.referral_id;
+    let approve = pb::ApproveReferralRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Case)),
+        referral_id: id.clone(),
+    };
+    let mut supervisor = world.client(COUNTY, COUNTY, "supervisor-001");
+    supervisor.approve_referral(approve).await.unwrap();
+    world.settled().await;
+    world.agrees(&id, S::Delivered).await;
+
+    for (node, action, refused) in [
+        (GUANGDONG, Action::ReferralSign, None),
+        (GUANGDONG, Action::ReferralAccept, None),
+        (COUNTY, Action::ReferralRecall, Some(RefusedFor::TakenOver)),
+        (GUANGDONG, Action::ReferralProgress, None),
+        (COUNTY, Action::ReferralRecall, Some(RefusedFor::TakenOver)),
+        (GUANGDONG, Action::ReferralFeedback, None),
+        (COUNTY, Action::ReferralDispute, None),
+        (
+            COUNTY,
+            Action::ReferralClose,
+            Some(RefusedFor::DisputedTransfer),
+        ),
+        (GUANGDONG, Action::ReferralFeedback, None),
+        (COUNTY, Action::ReferralConfirm, None),
+        (COUNTY, Action::ReferralClose, None),
+    ] {
+        let done = world.step(node, &id, action).await;
+        match (done, refused) {
+            (Ok(state), None) => world.agrees(&id, state).await,
+            (Err(status), Some(reason)) => {
+                assert_eq!(status.code(), Code::FailedPrecondition);
+                assert_eq!(RefusedFor::of(&status), Some(reason));
+                let words = status.message();
+                assert!(words.contains("arts. 22 and 356"), "{words}");
+                // It is not offered either.
+                let allowed = world.show(COUNTY, &id).await.unwrap().allowed;
+                assert!(!allowed.contains(&action.into()));
+            }
+            (done, _) => panic!("{action:?}: {done:?}"),
+        }
+    }
+
+    let mut notices = Vec::new();
+    for node in [COUNTY, GUANGDONG] {
+        let shown = world.show(node, &id).await.unwrap();
+        notices.push(shown.notice_due_ms);
+        if node == COUNTY {
+            let opened = shown.events[0].time_ms;
+            let due = Deadline::TransferNotice.due(Timestamp::from_millis(opened));
+            assert_eq!(shown.notice_due_ms, due.millis());
+        }
+    }
+    assert_eq!(notices[0], notices[1]);
     world.cluster.stop().await;
 }
 

@@ -65,6 +65,14 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::NoUnit => "本节点没有这个单位，请用配置 access.units 中的单位",
         RefusedFor::OwnLead => "这是本节点发出的线索，由接收地答复",
         RefusedFor::NotNow => "按现在的状态不能这样办理，可办的步骤见原文",
+        RefusedFor::DisputedTransfer => {
+            "移送案件有异议的，一方不能自行办结：由双方协商，协商不成的由共同的上级公安机关决定（程序规定第22条、第356条）。\
+             系统尚不能提请上级：请在系统外商定，由接收方重新反馈，再确认、办结"
+        }
+        RefusedFor::TakenOver => {
+            "移送案件接收方已受理的，一方不能自行撤回：由双方协商，协商不成的由共同的上级公安机关决定（程序规定第22条、第356条）。\
+             系统尚不能提请上级：请在系统外商定，由接收方把处理情况作为结果反馈"
+        }
         RefusedFor::NoteTooLong => "说明过长，请压缩",
         RefusedFor::Full => "此记录的办理次数已达上限",
         RefusedFor::Content => "内容不合规定，请按原文改正",

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Jurisdiction, Lead, LeadStep},
-    exchange::{Admission, RowError, Rows as _, Vault},
+    exchange::{Admission, RowError, Rows as _, Vault, VerifiedDispatch},
     log::Txn,
     record::{Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     store::tables,
@@ -35,14 +35,14 @@ impl DeskAdmission {
     fn judge(
         &self,
         txn: &mut Txn<'_>,
-        sent: &DispatchSent,
-        content: &Content,
+        dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Refusal>, RowsError> {
+        let (sent, content) = (dispatch.sent(), dispatch.content());
         let step = match sent.action {
             DispatchAction::Lead(step) => step,
             DispatchAction::Open(kind) => return judge_open(txn, sent, kind, content),
             DispatchAction::Referral(act) => {
-                return judge_act(txn, self.own, sent, act, content);
+                return judge_act(txn, self.own, dispatch, act);
             }
             DispatchAction::Caught => {
                 return judge_caught(txn, &self.vault.ring(), self.own, sent, content);
@@ -124,10 +124,9 @@ impl Admission for DeskAdmission {
     fn admit(
         &self,
         txn: &mut Txn<'_>,
-        sent: &DispatchSent,
-        content: &Content,
+        dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Refusal>, RowError> {
-        match self.judge(txn, sent, content) {
+        match self.judge(txn, dispatch) {
             Ok(verdict) => Ok(verdict),
             Err(RowsError::Row(error)) => Err(error),
             Err(RowsError::Damaged(damaged)) => {

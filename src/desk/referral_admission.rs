@@ -4,19 +4,20 @@ use super::{
     Direction,
     caught_rows::caught,
     lead_rows::{LeadRow, lead},
-    referral_rows::referral,
+    referral_rows::{ReferralRow, referral},
     rows::{EVENTS_WAITING, EventRow, RowsError, actions, count, events, room_for},
 };
 use crate::{
     domain::{
-        Handling, Jurisdiction, RecordId, ReferralKind, Standing,
+        Handling, Jurisdiction, RecordId, ReferralKind, ReferralProgress, Standing,
         referral::{NOTE_CHARS, ReferralFields},
         resolve,
     },
-    exchange::Rows,
+    exchange::{Rows, VerifiedDispatch},
     log::Txn,
     record::{Content, DispatchAction, DispatchSent, ReferralAct, Refusal},
 };
+use std::collections::BTreeMap;
 
 type Judged = Result<Result<(), Refusal>, RowsError>;
 
@@ -49,14 +50,15 @@ pub(super) fn is_taken(rows: &mut dyn Rows, id: RecordId) -> Result<bool, RowsEr
     Ok(lead(rows, id)?.is_some() || referral(rows, id)?.is_some() || caught(rows, id)?.is_some())
 }
 
-/// A partner takes a step on a referral. Whether the step counts, the table decides on both nodes alike.
+/// A partner takes a step on a referral. Whether the step counts, the table decides on both nodes alike; what one side
+/// alone may not do with a transfer does not come in.
 pub(super) fn judge_act(
     txn: &mut Txn<'_>,
     own: Jurisdiction,
-    sent: &DispatchSent,
+    dispatch: &VerifiedDispatch,
     act: ReferralAct,
-    content: &Content,
 ) -> Judged {
+    let (sent, content) = (dispatch.sent(), dispatch.content());
     let row = referral(txn, sent.record)?;
     let says = match content {
         Content::Referral(fields) if act.restates() => {
@@ -82,9 +84,10 @@ pub(super) fn judge_act(
         return Ok(Err(Refusal::NotAllowed));
     };
     let events = events(txn, sent.record)?;
-    let full = count(&events, Direction::Received) >= room_for(act)
-        || waits(&events, row.direction, sent)?;
-    Ok(if full {
+    let refused = count(&events, Direction::Received) >= room_for(act)
+        || waits(&events, row.direction, sent)?
+        || is_withheld(&row, &events, dispatch, act)?;
+    Ok(if refused {
         Err(Refusal::NotAllowed)
     } else {
         Ok(())
@@ -106,6 +109,50 @@ fn waits(
         .iter()
         .any(|hash| waiting(standings.get(hash.as_bytes())));
     Ok(this && many >= EVENTS_WAITING)
+}
+
+/// True for a step that the originator of a transfer may not take alone, in view of all that it had seen when it took it: a
+/// recall that crossed with an acceptance was made in time. It had seen what it names, and of our actions those that were
+/// in its log before, whatever it names.
+fn is_withheld(
+    row: &ReferralRow,
+    events: &[(u64, EventRow)],
+    dispatch: &VerifiedDispatch,
+    act: ReferralAct,
+) -> Result<bool, RowsError> {
+    let guarded = ReferralProgress::ALL
+        .iter()
+        .any(|progress| progress.withheld(row.kind, act.into()).is_some());
+    if !guarded || row.direction == Direction::Sent {
+        return Ok(false);
+    }
+    let (sent, at) = (dispatch.sent(), dispatch.received().sender_index);
+    let actions = actions(events, row.direction, DispatchAction::referral_step)?;
+    let by_hash: BTreeMap<_, _> = actions.iter().map(|a| (a.hash, a)).collect();
+    let had = |event: &EventRow| {
+        let proof = event.receipt.as_ref();
+        event.direction == Direction::Sent && proof.is_some_and(|r| r.partner_index < at)
+    };
+    let mut look_at: Vec<_> = sent.predecessors.iter().map(|h| *h.as_bytes()).collect();
+    for ((_, event), action) in events.iter().zip(&actions) {
+        if had(event) {
+            look_at.push(action.hash);
+        }
+    }
+    let mut seen = BTreeMap::new();
+    while let Some(hash) = look_at.pop() {
+        let Some(action) = by_hash.get(&hash) else {
+            // Nothing shows that it was made in time.
+            return Ok(true);
+        };
+        if seen.insert(hash, (*action).clone()).is_none() {
+            look_at.extend(&action.predecessors);
+        }
+    }
+    let seen: Vec<_> = seen.into_values().collect();
+    let progress = resolve(&seen).progress;
+    let may = progress.after(row.kind, act.into(), row.own_side().other());
+    Ok(may.is_err())
 }
 
 /// H1 forbids use as evidence, which a transfer is.

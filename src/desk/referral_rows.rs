@@ -126,7 +126,49 @@ impl ReferralRow {
         }
     }
 
-    /// What is due next, and who must act; by the table of deadlines.
+    /// Whose turn it is, where the recipient has it and somebody is waited for.
+    pub(super) fn turn(&self) -> Option<Side> {
+        use ReferralProgress as P;
+        match self.state() {
+            ReferralState::At(P::Sent | P::SignedFor | P::Accepted | P::InProgress) => {
+                Some(Side::Recipient)
+            }
+            ReferralState::At(P::SupplementRequested) => Some(Side::Originator),
+            ReferralState::Sent
+            | ReferralState::Refused
+            | ReferralState::At(
+                P::Drafted
+                | P::Approved
+                | P::Returned
+                | P::Forwarded
+                | P::FeedbackGiven
+                | P::Confirmed
+                | P::Disputed
+                | P::Closed
+                | P::Recalled,
+            ) => None,
+        }
+    }
+
+    /// By when the originator, which sent a transfer then, tells whoever reported the case. The exchange is not told that
+    /// it did, so that this is no part of [`due`](Self::due).
+    pub(super) fn notice_due(&self, sent: Timestamp) -> Option<Timestamp> {
+        let facts = self.facts();
+        Deadline::starting(Start::Sent, facts)
+            .find(|_| self.progress != ReferralProgress::Recalled)
+            .map(|deadline| deadline.due(sent))
+    }
+
+    const fn facts(&self) -> Facts {
+        Facts {
+            matter: self.kind.matter(),
+            urgency: self.urgency,
+            // No referral says yet that it asks for one.
+            check: None,
+        }
+    }
+
+    /// What is due next on the way of the referral, and who must act; by the table of deadlines.
     pub fn due(&self) -> Option<(Timestamp, Side)> {
         let started = match (self.state(), self.received_ms) {
             (ReferralState::At(ReferralProgress::Sent), Some(received)) => {
@@ -144,12 +186,7 @@ impl ReferralRow {
             _ => None,
         };
         let (start, since) = started?;
-        let facts = Facts {
-            matter: self.kind.matter(),
-            urgency: self.urgency,
-            check: None,
-        };
-        Deadline::starting(start, facts)
+        Deadline::starting(start, self.facts())
             .map(|deadline| {
                 (
                     deadline.due(Timestamp::from_millis(since)),

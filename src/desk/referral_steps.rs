@@ -337,7 +337,7 @@ impl Desk {
             let resolution = resolve(&actions);
             resolution
                 .progress
-                .after(stepping.act.into(), row.own_side())?;
+                .after(row.kind, stepping.act.into(), row.own_side())?;
             draft.predecessors = resolution.heads.into_iter().map(Hash::from).collect();
             let staged = outbox.stage(txn, &draft)?;
             taken(txn, record, staged.index)

@@ -224,8 +224,7 @@ fn settle(
         }
     }
     if let Some(event) = moved {
-        let obliged = row.due().map(|(_, obliged)| obliged);
-        row.since_ms = since(event, obliged == Some(row.own_side()));
+        row.since_ms = since(event, row.turn() == Some(row.own_side()));
     }
     Ok(put_referral(txn, record, before, &row, change)?)
 }

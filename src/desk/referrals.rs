@@ -4,7 +4,7 @@ use super::{
     Desk, DeskError, Listed, ReceiptSummary,
     assignment::listed,
     referral_rows::{ReferralRow, referral},
-    rows::{RowsError, actions, events},
+    rows::{EventRow, RowsError, actions, events},
 };
 use crate::{
     access::{Assignee, Clearance, Parties, Permit, ReadReferral, Scope},
@@ -32,6 +32,8 @@ pub struct ReferralDetail {
     pub events: Vec<ReferralEvent>,
     /// The steps that this node's side may take now.
     pub allowed: Vec<ReferralStep>,
+    /// By when the originator of a transfer tells whoever reported the case.
+    pub notice_due: Option<Timestamp>,
 }
 
 /// One action on a referral.
@@ -105,6 +107,11 @@ fn detail(
     let actions =
         actions(&rows, row.direction, DispatchAction::referral_step).map_err(RowsError::from)?;
     let standings = resolve(&actions).standings;
+    let opened = |(_, event): &&(u64, EventRow)| matches!(event.action, DispatchAction::Open(_));
+    let notice_due = rows
+        .iter()
+        .find(opened)
+        .and_then(|(_, event)| row.notice_due(Timestamp::from_millis(event.acted_ms)));
     let mut fields = None;
     let mut happened = Vec::with_capacity(rows.len());
     for ((index, event), action) in rows.into_iter().zip(actions) {
@@ -158,7 +165,7 @@ fn detail(
     let allowed = if row.progress == ReferralProgress::Drafted {
         Vec::new()
     } else {
-        row.progress.allowed(row.own_side())
+        row.progress.allowed(row.kind, row.own_side())
     };
     let fields = fields.ok_or(DeskError::Erased(record))?;
     Ok(ReferralDetail {
@@ -167,6 +174,7 @@ fn detail(
         fields,
         events: happened,
         allowed,
+        notice_due,
     })
 }
 

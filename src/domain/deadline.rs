@@ -16,16 +16,16 @@ pub enum Deadline {
     RequestSupplement,
     /// Supply what was asked for.
     Supply,
-    /// Identity and record check within the province.
-    CheckNear,
-    /// Identity and record check from another province.
+    /// Identity, age and record check.
+    Check,
+    /// Identity, age and record check in an area that is hard to reach.
     CheckRemote,
-    /// Notice after a transfer: what became of the case.
-    TransferNotice,
-    /// Assess a lead.
-    Assess,
-    /// Give feedback on a referral.
+    /// Give feedback on any other assistance.
     Feedback,
+    /// Tell whoever reported the case that it was transferred.
+    TransferNotice,
+    /// Check a lead.
+    Assess,
 }
 
 /// What a deadline is about.
@@ -42,6 +42,8 @@ pub enum Matter {
 /// The entry that starts a deadline, as it stands in the log of the node that is obliged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Start {
+    /// `DispatchSent` of what opened the record.
+    Sent,
     /// `DispatchReceived` of what opened the record, or of a new attempt.
     Received,
     /// Signed for.
@@ -59,8 +61,13 @@ pub enum Span {
     Hours(u32),
     /// To the end of the last day, Asia/Shanghai; the day of the entry is not counted.
     Days(u32),
-    /// As [`Days`](Self::Days), unless the two sides agreed on another number.
-    DaysUnlessAgreed(u32),
+    /// As [`Days`](Self::Days); the recipient's own leader may make it so many.
+    DaysExtended {
+        /// Unless extended.
+        days: u32,
+        /// At most.
+        most: u32,
+    },
 }
 
 /// One line of the table.
@@ -89,16 +96,16 @@ pub struct Facts {
     pub matter: Matter,
     /// How urgent.
     pub urgency: Urgency,
-    /// Whether it asks for an identity or record check, and how far away.
-    pub check: Option<CheckReach>,
+    /// Where, if it asks for an identity, age or record check.
+    pub check: Option<Area>,
 }
 
-/// How far away an identity or record check is asked for.
+/// How well the recipient's area can be reached. Which areas are remote is somebody's decision: another province is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CheckReach {
-    /// Within the province.
-    Near,
-    /// From another province.
+pub enum Area {
+    /// Any that is not remote.
+    Ordinary,
+    /// 交通十分不便的边远地区.
     Remote,
 }
 
@@ -110,11 +117,11 @@ impl Deadline {
         Self::ReturnOrForward,
         Self::RequestSupplement,
         Self::Supply,
-        Self::CheckNear,
+        Self::Check,
         Self::CheckRemote,
+        Self::Feedback,
         Self::TransferNotice,
         Self::Assess,
-        Self::Feedback,
     ];
 
     /// Its line of the table.
@@ -128,7 +135,16 @@ impl Deadline {
             start: Start::Received,
             obliged: Recipient,
             matters: &[Lead, Assistance, Transfer],
-            source: "house rule, after Directive (EU) 2023/977 and 程序规定 art. 175",
+            source: "house rule",
+        };
+        const CHECK: DeadlineRule = DeadlineRule {
+            chinese: "身份、年龄和违法犯罪记录核查",
+            english: "identity, age and record check",
+            span: Span::Days(7),
+            start: Start::Received,
+            obliged: Recipient,
+            matters: &[Assistance],
+            source: "程序规定 art. 353",
         };
         match self {
             Self::SignUrgent => DeadlineRule {
@@ -139,13 +155,13 @@ impl Deadline {
             },
             Self::SignNormal => SIGN,
             Self::ReturnOrForward => DeadlineRule {
-                chinese: "不具管辖权的退回或转办",
-                english: "return or pass on when not competent",
+                chinese: "不属本地管辖的退回或移交（先采取紧急措施）",
+                english: "return or pass on what is not one's own, urgent measures first",
                 span: Span::Hours(24),
                 start: Start::SignedFor,
                 obliged: Recipient,
                 matters: &[Lead, Assistance, Transfer],
-                source: "程序规定 art. 175",
+                source: "程序规定 art. 175 (cases); else house rule, after arts. 175 and 349",
             },
             Self::RequestSupplement => DeadlineRule {
                 chinese: "要求补充",
@@ -165,50 +181,39 @@ impl Deadline {
                 matters: &[Assistance, Transfer],
                 source: "house rule, after 程序规定 art. 180",
             },
-            Self::CheckNear => DeadlineRule {
-                chinese: "身份和记录核查（省内）",
-                english: "identity and record check, near",
-                span: Span::Days(7),
-                start: Start::Accepted,
-                obliged: Recipient,
-                matters: &[Assistance],
-                source: "程序规定 art. 353",
-            },
+            Self::Check => CHECK,
             Self::CheckRemote => DeadlineRule {
-                chinese: "身份和记录核查（跨省）",
-                english: "identity and record check, remote (other province)",
+                chinese: "身份、年龄和违法犯罪记录核查（边远地区）",
+                english: "identity, age and record check, remote area",
                 span: Span::Days(15),
+                ..CHECK
+            },
+            Self::Feedback => DeadlineRule {
+                chinese: "其他协作事项反馈",
+                english: "feedback on any other assistance",
+                span: Span::Days(30),
                 start: Start::Accepted,
                 obliged: Recipient,
                 matters: &[Assistance],
-                source: "程序规定 art. 353",
+                source: "house rule (程序规定 art. 353: without delay)",
             },
             Self::TransferNotice => DeadlineRule {
-                chinese: "移送后告知",
-                english: "notice after a transfer",
+                chinese: "移送后告知报案人",
+                english: "notify whoever reported the case of its transfer",
                 span: Span::Days(3),
-                start: Start::Accepted,
-                obliged: Recipient,
+                start: Start::Sent,
+                obliged: Originator,
                 matters: &[Transfer],
                 source: "程序规定 art. 184",
             },
             Self::Assess => DeadlineRule {
                 chinese: "线索核查",
-                english: "assess a lead",
-                span: Span::DaysUnlessAgreed(30),
+                english: "check a lead",
+                span: Span::DaysExtended { days: 7, most: 30 },
                 start: Start::SignedFor,
                 obliged: Recipient,
                 matters: &[Lead],
-                source: "house rule",
-            },
-            Self::Feedback => DeadlineRule {
-                chinese: "结果反馈",
-                english: "feedback on a referral",
-                span: Span::DaysUnlessAgreed(30),
-                start: Start::Accepted,
-                obliged: Recipient,
-                matters: &[Assistance, Transfer],
-                source: "house rule",
+                source: "house rule, after 公通字〔2015〕32号",
             },
         }
     }
@@ -219,14 +224,14 @@ impl Deadline {
         let in_question = match self {
             Self::SignUrgent => urgent,
             Self::SignNormal => !urgent,
-            Self::CheckNear => facts.check == Some(CheckReach::Near),
-            Self::CheckRemote => facts.check == Some(CheckReach::Remote),
+            Self::Check => facts.check == Some(Area::Ordinary),
+            Self::CheckRemote => facts.check == Some(Area::Remote),
+            Self::Feedback => facts.check.is_none(),
             Self::ReturnOrForward
             | Self::RequestSupplement
             | Self::Supply
             | Self::TransferNotice
-            | Self::Assess
-            | Self::Feedback => true,
+            | Self::Assess => true,
         };
         in_question && self.rule().matters.contains(&facts.matter)
     }
@@ -243,16 +248,7 @@ impl Deadline {
     pub const fn due(self, started: Timestamp) -> Timestamp {
         match self.rule().span {
             Span::Hours(hours) => started.plus_seconds(hours as u64 * 3600),
-            Span::Days(days) | Span::DaysUnlessAgreed(days) => end_of_day(started, days as u64),
-        }
-    }
-
-    /// [`due`](Self::due) with the number of days that the two sides agreed on; nothing where the table leaves them
-    /// no say.
-    pub fn due_as_agreed(self, started: Timestamp, days: u32) -> Option<Timestamp> {
-        match self.rule().span {
-            Span::DaysUnlessAgreed(_) => Some(end_of_day(started, days.into())),
-            Span::Hours(_) | Span::Days(_) => None,
+            Span::Days(days) | Span::DaysExtended { days, .. } => end_of_day(started, days as u64),
         }
     }
 }
@@ -278,7 +274,7 @@ pub const fn sign_within_seconds(urgency: Urgency) -> u32 {
     };
     match deadline.rule().span {
         Span::Hours(hours) => hours * 3600,
-        Span::Days(days) | Span::DaysUnlessAgreed(days) => days * 86_400,
+        Span::Days(days) | Span::DaysExtended { days, .. } => days * 86_400,
     }
 }
 
@@ -308,8 +304,8 @@ mod tests {
         // Just before and at midnight in Shanghai: one day apart, though the same day in UTC.
         let midnight = Timestamp::from_millis(1_772_640_000_000);
         let before = Timestamp::from_millis(midnight.millis() - 1);
-        assert_eq!(due(Deadline::CheckNear, before), "2026-03-11 23:59:59");
-        assert_eq!(due(Deadline::CheckNear, midnight), "2026-03-12 23:59:59");
+        assert_eq!(due(Deadline::Check, before), "2026-03-11 23:59:59");
+        assert_eq!(due(Deadline::Check, midnight), "2026-03-12 23:59:59");
         // The last moment in time is the day's last millisecond.
         let last = Deadline::Supply.due(AFTERNOON).millis();
         assert_eq!(
@@ -321,16 +317,50 @@ mod tests {
         assert!(Deadline::Feedback.due(end) > AFTERNOON);
     }
 
+    /// Regression: a check ran from acceptance, 15 days for another province; the recipient owed the notice after a
+    /// transfer; a lead had 30 days at once.
     #[test]
-    fn only_house_rules_may_be_agreed_otherwise() {
-        let agreed: Vec<_> = Deadline::ALL
-            .into_iter()
-            .filter_map(|d| Some((d, d.due_as_agreed(AFTERNOON, 60)?.shanghai_text())))
-            .collect();
-        let by = "2026-05-04 23:59:59".to_owned();
+    fn regression_each_deadline_is_as_the_law_or_the_house_rule_has_it() {
+        use Side::{Originator, Recipient};
+        let rules = Deadline::ALL.map(|deadline| {
+            let rule = deadline.rule();
+            let span = match rule.span {
+                Span::Hours(hours) => format!("{hours} h"),
+                Span::Days(days) => format!("{days} d"),
+                Span::DaysExtended { days, most } => format!("{days} to {most} d"),
+            };
+            (deadline, span, rule.start, rule.obliged)
+        });
+        let expected = [
+            (Deadline::SignUrgent, "8 h", Start::Received, Recipient),
+            (Deadline::SignNormal, "24 h", Start::Received, Recipient),
+            (
+                Deadline::ReturnOrForward,
+                "24 h",
+                Start::SignedFor,
+                Recipient,
+            ),
+            (
+                Deadline::RequestSupplement,
+                "24 h",
+                Start::SignedFor,
+                Recipient,
+            ),
+            (
+                Deadline::Supply,
+                "3 d",
+                Start::SupplementRequested,
+                Originator,
+            ),
+            (Deadline::Check, "7 d", Start::Received, Recipient),
+            (Deadline::CheckRemote, "15 d", Start::Received, Recipient),
+            (Deadline::Feedback, "30 d", Start::Accepted, Recipient),
+            (Deadline::TransferNotice, "3 d", Start::Sent, Originator),
+            (Deadline::Assess, "7 to 30 d", Start::SignedFor, Recipient),
+        ];
         assert_eq!(
-            agreed,
-            [(Deadline::Assess, by.clone()), (Deadline::Feedback, by)]
+            rules,
+            expected.map(|(d, span, start, who)| (d, span.to_owned(), start, who))
         );
     }
 
@@ -352,23 +382,27 @@ mod tests {
         let lead = [D::SignUrgent, D::ReturnOrForward, D::Assess];
         assert_eq!(of(Matter::Lead, Urgency::Critical, None), lead);
         assert_eq!(
-            of(
-                Matter::Assistance,
-                Urgency::Normal,
-                Some(CheckReach::Remote)
-            ),
+            of(Matter::Assistance, Urgency::Normal, Some(Area::Remote)),
             [
                 D::SignNormal,
                 D::ReturnOrForward,
                 D::RequestSupplement,
                 D::Supply,
-                D::CheckRemote,
-                D::Feedback
+                D::CheckRemote
             ]
         );
-        let transfer = of(Matter::Transfer, Urgency::Urgent, None);
-        assert!(transfer.contains(&D::TransferNotice) && transfer.contains(&D::SignUrgent));
-        assert!(!transfer.contains(&D::CheckNear) && !transfer.contains(&D::CheckRemote));
+        let other = of(Matter::Assistance, Urgency::Normal, None);
+        assert_eq!(other.last(), Some(&D::Feedback));
+        assert_eq!(
+            of(Matter::Transfer, Urgency::Urgent, None),
+            [
+                D::SignUrgent,
+                D::ReturnOrForward,
+                D::RequestSupplement,
+                D::Supply,
+                D::TransferNotice
+            ]
+        );
     }
 
     #[test]

@@ -27,9 +27,7 @@ pub use caught::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, ParsedNotice,
 };
 pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
-pub use deadline::{
-    CheckReach, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds,
-};
+pub use deadline::{Area, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds};
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
@@ -44,7 +42,9 @@ pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
 pub use redact::redacted;
-pub use referral::{ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed};
+pub use referral::{
+    ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed, Withheld,
+};
 pub use resident::{ResidentNumber, Sex};
 pub use sheet_column::SheetColumn;
 pub use tidy::is_invisible;

@@ -7,13 +7,13 @@ use super::{
     keep::{Keep, KeptAt},
     outbox::{log_error, own_tree},
     shown::links,
-    verify::{verify_dispatch, verify_tree},
+    verify::{VerifiedDispatch, verify_dispatch, verify_tree},
 };
 use crate::{
     domain::{Clock, Jurisdiction},
     log::{Durable, Log, Pending, Proposal, Txn},
     note::{LogSigner, SignedCheckpoint},
-    record::{Content, DispatchSent, Refusal},
+    record::Refusal,
     seal::PurgeMonth,
     store::DiskShort,
 };
@@ -33,8 +33,7 @@ pub trait Admission: Send + Sync + fmt::Debug {
     fn admit(
         &self,
         txn: &mut Txn<'_>,
-        sent: &DispatchSent,
-        content: &Content,
+        dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Refusal>, RowError>;
 }
 

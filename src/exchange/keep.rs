@@ -73,7 +73,7 @@ impl Keep {
             // Not with this leaf, or it would have been answered before.
             return Ok(self.refuse(txn, received, Refusal::Conflict)?);
         }
-        if let Err(reason) = self.admission.admit(txn, sent, dispatch.content())? {
+        if let Err(reason) = self.admission.admit(txn, dispatch)? {
             return Ok(self.refuse(txn, received, reason)?);
         }
         let index = txn.size();

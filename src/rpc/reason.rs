@@ -3,6 +3,7 @@
 use crate::{
     access::Denial,
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, ReferralRefused},
+    domain::Withheld,
 };
 use tonic::{Status, metadata::MetadataValue};
 
@@ -54,6 +55,10 @@ reasons! {
     OwnLead = "own_lead",
     /// The state does not allow the step.
     NotNow = "not_now",
+    /// One side alone does not end a dispute over a transfer.
+    DisputedTransfer = "disputed_transfer",
+    /// One side alone does not recall a transfer that was taken over.
+    TakenOver = "taken_over",
     /// The note is too long.
     NoteTooLong = "note_too_long",
     /// The record has had as many actions as it may have.
@@ -162,7 +167,11 @@ pub(super) fn referral(refused: &ReferralRefused) -> Option<RefusedFor> {
         ReferralRefused::Own => RefusedFor::OwnDestination,
         ReferralRefused::NotAsEvidence => RefusedFor::NotAsEvidence,
         ReferralRefused::ForeignLead => RefusedFor::ForeignLead,
-        ReferralRefused::NotNow(_) => RefusedFor::NotNow,
+        ReferralRefused::NotNow(refused) => match refused.withheld() {
+            Some(Withheld::Disputed) => RefusedFor::DisputedTransfer,
+            Some(Withheld::TakenOver) => RefusedFor::TakenOver,
+            None => RefusedFor::NotNow,
+        },
         ReferralRefused::Draft(_) => RefusedFor::Draft,
         ReferralRefused::NotADraft(_) => RefusedFor::NotADraft,
         ReferralRefused::SamePerson(_) => RefusedFor::SamePerson,

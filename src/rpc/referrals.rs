@@ -385,5 +385,6 @@ fn shown(
             .map(|act| DispatchAction::Referral(act).to_wire())
             .collect(),
         consulted_index,
+        notice_due_ms: detail.notice_due.map_or(0, Timestamp::millis),
     }
 }

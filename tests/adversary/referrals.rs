@@ -130,6 +130,141 @@ impl Asked {
     }
 }
 
+/// The county, to which a Guangdong that the test plays transferred a case. It signed for it.
+struct Transferred {
+    _dir: tempfile::TempDir,
+    cluster: Cluster,
+    client: ReferralsClient<Channel>,
+    /// Guangdong's log as it goes on; the recipient that listens for it has another copy.
+    guangdong: Forger,
+    line: Line,
+    open: Parcel,
+    recipient: Recipient,
+}
+
+impl Transferred {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cluster = start(dir.path(), &[COUNTY], eager()).await;
+        let county = cluster.member(COUNTY);
+        let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
+        let mut guangdong = Forger::new(GUANGDONG);
+        let recipient = Recipient::listen(guangdong.twin(), COUNTY, log.verifier_key()).await;
+        introduce(endpoint, COUNTY, &guangdong.card(&recipient.endpoint)).await;
+        let transfer = Content::Referral(Box::new(ReferralFields {
+            title: "移送".into(),
+            matter: "请依法办理。".into(),
+            ..Default::default()
+        }));
+        let action = DispatchAction::Open(ReferralKind::Transfer);
+        let open = guangdong.dispatch_but(COUNTY, &transfer, action, |_, _| {});
+        let mut line = Line::open(endpoint, COUNTY, GUANGDONG, hello())
+            .await
+            .unwrap();
+        let answers = line.deliver(&guangdong, std::slice::from_ref(&open)).await;
+        assert_eq!(refusal_in(&answers.answers[0]), None);
+        let officer = channel(endpoint, COUNTY, COUNTY, "officer-001");
+        let mut new = Self {
+            _dir: dir,
+            client: ReferralsClient::new(officer),
+            guangdong,
+            line,
+            open,
+            recipient,
+            cluster,
+        };
+        new.county(pb::Action::ReferralSign).await;
+        new
+    }
+
+    /// The county takes a step, and has Guangdong's receipt for it.
+    async fn county(&mut self, action: pb::Action) -> Hash {
+        self.recipient.state.lock().unwrap().forger = self.guangdong.twin();
+        let request = pb::ActOnReferralRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            referral_id: self.open.sent.record.to_string(),
+            action: action.into(),
+            note: "说明".into(),
+            ..Default::default()
+        };
+        let acted = self.client.act_on_referral(request).await.unwrap();
+        let index = acted.into_inner().log_index;
+        let log = self.cluster.member(COUNTY).node.log();
+        until(log, 1, receipt_for(index)).await;
+        self.guangdong = self.recipient.state.lock().unwrap().forger.twin();
+        merkle::leaf_hash(&leaves(log)[usize::try_from(index).unwrap()])
+    }
+
+    /// A step in Guangdong's log, which says that it follows this one.
+    fn step(&mut self, act: ReferralAct, follows: Hash) -> Parcel {
+        let note = Content::ReferralNote(Note("说明".into()));
+        let (record, action) = (self.open.sent.record, DispatchAction::Referral(act));
+        self.guangdong
+            .dispatch_but(COUNTY, &note, action, |_, sent| {
+                (sent.record, sent.predecessors) = (record, vec![follows]);
+            })
+    }
+
+    async fn deliver(&mut self, parcel: Parcel) -> Option<Refusal> {
+        let answers = self.line.deliver(&self.guangdong, &[parcel]).await;
+        refusal_in(&answers.answers[0])
+    }
+
+    async fn state(&mut self) -> pb::ReferralState {
+        let request = pb::ListReferralsRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            ..Default::default()
+        };
+        let listed = self.client.list_referrals(request).await.unwrap();
+        listed.into_inner().referrals[0].state()
+    }
+}
+
+/// Regression: the originator recalled a transfer that its recipient had taken over, and closed one that it disputed.
+#[tokio::test]
+async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_disputed() {
+    let mut transfer = Transferred::new().await;
+    let accepted = transfer.county(pb::Action::ReferralAccept).await;
+    // Whether it says that it knew of the acceptance or not: its own receipt for that is older than its recall.
+    for follows in [accepted, hash(&transfer.open)] {
+        let recall = transfer.step(ReferralAct::Recall, follows);
+        assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
+    }
+    // Nor does it hide behind something that nobody has seen.
+    let recall = transfer.step(ReferralAct::Recall, merkle::leaf_hash(b"nobody"));
+    assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
+    assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
+
+    let feedback = transfer.county(pb::Action::ReferralFeedback).await;
+    let dispute = transfer.step(ReferralAct::Dispute, feedback);
+    let disputed = hash(&dispute);
+    assert_eq!(transfer.deliver(dispute).await, None);
+    let close = transfer.step(ReferralAct::Close, disputed);
+    assert_eq!(transfer.deliver(close).await, Some(Refusal::NotAllowed));
+    assert_eq!(transfer.state().await, pb::ReferralState::Disputed);
+
+    // They agree: the recipient gives feedback again, the originator confirms and closes.
+    let again = transfer.county(pb::Action::ReferralFeedback).await;
+    let confirm = transfer.step(ReferralAct::Confirm, again);
+    let close = transfer.step(ReferralAct::Close, hash(&confirm));
+    assert_eq!(transfer.deliver(confirm).await, None);
+    assert_eq!(transfer.deliver(close).await, None);
+    assert_eq!(transfer.state().await, pb::ReferralState::Closed);
+    verify(transfer.cluster.member(COUNTY).node.log());
+    transfer.cluster.stop().await;
+}
+
+/// A recall that stood in the originator's log before it heard of the acceptance was made in time, however late it comes.
+#[tokio::test]
+async fn a_recall_that_crossed_with_an_acceptance_prevails() {
+    let mut transfer = Transferred::new().await;
+    let recall = transfer.step(ReferralAct::Recall, hash(&transfer.open));
+    transfer.county(pb::Action::ReferralAccept).await;
+    assert_eq!(transfer.deliver(recall).await, None);
+    assert_eq!(transfer.state().await, pb::ReferralState::Recalled);
+    transfer.cluster.stop().await;
+}
+
 fn hash(parcel: &Parcel) -> Hash {
     merkle::leaf_hash(&parcel.leaf)
 }

@@ -1,6 +1,6 @@
 //! `referral show`: one referral, opened: what it says, what happened, what proves it, and what may be done now.
 
-use super::standing::{Row, due, kind_label, standing};
+use super::standing::{Row, due, kind_from_wire, kind_label, standing};
 use crate::{
     cli::{
         context::{Context, block_on},
@@ -10,7 +10,7 @@ use crate::{
         print::{self, Format, plain, rfc3339},
         words::{action, reason_label, urgency_label},
     },
-    domain::{Handling, Lang, RecordId, ReturnReason},
+    domain::{Handling, Lang, RecordId, ReferralKind, ReturnReason},
     record::{self, pb},
 };
 use serde::Serialize;
@@ -36,6 +36,7 @@ pub(super) fn run(
                 said,
                 events: shown.events,
                 allowed: shown.allowed,
+                notice_due_ms: shown.notice_due_ms,
                 consulted_index: shown.consulted_index,
             }),
             _ => Err(node.nonsense("a referral without its content")),
@@ -53,6 +54,7 @@ struct Shown {
     said: pb::Referral,
     events: Vec<pb::ReferralEvent>,
     allowed: Vec<i32>,
+    notice_due_ms: u64,
     consulted_index: u64,
 }
 
@@ -63,6 +65,7 @@ struct JsonReferral<'a> {
     referral: JsonSaid<'a>,
     events: Vec<JsonEvent<'a>>,
     allowed: Vec<&'static str>,
+    notice_due: Option<String>,
     consulted_index: u64,
 }
 
@@ -132,6 +135,7 @@ impl Shown {
             },
             events: self.events.iter().map(JsonEvent::from).collect(),
             allowed: self.allowed.iter().map(|step| action(*step).0).collect(),
+            notice_due: rfc3339(self.notice_due_ms),
             consulted_index: self.consulted_index,
         }
     }
@@ -166,6 +170,21 @@ impl Shown {
                 )
             )?;
         }
+        if kind_from_wire(self.summary.kind) == Some(ReferralKind::Transfer)
+            && self.summary.state() == pb::ReferralState::Disputed
+        {
+            writeln!(
+                out,
+                "{}",
+                lang.pick(
+                    "移送案件有异议，一方不能自行办结（程序规定第22条、第356条）：系统外商定或报请共同的上级公安机关，再由接收方重新反馈，\
+                     发起方确认、办结",
+                    "a disputed transfer is ended by neither side alone (程序规定 arts. 22 and 356): agree, or ask the common \
+                     superior, outside the exchange; then the recipient gives feedback again, and the originator confirms \
+                     and closes",
+                )
+            )?;
+        }
         let steps: Vec<_> = self
             .allowed
             .iter()
@@ -194,6 +213,11 @@ impl Shown {
         let (summary, said) = (&self.summary, &self.said);
         let urgency = record::urgency_from_wire(summary.urgency);
         let handling = record::handling_from_wire(summary.handling);
+        // Whoever sent the transfer on owes it, not its recipient.
+        let notice = match self.notice_due_ms {
+            0 => String::new(),
+            by => format!("{} {}", print::time(by), plain(&summary.origin)),
+        };
         let mut facts = print::unheaded();
         for (zh, en, value) in [
             ("协查标识", "referral id", plain(&summary.referral_id)),
@@ -202,6 +226,7 @@ impl Shown {
             ("发往", "to", plain(&summary.destination)),
             ("状态", "state", standing(summary, lang)),
             ("期限", "due", due(summary)),
+            ("告知报案人期限", "tell the reporter by", notice),
             (
                 "紧急程度",
                 "urgency",

@@ -94,7 +94,7 @@ pub(super) const fn kind_to_wire(kind: ReferralKind) -> pb::ReferralKind {
     }
 }
 
-fn kind_from_wire(value: i32) -> Option<ReferralKind> {
+pub(super) fn kind_from_wire(value: i32) -> Option<ReferralKind> {
     let mut kinds = ReferralKind::ALL.iter().copied();
     kinds.find(|kind| i32::from(kind_to_wire(*kind)) == value)
 }

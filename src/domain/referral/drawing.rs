@@ -33,7 +33,11 @@ on it. What was drafted or approved and not yet sent is at the originator's node
 const TABLE_HEAD: &str = "
 ## Transitions 状态转换
 
-Any other step is refused, and the refusal names the legal ones.
+Any other step is refused, and the refusal names the legal ones. What is marked 'of an assistance' the originator does
+not do alone with a transfer: 程序规定 arts. 22 and 356 leave a dispute over a case, and one that was taken over, to
+agreement or to the common superior, whom the exchange cannot ask yet. A node refuses such a step of its own officers and
+of its partner; where a log has one from before that rule, it counts as it did. A recall that crossed with an acceptance
+is made in time.
 
 ";
 
@@ -76,7 +80,10 @@ fn diagram() -> String {
             let chinese = step.chinese();
             line(
                 &mut text,
-                format_args!("    {from} --> {to}: {chinese} {step} ({by})"),
+                format_args!(
+                    "    {from} --> {to}: {chinese} {step} ({by}{})",
+                    only(*from, *step)
+                ),
             );
         }
     }
@@ -103,7 +110,7 @@ fn transitions() -> String {
     for Transition { from, step, by, to } in ReferralStep::TABLE {
         let deadlines: Vec<_> = Deadline::ALL
             .into_iter()
-            .filter(|d| step.starts() == Some(d.rule().start) && is_for_referrals(*d))
+            .filter(|d| step.starts().contains(&d.rule().start) && is_for_referrals(*d))
             .map(|d| format!("{}: {}", d.rule().english, span(d.rule().span)))
             .collect();
         line(
@@ -116,7 +123,7 @@ fn transitions() -> String {
                 if step.is_local() {
                     ", a supervisor who is not the drafter"
                 } else {
-                    ""
+                    only(*from, *step)
                 },
                 to.chinese(),
                 deadlines.join("; ")
@@ -124,6 +131,14 @@ fn transitions() -> String {
         );
     }
     text
+}
+
+/// Said of a step that a transfer does not take there.
+fn only(from: ReferralProgress, step: ReferralStep) -> &'static str {
+    match from.withheld(ReferralKind::Transfer, step) {
+        Some(_) => ", of an assistance 限办案协作",
+        None => "",
+    }
 }
 
 fn is_for_referrals(deadline: Deadline) -> bool {
@@ -174,12 +189,15 @@ fn span(span: Span) -> String {
     match span {
         Span::Hours(hours) => format!("{hours} h"),
         Span::Days(days) => format!("{days} d"),
-        Span::DaysUnlessAgreed(days) => format!("{days} d unless agreed"),
+        Span::DaysExtended { days, most } => {
+            format!("{days} d, to {most} d by the recipient's own leader")
+        }
     }
 }
 
 const fn start(start: Start) -> &'static str {
     match start {
+        Start::Sent => "`DispatchSent`",
         Start::Received => "`DispatchReceived`",
         Start::SignedFor => "signed for 签收",
         Start::SupplementRequested => "asked 要求补充",

@@ -36,13 +36,17 @@ fn a_whole_case_runs_from_sending_to_closing() {
     for kind in ReferralKind::ALL {
         let mut progress = kind.start();
         if *kind == ReferralKind::Transfer {
-            progress = progress.after(S::Approve, Originator).unwrap();
+            progress = progress.after(*kind, S::Approve, Originator).unwrap();
         }
-        assert_eq!(progress.after(S::Open, Originator), Ok(P::Sent));
+        assert_eq!(progress.after(*kind, S::Open, Originator), Ok(P::Sent));
     }
     let mut world = World::open();
     world.settle();
     for (side, step, expected) in WHOLE_CASE {
+        for kind in ReferralKind::ALL {
+            let before = world.view(side).progress;
+            assert_eq!(before.after(*kind, step, side), Ok(expected));
+        }
         world.act(side, step, 0);
         assert_eq!(world.settle().progress, expected, "{step}");
     }

@@ -92,7 +92,7 @@ fn run(world: &mut World, ops: &[Op]) {
     for op in ops {
         match op {
             Op::Act { by, choice, tie } => {
-                let allowed = world.view(*by).progress.allowed(*by);
+                let allowed = ReferralStep::allowed(world.view(*by).progress, *by);
                 // Where the referral has not arrived there is nothing to act on.
                 let arrived = !world.known(*by).is_empty();
                 if let Some(step) = choose(&allowed, *choice).filter(|_| arrived) {
@@ -128,7 +128,7 @@ fn check_sound(world: &World, view: &Resolution<ReferralProgress>) {
     let mut counted = BTreeSet::new();
     for hash in &view.applied {
         let action = actions[hash];
-        progress = progress.after(action.step, action.by).unwrap();
+        progress = ReferralStep::after(progress, action.step, action.by).unwrap();
         let stands_alone = matches!(action.step, ReferralStep::Recall | ReferralStep::Correct);
         for follows in &action.predecessors {
             assert!(stands_alone || counted.contains(follows));
@@ -181,7 +181,8 @@ proptest! {
     ) {
         let mut world = World::open();
         run(&mut world, &before);
-        let allowed = world.view(Side::Originator).progress.allowed(Side::Originator);
+        let progress = world.view(Side::Originator).progress;
+        let allowed = ReferralStep::allowed(progress, Side::Originator);
         prop_assume!(allowed.contains(&ReferralStep::Recall));
         let recall = world.act(Side::Originator, ReferralStep::Recall, tie);
         run(&mut world, &after);

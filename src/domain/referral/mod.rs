@@ -19,7 +19,7 @@ mod world;
 
 pub use content::{ContentDefect, LEADS_PER_REFERRAL, NOTE_CHARS, ReferralFields};
 pub use drawing::draw;
-pub use progress::{ReferralProgress, StepNotAllowed};
+pub use progress::{ReferralProgress, StepNotAllowed, Withheld};
 pub use step::{ReferralAction, ReferralStep};
 
 use super::{

@@ -31,7 +31,7 @@ codes! {
         Forward = "forward" | "转办",
         /// 重新提交: the originator makes a new attempt with what was returned.
         Resubmit = "resubmit" | "重新提交",
-        /// 阶段反馈: the recipient tells how far it is; interim feedback, and the notice after a transfer.
+        /// 阶段反馈: the recipient tells how far it is.
         Progress = "progress" | "阶段反馈",
         /// 结果反馈: the recipient tells the result.
         Feedback = "feedback" | "结果反馈",
@@ -39,11 +39,11 @@ codes! {
         Confirm = "confirm" | "确认",
         /// 异议: the originator is not.
         Dispute = "dispute" | "异议",
-        /// 办结: the originator ends it, with a result confirmed or still disputed.
+        /// 办结: the originator ends it with its result confirmed; an assistance also with its result disputed.
         Close = "close" | "办结",
         /// 更正: the originator puts right what it said. Changes the content, not the state.
         Correct = "correct" | "更正",
-        /// 撤回: the originator takes it back.
+        /// 撤回: the originator takes it back; a transfer only until the recipient takes the case over.
         Recall = "recall" | "撤回",
     }
 }
@@ -77,12 +77,13 @@ impl ReferralStep {
     }
 
     /// Which deadlines its entry starts.
-    pub const fn starts(self) -> Option<Start> {
+    pub const fn starts(self) -> &'static [Start] {
         match self {
-            Self::Open | Self::Resubmit => Some(Start::Received),
-            Self::Sign => Some(Start::SignedFor),
-            Self::RequestSupplement => Some(Start::SupplementRequested),
-            Self::Accept => Some(Start::Accepted),
+            Self::Open => &[Start::Sent, Start::Received],
+            Self::Resubmit => &[Start::Received],
+            Self::Sign => &[Start::SignedFor],
+            Self::RequestSupplement => &[Start::SupplementRequested],
+            Self::Accept => &[Start::Accepted],
             Self::Approve
             | Self::Supply
             | Self::Return
@@ -93,7 +94,7 @@ impl ReferralStep {
             | Self::Dispute
             | Self::Close
             | Self::Correct
-            | Self::Recall => None,
+            | Self::Recall => &[],
         }
     }
 

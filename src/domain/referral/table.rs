@@ -21,6 +21,8 @@ impl Step for ReferralStep {
     // Two rules keep concurrent actions harmless, and a line added here must keep them. Where both sides may move, what
     // the originator may do, other than correct and recall, is illegal after each move of the recipient's: so nobody
     // confirms feedback unseen. And a recall that was legal where it was made is legal wherever it may end up.
+    // A line is taken away from nobody: what is in logs must go on to count. What may no longer be done is withheld
+    // (`ReferralProgress::withheld`) where it is done and where it is admitted.
     const TABLE: &'static [Transition<Self>] = {
         use ReferralProgress::{
             Accepted, Approved, Closed, Confirmed, Disputed, Drafted, FeedbackGiven, Forwarded,
@@ -82,7 +84,7 @@ impl Step for ReferralStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::referral::ReferralKind;
+    use crate::domain::referral::{ReferralKind, Withheld};
     use std::collections::BTreeSet;
 
     /// Where a referral can get to from here.
@@ -166,7 +168,7 @@ mod tests {
             .iter()
             .filter(|l| l.by == Side::Recipient)
         {
-            for ours in theirs.from.allowed(Side::Originator) {
+            for ours in ReferralStep::allowed(theirs.from, Side::Originator) {
                 let unseen = ReferralStep::after(theirs.to, ours, Side::Originator);
                 let may = matches!(ours.rank(), Rank::Recall | Rank::Correction);
                 assert!(
@@ -180,8 +182,9 @@ mod tests {
 
     #[test]
     fn a_recall_survives_the_loss_of_the_step_before_it() {
-        let recallable =
-            |p: &ReferralProgress| p.allowed(Side::Originator).contains(&ReferralStep::Recall);
+        let recallable = |p: &ReferralProgress| {
+            ReferralStep::allowed(*p, Side::Originator).contains(&ReferralStep::Recall)
+        };
         let mut tried = 0;
         for ours in ReferralStep::TABLE
             .iter()
@@ -190,7 +193,7 @@ mod tests {
             let then_recalls = reachable_by(&[Side::Originator], ours.to)
                 .iter()
                 .any(recallable);
-            let contested = !ours.from.allowed(Side::Recipient).is_empty();
+            let contested = !ReferralStep::allowed(ours.from, Side::Recipient).is_empty();
             if ours.step.rank() == Rank::Other && then_recalls && contested {
                 tried += 1;
                 for theirs in reachable_by(&[Side::Recipient], ours.from) {
@@ -216,36 +219,104 @@ mod tests {
 
     #[test]
     fn what_is_illegal_is_refused_with_what_is_legal() {
-        let refused = ReferralProgress::SignedFor.after(ReferralStep::Confirm, Side::Originator);
+        use ReferralKind::Assistance;
+        let refused =
+            ReferralProgress::SignedFor.after(Assistance, ReferralStep::Confirm, Side::Originator);
         assert_eq!(
             refused.unwrap_err().to_string(),
             "a referral that is signed_for takes no confirm from its originator; allowed now: \
              correct, recall by its originator; \
              accept, request_supplement, return, forward by its recipient"
         );
-        let refused = ReferralProgress::Closed.after(ReferralStep::Recall, Side::Originator);
+        let refused =
+            ReferralProgress::Closed.after(Assistance, ReferralStep::Recall, Side::Originator);
         assert_eq!(
             refused.unwrap_err().to_string(),
             "a referral that is closed takes no recall from its originator; allowed now: nothing"
         );
-        let by_the_wrong_side = ReferralProgress::Sent.after(ReferralStep::Sign, Side::Originator);
+        let by_the_wrong_side =
+            ReferralProgress::Sent.after(Assistance, ReferralStep::Sign, Side::Originator);
         assert!(by_the_wrong_side.is_err());
     }
 
     #[test]
     fn a_transfer_leaves_only_when_approved() {
-        let draft = ReferralKind::Transfer.start();
-        assert!(draft.after(ReferralStep::Open, Side::Originator).is_err());
-        let approved = draft
-            .after(ReferralStep::Approve, Side::Originator)
-            .unwrap();
-        assert!(approved.after(ReferralStep::Open, Side::Originator).is_ok());
-        let assistance = ReferralKind::Assistance.start();
-        assert!(
-            assistance
-                .after(ReferralStep::Open, Side::Originator)
-                .is_ok()
-        );
+        for kind in ReferralKind::ALL {
+            let open =
+                |from: ReferralProgress| from.after(*kind, ReferralStep::Open, Side::Originator);
+            let start = kind.start();
+            if *kind == ReferralKind::Transfer {
+                assert!(open(start).is_err());
+                let approved = start.after(*kind, ReferralStep::Approve, Side::Originator);
+                assert!(open(approved.unwrap()).is_ok());
+            } else {
+                assert!(open(start).is_ok());
+            }
+        }
+    }
+
+    /// Regression: the originator alone closed a transfer that it disputed, and recalled one that was taken over.
+    #[test]
+    fn regression_one_side_alone_ends_no_dispute_over_a_transfer_and_recalls_none_taken_over() {
+        use ReferralKind::{Assistance, Transfer};
+        use ReferralProgress::{Accepted, Disputed, InProgress};
+        for (from, step, rule, now) in [
+            (
+                Disputed,
+                ReferralStep::Close,
+                Withheld::Disputed,
+                "progress, feedback by its recipient",
+            ),
+            (
+                Accepted,
+                ReferralStep::Recall,
+                Withheld::TakenOver,
+                "correct by its originator",
+            ),
+            (
+                InProgress,
+                ReferralStep::Recall,
+                Withheld::TakenOver,
+                "correct by its originator",
+            ),
+        ] {
+            let refused = from.after(Transfer, step, Side::Originator).unwrap_err();
+            assert_eq!(refused.withheld(), Some(rule));
+            let words = refused.to_string();
+            assert!(words.contains("arts. 22 and 356"), "{words}");
+            assert!(words.contains(&format!("allowed now: {now}")), "{words}");
+            assert!(!from.allowed(Transfer, Side::Originator).contains(&step));
+            // Of its own request for help the originator disposes.
+            assert!(from.after(Assistance, step, Side::Originator).is_ok());
+            // What a log already has goes on to count.
+            assert!(ReferralStep::after(from, step, Side::Originator).is_some());
+        }
+    }
+
+    /// Nothing is withheld that would leave a referral where nobody can end it.
+    #[test]
+    fn no_kind_of_referral_is_ever_stuck() {
+        for kind in ReferralKind::ALL {
+            for from in reachable(kind.start()) {
+                let mut seen = BTreeSet::from([from]);
+                loop {
+                    let next: Vec<_> = seen
+                        .iter()
+                        .flat_map(|at| Side::ALL.map(|by| (*at, by)))
+                        .flat_map(|(at, by)| {
+                            let steps = at.allowed(*kind, by).into_iter();
+                            steps.map(move |step| at.after(*kind, step, by).unwrap())
+                        })
+                        .collect();
+                    let before = seen.len();
+                    seen.extend(next);
+                    if seen.len() == before {
+                        break;
+                    }
+                }
+                assert!(seen.iter().any(|p| p.is_final()), "{kind} {from}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Two nodes and what is on its way between them, for tests.
 
 use super::{ReferralAction, ReferralProgress, ReferralStep};
-use crate::domain::{ActionHash, Resolution, Side, Standing, resolve};
+use crate::domain::{ActionHash, Resolution, Side, Standing, Step as _, resolve};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each node knows, in the order in which it came to know it.
@@ -40,10 +40,10 @@ impl World {
         resolve(self.known(side))
     }
 
-    /// A legal step from this side's own view. Of two, the one with the lower `tie` has the lower hash.
+    /// A step that counts, from this side's own view. Of two, the one with the lower `tie` has the lower hash.
     pub(super) fn act(&mut self, side: Side, step: ReferralStep, tie: u16) -> ActionHash {
         let view = self.view(side);
-        view.progress.after(step, side).unwrap();
+        ReferralStep::after(view.progress, step, side).unwrap();
         self.send(side, step, view.heads, tie)
     }
 
