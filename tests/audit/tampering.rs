@@ -218,6 +218,7 @@ fn partner_lies() -> Vec<Lie> {
         let approved = Kind::PartnerApproved {
             jurisdiction: code("330000"),
             card_sha256: seal::sha256(&card(of)),
+            abandoned: None,
         };
         log.append(cause, approved);
     };

@@ -369,7 +369,7 @@ impl<'a> Patient<'a> {
 #[derive(Default)]
 struct Partners {
     drafts: BTreeMap<[u8; 32], Vec<u8>>,
-    keys: BTreeMap<Jurisdiction, VerifierKey>,
+    keys: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     authorities: BTreeMap<Jurisdiction, Authority>,
 }
 
@@ -391,7 +391,10 @@ impl Partners {
             if let Ok(authority) = Authority::parse(&partner.ca) {
                 self.authorities.insert(partner.code, authority);
             }
-            self.keys.insert(partner.code, partner.key);
+            let keys = self.keys.entry(partner.code).or_default();
+            if !keys.contains(&partner.key) {
+                keys.push(partner.key);
+            }
         }
     }
 }
