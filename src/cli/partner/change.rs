@@ -80,7 +80,7 @@ const fn in_words(what: CardChange, lang: Lang) -> &'static str {
 fn confirmed(
     args: &ApproveArgs,
     known: &[pb::PartnerSummary],
-    lang: Lang,
+    (lang, asks): (Lang, bool),
 ) -> Result<(BTreeSet<CardChange>, Option<String>), Failure> {
     let mut named: BTreeSet<_> = args.change.iter().copied().collect();
     let mut accepted = args.accept_new_log.clone();
@@ -105,7 +105,6 @@ fn confirmed(
             plain(new)
         ));
     }
-    let asks = io::stdin().is_terminal();
     if named.is_empty() && !changes.is_empty() && asks {
         remark(lang.pick(
             "与对方逐项核实后，写出全部改动的名称（如 key,ca），留空则不批准：",
@@ -167,10 +166,11 @@ pub(super) fn approve(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let asks = io::stdin().is_terminal();
     let summary = block_on(async {
         let node = context.connect()?;
         let known = partners(&node).await?;
-        let (changes, accepted) = confirmed(args, &known, context.lang())?;
+        let (changes, accepted) = confirmed(args, &known, (context.lang(), asks))?;
         let request = pb::ApprovePartnerRequest {
             grounds: node.grounds(),
             jurisdiction: args.code.to_string(),
@@ -281,4 +281,54 @@ fn print_changed(
     };
     writeln!(out, "{in_flight}")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(state: pb::PartnerState, log: &str, key: &str) -> pb::PartnerSummary {
+        pb::PartnerSummary {
+            jurisdiction: "440000".to_owned(),
+            state: state.into(),
+            origin: log.to_owned(),
+            key_fingerprint: key.to_owned(),
+            verified_size: 7,
+            ..pb::PartnerSummary::default()
+        }
+    }
+
+    /// What is refused where nobody can be asked, in both languages; nothing where it is not.
+    fn refusal(change: &[CardChange], accept: Option<&str>) -> Option<String> {
+        let known = [
+            summary(pb::PartnerState::InForce, "440000.yichuan/log/1", "aa"),
+            summary(pb::PartnerState::Draft, "440000.yichuan/log/2", "bb"),
+        ];
+        let args = ApproveArgs {
+            code: "440000".parse().unwrap(),
+            fingerprint: "00".repeat(32).parse().unwrap(),
+            change: change.to_vec(),
+            accept_new_log: accept.map(str::to_owned),
+        };
+        let failure = confirmed(&args, &known, (Lang::En, false)).err()?;
+        assert_eq!(failure.exit(), Exit::Refused);
+        let said = [Lang::Zh, Lang::En].map(|lang| failure.message(lang).to_owned());
+        Some(said.join("\n"))
+    }
+
+    #[test]
+    fn whoever_approves_names_what_the_card_changes_and_the_log_that_is_given_up() {
+        use CardChange::{Endpoint, Key, Origin};
+        let new_log = Some("440000.yichuan/log/2");
+        for change in [&[][..], &[Key], &[Key, Origin, Endpoint]] {
+            let said = refusal(change, new_log).unwrap();
+            assert_eq!(said.matches("--change key,origin").count(), 2, "{said}");
+        }
+        for accept in [None, Some("440000.yichuan/log/1")] {
+            let said = refusal(&[Key, Origin], accept).unwrap();
+            let flag = "--accept-new-log 440000.yichuan/log/2";
+            assert_eq!(said.matches(flag).count(), 2, "{said}");
+        }
+        assert_eq!(refusal(&[Origin, Key], new_log), None);
+    }
 }

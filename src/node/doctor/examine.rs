@@ -50,6 +50,8 @@ pub enum Part {
     Witness,
     /// Revocation lists of partners.
     RevocationLists,
+    /// Approved partners whom TLS does not take; said where there are any.
+    Partners,
     /// What lists and searches show.
     Views,
 }
@@ -253,6 +255,14 @@ impl<'a> Patient<'a> {
         }
         row_states(&report, self.ring.is_some(), found);
         self.revocation_lists(&partners, found, &mut right);
+        if !partners.left_out.is_empty() {
+            let left_out = partners.left_out.iter();
+            let left_out: Vec<_> = left_out
+                .map(|(code, why)| format!("{code} ({why})"))
+                .collect();
+            let what = format!("left out by a node that starts: {}", left_out.join(", "));
+            found.note(Part::Partners, State::Sound, what);
+        }
         self.other_rows(found, &mut right);
     }
 
@@ -371,6 +381,8 @@ struct Partners {
     drafts: BTreeMap<[u8; 32], Vec<u8>>,
     keys: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     authorities: BTreeMap<Jurisdiction, Authority>,
+    /// Those whom a node leaves out, and why.
+    left_out: BTreeMap<Jurisdiction, String>,
 }
 
 impl Partners {
@@ -378,16 +390,20 @@ impl Partners {
         let Ok(entry) = Entry::decode(leaf) else {
             return;
         };
-        if let Kind::PartnerProposed { card } = entry.kind {
+        if let Kind::PartnerRemoved { jurisdiction, .. } = entry.kind {
+            self.left_out.remove(&jurisdiction);
+        } else if let Kind::PartnerProposed { card } = entry.kind {
             self.drafts.insert(seal::sha256(&card), card);
         } else if let Kind::PartnerApproved { card_sha256, .. } = entry.kind {
             let card = self.drafts.remove(&card_sha256);
-            let Some(partner) = card.and_then(|card| {
-                let cards: &dyn crate::desk::CardReader = &Cards;
-                cards.read(&card).ok()
-            }) else {
+            let cards: &dyn crate::desk::CardReader = &Cards;
+            let Some(partner) = card.and_then(|card| cards.read(&card).ok()) else {
                 return;
             };
+            match cards.fits(&partner, None) {
+                Ok(()) => drop(self.left_out.remove(&partner.code)),
+                Err(why) => drop(self.left_out.insert(partner.code, why)),
+            }
             if let Ok(authority) = Authority::parse(&partner.ca) {
                 self.authorities.insert(partner.code, authority);
             }
