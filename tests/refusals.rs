@@ -371,6 +371,7 @@ async fn a_partner_needs_two_people_and_the_right_fingerprint() {
         grounds: supervising.clone(),
         jurisdiction: ZHEJIANG.to_owned(),
         fingerprint: card.fingerprint().to_string(),
+        ..pb::ApprovePartnerRequest::default()
     };
     let partners = |who: &str| PartnersClient::new(world.dial(COUNTY, who));
     let supervisor = "520624/supervisor-001";

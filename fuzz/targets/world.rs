@@ -40,6 +40,7 @@ pub(crate) fn partner(of: &str) -> Partner {
         endpoint: "https://127.0.0.1:1".to_owned(),
         key: signer(of).verifier_key(),
         ca: Vec::new(),
+        issued: (jiff::civil::date(2026, 3, 5), 0),
     }
 }
 

@@ -88,6 +88,10 @@ pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
         | Kind::PolicyChanged { .. }
         | Kind::PartnerProposed { .. }
         | Kind::PartnerApproved { .. }
+        | Kind::PartnerSuspended { .. }
+        | Kind::PartnerChangeDrafted { .. }
+        | Kind::PartnerResumed { .. }
+        | Kind::PartnerRemoved { .. }
         | Kind::DispatchSent(_)
         | Kind::ReceiptLogged { .. }
         | Kind::RefusalLogged { .. }

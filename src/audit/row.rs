@@ -12,11 +12,15 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Every kind of entry, as [`Kind::as_str`] writes it.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 19] = [
     "log_started",
     "policy_changed",
     "partner_proposed",
     "partner_approved",
+    "partner_suspended",
+    "partner_change_drafted",
+    "partner_resumed",
+    "partner_removed",
     "dispatch_sent",
     "dispatch_received",
     "dispatch_refused",
@@ -98,6 +102,10 @@ impl<'a> Subject<'a> {
                 ..Self::default()
             },
             Kind::PartnerApproved { jurisdiction, .. }
+            | Kind::PartnerSuspended { jurisdiction }
+            | Kind::PartnerChangeDrafted { jurisdiction, .. }
+            | Kind::PartnerResumed { jurisdiction, .. }
+            | Kind::PartnerRemoved { jurisdiction, .. }
             | Kind::EvidenceKept { jurisdiction, .. } => Self {
                 counterpart: Some(*jurisdiction),
                 ..Self::default()
@@ -251,6 +259,12 @@ row! {
         jurisdiction: String,
         /// SHA-256 of a node card, hexadecimal.
         card_sha256: String,
+        /// The partner's log that was given up for the one on the card.
+        abandoned_origin: String,
+        /// Entries of it that had been verified.
+        abandoned_size: u64,
+        /// What is to become of the partner: `resume`, `remove`.
+        change: &'static str,
         /// Sizes of the two checkpoints kept as evidence.
         evidence_sizes: [u64; 2],
         /// Who showed the second.
@@ -339,9 +353,35 @@ impl ReplayRow {
             Kind::PartnerApproved {
                 jurisdiction,
                 card_sha256,
+                abandoned,
             } => {
                 self.jurisdiction = Some(jurisdiction.to_string());
                 self.card_sha256 = Some(hex::encode(card_sha256));
+                if let Some(log) = abandoned {
+                    self.abandoned_origin = Some(log.origin.clone());
+                    self.abandoned_size = Some(log.size);
+                }
+            }
+            Kind::PartnerSuspended { jurisdiction } => {
+                self.jurisdiction = Some(jurisdiction.to_string());
+            }
+            Kind::PartnerChangeDrafted {
+                jurisdiction,
+                change,
+            } => {
+                self.jurisdiction = Some(jurisdiction.to_string());
+                self.change = Some(change.as_str());
+            }
+            Kind::PartnerResumed {
+                jurisdiction,
+                draft,
+            }
+            | Kind::PartnerRemoved {
+                jurisdiction,
+                draft,
+            } => {
+                self.jurisdiction = Some(jurisdiction.to_string());
+                self.draft = Some(draft.to_string());
             }
             // Its subject says it all.
             Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {}

@@ -283,6 +283,7 @@ const fn part_name(part: Part) -> (&'static str, &'static str) {
         Part::Payloads => ("加密内容", "payloads"),
         Part::Witness => ("对方检查点", "witness"),
         Part::RevocationLists => ("吊销列表", "revocation_lists"),
+        Part::Partners => ("对方节点", "partners"),
         Part::Views => ("视图", "views"),
     }
 }

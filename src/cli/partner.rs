@@ -1,20 +1,25 @@
 //! `yichuan partner`: node cards, and whom this node exchanges with.
 
+mod change;
+mod list;
+
+pub(super) use list::partners;
+
 use super::{
-    client::Connection,
     config::verifier_key,
     context::{Context, block_on, read_card},
     exit::{Exit, Failure},
-    print::{self, Format, plain},
+    print::{self, Format},
 };
 use crate::{
     domain::{Jurisdiction, Lang},
-    exchange::SKEW_TOLERATED_S,
-    record::pb,
+    record::{PartnerChange, pb},
     store::durable,
-    tls::{CardFacts, CertDir, Fingerprint, NodeCard},
+    tls::{CardFacts, CertDir, NodeCard},
 };
+use change::ApproveArgs;
 use clap::{Args, Subcommand};
+use list::Row;
 use serde::Serialize;
 use std::{
     fs::Permissions,
@@ -48,12 +53,27 @@ enum PartnerCommand {
         path: PathBuf,
     },
     /// 批准 / Approve a draft, by the fingerprint that was compared out of band.
-    Approve {
+    Approve(ApproveArgs),
+    /// 停用，即时生效 / Cut a partner off, at once. What goes to it is taken and waits.
+    Suspend {
         /// 辖区代码 / The partner's code.
         code: Jurisdiction,
-        /// 名片指纹 / SHA-256 of the card, as the partner read it to you; spaces and colons allowed.
-        #[arg(long, value_name = "SHA256")]
-        fingerprint: Fingerprint,
+    },
+    /// 恢复停用的对方，须两人 / Let a suspended partner in again: one drafts it, another supervisor approves it.
+    Resume {
+        /// 辖区代码 / The partner's code.
+        code: Jurisdiction,
+        /// 批准他人所提 / Approve what somebody else drafted.
+        #[arg(long)]
+        approve: bool,
+    },
+    /// 移除对方，须两人 / End the exchange with a partner: one drafts it, another supervisor approves it.
+    Remove {
+        /// 辖区代码 / The partner's code.
+        code: Jurisdiction,
+        /// 批准他人所提 / Approve what somebody else drafted.
+        #[arg(long)]
+        approve: bool,
     },
     /// 列出 / List partners and drafts.
     List,
@@ -67,10 +87,15 @@ pub(super) fn run(
     match &args.command {
         PartnerCommand::Card { dir, out: file } => card(dir, file.as_deref(), context, out)?,
         PartnerCommand::Add { path } => add(path, context, out)?,
-        PartnerCommand::Approve { code, fingerprint } => {
-            approve(*code, fingerprint, context, out)?;
+        PartnerCommand::Approve(args) => change::approve(args, context, out)?,
+        PartnerCommand::Suspend { code } => change::suspend(*code, context, out)?,
+        PartnerCommand::Resume { code, approve } => {
+            change::change((*code, PartnerChange::Resume, *approve), context, out)?;
         }
-        PartnerCommand::List => list(context, out)?,
+        PartnerCommand::Remove { code, approve } => {
+            change::change((*code, PartnerChange::Remove, *approve), context, out)?;
+        }
+        PartnerCommand::List => list::list(context, out)?,
     }
     Ok(Exit::Done)
 }
@@ -220,143 +245,5 @@ fn add(path: &Path, context: &Context<'_>, out: &mut dyn Write) -> Result<(), Fa
             ),
         }
     )?;
-    Ok(())
-}
-
-fn approve(
-    code: Jurisdiction,
-    fingerprint: &Fingerprint,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let summary = block_on(async {
-        let node = context.connect()?;
-        let request = pb::ApprovePartnerRequest {
-            grounds: node.grounds(),
-            jurisdiction: code.to_string(),
-            fingerprint: fingerprint.to_hex(),
-        };
-        let mut client = node.partners();
-        node.call(client.approve_partner(request)).await
-    })?;
-    print_partners(&[summary], context, out)
-}
-
-fn list(context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-    let partners = block_on(async { partners(&context.connect()?).await })?;
-    print_partners(&partners, context, out)
-}
-
-/// Partners and drafts of a node.
-pub(super) async fn partners(node: &Connection) -> Result<Vec<pb::PartnerSummary>, Failure> {
-    let request = pb::ListPartnersRequest {
-        grounds: node.grounds(),
-    };
-    let mut client = node.partners();
-    Ok(node.call(client.list_partners(request)).await?.partners)
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    jurisdiction: &'a str,
-    name: &'a str,
-    endpoint: &'a str,
-    origin: &'a str,
-    approved: bool,
-    connected: bool,
-    outbox: u64,
-    verified_size: u64,
-    proposed_by: &'a str,
-    approved_by: Option<&'a str>,
-    card_fingerprint: &'a str,
-    ca_fingerprint: &'a str,
-    key_fingerprint: &'a str,
-    clock_ahead_s: Option<i64>,
-}
-
-impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
-    fn from(partner: &'a pb::PartnerSummary) -> Self {
-        Self {
-            jurisdiction: &partner.jurisdiction,
-            name: &partner.name,
-            endpoint: &partner.endpoint,
-            origin: &partner.origin,
-            approved: partner.approved,
-            connected: partner.connected,
-            outbox: partner.outbox,
-            verified_size: partner.verified_size,
-            proposed_by: &partner.proposed_by,
-            approved_by: Some(partner.approved_by.as_str()).filter(|who| !who.is_empty()),
-            card_fingerprint: &partner.card_fingerprint,
-            ca_fingerprint: &partner.ca_fingerprint,
-            key_fingerprint: &partner.key_fingerprint,
-            clock_ahead_s: partner.clock_ahead_s,
-        }
-    }
-}
-
-/// A clock that is off by more than minutes stands out.
-fn clock(ahead_s: i64) -> String {
-    let off = ahead_s.unsigned_abs() > SKEW_TOLERATED_S;
-    format!("{ahead_s:+}{}", if off { " !" } else { "" })
-}
-
-fn print_partners(
-    partners: &[pb::PartnerSummary],
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let lang = context.lang();
-    if context.format() == Format::Json {
-        return partners
-            .iter()
-            .try_for_each(|partner| print::json(out, &Row::from(partner)));
-    }
-    let mut table = print::table(
-        lang,
-        [
-            "辖区",
-            "名称",
-            "地址",
-            "状态",
-            "待投递",
-            "已验证",
-            "时钟差（秒）",
-            "名片指纹",
-        ],
-        [
-            "code",
-            "name",
-            "endpoint",
-            "state",
-            "outbox",
-            "verified",
-            "clock ahead, s",
-            "card SHA-256",
-        ],
-    );
-    for partner in partners {
-        let state = match (partner.approved, partner.connected) {
-            (false, _) => lang.pick("待批准", "draft"),
-            (true, false) => lang.pick("未连接", "not connected"),
-            (true, true) => lang.pick("已连接", "connected"),
-        };
-        // Grouped as on the card, so that it can be compared aloud.
-        let fingerprint = partner
-            .card_fingerprint
-            .parse::<Fingerprint>()
-            .map_or_else(|_| plain(&partner.card_fingerprint), |f| f.to_string());
-        table.add_row([
-            plain(&partner.jurisdiction),
-            plain(&partner.name),
-            plain(&partner.endpoint),
-            state.to_owned(),
-            partner.outbox.to_string(),
-            partner.verified_size.to_string(),
-            partner.clock_ahead_s.map_or_else(String::new, clock),
-            fingerprint,
-        ]);
-    }
-    writeln!(out, "{table}")?;
     Ok(())
 }

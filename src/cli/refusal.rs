@@ -89,6 +89,17 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::KnownCard => "同一张名片已批准",
         RefusedFor::NoCard => "没有该辖区待批准的名片，请先登记",
         RefusedFor::Fingerprint => "指纹与登记的名片不符：请再与对方当面或电话核对，不符的不得批准",
+        RefusedFor::OlderCard => "名片不比在用的新，请向对方索取最新的名片",
+        RefusedFor::CardChanges => {
+            "此名片所改的与 --change 所写的不一致；请与对方逐项核实，并写明全部改动：key（日志公钥）、ca、origin（日志）、endpoint（地址）"
+        }
+        RefusedFor::NewLog => {
+            "名片上是另一份日志，不能证明是原日志的接续；放弃对原日志的核验须写 --accept-new-log 和新日志名，并记入日志"
+        }
+        RefusedFor::NotAPartner => "本节点没有这个对方节点",
+        RefusedFor::Suspended => "该对方已停用",
+        RefusedFor::NotSuspended => "该对方没有停用",
+        RefusedFor::NoChange => "没有待批准的恢复或移除，须先由一人提出",
         RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
         RefusedFor::Streams => "同时打开的流已达上限，请先结束一个",
         RefusedFor::DiskShort => {

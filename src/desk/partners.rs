@@ -1,54 +1,39 @@
-//! Partners: drafted by one, approved by a supervisor who is another.
+//! Partners: drafted by one, approved by a supervisor who is another; suspended by one, let in again or removed by two.
 
-use super::rows::{RowDamaged, RowsError};
+use super::{
+    partner_cards::{Approval, CardChange, CardReader, listed, no_older, replaces},
+    partner_rows::{Row, each_row, get, is_approved},
+    rows::{RowDamaged, RowsError},
+};
 use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
     domain::{EntryId, Jurisdiction},
-    exchange::{Directory, Partner, Partners, RowError, Rows, Vault},
-    log::{Log, Proposal, ProposeError, Reader, Txn, TxnError, ViewError},
-    record::{Cause, Entry, Kind},
+    exchange::{CutOff, Directory, Partner, Partners, RowError, Vault, WitnessError},
+    log::{Log, Proposal, ProposeError, Reader, Txn, TxnError},
+    record::{Cause, Entry, Kind, PartnerChange},
     seal,
     store::{DiskShort, tables},
 };
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// A card is at most so many bytes here, so that its entry and its row stay small.
 pub const CARD_LIMIT: usize = 4 * 1024;
 
-/// Drafts of one person that wait. Whoever drafts more loses their own oldest, and no other's.
-const DRAFTS_PER_PERSON: usize = 256;
-
-/// Drafts that wait. Beyond it the oldest gives way, whoever made it.
-const DRAFTS: usize = 1024;
-
-/// Rows read at once.
-const CHUNK: usize = 256;
-
-/// Reads node cards: `tls/` knows certificates.
-pub trait CardReader: Send + Sync + fmt::Debug {
-    /// The partner that a card is of, once its signature and its certificate are checked.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    fn read(&self, card: &[u8]) -> Result<Partner, String>;
-}
-
-/// Keeps the rows of partners.
-#[derive(Debug)]
-pub(super) struct PartnerView {
-    cards: Arc<dyn CardReader>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Row {
-    /// The card, byte for byte.
-    card: String,
-    proposed_by: String,
-    approved_by: Option<String>,
-    /// Of a draft, which entry made it: the oldest gives way. Nothing for a draft from before this was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    index: Option<u64>,
+/// How a partner stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its card waits for approval.
+    Draft,
+    /// It is exchanged with.
+    InForce,
+    /// It is cut off, and what goes to it waits.
+    Suspended,
+    /// It is a partner no more.
+    Removed,
 }
 
 /// A partner or a draft.
@@ -62,6 +47,31 @@ pub struct PartnerEntry {
     pub proposed_by: String,
     /// Who approved it; nothing for a draft.
     pub approved_by: Option<String>,
+    /// How it stands.
+    pub standing: Standing,
+    /// What is drafted to become of it, and by whom.
+    pub change: Option<(PartnerChange, String)>,
+}
+
+impl PartnerEntry {
+    fn of(partner: Partner, row: Row) -> Self {
+        let standing = match &row {
+            row if row.approved_by.is_none() => Standing::Draft,
+            row if !row.counts() => Standing::Removed,
+            row if row.suspended_by.is_some() => Standing::Suspended,
+            _ => Standing::InForce,
+        };
+        Self {
+            partner,
+            card_sha256: row.digest(),
+            standing,
+            change: row
+                .change
+                .and_then(|change| Some((change.change()?, change.by))),
+            proposed_by: row.proposed_by,
+            approved_by: row.approved_by,
+        }
+    }
 }
 
 /// A partner was not drafted or approved.
@@ -91,6 +101,64 @@ pub enum PartnerRefused {
          in person, and do not approve what does not match"
     )]
     Fingerprint(Jurisdiction),
+    /// A newer card, or another of the same moment, is in force.
+    #[error(
+        "the card of {code} was made on {}, number {}, and the one in force is no older ({}, number {}): ask {code} for its \
+         newest card", offered.0, offered.1, known.0, known.1
+    )]
+    Older {
+        /// Whose.
+        code: Jurisdiction,
+        /// When it was made.
+        offered: (jiff::civil::Date, u32),
+        /// When the one in force was.
+        known: (jiff::civil::Date, u32),
+    },
+    /// The card changes something else than was named.
+    #[error(
+        "against the card in force this card of {code} changes: {}; name exactly that (--change), once each was confirmed \
+         with the partner",
+        listed(changes)
+    )]
+    Changes {
+        /// Whose.
+        code: Jurisdiction,
+        /// What it changes.
+        changes: BTreeSet<CardChange>,
+    },
+    /// The card is of another log.
+    #[error(
+        "the card of {code} is of another log, {new}, and nothing proves that it succeeds {old}, of which {verified} entries \
+         were verified here: what the partner then denies of it can be shown by our log alone; to give it up all the same, \
+         approve with --accept-new-log {new}"
+    )]
+    NewLog {
+        /// Whose.
+        code: Jurisdiction,
+        /// The log on the card.
+        new: String,
+        /// The log in force.
+        old: String,
+        /// Entries of it verified here.
+        verified: u64,
+    },
+    /// No partner.
+    #[error("{0} is no partner of this node")]
+    NoPartner(Jurisdiction),
+    /// Suspended twice.
+    #[error("{0} is suspended already")]
+    Suspended(Jurisdiction),
+    /// Resumed without having been suspended.
+    #[error("{0} is not suspended")]
+    NotSuspended(Jurisdiction),
+    /// No such change was drafted.
+    #[error(
+        "nobody drafted that {0} is to be so changed: one drafts it, another supervisor approves it"
+    )]
+    NoChange(Jurisdiction),
+    /// What was verified of its log cannot be read.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
     /// There is no room on the disk.
     #[error(transparent)]
     Disk(#[from] DiskShort),
@@ -118,119 +186,6 @@ impl From<RowDamaged> for PartnerRefused {
     fn from(error: RowDamaged) -> Self {
         Self::Rows(error.into())
     }
-}
-
-impl PartnerView {
-    /// A view that reads cards with this.
-    pub(super) fn new(cards: Arc<dyn CardReader>) -> Self {
-        Self { cards }
-    }
-}
-
-impl PartnerView {
-    /// An entry that may be about a partner.
-    pub(super) fn take(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        entry: &Entry,
-    ) -> Result<(), ViewError> {
-        let who = entry.cause.principal.to_string();
-        if let Kind::PartnerProposed { card } = &entry.kind {
-            let partner = self.cards.read(card).map_err(ViewError::entry)?;
-            let card = String::from_utf8(card.clone()).map_err(ViewError::entry)?;
-            let row = Row {
-                card,
-                proposed_by: who,
-                approved_by: None,
-                index: Some(index),
-            };
-            put(txn, partner.code, true, &row).map_err(ViewError::entry)?;
-            give_way(txn, &row.proposed_by).map_err(ViewError::entry)
-        } else if let Kind::PartnerApproved {
-            jurisdiction,
-            card_sha256,
-        } = &entry.kind
-        {
-            let jurisdiction = *jurisdiction;
-            let draft = get(txn, jurisdiction, true).map_err(ViewError::entry)?;
-            let Some(mut row) = draft.filter(|row| digest(row) == *card_sha256) else {
-                return Ok(());
-            };
-            row.approved_by = Some(who);
-            row.index = None;
-            put(txn, jurisdiction, false, &row).map_err(ViewError::entry)?;
-            Ok(txn.delete(tables::partner(jurisdiction, true))?)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn digest(row: &Row) -> [u8; 32] {
-    seal::sha256(row.card.as_bytes())
-}
-
-fn put(txn: &mut Txn<'_>, code: Jurisdiction, proposed: bool, row: &Row) -> Result<(), RowsError> {
-    let bytes = serde_json::to_vec(row).map_err(|_| RowDamaged)?;
-    Ok(txn.put(tables::partner(code, proposed), bytes)?)
-}
-
-fn get(rows: &mut dyn Rows, code: Jurisdiction, proposed: bool) -> Result<Option<Row>, RowsError> {
-    let row = rows.row(&tables::partner(code, proposed))?;
-    Ok(row
-        .map(|bytes| serde_json::from_slice(&bytes).map_err(|_| RowDamaged))
-        .transpose()?)
-}
-
-/// Drafts beyond what one person and all together may have give way, the oldest first: nobody fills the list with cards
-/// that they made themselves.
-fn give_way(txn: &mut Txn<'_>, person: &str) -> Result<(), RowsError> {
-    let (mut own, mut all) = (BTreeMap::new(), BTreeMap::new());
-    each_row(txn, |key, row| {
-        if !is_approved(&key) {
-            if row.proposed_by == person {
-                own.insert((row.index, key.clone()), ());
-            }
-            all.insert((row.index, key), ());
-        }
-        Ok::<_, RowsError>(())
-    })?;
-    let too_many = |of: &BTreeMap<_, _>, most: usize| of.len().saturating_sub(most);
-    let (mine, anybodys) = (too_many(&own, DRAFTS_PER_PERSON), too_many(&all, DRAFTS));
-    let mine = own.into_keys().take(mine);
-    let anybodys = all.into_keys().take(anybodys);
-    for (_, key) in mine.chain(anybodys) {
-        txn.delete(key)?;
-    }
-    Ok(())
-}
-
-/// Shows all partners and drafts, however many there are.
-fn each_row<E: From<RowsError>>(
-    rows: &mut dyn Rows,
-    mut show: impl FnMut(Vec<u8>, Row) -> Result<(), E>,
-) -> Result<(), E> {
-    let (from, to) = tables::PARTNERS;
-    let mut from = from.to_vec();
-    loop {
-        let chunk = rows.rows(&from, &to, CHUNK).map_err(RowsError::from)?;
-        let is_last = chunk.len() < CHUNK;
-        for (key, value) in chunk {
-            let row = serde_json::from_slice(&value).map_err(|_| RowDamaged);
-            from.clone_from(&key);
-            show(key, row.map_err(RowsError::from)?)?;
-        }
-        if is_last {
-            return Ok(());
-        }
-        // The first key behind the last one.
-        from.push(0);
-    }
-}
-
-fn is_approved(key: &[u8]) -> bool {
-    key.last() == Some(&0)
 }
 
 /// What admins and supervisors do with partners.
@@ -265,7 +220,7 @@ impl PartnerDesk {
     /// not written again.
     ///
     /// # Errors
-    /// The card is wrong, or approved already; there is no room, or the log takes no writes.
+    /// The card is wrong, older than the one in force, or approved already; there is no room, or the log takes no writes.
     pub async fn propose(
         &self,
         permit: &Permit<ProposePartner>,
@@ -278,77 +233,164 @@ impl PartnerDesk {
         if partner.code == self.own {
             return Err(PartnerRefused::Own);
         }
+        self.cards
+            .fits(&partner, None)
+            .map_err(PartnerRefused::Card)?;
         self.vault.admit()?;
-        let (code, card_sha256) = (partner.code, seal::sha256(&card));
         let cause = cause(permit.principal(), permit.grounds());
-        let proposed_by = permit.principal().to_string();
-        let who = proposed_by.clone();
+        let who = permit.principal().to_string();
+        let (cards, offered) = (Arc::clone(&self.cards), partner.clone());
+        let row = Row {
+            card: String::from_utf8(card.clone()).unwrap_or_default(),
+            proposed_by: who.clone(),
+            ..Row::default()
+        };
         self.commit(move |txn| {
-            if get(txn, code, false)?.is_some_and(|row| digest(&row) == card_sha256) {
-                return Err(PartnerRefused::Known(code));
-            }
-            let waits = |row: Row| row.proposed_by == who && digest(&row) == card_sha256;
-            if get(txn, code, true)?.is_some_and(waits) {
+            let card_sha256 = seal::sha256(&card);
+            no_older(txn, cards.as_ref(), &offered, &card_sha256)?;
+            let waits = |row: Row| row.proposed_by == who && row.digest() == card_sha256;
+            if get(txn, offered.code, true)?.is_some_and(waits) {
                 return Ok(());
             }
             append(txn, cause, Kind::PartnerProposed { card })
         })
         .await?;
-        Ok(PartnerEntry {
-            partner,
-            card_sha256,
-            proposed_by,
-            approved_by: None,
-        })
+        Ok(PartnerEntry::of(partner, row))
     }
 
-    /// Approves a draft whose fingerprint was compared out of band.
+    /// Approves a draft whose fingerprint was compared out of band. Before there is an entry, what the card will be used
+    /// for is built.
     ///
     /// # Errors
-    /// There is no draft, the approver drafted it, or the fingerprint differs.
+    /// There is no draft, the approver drafted it, or the fingerprint differs; the card does not build, is older than the
+    /// one in force, or changes what was not named.
     pub async fn approve(
         &self,
         permit: &Permit<ApprovePartner>,
         code: Jurisdiction,
-        fingerprint: [u8; 32],
+        approval: Approval,
     ) -> Result<PartnerEntry, PartnerRefused> {
         let cause = cause(permit.principal(), permit.grounds());
         let approver = permit.principal().to_string();
-        let approved_by = Some(approver.clone());
-        let row = self
-            .commit(move |txn| {
-                let row = get(txn, code, true)?.ok_or(PartnerRefused::NoDraft(code))?;
-                if row.proposed_by == approver {
-                    return Err(PartnerRefused::SamePerson(code));
-                }
-                let card_sha256 = digest(&row);
-                if card_sha256 != fingerprint {
-                    return Err(PartnerRefused::Fingerprint(code));
-                }
-                append(
-                    txn,
-                    cause,
-                    Kind::PartnerApproved {
-                        jurisdiction: code,
-                        card_sha256,
-                    },
-                )?;
-                Ok(row)
-            })
-            .await?;
-        let partner = self
-            .cards
-            .read(row.card.as_bytes())
-            .map_err(PartnerRefused::Card)?;
-        Ok(PartnerEntry {
-            partner,
-            card_sha256: digest(&row),
-            proposed_by: row.proposed_by,
-            approved_by,
+        let cards = Arc::clone(&self.cards);
+        self.commit(move |txn| {
+            let mut row = get(txn, code, true)?.ok_or(PartnerRefused::NoDraft(code))?;
+            if row.proposed_by == approver {
+                return Err(PartnerRefused::SamePerson(code));
+            }
+            let card_sha256 = row.digest();
+            if card_sha256 != approval.fingerprint {
+                return Err(PartnerRefused::Fingerprint(code));
+            }
+            let partner = cards
+                .read(row.card.as_bytes())
+                .map_err(PartnerRefused::Card)?;
+            let crl = txn.get_long(&tables::crl(code))?;
+            cards
+                .fits(&partner, crl.as_deref())
+                .map_err(PartnerRefused::Card)?;
+            no_older(txn, cards.as_ref(), &partner, &card_sha256)?;
+            let abandoned = replaces(txn, cards.as_ref(), &partner, &approval)?;
+            append(
+                txn,
+                cause,
+                Kind::PartnerApproved {
+                    jurisdiction: code,
+                    card_sha256,
+                    abandoned,
+                },
+            )?;
+            row.approved_by = Some(approver);
+            row.suspended_by = get(txn, code, false)?.and_then(|row| row.suspended_by);
+            Ok(PartnerEntry::of(partner, row))
         })
+        .await
     }
 
-    /// All partners and drafts, by code.
+    /// Suspends a partner: from this entry on it is cut off, though what goes to it is taken and waits.
+    ///
+    /// # Errors
+    /// It is no partner, or suspended already; the log takes no writes.
+    pub async fn suspend(
+        &self,
+        permit: &Permit<ApprovePartner>,
+        code: Jurisdiction,
+    ) -> Result<(), PartnerRefused> {
+        let cause = cause(permit.principal(), permit.grounds());
+        self.commit(move |txn| {
+            if counting(txn, code)?.suspended_by.is_some() {
+                return Err(PartnerRefused::Suspended(code));
+            }
+            append(txn, cause, Kind::PartnerSuspended { jurisdiction: code })
+        })
+        .await
+    }
+
+    /// Drafts that a partner is to be resumed or removed.
+    ///
+    /// # Errors
+    /// It is no partner, or not suspended; the log takes no writes.
+    pub async fn draft_change(
+        &self,
+        permit: &Permit<ProposePartner>,
+        code: Jurisdiction,
+        change: PartnerChange,
+    ) -> Result<(), PartnerRefused> {
+        self.vault.admit()?;
+        let cause = cause(permit.principal(), permit.grounds());
+        let who = permit.principal().to_string();
+        self.commit(move |txn| {
+            let row = counting(txn, code)?;
+            if change == PartnerChange::Resume && row.suspended_by.is_none() {
+                return Err(PartnerRefused::NotSuspended(code));
+            }
+            if row.change.is_some_and(|it| it.is(change) && it.by == who) {
+                return Ok(());
+            }
+            let drafted = Kind::PartnerChangeDrafted {
+                jurisdiction: code,
+                change,
+            };
+            append(txn, cause, drafted)
+        })
+        .await
+    }
+
+    /// Approves such a draft.
+    ///
+    /// # Errors
+    /// There is no such draft, or the approver drafted it; the log takes no writes.
+    pub async fn approve_change(
+        &self,
+        permit: &Permit<ApprovePartner>,
+        code: Jurisdiction,
+        change: PartnerChange,
+    ) -> Result<(), PartnerRefused> {
+        let cause = cause(permit.principal(), permit.grounds());
+        let approver = permit.principal().to_string();
+        self.commit(move |txn| {
+            let drafted = counting(txn, code)?.change.filter(|it| it.is(change));
+            let drafted = drafted.ok_or(PartnerRefused::NoChange(code))?;
+            if drafted.by == approver {
+                return Err(PartnerRefused::SamePerson(code));
+            }
+            let (jurisdiction, draft) = (code, drafted.draft()?);
+            let kind = match change {
+                PartnerChange::Resume => Kind::PartnerResumed {
+                    jurisdiction,
+                    draft,
+                },
+                PartnerChange::Remove => Kind::PartnerRemoved {
+                    jurisdiction,
+                    draft,
+                },
+            };
+            append(txn, cause, kind)
+        })
+        .await
+    }
+
+    /// All partners and drafts whose cards can be read, by code.
     ///
     /// # Errors
     /// The log failed to read.
@@ -356,29 +398,51 @@ impl PartnerDesk {
         &self,
         _permit: &Permit<ListPartners>,
     ) -> Result<Vec<PartnerEntry>, PartnerRefused> {
-        self.entries(|_| true).await
+        Ok(self.entries(|_| true).await?.0)
     }
 
-    /// Reads the approved partners into the directory: at start, and after each approval. However many drafts there are,
-    /// none of them is looked into, and no partner is left out.
+    /// One partner.
+    ///
+    /// # Errors
+    /// There is none, or the log failed to read.
+    pub async fn get(&self, code: Jurisdiction) -> Result<PartnerEntry, PartnerRefused> {
+        let key = tables::partner(code, false);
+        let (entries, _) = self.entries(move |of| of == key).await?;
+        let found = entries.into_iter().next();
+        found.ok_or(PartnerRefused::NoPartner(code))
+    }
+
+    /// Reads the approved partners into the directory: at start, and after each change. However many drafts there are, none
+    /// of them is looked into, and no partner is left out but one whose own card or row cannot be read.
     ///
     /// # Errors
     /// The log failed to read.
     pub async fn refresh(&self, directory: &Directory) -> Result<(), PartnerRefused> {
-        let partners: Partners = self
-            .entries(is_approved)
-            .await?
-            .into_iter()
-            .map(|entry| (entry.partner.code, Arc::new(entry.partner)))
-            .collect();
-        directory.replace(partners);
+        let (entries, unreadable) = self.entries(is_approved).await?;
+        for (partner, why) in &unreadable {
+            tracing::error!(%partner, why, "an approved partner is left out");
+        }
+        let (mut partners, mut suspended) = (Partners::new(), BTreeSet::new());
+        for entry in entries {
+            let code = entry.partner.code;
+            match entry.standing {
+                Standing::InForce => drop(partners.insert(code, Arc::new(entry.partner))),
+                Standing::Suspended => drop(suspended.insert(code)),
+                Standing::Draft | Standing::Removed => {}
+            }
+        }
+        let cut_off = CutOff {
+            suspended,
+            unreadable,
+        };
+        directory.replace(partners, cut_off);
         Ok(())
     }
 
     async fn entries(
         &self,
         of: impl Fn(&[u8]) -> bool + Send + 'static,
-    ) -> Result<Vec<PartnerEntry>, PartnerRefused> {
+    ) -> Result<Found, PartnerRefused> {
         let cards = Arc::clone(&self.cards);
         self.log
             .read(move |reader| all(reader, cards.as_ref(), of))
@@ -416,25 +480,35 @@ fn append(txn: &mut Txn<'_>, cause: Cause, kind: Kind) -> Result<(), PartnerRefu
     Ok(())
 }
 
+/// The row of a partner that was approved and not removed since.
+fn counting(txn: &mut Txn<'_>, code: Jurisdiction) -> Result<Row, PartnerRefused> {
+    let row = get(txn, code, false)?.filter(Row::counts);
+    row.ok_or(PartnerRefused::NoPartner(code))
+}
+
+/// Partners and drafts, and whose approved cards cannot be read: one that is damaged hides no other.
+type Found = (Vec<PartnerEntry>, BTreeMap<Jurisdiction, String>);
+
 fn all(
     mut reader: &Reader,
     cards: &dyn CardReader,
     of: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<PartnerEntry>, PartnerRefused> {
-    let mut entries = Vec::new();
+) -> Result<Found, PartnerRefused> {
+    let (mut entries, mut unreadable) = (Vec::new(), BTreeMap::new());
     each_row(&mut reader, |key, row| {
-        if of(&key) {
-            let partner = cards.read(row.card.as_bytes());
-            entries.push(PartnerEntry {
-                partner: partner.map_err(PartnerRefused::Card)?,
-                card_sha256: digest(&row),
-                proposed_by: row.proposed_by,
-                approved_by: row.approved_by,
-            });
+        if !of(&key) {
+            return Ok(());
+        }
+        let row = row.map_err(|error| error.to_string());
+        let read = row.and_then(|row| Ok((cards.read(row.card.as_bytes())?, row)));
+        match (read, tables::partner_code(&key)) {
+            (Ok((partner, row)), _) => entries.push(PartnerEntry::of(partner, row)),
+            (Err(why), Some(code)) if is_approved(&key) => drop(unreadable.insert(code, why)),
+            (Err(_), _) => {}
         }
         Ok::<_, PartnerRefused>(())
     })?;
-    Ok(entries)
+    Ok((entries, unreadable))
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    super::partner_rows::{DRAFTS, DRAFTS_PER_PERSON, put},
+    *,
+};
 use crate::{
     access::{Policy, Purpose, Role, Units},
     desk::Views,
@@ -17,14 +20,22 @@ struct PlainCards;
 impl CardReader for PlainCards {
     fn read(&self, card: &[u8]) -> Result<Partner, String> {
         let text = std::str::from_utf8(card).map_err(|_| "not text")?;
-        let (code, _) = text.split_once(' ').ok_or("not a card")?;
+        let (code, number) = text.split_once(' ').ok_or("not a card")?;
         Ok(Partner {
             code: code.parse().map_err(|_| "no code")?,
             name: "somewhere".to_owned(),
             endpoint: "https://127.0.0.1:1".to_owned(),
             key: signer(code).verifier_key(),
             ca: Vec::new(),
+            issued: (
+                jiff::civil::date(2026, 3, 5),
+                number.parse().map_err(|_| "no number")?,
+            ),
         })
+    }
+
+    fn fits(&self, _: &Partner, _: Option<&[u8]>) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -71,7 +82,7 @@ fn permit<A: crate::access::Act>(role: Role, number: &str, act: A) -> Permit<A> 
     let own = OWN.parse().unwrap();
     let policy = Policy {
         own,
-        auditors: std::collections::BTreeSet::new(),
+        auditors: BTreeSet::new(),
         units: Units::default(),
     };
     let who = Principal::person(own, role, number).unwrap();
@@ -108,7 +119,17 @@ async fn regression_drafts_without_end_knock_no_partner_off() {
     world.propose("001", of_province).await.unwrap();
     let approving = permit(Role::Supervisor, "001", ApprovePartner);
     let code = "650000".parse().unwrap();
-    let approved = world.desk.approve(&approving, code, fingerprint).await;
+    let approved = world
+        .desk
+        .approve(
+            &approving,
+            code,
+            Approval {
+                fingerprint,
+                ..Approval::default()
+            },
+        )
+        .await;
     approved.unwrap();
     // As they stand in a store from before drafts gave way.
     for some in (0..9_000).collect::<Vec<_>>().chunks(500) {
@@ -118,8 +139,7 @@ async fn regression_drafts_without_end_knock_no_partner_off() {
                 let row = Row {
                     card: String::from_utf8(card(110_001 + number, 0)).unwrap(),
                     proposed_by: "somebody".to_owned(),
-                    approved_by: None,
-                    index: None,
+                    ..Row::default()
                 };
                 let code = (110_001 + number).to_string().parse().unwrap();
                 put(txn, code, true, &row)?;

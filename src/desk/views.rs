@@ -6,7 +6,7 @@ use super::{
     assignment::AssignmentView,
     caught_view::CaughtView,
     lead_view::LeadView,
-    partners::PartnerView,
+    partner_rows::PartnerView,
     policy::PolicyView,
     referral_view::ReferralView,
     rows::{RecordView, Seen, receipted},
@@ -144,9 +144,12 @@ impl View for Views {
                 self.referrals.drafted(txn, &seen).map_err(ViewError::entry)
             }
             Kind::PolicyChanged { .. } => PolicyView.take(txn, entry),
-            Kind::PartnerProposed { .. } | Kind::PartnerApproved { .. } => {
-                self.partners.take(txn, index, entry)
-            }
+            Kind::PartnerProposed { .. }
+            | Kind::PartnerApproved { .. }
+            | Kind::PartnerSuspended { .. }
+            | Kind::PartnerChangeDrafted { .. }
+            | Kind::PartnerResumed { .. }
+            | Kind::PartnerRemoved { .. } => self.partners.take(txn, (index, hash), entry),
             Kind::RecordAssigned { .. } => AssignmentView.take(txn, index, entry),
             Kind::LogStarted { .. }
             | Kind::DispatchRefused { .. }

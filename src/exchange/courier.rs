@@ -147,6 +147,8 @@ impl Courier {
             let stays = partners.get(code).is_some_and(|now| now == known);
             if !stays {
                 token.cancel();
+                let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+                states.remove(code);
             }
             stays
         });

@@ -114,10 +114,11 @@ mod tests {
             endpoint: String::new(),
             key: theirs.verifier_key(),
             ca: Vec::new(),
+            issued: (jiff::civil::date(2026, 3, 5), 0),
         });
         let [first, second] = [b"one", b"two"].map(|leaf| theirs.sign(1, leaf_hash(leaf)));
         let (closed, log) = (open("closed"), open("open"));
-        let witness = Arc::new(Witness::load(&mut &log.reader(), []).unwrap());
+        let witness = Arc::new(Witness::load(&mut &log.reader()).unwrap());
         let number = witness.open(&partner, Lane::Deliveries).number;
         witness
             .take(&partner, Lane::Deliveries, number, &first, &[])

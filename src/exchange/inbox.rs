@@ -20,7 +20,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +69,7 @@ pub enum SessionFault {
     )]
     Bytes(usize),
     /// The partner opened a newer stream.
-    #[error("a newer stream from this partner took over")]
+    #[error("a newer stream from this partner took over, or its card is no more in force")]
     TakenOver,
     /// A payload cannot be kept.
     #[error(transparent)]
@@ -91,8 +91,9 @@ pub struct Inbox {
     directory: Arc<Directory>,
     admission: Arc<dyn Admission>,
     skews: Skews,
-    /// What ends the newest stream of each partner when a newer one takes over.
-    streams: Mutex<BTreeMap<Jurisdiction, CancellationToken>>,
+    /// The newest stream of each partner: under which card it was opened, and what ends it when a newer one takes over or
+    /// the card is no more in force.
+    streams: Mutex<BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>>,
 }
 
 impl fmt::Debug for Inbox {
@@ -184,7 +185,8 @@ impl Inbox {
     /// Answers a partner's hello.
     ///
     /// # Errors
-    /// Another protocol version, or the partner verified a tree of ours that ours does not continue.
+    /// Another protocol version; the partner verified a tree of ours that ours does not continue; or its card was replaced or
+    /// suspended meanwhile.
     pub async fn greet(
         &self,
         partner: Arc<Partner>,
@@ -203,13 +205,16 @@ impl Inbox {
             .map_err(OutboxError::from)??;
         self.compare_witnessed(&partner, &hello.witnessed).await;
         let taken_over = CancellationToken::new();
-        let older = self
-            .streams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(partner.code, taken_over.clone());
-        if let Some(older) = older {
-            older.cancel();
+        {
+            let mut streams = self.streams();
+            // Under the lock that `follow` takes: what it did not find there finds the directory that it follows.
+            if self.directory.get(partner.code).as_ref() != Some(&partner) {
+                return Err(SessionFault::TakenOver);
+            }
+            let stream = (Arc::clone(&partner), taken_over.clone());
+            if let Some((_, older)) = streams.insert(partner.code, stream) {
+                older.cancel();
+            }
         }
         self.shown.open(partner.code, Lane::Answers, answered.size);
         let opening = self.witness.open(&partner, Lane::Deliveries);
@@ -233,6 +238,23 @@ impl Inbox {
             answering: Some(answering),
         };
         Ok((session, welcome))
+    }
+
+    /// Ends the streams of partners whose card is no more in force: replaced, suspended or removed. They begin anew under
+    /// the card that is, if there is one.
+    pub fn follow(&self) {
+        let partners = self.directory.snapshot();
+        self.streams().retain(|code, (partner, stream)| {
+            let stays = partners.get(code).is_some_and(|now| now == partner);
+            if !stays {
+                stream.cancel();
+            }
+            stays
+        });
+    }
+
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Compares the checkpoints of common partners that somebody showed with our own; keeps what contradicts.

@@ -30,7 +30,7 @@ pub use messages::{
     DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
 };
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
-pub use partner::{Directory, Partner, Partners};
+pub use partner::{CutOff, Directory, Partner, Partners};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
 pub use settle::Settling;

@@ -5,7 +5,10 @@ use crate::{
     note::VerifierKey,
 };
 use arc_swap::ArcSwap;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A partner, as its approved card says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Partner {
     pub key: VerifierKey,
     /// Its CA certificate, DER.
     pub ca: Vec<u8>,
+    /// When its card was made, and which of that day's it is: a card replaces only an older one.
+    pub issued: (jiff::civil::Date, u32),
 }
 
 /// A snapshot of all partners.
@@ -29,6 +34,16 @@ pub type Partners = BTreeMap<Jurisdiction, Arc<Partner>>;
 #[derive(Debug, Default)]
 pub struct Directory {
     partners: ArcSwap<Partners>,
+    cut_off: ArcSwap<CutOff>,
+}
+
+/// Partners with whom nothing is exchanged now.
+#[derive(Debug, Default)]
+pub struct CutOff {
+    /// Suspended: what goes to them waits.
+    pub suspended: BTreeSet<Jurisdiction>,
+    /// Whose approved card cannot be read, and why.
+    pub unreadable: BTreeMap<Jurisdiction, String>,
 }
 
 impl Directory {
@@ -42,17 +57,26 @@ impl Directory {
         self.partners.load().get(&code).cloned()
     }
 
+    /// Those with whom nothing is exchanged now, as they are now.
+    pub fn cut_off(&self) -> Arc<CutOff> {
+        self.cut_off.load_full()
+    }
+
     /// Replaces them all.
-    pub fn replace(&self, partners: Partners) {
+    pub fn replace(&self, partners: Partners, cut_off: CutOff) {
+        self.cut_off.store(Arc::new(cut_off));
         self.partners.store(Arc::new(partners));
     }
 }
 
 impl PartnerLookup for Directory {
     fn route(&self, destination: Jurisdiction) -> Option<Jurisdiction> {
-        let partners = self.partners.load();
-        destination
-            .ancestry()
-            .find(|code| partners.contains_key(code))
+        let (partners, cut_off) = (self.partners.load(), self.cut_off.load());
+        // What goes to one that is cut off waits for it, and takes no other way.
+        destination.ancestry().find(|code| {
+            partners.contains_key(code)
+                || cut_off.suspended.contains(code)
+                || cut_off.unreadable.contains_key(code)
+        })
     }
 }

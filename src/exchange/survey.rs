@@ -56,7 +56,8 @@ pub struct RowSurvey<'a> {
     refusals: u64,
     evidence: u64,
     unanswered: BTreeMap<u64, (Jurisdiction, DispatchId)>,
-    shown: BTreeMap<Jurisdiction, (Checkpoint, [u8; 64])>,
+    /// By origin.
+    shown: BTreeMap<String, (Checkpoint, [u8; 64])>,
 }
 
 impl<'a> RowSurvey<'a> {
@@ -149,10 +150,10 @@ impl<'a> RowSurvey<'a> {
     }
 
     /// Compares what follows from all entries together, and answers with the report and those rows, as they should be:
-    /// outbox and witness. `partners` are the keys of the partners' logs.
+    /// outbox and witness. `partners` are the keys of the partners' logs, all that were ever approved.
     pub fn finish(
         mut self,
-        partners: &BTreeMap<Jurisdiction, VerifierKey>,
+        partners: &BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     ) -> (RowReport, Vec<Row>) {
         let mut rows = Vec::new();
         for (index, (to, id)) in std::mem::take(&mut self.unanswered) {
@@ -165,8 +166,8 @@ impl<'a> RowSurvey<'a> {
         self.report.dispatches += self.surplus(tables::DISPATCHES, self.dispatches);
         self.report.refusals += self.surplus(tables::REFUSALS, self.refusals);
         self.report.evidence += self.surplus(tables::EVIDENCES, self.evidence);
-        for (code, key) in partners {
-            rows.extend(self.witness(*code, key));
+        for (code, keys) in partners {
+            rows.extend(self.witness(*code, keys));
         }
         (self.report, rows)
     }
@@ -260,45 +261,60 @@ impl<'a> RowSurvey<'a> {
 
     /// A partner's checkpoint that an entry rests on: the witness is never older.
     fn show(&mut self, checkpoint: &Checkpoint, signature: &[u8; 64]) {
-        let Some(partner) = owner(&checkpoint.origin) else {
-            return;
-        };
-        let newest = self.shown.get(&partner);
-        let newer = newest.is_none_or(|(newest, _)| {
-            newest.origin != checkpoint.origin || newest.size < checkpoint.size
-        });
-        if newer {
+        let newest = self.shown.get(&checkpoint.origin);
+        if newest.is_none_or(|(newest, _)| newest.size < checkpoint.size) {
             let shown = (checkpoint.clone(), *signature);
-            self.shown.insert(partner, shown);
+            self.shown.insert(checkpoint.origin.clone(), shown);
         }
     }
 
-    /// The witness row of a partner: as stored where it verifies and is new enough, else from the entries.
-    fn witness(&mut self, partner: Jurisdiction, key: &VerifierKey) -> Option<Row> {
-        let row = tables::witness(partner).to_vec();
-        let stored = self.store.get(&row);
-        let kept = stored.as_ref().ok().and_then(Option::as_ref);
-        let verified = kept
-            .and_then(|bytes| checkpoint_from_bytes(bytes).ok())
-            .and_then(|(checkpoint, signature)| key.verify_parts(&checkpoint, &signature).ok());
+    /// The witness rows of a partner: as stored where they verify and are new enough, else from the entries.
+    fn witness(&mut self, partner: Jurisdiction, keys: &[VerifierKey]) -> Vec<Row> {
+        let verify = |checkpoint: &Checkpoint, signature: &[u8; 64]| {
+            keys.iter()
+                .find_map(|key| key.verify_parts(checkpoint, signature).ok())
+        };
+        let (mut rows, mut newest) = (Vec::new(), BTreeMap::new());
+        let mut damaged = false;
+        let first = tables::witness(partner, "");
+        let end = [first.as_slice(), &[0xff]].concat();
+        match self
+            .store
+            .range(&first, &end, Order::Ascending, ROWS_AT_ONCE)
+        {
+            Ok(stored) => {
+                for (key, bytes) in stored {
+                    let row = checkpoint_from_bytes(&bytes).ok();
+                    let Some(signed) = row.and_then(|(it, by)| verify(&it, &by)) else {
+                        damaged = true;
+                        continue;
+                    };
+                    let size: &mut u64 = newest.entry(signed.origin().to_owned()).or_default();
+                    *size = signed.size().max(*size);
+                    rows.push((key, bytes));
+                }
+            }
+            Err(_) => damaged = true,
+        }
         let shown = self
             .shown
-            .get(&partner)
-            .and_then(|(checkpoint, signature)| key.verify_parts(checkpoint, signature).ok());
-        let sound = match (&verified, &shown) {
-            (Some(verified), Some(shown)) => verified.size() >= shown.size(),
-            (None, Some(_)) => false,
-            // A partner under a new key may have left the row of its old log.
-            (Some(_), None) => true,
-            (None, None) => {
-                matches!(stored, Ok(None)) || kept.is_some_and(|b| names_another(b, key))
+            .values()
+            .filter(|(it, _)| owner(&it.origin) == Some(partner));
+        for shown in shown.filter_map(|(it, by)| verify(it, by)) {
+            if newest
+                .get(shown.origin())
+                .is_none_or(|size| *size < shown.size())
+            {
+                damaged = true;
+                let row = tables::witness(partner, shown.origin());
+                rows.retain(|(key, _)| *key != row);
+                rows.push((row, checkpoint_to_bytes(&shown)));
             }
-        };
-        if sound {
-            return kept.map(|bytes| (row, bytes.clone()));
         }
-        self.report.witness.insert(partner);
-        shown.map(|shown| (row, checkpoint_to_bytes(&shown)))
+        if damaged {
+            self.report.witness.insert(partner);
+        }
+        rows
     }
 
     fn count(&self, (from, to): ([u8; 1], [u8; 1])) -> Result<u64, StoreError> {
@@ -314,11 +330,6 @@ impl<'a> RowSurvey<'a> {
             next = [last.as_slice(), &[0]].concat();
         }
     }
-}
-
-/// Whether the bytes are a checkpoint of another log than the key's.
-fn names_another(bytes: &[u8], key: &VerifierKey) -> bool {
-    checkpoint_from_bytes(bytes).is_ok_and(|(checkpoint, _)| checkpoint.origin != key.name())
 }
 
 /// The dispatch that was received.

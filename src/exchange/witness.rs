@@ -1,4 +1,7 @@
-//! Witnessing: the newest checkpoint of each partner that this node verified. A partner's log may only grow from there.
+//! Witnessing: the newest checkpoint of each log of each partner that this node verified. A log may only grow from there.
+//!
+//! What was verified is kept by partner and origin, and never deleted: neither another card, nor the removal of a partner,
+//! makes a node forget it.
 
 use super::{
     Directory, Lane, Link, Partner, RowError, Rows, Tree, TreeFault, chain::Chain,
@@ -28,9 +31,12 @@ pub type Witnessed = (Checkpoint, [u8; 64]);
 /// What this node has seen of all partners' logs.
 #[derive(Debug)]
 pub struct Witness {
-    seen: Mutex<BTreeMap<Jurisdiction, Seen>>,
+    seen: Mutex<BTreeMap<Jurisdiction, Logs>>,
     evidence: Mutex<BTreeMap<Jurisdiction, Kept>>,
 }
+
+/// What this node has seen of the logs of one partner, by origin. There is one, but for those that a card gave up.
+type Logs = BTreeMap<String, Seen>;
 
 /// Which evidence is kept against one partner, by the root that contradicts.
 #[derive(Debug, Default)]
@@ -52,12 +58,15 @@ impl Kept {
     }
 }
 
-/// What this node has seen of one partner's log.
+/// Rows read at once.
+const CHUNK: usize = 256;
+
+/// What this node has seen of one log.
 #[derive(Debug, Default)]
 struct Seen {
     chain: Chain,
-    /// Origin and size of the tree in the store.
-    stored: Option<(String, u64)>,
+    /// Size of the tree in the store.
+    stored: Option<u64>,
     /// The newest checkpoint of it that each of the others showed, until it is proved to be part of the chain.
     gossip: BTreeMap<Jurisdiction, SignedCheckpoint>,
 }
@@ -90,53 +99,77 @@ pub enum WitnessError {
 }
 
 impl Witness {
-    /// Reads the rows of these partners.
+    /// Reads the rows of all that ever were partners: one that comes back is known.
     ///
     /// # Errors
     /// The store failed, or a row is damaged.
-    pub fn load(
-        rows: &mut dyn Rows,
-        partners: impl IntoIterator<Item = Jurisdiction>,
-    ) -> Result<Self, WitnessError> {
-        let (mut seen, mut evidence) = (BTreeMap::new(), BTreeMap::new());
-        for partner in partners {
-            let mut kept = Kept::default();
-            for is_proof in [true, false] {
-                let first = tables::evidence(partner, is_proof, &[0; 32]);
-                let last = tables::evidence(partner, is_proof, &[0xff; 32]);
-                let found = rows.rows(&first, &last, EVIDENCE_PER_SORT)?;
-                let roots = found
-                    .iter()
-                    .filter_map(|(key, _)| tables::evidence_root(key));
-                kept.sort(is_proof).extend(roots);
+    pub fn load(rows: &mut dyn Rows) -> Result<Self, WitnessError> {
+        let mut seen: BTreeMap<_, Logs> = BTreeMap::new();
+        let mut evidence: BTreeMap<_, Kept> = BTreeMap::new();
+        each(rows, tables::EVIDENCES, |key, _| {
+            let root = tables::evidence_root(key);
+            if let Some((code, root)) = tables::partner_code(key).zip(root) {
+                let kept = evidence.entry(code).or_default();
+                kept.sort(tables::evidence_is_proof(key)).insert(root);
             }
-            evidence.insert(partner, kept);
-            if let Some(bytes) = rows.row(&tables::witness(partner))? {
-                let row = checkpoint_from_bytes(&bytes)
-                    .map_err(|defect| WitnessError::Damaged { partner, defect })?;
-                let of_it = Seen {
-                    stored: Some((row.0.origin.clone(), row.0.size)),
-                    chain: Chain::starting_at(row),
-                    gossip: BTreeMap::new(),
-                };
-                seen.insert(partner, of_it);
+            Ok(())
+        })?;
+        each(rows, tables::WITNESSES, |key, bytes| {
+            let Some(partner) = tables::partner_code(key) else {
+                return Ok(());
+            };
+            let (checkpoint, signature) = checkpoint_from_bytes(bytes)
+                .map_err(|defect| WitnessError::Damaged { partner, defect })?;
+            let (origin, size) = (checkpoint.origin.clone(), checkpoint.size);
+            let known = seen.entry(partner).or_default().entry(origin).or_default();
+            // There is also the row from before the key had an origin, which stays as it was.
+            if known.stored.is_none_or(|stored| stored < size) {
+                known.stored = Some(size);
+                known.chain = Chain::starting_at((checkpoint, signature));
             }
-        }
+            Ok(())
+        })?;
         Ok(Self {
             seen: Mutex::new(seen),
             evidence: Mutex::new(evidence),
         })
     }
 
+    /// What the store has of one log of a partner: the newest checkpoint verified.
+    ///
+    /// # Errors
+    /// The store failed, or the row is damaged.
+    pub fn stored(
+        rows: &mut dyn Rows,
+        partner: Jurisdiction,
+        origin: &str,
+    ) -> Result<Option<Witnessed>, WitnessError> {
+        let mut newest: Option<Witnessed> = None;
+        // An empty origin makes the key from before there was one in it.
+        for key in ["", origin].map(|origin| tables::witness(partner, origin)) {
+            let Some(bytes) = rows.row(&key)? else {
+                continue;
+            };
+            let found = checkpoint_from_bytes(&bytes)
+                .map_err(|defect| WitnessError::Damaged { partner, defect })?;
+            let is_newer = newest.as_ref().is_none_or(|(it, _)| it.size < found.0.size);
+            if found.0.origin == origin && is_newer {
+                newest = Some(found);
+            }
+        }
+        Ok(newest)
+    }
+
     /// A partner's tree verified last, on either stream; the empty tree where there is none.
     pub fn tree(&self, partner: &Partner) -> Tree {
-        tree_of(self.seen().get(&partner.code), partner)
+        let all = self.seen();
+        tree_of(seen_of(&all, partner), partner)
     }
 
     /// A stream opens on which a partner shows its log. It starts from the tree verified last.
     pub fn open(&self, partner: &Partner, lane: Lane) -> Opening {
         let mut all = self.seen();
-        let seen = all.entry(partner.code).or_default();
+        let seen = seen_mut(&mut all, partner);
         let name = partner.key.name();
         Opening {
             number: seen.chain.open(lane, name),
@@ -166,7 +199,7 @@ impl Witness {
     ) -> Result<(), TreeFault> {
         verify_links(signed, links)?;
         let mut all = self.seen();
-        let seen = all.entry(partner.code).or_default();
+        let seen = seen_mut(&mut all, partner);
         seen.chain.take(lane, number, signed, links)
     }
 
@@ -198,7 +231,7 @@ impl Witness {
                 }
             };
             let mut all = self.seen();
-            let gossip = &mut all.entry(partner.code).or_default().gossip;
+            let gossip = &mut seen_mut(&mut all, partner).gossip;
             if gossip.get(&by).is_some_and(|newest| *newest == shown) {
                 gossip.remove(&by);
             }
@@ -209,12 +242,12 @@ impl Witness {
         Ok(contradicting)
     }
 
-    /// A partner's newest verified checkpoint.
-    pub fn newest(&self, partner: Jurisdiction) -> Option<Witnessed> {
-        self.seen().get(&partner)?.chain.newest().cloned()
+    /// The newest verified checkpoint of the log that a partner's card names.
+    pub fn newest(&self, partner: &Partner) -> Option<Witnessed> {
+        seen_of(&self.seen(), partner)?.chain.newest().cloned()
     }
 
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<Jurisdiction, Seen>> {
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<Jurisdiction, Logs>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,9 +256,9 @@ impl Witness {
         let all = self.seen();
         all.iter()
             .filter(|(code, _)| **code != other)
-            .filter_map(|(code, seen)| {
-                let (checkpoint, signature) = seen.chain.newest()?;
+            .filter_map(|(code, logs)| {
                 let partner = directory.get(*code)?;
+                let (checkpoint, signature) = logs.get(partner.key.name())?.chain.newest()?;
                 let signed = partner.key.verify_parts(checkpoint, signature).ok()?;
                 Some(signed.note().as_bytes().to_vec())
             })
@@ -244,13 +277,12 @@ impl Witness {
         signed: &SignedCheckpoint,
     ) -> Result<(), TxnError> {
         let mut all = self.seen();
-        let stored = &mut all.entry(partner).or_default().stored;
-        let newer = stored
-            .as_ref()
-            .is_none_or(|(origin, size)| origin != signed.origin() || *size < signed.size());
-        if newer {
-            txn.put(tables::witness(partner), checkpoint_to_bytes(signed))?;
-            *stored = Some((signed.origin().to_owned(), signed.size()));
+        let logs = all.entry(partner).or_default();
+        let stored = &mut logs.entry(signed.origin().to_owned()).or_default().stored;
+        if stored.is_none_or(|size| size < signed.size()) {
+            let row = tables::witness(partner, signed.origin());
+            txn.put(row, checkpoint_to_bytes(signed))?;
+            *stored = Some(signed.size());
         }
         Ok(())
     }
@@ -267,7 +299,7 @@ impl Witness {
         by: Jurisdiction,
     ) -> Result<(), TreeFault> {
         let mut all = self.seen();
-        let seen = all.entry(partner.code).or_default();
+        let seen = seen_mut(&mut all, partner);
         let tree = tree_of(Some(seen), partner);
         // The empty tree is part of every log.
         if shown.origin() != tree.origin || shown.size() == 0 {
@@ -295,7 +327,7 @@ impl Witness {
         shown_by: Option<Jurisdiction>,
     ) -> Option<Kind> {
         // The same head twice contradicts nothing, nor does the head of an earlier log.
-        let first = self.newest(partner.code).filter(|(first, _)| {
+        let first = self.newest(partner).filter(|(first, _)| {
             let second = second.checkpoint();
             first.origin == second.origin && first != second
         })?;
@@ -326,6 +358,35 @@ impl Witness {
             .sort(is_proof)
             .insert(root);
     }
+}
+
+/// Shows all rows of a family.
+fn each(
+    rows: &mut dyn Rows,
+    (from, to): ([u8; 1], [u8; 1]),
+    mut show: impl FnMut(&[u8], &[u8]) -> Result<(), WitnessError>,
+) -> Result<(), WitnessError> {
+    let mut from = from.to_vec();
+    loop {
+        let chunk = rows.rows(&from, &to, CHUNK)?;
+        let Some((last, _)) = chunk.last() else {
+            return Ok(());
+        };
+        // The first key behind the last one.
+        from = [last.as_slice(), &[0]].concat();
+        for (key, value) in &chunk {
+            show(key, value)?;
+        }
+    }
+}
+
+fn seen_of<'a>(all: &'a BTreeMap<Jurisdiction, Logs>, partner: &Partner) -> Option<&'a Seen> {
+    all.get(&partner.code)?.get(partner.key.name())
+}
+
+fn seen_mut<'a>(all: &'a mut BTreeMap<Jurisdiction, Logs>, partner: &Partner) -> &'a mut Seen {
+    let logs = all.entry(partner.code).or_default();
+    logs.entry(partner.key.name().to_owned()).or_default()
 }
 
 fn tree_of(seen: Option<&Seen>, partner: &Partner) -> Tree {

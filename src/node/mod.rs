@@ -35,6 +35,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use files::Files;
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -130,30 +131,44 @@ pub struct Load {
     pub tasks: usize,
 }
 
-/// Follows an approval: directory, trust, couriers, in this order.
+/// Follows a change of the partners: directory, trust, streams, couriers, in this order.
 #[derive(Debug)]
 struct Follow {
     partners: PartnerDesk,
     directory: Arc<Directory>,
     trust: Arc<Trust>,
+    inbox: Arc<Inbox>,
     courier: Arc<Courier>,
+    /// Held from the reading of the rows until all follow them: an older state never follows a newer one.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl PartnersChanged for Follow {
-    fn changed(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+    fn changed(&self) -> Pin<Box<dyn Future<Output = Result<usize, String>> + Send + '_>> {
         Box::pin(async move {
+            let _turn = self.turn.lock().await;
             self.partners
                 .refresh(&self.directory)
                 .await
                 .map_err(|e| e.to_string())?;
-            self.trust
-                .follow(&self.directory)
-                .await
-                .map_err(|e| e.to_string())?;
+            let cut = self.trust.follow(&self.directory).await;
+            // Also where our own certificates are no good any more: whoever is cut off is.
+            self.inbox.follow();
             self.courier.refresh();
-            Ok(())
+            cut.map_err(|e| e.to_string())
         })
     }
+
+    fn left_out(&self) -> BTreeMap<Jurisdiction, String> {
+        left_out(&self.directory, &self.trust)
+    }
+}
+
+/// Approved partners with whom nothing can be exchanged, and why.
+fn left_out(directory: &Directory, trust: &Trust) -> BTreeMap<Jurisdiction, String> {
+    let mut left_out = trust.left_out();
+    left_out.extend(directory.cut_off().unreadable.clone());
+    left_out
 }
 
 impl Node {
@@ -230,9 +245,8 @@ impl Node {
         let directory = Arc::new(Directory::default());
         let partners = PartnerDesk::new(log.clone(), own, Arc::new(Cards), Arc::clone(&vault));
         partners.refresh(&directory).await?;
-        let codes: Vec<_> = directory.snapshot().keys().copied().collect();
         let witness = log
-            .read(move |mut reader| Witness::load(&mut reader, codes))
+            .read(|mut reader| Witness::load(&mut reader))
             .await
             .map_err(|e| StartError::Log(e.to_string()))??;
         let witness = Arc::new(witness);
@@ -308,7 +322,9 @@ impl Node {
             partners: partners.clone(),
             directory: Arc::clone(&directory),
             trust: Arc::clone(&trust),
+            inbox: Arc::clone(&inbox),
             courier: Arc::clone(&courier),
+            turn: tokio::sync::Mutex::default(),
         };
         let router = rpc::router(rpc::Services {
             policy: Arc::clone(&policy),
@@ -403,7 +419,7 @@ impl Node {
     }
 
     /// The state of the stream to each partner.
-    pub fn links(&self) -> std::collections::BTreeMap<Jurisdiction, LinkState> {
+    pub fn links(&self) -> BTreeMap<Jurisdiction, LinkState> {
         self.courier.states()
     }
 
@@ -424,12 +440,13 @@ impl Node {
 
     /// Asks whether the node does its work.
     pub fn probe(&self) -> Probe {
-        let (log, trust, clock, own, reserve) = (
+        let (log, trust, clock, own, reserve, directory) = (
             self.log.clone(),
             Arc::clone(&self.trust),
             Arc::clone(&self.clock),
             self.own,
             Arc::clone(&self.reserve),
+            Arc::clone(&self.directory),
         );
         Arc::new(move || {
             let mut reasons = Vec::new();
@@ -449,10 +466,17 @@ impl Node {
             if stale.without_fresh_crl(clock.now()).any(|code| code == own) {
                 reasons.push("our own revocation list has expired; issue a new one".to_owned());
             }
-            if reasons.is_empty() {
+            if !reasons.is_empty() {
+                return Readiness::NotReady(reasons);
+            }
+            let warnings: Vec<_> = left_out(&directory, &trust)
+                .into_iter()
+                .map(|(partner, why)| format!("partner {partner} is left out: {why}"))
+                .collect();
+            if warnings.is_empty() {
                 Readiness::Ready
             } else {
-                Readiness::NotReady(reasons)
+                Readiness::Warned(warnings)
             }
         })
     }

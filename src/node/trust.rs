@@ -65,6 +65,9 @@ pub enum TrustError {
     /// TLS does not take them.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What is kept of partners cannot be read.
+    #[error("what is kept of partners cannot be read: {0}")]
+    Log(String),
 }
 
 /// The node's certificates and trust, swapped while it runs.
@@ -78,6 +81,10 @@ pub(super) struct Trust {
     credentials: Mutex<Arc<Credentials>>,
     reserve: Arc<Reserve>,
     clock: Arc<dyn Clock>,
+    /// Partners whom TLS does not take.
+    left_out: Mutex<LeftOut>,
+    /// Held while what is known of partners is read and swapped in: what was read first is not swapped in last.
+    turn: tokio::sync::Mutex<()>,
     /// Lists that partners brought in this minute.
     brought: Mutex<BTreeMap<Jurisdiction, (u64, u32)>>,
 }
@@ -136,50 +143,80 @@ fn load(own: Jurisdiction, files: &TlsFiles) -> Result<Loaded, TrustError> {
 /// One partner's CA with the list that it brought last.
 type Known = (Arc<Partner>, Option<Vec<u8>>);
 
-/// Adds the partners. Where `now` has a partner's list, that is the newest: a stream may have brought it a moment ago,
-/// before it was kept.
+/// Partners whom TLS does not take, and why.
+type LeftOut = BTreeMap<Jurisdiction, String>;
+
+/// Adds the partners, each by itself: one that does not build is left out alone.
 fn with_partners(
     mut store: TrustStore,
     partners: &[Known],
     now: Option<&TrustStore>,
-) -> Result<TrustStore, TlsError> {
-    for (partner, crl) in partners {
-        let authority = match Authority::parse(&partner.ca) {
-            Ok(authority) => authority,
-            Err(error) => {
-                tracing::error!(partner = %partner.code, %error, "an approved partner's CA is unusable");
-                continue;
+) -> (TrustStore, LeftOut) {
+    let mut left_out = LeftOut::new();
+    for (partner, kept) in partners {
+        match with_partner(&store, partner, kept.as_deref(), now) {
+            Ok(with) => store = with,
+            Err(why) => {
+                let partner = partner.code;
+                tracing::error!(
+                    %partner, why,
+                    "an approved partner is left out: nobody of it comes in, and nothing goes to it, until it has another card"
+                );
+                left_out.insert(partner, why);
             }
-        };
-        let code = partner.code;
-        let in_use = now
-            .filter(|now| now.authority(code) == Some(&authority))
-            .and_then(|now| now.crl(code).cloned());
-        let kept = || {
-            crl.as_deref()
-                .and_then(|crl| Crl::parse(crl, &authority).ok())
-        };
-        let crl = in_use.or_else(kept);
-        store = store.with(authority, crl)?;
+        }
     }
-    Ok(store)
+    metrics::gauge!("yichuan_partners_left_out")
+        .set(u32::try_from(left_out.len()).unwrap_or(u32::MAX));
+    (store, left_out)
 }
 
-/// The lists that partners brought, from the store. Blocks.
-async fn known(log: &Log, directory: &Directory) -> Vec<Known> {
+/// Adds one partner. Where `now` has its list, that is the newest: a stream may have brought it a moment ago, before it was
+/// kept.
+fn with_partner(
+    store: &TrustStore,
+    partner: &Partner,
+    kept: Option<&[u8]>,
+    now: Option<&TrustStore>,
+) -> Result<TrustStore, String> {
+    let code = partner.code;
+    if code == store.own() {
+        return Err("the card is this node's own".to_owned());
+    }
+    let authority = Authority::parse(&partner.ca).map_err(|error| error.to_string())?;
+    let same_key = |now: &&TrustStore| {
+        now.authority(code).map(Authority::spki_sha256) == Some(authority.spki_sha256())
+    };
+    let in_use = now.filter(same_key).and_then(|now| now.crl(code));
+    let lists = [in_use.map(|crl| &**crl.der()), kept];
+    let crl = lists
+        .into_iter()
+        .flatten()
+        .find_map(|crl| Crl::parse(crl, &authority).ok());
+    let with = store.clone().with(authority, crl);
+    let with = with.map_err(|error| error.to_string())?;
+    if let Some(now) = now {
+        now.check_successor_for(code, &with)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(with)
+}
+
+/// The lists that partners brought, from the store.
+async fn known(log: &Log, directory: &Directory) -> Result<Vec<Known>, TrustError> {
     let partners: Vec<_> = directory.snapshot().values().cloned().collect();
-    let read = log
-        .read(move |reader| {
-            partners
-                .into_iter()
-                .map(|partner| {
-                    let crl = reader.get_long(&tables::crl(partner.code)).ok().flatten();
-                    (partner, crl)
-                })
-                .collect()
-        })
-        .await;
-    read.unwrap_or_default()
+    log.read(move |reader| {
+        partners
+            .into_iter()
+            .map(|partner| {
+                // One that is torn says nothing; the partner brings its newest with the next stream.
+                let crl = reader.get_long(&tables::crl(partner.code)).ok().flatten();
+                (partner, crl)
+            })
+            .collect()
+    })
+    .await
+    .map_err(|error| TrustError::Log(error.to_string()))
 }
 
 impl Trust {
@@ -194,7 +231,8 @@ impl Trust {
     ) -> Result<Arc<Self>, TrustError> {
         let loaded = load(own, &files)?;
         let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
-        let store = Arc::new(with_partners(store, &known(&log, directory).await, None)?);
+        let (store, left_out) = with_partners(store, &known(&log, directory).await?, None);
+        let store = Arc::new(store);
         let gate = Gate::new(
             Arc::clone(&loaded.credentials),
             Arc::clone(&store),
@@ -212,6 +250,8 @@ impl Trust {
             credentials,
             reserve,
             clock,
+            left_out: Mutex::new(left_out),
+            turn: tokio::sync::Mutex::default(),
             brought: Mutex::default(),
         }))
     }
@@ -226,47 +266,66 @@ impl Trust {
 
     /// Reads the files again and swaps everything. On an error the old state goes on serving.
     pub(super) async fn reload(&self, directory: &Directory) -> Result<usize, TrustError> {
-        let partners = known(&self.log, directory).await;
+        let _turn = self.turn.lock().await;
+        let partners = known(&self.log, directory).await?;
         let loaded = load(self.own, &self.files)?;
         let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
         let mut credentials = self
             .credentials
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let store = Arc::new(with_partners(store, &partners, Some(&self.gate.trust()))?);
+        let (store, left_out) = with_partners(store, &partners, Some(&self.gate.trust()));
+        let store = Arc::new(store);
         let cut = self
             .gate
             .reload(Arc::clone(&loaded.credentials), Arc::clone(&store))?;
         let cut = cut + self.dialer.reload(Arc::clone(&loaded.credentials), store)?;
         *credentials = loaded.credentials;
+        self.leave_out(left_out);
         Ok(cut)
     }
 
-    /// Follows the directory: partners that came, left or changed.
-    pub(super) async fn follow(&self, directory: &Directory) -> Result<(), TrustError> {
-        let partners = known(&self.log, directory).await;
-        self.swap(|now| {
+    /// Partners whom TLS does not take, and why.
+    pub(super) fn left_out(&self) -> LeftOut {
+        let left_out = self.left_out.lock();
+        left_out.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn leave_out(&self, partners: LeftOut) {
+        *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = partners;
+    }
+
+    /// Follows the directory: partners that came, left or changed. Says how many connections were cut.
+    pub(super) async fn follow(&self, directory: &Directory) -> Result<usize, TrustError> {
+        let _turn = self.turn.lock().await;
+        let partners = known(&self.log, directory).await?;
+        let mut left_out = LeftOut::new();
+        let cut = self.swap(|now| {
             let own = now
                 .authority(self.own)
                 .ok_or(CrlError::UnknownJurisdiction)?;
-            let store = TrustStore::new(own.clone(), now.crl(self.own).cloned())?;
-            with_partners(store, &partners, Some(now)).map(Some)
+            let of_own = TrustStore::new(own.clone(), now.crl(self.own).cloned())?;
+            let store;
+            (store, left_out) = with_partners(of_own, &partners, Some(now));
+            Ok(Some(store))
         })?;
-        Ok(())
+        self.leave_out(left_out);
+        Ok(cut)
     }
 
     fn swap(
         &self,
         change: impl FnOnce(&TrustStore) -> Result<Option<TrustStore>, TlsError>,
-    ) -> Result<(), TlsError> {
+    ) -> Result<usize, TlsError> {
         let credentials = self
             .credentials
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        self.gate.update_trust(change)?;
-        self.dialer
+        let called = self.gate.update_trust(change)?;
+        let dialled = self
+            .dialer
             .reload(Arc::clone(&credentials), self.gate.trust())?;
-        Ok(())
+        Ok(called + dialled)
     }
 
     /// Counts a newer list of a partner. False where it brought enough for this minute.

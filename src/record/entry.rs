@@ -1,6 +1,8 @@
 //! One record of the log.
 
-use super::{DispatchSent, EntryDefect, Refusal, checkpoint, pb, wire};
+use super::{
+    AbandonedLog, DispatchSent, EntryDefect, PartnerChange, Refusal, checkpoint, pb, wire,
+};
 use crate::{
     access::{Assignee, Basis, Grounds, Principal, QuotaReport, Units},
     domain::{DispatchId, EntryId, Jurisdiction, RecordId, Timestamp},
@@ -70,6 +72,34 @@ pub enum Kind {
         jurisdiction: Jurisdiction,
         /// SHA-256 of the card approved.
         card_sha256: [u8; 32],
+        /// The log that is given up for the one on this card, where it is another.
+        abandoned: Option<AbandonedLog>,
+    },
+    /// A supervisor cut off a partner.
+    PartnerSuspended {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+    },
+    /// Somebody drafted what is to become of a partner.
+    PartnerChangeDrafted {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+        /// What.
+        change: PartnerChange,
+    },
+    /// A second person let a suspended partner in again.
+    PartnerResumed {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+        /// Leaf hash of the draft.
+        draft: Hash,
+    },
+    /// A second person ended the exchange with a partner.
+    PartnerRemoved {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+        /// Leaf hash of the draft.
+        draft: Hash,
     },
     /// A dispatch left.
     DispatchSent(DispatchSent),
@@ -225,6 +255,10 @@ impl Kind {
             Self::PolicyChanged { .. } => "policy_changed",
             Self::PartnerProposed { .. } => "partner_proposed",
             Self::PartnerApproved { .. } => "partner_approved",
+            Self::PartnerSuspended { .. } => "partner_suspended",
+            Self::PartnerChangeDrafted { .. } => "partner_change_drafted",
+            Self::PartnerResumed { .. } => "partner_resumed",
+            Self::PartnerRemoved { .. } => "partner_removed",
             Self::DispatchSent(_) => "dispatch_sent",
             Self::DispatchReceived(_) => "dispatch_received",
             Self::DispatchRefused { .. } => "dispatch_refused",
@@ -261,9 +295,35 @@ impl Kind {
             Self::PartnerApproved {
                 jurisdiction,
                 card_sha256,
+                abandoned,
             } => W::PartnerApproved(pb::PartnerApproved {
                 jurisdiction: jurisdiction.to_string(),
                 card_sha256: card_sha256.to_vec().into(),
+                abandoned: abandoned.as_ref().map(AbandonedLog::to_wire),
+            }),
+            Self::PartnerSuspended { jurisdiction } => W::PartnerSuspended(pb::PartnerSuspended {
+                jurisdiction: jurisdiction.to_string(),
+            }),
+            Self::PartnerChangeDrafted {
+                jurisdiction,
+                change,
+            } => W::PartnerChangeDrafted(pb::PartnerChangeDrafted {
+                jurisdiction: jurisdiction.to_string(),
+                change: change.to_wire().into(),
+            }),
+            Self::PartnerResumed {
+                jurisdiction,
+                draft,
+            } => W::PartnerResumed(pb::PartnerResumed {
+                jurisdiction: jurisdiction.to_string(),
+                draft: draft.as_bytes().to_vec().into(),
+            }),
+            Self::PartnerRemoved {
+                jurisdiction,
+                draft,
+            } => W::PartnerRemoved(pb::PartnerRemoved {
+                jurisdiction: jurisdiction.to_string(),
+                draft: draft.as_bytes().to_vec().into(),
             }),
             Self::DispatchSent(sent) => W::DispatchSent(sent.to_wire()),
             Self::DispatchReceived(received) => W::DispatchReceived(pb::DispatchReceived {
@@ -378,6 +438,26 @@ impl Kind {
             W::PartnerApproved(approved) => Self::PartnerApproved {
                 jurisdiction: wire::parse(&approved.jurisdiction, "jurisdiction")?,
                 card_sha256: wire::array(&approved.card_sha256, "card_sha256")?,
+                abandoned: approved
+                    .abandoned
+                    .map(AbandonedLog::from_wire)
+                    .transpose()?,
+            },
+            W::PartnerSuspended(suspended) => Self::PartnerSuspended {
+                jurisdiction: wire::parse(&suspended.jurisdiction, "jurisdiction")?,
+            },
+            W::PartnerChangeDrafted(drafted) => Self::PartnerChangeDrafted {
+                jurisdiction: wire::parse(&drafted.jurisdiction, "jurisdiction")?,
+                change: PartnerChange::from_wire(drafted.change)
+                    .ok_or(EntryDefect::Missing("change"))?,
+            },
+            W::PartnerResumed(resumed) => Self::PartnerResumed {
+                jurisdiction: wire::parse(&resumed.jurisdiction, "jurisdiction")?,
+                draft: wire::hash(&resumed.draft, "draft")?,
+            },
+            W::PartnerRemoved(removed) => Self::PartnerRemoved {
+                jurisdiction: wire::parse(&removed.jurisdiction, "jurisdiction")?,
+                draft: wire::hash(&removed.draft, "draft")?,
             },
             W::DispatchSent(sent) => Self::DispatchSent(DispatchSent::from_wire(sent)?),
             W::DispatchReceived(received) => Self::DispatchReceived(Received::from_wire(

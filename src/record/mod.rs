@@ -7,6 +7,7 @@ mod checkpoint;
 mod dispatch;
 mod entry;
 mod known;
+mod partners;
 mod payload;
 pub mod pb;
 mod wire;
@@ -19,6 +20,7 @@ pub use entry::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
 pub use known::Known;
+pub use partners::{AbandonedLog, PartnerChange};
 pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;
 pub(crate) use {

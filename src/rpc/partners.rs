@@ -3,21 +3,32 @@
 use super::{caller::Door, convert, pb, status};
 use crate::{
     access,
-    desk::{PartnerDesk, PartnerEntry},
-    exchange::{Courier, Inbox, LinkState, Outbox, Witness},
+    desk::{Approval, CardChange, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
+    domain::Jurisdiction,
+    exchange::{Courier, Directory, Inbox, LinkState, Outbox, Witness},
     log::Log,
+    record::PartnerChange,
     tls::Fingerprint,
 };
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    pin::Pin,
+    sync::Arc,
+};
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
 /// An outbox is counted no further.
 const OUTBOX_COUNT_LIMIT: usize = 10_000;
 
-/// What happens when the partners changed: trust, directory and couriers follow.
+/// What happens when the partners changed: directory, trust, streams and couriers follow.
 pub trait PartnersChanged: Send + Sync + fmt::Debug {
-    /// A partner was approved.
-    fn changed(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+    /// A partner was approved, suspended, resumed or removed. How many connections were cut.
+    fn changed(&self) -> Pin<Box<dyn Future<Output = Result<usize, String>> + Send + '_>>;
+
+    /// Approved partners with whom nothing can be exchanged, and why.
+    fn left_out(&self) -> BTreeMap<Jurisdiction, String>;
 }
 
 #[derive(Clone)]
@@ -28,6 +39,8 @@ pub(super) struct PartnersService {
     pub(super) witness: Arc<Witness>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) courier: Arc<Courier>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) tasks: TaskTracker,
     pub(super) changed: Arc<dyn PartnersChanged>,
 }
 
@@ -35,25 +48,33 @@ impl PartnersService {
     async fn summary(&self, entry: PartnerEntry) -> Result<pb::PartnerSummary, Status> {
         let partner = entry.partner;
         let code = partner.code;
+        let standing = entry.standing;
         // Nothing goes to a draft.
-        let outbox = match entry.approved_by {
-            Some(_) => self
+        let outbox = match standing {
+            Standing::Draft => 0,
+            Standing::InForce | Standing::Suspended | Standing::Removed => self
                 .log
                 .read(move |reader| Outbox::waiting(reader, code, OUTBOX_COUNT_LIMIT))
                 .await
                 .and_then(|count| count)
                 .map_err(|error| status::read(&error))?,
-            None => 0,
         };
-        let connected = self.courier.states().get(&code) == Some(&LinkState::Up);
+        let in_force = self.directory.get(code).is_some();
+        let connected = in_force && self.courier.states().get(&code) == Some(&LinkState::Up);
         let verified_size = self.witness.tree(&partner).size;
+        let approved = matches!(standing, Standing::InForce | Standing::Suspended);
+        let left_out = self.changed.left_out().remove(&code);
+        let (change, change_by) = match entry.change {
+            Some((change, by)) => (change.to_wire(), by),
+            None => (pb::PartnerChange::Unspecified, String::new()),
+        };
         Ok(pb::PartnerSummary {
             jurisdiction: code.to_string(),
             name: partner.name,
             endpoint: partner.endpoint,
             origin: partner.key.name().to_owned(),
             card_fingerprint: hex::encode(entry.card_sha256),
-            approved: entry.approved_by.is_some(),
+            approved,
             proposed_by: entry.proposed_by,
             approved_by: entry.approved_by.unwrap_or_default(),
             connected,
@@ -62,8 +83,52 @@ impl PartnersService {
             ca_fingerprint: Fingerprint::of(&partner.ca).to_hex(),
             key_fingerprint: Fingerprint::of(partner.key.public_key()).to_hex(),
             clock_ahead_s: self.inbox.skews().ahead(code),
+            state: match standing {
+                Standing::Draft => pb::PartnerState::Draft,
+                Standing::InForce => pb::PartnerState::InForce,
+                Standing::Suspended => pb::PartnerState::Suspended,
+                Standing::Removed => pb::PartnerState::Removed,
+            }
+            .into(),
+            left_out: left_out.filter(|_| approved).unwrap_or_default(),
+            change: change.into(),
+            change_by,
+            issued: partner.issued.0.to_string(),
+            serial: partner.issued.1,
         })
     }
+
+    /// Commits a change of the partners and has everything follow it, though the caller may not wait: what is in the log is
+    /// in force.
+    async fn in_force<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, PartnerRefused>> + Send + 'static,
+    ) -> Result<(T, usize), Status> {
+        let changed = Arc::clone(&self.changed);
+        let done = self.tasks.spawn(async move {
+            let done = change.await.map_err(|error| status::partner(&error))?;
+            let cut = changed.changed().await;
+            Ok::<_, Status>((done, cut.map_err(|error| status::internal(&error))?))
+        });
+        done.await.map_err(|error| status::internal(&error))?
+    }
+
+    async fn changed(
+        &self,
+        code: Jurisdiction,
+        cut: usize,
+    ) -> Result<Response<pb::PartnerChanged>, Status> {
+        let entry = self.partners.get(code).await;
+        let entry = entry.map_err(|error| status::partner(&error))?;
+        Ok(Response::new(pb::PartnerChanged {
+            partner: Some(self.summary(entry).await?),
+            cut: u64::try_from(cut).unwrap_or(u64::MAX),
+        }))
+    }
+}
+
+fn change_of(number: i32) -> Result<PartnerChange, Status> {
+    PartnerChange::from_wire(number).ok_or_else(|| super::WireDefect::Malformed("change").into())
 }
 
 #[tonic::async_trait]
@@ -97,16 +162,65 @@ impl pb::partners_server::Partners for PartnersService {
             .fingerprint
             .parse()
             .map_err(|_| super::WireDefect::Malformed("fingerprint"))?;
-        let entry = self
-            .partners
-            .approve(&permit, code, *fingerprint.as_bytes())
-            .await
-            .map_err(|e| status::partner(&e))?;
-        self.changed
-            .changed()
-            .await
-            .map_err(|error| status::internal(&error))?;
+        let changes: Result<BTreeSet<CardChange>, _> =
+            request.changes.iter().map(|name| name.parse()).collect();
+        let approval = Approval {
+            fingerprint: *fingerprint.as_bytes(),
+            changes: changes.map_err(|_| super::WireDefect::Malformed("changes"))?,
+            accepted_log: Some(request.accept_new_log).filter(|origin| !origin.is_empty()),
+        };
+        let partners = self.partners.clone();
+        let approve = async move { partners.approve(&permit, code, approval).await };
+        let (entry, _) = self.in_force(approve).await?;
         Ok(Response::new(self.summary(entry).await?))
+    }
+
+    async fn suspend_partner(
+        &self,
+        request: Request<pb::SuspendPartnerRequest>,
+    ) -> Result<Response<pb::PartnerChanged>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ApprovePartner)?;
+        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        let partners = self.partners.clone();
+        let suspend = async move { partners.suspend(&permit, code).await };
+        let ((), cut) = self.in_force(suspend).await?;
+        self.changed(code, cut).await
+    }
+
+    async fn draft_partner_change(
+        &self,
+        request: Request<pb::DraftPartnerChangeRequest>,
+    ) -> Result<Response<pb::PartnerSummary>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ProposePartner)?;
+        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        let change = change_of(request.change)?;
+        let drafted = self.partners.draft_change(&permit, code, change).await;
+        drafted.map_err(|error| status::partner(&error))?;
+        let entry = self.partners.get(code).await;
+        let entry = entry.map_err(|error| status::partner(&error))?;
+        Ok(Response::new(self.summary(entry).await?))
+    }
+
+    async fn approve_partner_change(
+        &self,
+        request: Request<pb::ApprovePartnerChangeRequest>,
+    ) -> Result<Response<pb::PartnerChanged>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds, access::ApprovePartner)?;
+        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        let change = change_of(request.change)?;
+        let partners = self.partners.clone();
+        let approve = async move { partners.approve_change(&permit, code, change).await };
+        let ((), cut) = self.in_force(approve).await?;
+        self.changed(code, cut).await
     }
 
     async fn list_partners(
@@ -125,10 +239,26 @@ impl pb::partners_server::Partners for PartnersService {
             .map_err(|e| status::partner(&e))?;
         // A card is thirty rows' work: its signature is checked.
         looking.looked_at(entries.len().saturating_mul(30));
+        let mut unreadable = self.directory.cut_off().unreadable.clone();
         let mut partners = Vec::with_capacity(entries.len());
         for entry in entries {
+            if entry.standing != Standing::Draft {
+                unreadable.remove(&entry.partner.code);
+            }
             partners.push(self.summary(entry).await?);
         }
+        // Of these nothing is known but that they were approved.
+        partners.extend(
+            unreadable
+                .into_iter()
+                .map(|(code, why)| pb::PartnerSummary {
+                    jurisdiction: code.to_string(),
+                    approved: true,
+                    state: pb::PartnerState::InForce.into(),
+                    left_out: why,
+                    ..pb::PartnerSummary::default()
+                }),
+        );
         Ok(Response::new(pb::ListPartnersResponse { partners }))
     }
 }

@@ -91,6 +91,20 @@ reasons! {
     NoCard = "no_card",
     /// The fingerprint is another card's.
     Fingerprint = "fingerprint",
+    /// A card is no newer than the one in force.
+    OlderCard = "older_card",
+    /// A card changes something else than was named.
+    CardChanges = "card_changes",
+    /// A card is of another log than the partner had.
+    NewLog = "new_log",
+    /// It is no partner of this node.
+    NotAPartner = "not_a_partner",
+    /// The partner is suspended already.
+    Suspended = "suspended",
+    /// The partner is not suspended.
+    NotSuspended = "not_suspended",
+    /// Nobody drafted that change of the partner.
+    NoChange = "no_change",
     /// The node takes no writes.
     Closed = "closed",
     /// The node's disk has no room for new records.
@@ -190,7 +204,14 @@ pub(super) fn partner(refused: &PartnerRefused) -> Option<RefusedFor> {
         PartnerRefused::Fingerprint(_) => RefusedFor::Fingerprint,
         PartnerRefused::Log(_) => RefusedFor::Closed,
         PartnerRefused::Disk(_) => RefusedFor::DiskShort,
-        PartnerRefused::Rows(_) => return None,
+        PartnerRefused::Older { .. } => RefusedFor::OlderCard,
+        PartnerRefused::Changes { .. } => RefusedFor::CardChanges,
+        PartnerRefused::NewLog { .. } => RefusedFor::NewLog,
+        PartnerRefused::NoPartner(_) => RefusedFor::NotAPartner,
+        PartnerRefused::Suspended(_) => RefusedFor::Suspended,
+        PartnerRefused::NotSuspended(_) => RefusedFor::NotSuspended,
+        PartnerRefused::NoChange(_) => RefusedFor::NoChange,
+        PartnerRefused::Rows(_) | PartnerRefused::Witness(_) => return None,
     })
 }
 

@@ -58,7 +58,7 @@ pub struct Services {
     pub courier: Arc<Courier>,
     /// Revocation lists.
     pub lists: Arc<dyn RevocationLists>,
-    /// What follows when a partner is approved.
+    /// What follows when the partners change.
     pub changed: Arc<dyn PartnersChanged>,
     /// Requests at a time on one connection; more are shed.
     pub requests_per_connection: usize,
@@ -81,7 +81,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
     let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
     let exchange = ExchangeService {
         door: door.clone(),
-        directory: services.directory,
+        directory: Arc::clone(&services.directory),
         inbox: Arc::clone(&services.inbox),
         lists: services.lists,
         tasks: services.tasks.clone(),
@@ -109,6 +109,8 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         witness: services.witness,
         inbox: services.inbox,
         courier: services.courier,
+        directory: services.directory,
+        tasks: tasks.clone(),
         changed: services.changed,
     };
     let audit = AuditService {

@@ -159,10 +159,18 @@ pub(super) fn partner(refused: &PartnerRefused) -> Status {
             Code::InvalidArgument
         }
         PartnerRefused::Known(_) => Code::AlreadyExists,
-        PartnerRefused::NoDraft(_) => Code::NotFound,
+        PartnerRefused::NoDraft(_) | PartnerRefused::NoPartner(_) | PartnerRefused::NoChange(_) => {
+            Code::NotFound
+        }
+        PartnerRefused::Older { .. }
+        | PartnerRefused::Changes { .. }
+        | PartnerRefused::NewLog { .. }
+        | PartnerRefused::Suspended(_)
+        | PartnerRefused::NotSuspended(_) => Code::FailedPrecondition,
         PartnerRefused::SamePerson(_) | PartnerRefused::Fingerprint(_) => Code::PermissionDenied,
         PartnerRefused::Disk(short) => return disk_short(*short),
         PartnerRefused::Rows(error) => return internal(error),
+        PartnerRefused::Witness(error) => return internal(error),
         PartnerRefused::Log(_) => return closed(refused),
     };
     worded(

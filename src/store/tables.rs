@@ -7,7 +7,7 @@
 //! | `0x12` | dispatch | sending jurisdiction (6), dispatch id (16) | where it is in this log, its leaf hash, its record |
 //! | `0x13` | refused dispatch | sending jurisdiction (6), leaf hash (32) | index of the refusal `u64` |
 //! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
-//! | `0x15` | witness | partner (6) | its newest checkpoint that this node verified |
+//! | `0x15` | witness | partner (6), origin of its log | the newest checkpoint of that log that this node verified; without an origin, from before there was one in the key |
 //! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
 //! | `0x17` | evidence | partner (6), 0 where the two checkpoints have one size or else 1, root of the one that contradicts (32) | index of its entry `u64` |
 //! | `0x40` | lead | record id (16) | where the lead stands |
@@ -119,9 +119,17 @@ pub fn outbox_index(key: &[u8]) -> Option<u64> {
         .map(|index| u64::from_be_bytes(*index))
 }
 
-/// The key of a partner's newest verified checkpoint.
-pub fn witness(partner: Jurisdiction) -> [u8; 7] {
-    key(WITNESS, &[partner.as_bytes()])
+/// The key of the newest verified checkpoint of a partner's log. Nothing deletes such a row: it outlives the card.
+pub fn witness(partner: Jurisdiction, origin: &str) -> Vec<u8> {
+    let mut out = vec![WITNESS];
+    out.extend_from_slice(partner.as_bytes());
+    out.extend_from_slice(origin.as_bytes());
+    out
+}
+
+/// The partner in a key of [`witness`], [`evidence`] or [`partner`].
+pub fn partner_code(key: &[u8]) -> Option<Jurisdiction> {
+    str::from_utf8(key.get(1..7)?).ok()?.parse().ok()
 }
 
 /// The base key of a partner's revocation list; its parts follow it.
@@ -133,6 +141,11 @@ pub fn crl(partner: Jurisdiction) -> [u8; 7] {
 pub fn evidence(partner: Jurisdiction, is_proof: bool, root: &[u8; 32]) -> [u8; 40] {
     let sort = u8::from(!is_proof);
     key(EVIDENCE, &[partner.as_bytes(), &[sort], root])
+}
+
+/// Whether a key that [`evidence`] made is of two roots at one size.
+pub fn evidence_is_proof(key: &[u8]) -> bool {
+    key.get(7) == Some(&0)
 }
 
 /// The root in a key that [`evidence`] made.
@@ -231,6 +244,8 @@ pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
 /// As [`DISPATCHES`].
 pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
 /// As [`DISPATCHES`].
+pub const WITNESSES: ([u8; 1], [u8; 1]) = ([WITNESS], [WITNESS + 1]);
+/// As [`DISPATCHES`].
 pub const EVIDENCES: ([u8; 1], [u8; 1]) = ([EVIDENCE], [EVIDENCE + 1]);
 
 /// As [`DISPATCHES`].
@@ -276,7 +291,10 @@ mod tests {
                 "11000319680000000000000001",
             ),
             (hex::encode(outbox(to, 2)), "143434303030300000000000000002"),
-            (hex::encode(witness(to)), "15343430303030"),
+            (
+                hex::encode(witness(to, "440000.yichuan/log/1")),
+                "153434303030303434303030302e7969636875616e2f6c6f672f31",
+            ),
             (
                 hex::encode(lead_by_state(1, 2, 3)),
                 "4101020000000000000003",
@@ -299,5 +317,6 @@ mod tests {
             assert_eq!(made, written);
         }
         assert_eq!(outbox_index(&outbox(to, 2)), Some(2));
+        assert_eq!(partner_code(&witness(to, "")), Some(to));
     }
 }

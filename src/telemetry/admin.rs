@@ -23,6 +23,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub enum Readiness {
     /// It does.
     Ready,
+    /// It does, but for what these say, which somebody should look into.
+    Warned(Vec<String>),
     /// It does not, for these reasons.
     NotReady(Vec<String>),
 }
@@ -93,6 +95,15 @@ pub async fn serve_admin(
 async fn readyz(State(probe): State<Probe>) -> impl IntoResponse {
     match probe() {
         Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::Warned(warnings) => {
+            let lines = warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}\n"));
+            (
+                StatusCode::OK,
+                ["ready\n".to_owned()].into_iter().chain(lines).collect(),
+            )
+        }
         Readiness::NotReady(reasons) => {
             let lines = reasons.iter().map(|reason| format!("{reason}\n"));
             (StatusCode::SERVICE_UNAVAILABLE, lines.collect())

@@ -9,9 +9,12 @@
 //! vkey: 520624.yichuan/log/1+<8 hexadecimal digits>+<base64>
 //! ca: <base64 of the CA certificate>
 //! issued: 2026-01-01
+//! serial: 43200
 //!
 //! signature: <base64>
 //! ```
+//!
+//! The serial orders the cards of one day. A card without that line is the first of its day: serial 0, which is not written.
 //!
 //! The signature (ECDSA P-256 SHA-256, ASN.1) is over all bytes before the empty line. It shows that whoever made the
 //! card holds the CA key; that the CA is the jurisdiction's, only a comparison of fingerprints out of band shows.
@@ -23,13 +26,14 @@ use super::{
     fingerprint::Fingerprint,
     issue::{Ca, IssueError},
 };
-use crate::domain::{Clock, Jurisdiction};
+use crate::domain::{Clock, Jurisdiction, Timestamp};
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{fmt, net::IpAddr};
 
 /// Longest card, in bytes.
 pub const MAX_CARD: usize = 16 * 1024;
+const SERIAL: &str = "serial: ";
 const MAGIC: &str = "yichuan node card v1";
 /// Longest name, in characters.
 const MAX_NAME: usize = 64;
@@ -76,6 +80,9 @@ pub enum CardError {
     /// Not a date.
     #[error("the card's issued must be a date such as 2026-01-01")]
     Issued,
+    /// Not a number in its only spelling.
+    #[error("the card's serial must be a number from 1 to 4294967295, without zeros before it")]
+    Serial,
     /// Not signed by the CA in it.
     #[error("the card is not signed by the CA in it; ask for it again")]
     Signature,
@@ -103,6 +110,7 @@ pub struct NodeCard {
     key: [u8; 32],
     authority: Authority,
     issued: jiff::civil::Date,
+    serial: u32,
 }
 
 /// The facts from which a card is made; code and CA come with the CA key.
@@ -117,7 +125,7 @@ pub struct CardFacts<'a> {
 }
 
 impl NodeCard {
-    /// Makes a card, and signs it.
+    /// Makes a card, and signs it. Its serial is the millisecond of the day in Asia/Shanghai, so that a later one counts as newer.
     ///
     /// # Errors
     /// Facts that [`NodeCard::parse`] would refuse.
@@ -129,7 +137,7 @@ impl NodeCard {
             facts.endpoint,
             origin,
             facts.vkey,
-            clock.now().shanghai_date(),
+            (clock.now().shanghai_date(), millisecond_of_day(clock.now())),
         );
         let signature = BASE64.encode(ca.sign(body.as_bytes())?);
         let text = format!("{body}\nsignature: {signature}\n");
@@ -168,6 +176,17 @@ impl NodeCard {
             .ok()
             .filter(|date| date.to_string() == issued)
             .ok_or(CardError::Issued)?;
+        let serial = match lines.rest.starts_with(SERIAL) {
+            true => {
+                let serial = lines.field(SERIAL)?;
+                serial
+                    .parse::<u32>()
+                    .ok()
+                    .filter(|number| *number > 0 && number.to_string() == serial)
+                    .ok_or(CardError::Serial)?
+            }
+            false => 0,
+        };
         let signed = text
             .get(..text.len() - lines.rest.len())
             .unwrap_or_default();
@@ -203,6 +222,7 @@ impl NodeCard {
             key,
             authority,
             issued,
+            serial,
         })
     }
 
@@ -244,6 +264,11 @@ impl NodeCard {
     /// When it was made, in Asia/Shanghai.
     pub const fn issued(&self) -> jiff::civil::Date {
         self.issued
+    }
+
+    /// Which of that day's it is: the higher, the newer.
+    pub const fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// The card, byte for byte.
@@ -326,12 +351,22 @@ fn body(
     endpoint: &EndpointUrl,
     origin: &str,
     vkey: &str,
-    issued: jiff::civil::Date,
+    (issued, serial): (jiff::civil::Date, u32),
 ) -> String {
     let (code, ca) = (authority.jurisdiction(), BASE64.encode(authority.der()));
+    let serial = match serial {
+        0 => String::new(),
+        serial => format!("{SERIAL}{serial}\n"),
+    };
     format!(
-        "{MAGIC}\ncode: {code}\nname: {name}\nendpoint: {endpoint}\norigin: {origin}\nvkey: {vkey}\nca: {ca}\nissued: {issued}\n"
+        "{MAGIC}\ncode: {code}\nname: {name}\nendpoint: {endpoint}\norigin: {origin}\nvkey: {vkey}\nca: {ca}\nissued: {issued}\n{serial}"
     )
+}
+
+/// Milliseconds since midnight in Asia/Shanghai, which has no summer time.
+fn millisecond_of_day(time: Timestamp) -> u32 {
+    const HOUR: u64 = 3_600_000;
+    u32::try_from(time.millis().saturating_add(8 * HOUR) % (24 * HOUR)).unwrap_or_default()
 }
 
 /// Base64 in its only spelling.
@@ -380,10 +415,7 @@ fn parse_vkey(vkey: &str) -> Option<(&str, [u8; 32])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::Timestamp,
-        tls::{Validity, dev},
-    };
+    use crate::tls::{Validity, dev};
 
     /// A C2SP signed-note example key, under a name of ours.
     fn vkey(origin: &str) -> String {
@@ -435,6 +467,39 @@ mod tests {
             read.fingerprint(),
             Fingerprint::of(card.as_str().as_bytes())
         );
+    }
+
+    #[derive(Debug)]
+    struct Later;
+
+    impl Clock for Later {
+        fn now(&self) -> Timestamp {
+            Day.now().plus_seconds(61)
+        }
+    }
+
+    #[test]
+    fn cards_of_one_day_are_told_apart_and_one_without_a_serial_is_the_first() {
+        let (vkey, ca) = (vkey("520624.yichuan/log/1"), dev_ca());
+        let facts = CardFacts {
+            name: "x",
+            endpoint: &"https://127.0.0.1:7443".parse().unwrap(),
+            vkey: &vkey,
+        };
+        let first = NodeCard::make(&ca, &facts, &Day).unwrap();
+        let later = NodeCard::make(&ca, &facts, &Later).unwrap();
+        assert_eq!((first.issued(), first.serial()), (later.issued(), 0));
+        assert!(!first.as_str().contains("serial"));
+        assert_eq!(later.serial(), 61_000);
+        // One spelling: what says 0, or says it otherwise, is no card.
+        for serial in ["0", "061000", "+61000", "4294967296", ""] {
+            let (body, _) = later.as_str().split_once("\nsignature").unwrap();
+            let body = body.replace("serial: 61000", &format!("serial: {serial}"));
+            let signature = BASE64.encode(ca.sign(body.as_bytes()).unwrap());
+            let text = format!("{body}\nsignature: {signature}\n");
+            let read = NodeCard::parse(text.as_bytes());
+            assert_eq!(read, Err(CardError::Serial), "{serial}");
+        }
     }
 
     #[test]

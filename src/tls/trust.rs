@@ -256,15 +256,27 @@ impl TrustStore {
 
     /// Refuses a successor of this store that forgets a revocation: under an unchanged CA a list may only get newer.
     pub(super) fn check_successor(&self, next: &Self) -> Result<(), CrlError> {
-        for (jurisdiction, old) in &self.authorities {
-            match next.authorities.get(jurisdiction) {
-                Some(new) if new.authority.spki_sha256() == old.authority.spki_sha256() => {
-                    no_older(old.crl.as_ref(), new.crl.as_ref())?;
-                }
-                Some(_) | None => {}
+        self.authorities
+            .keys()
+            .try_for_each(|jurisdiction| self.check_successor_for(*jurisdiction, next))
+    }
+
+    /// As a successor is checked when it is swapped in, for one jurisdiction.
+    ///
+    /// # Errors
+    /// It forgets a revocation.
+    pub fn check_successor_for(
+        &self,
+        jurisdiction: Jurisdiction,
+        next: &Self,
+    ) -> Result<(), CrlError> {
+        let of = |store: &Self| store.authorities.get(&jurisdiction).cloned();
+        match of(self).zip(of(next)) {
+            Some((old, new)) if new.authority.spki_sha256() == old.authority.spki_sha256() => {
+                no_older(old.crl.as_ref(), new.crl.as_ref())
             }
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
     fn trusted(&self, jurisdiction: Jurisdiction, now: Timestamp) -> Result<&Trusted, Reason> {

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod cards;
 mod caught;
 mod deliveries;
 mod forks;
@@ -22,6 +23,7 @@ mod refused;
 mod restarts;
 mod sender;
 mod streams;
+mod suspended;
 mod world;
 
 #[path = "../common/leads.rs"]

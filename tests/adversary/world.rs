@@ -126,6 +126,7 @@ pub(crate) async fn introduce(endpoint: &EndpointUrl, node: &str, card: &NodeCar
             grounds: Some(grounds),
             jurisdiction: card.jurisdiction().to_string(),
             fingerprint: card.fingerprint().to_string(),
+            ..pb::ApprovePartnerRequest::default()
         })
         .await
         .unwrap();
@@ -268,4 +269,60 @@ pub(crate) async fn honest_traffic_flows(cluster: &Cluster, lead: &LeadFields) {
     let endpoint = &county.config.listen.endpoint;
     let pushed = push(endpoint, COUNTY, std::slice::from_ref(lead)).await;
     until(county.node.log(), 1, receipt_for(pushed[0].index)).await;
+}
+
+/// Drafts a card as an admin of the node.
+pub(crate) async fn propose(
+    endpoint: &EndpointUrl,
+    node: &str,
+    card: &NodeCard,
+) -> Result<pb::PartnerSummary, tonic::Status> {
+    let admin = channel(endpoint, node, node, "admin-001");
+    let proposed = pb::partners_client::PartnersClient::new(admin)
+        .propose_partner(pb::ProposePartnerRequest {
+            grounds: Some(grounds(node, Purpose::Supervision)),
+            card: card.as_str().as_bytes().to_vec().into(),
+        })
+        .await?;
+    Ok(proposed.into_inner())
+}
+
+/// Approves a drafted card as a supervisor of the node, who names these changes and accepts this log.
+pub(crate) async fn approve(
+    endpoint: &EndpointUrl,
+    node: &str,
+    card: &NodeCard,
+    (changes, accept_new_log): (&[&str], &str),
+) -> Result<pb::PartnerSummary, tonic::Status> {
+    let approved = partners_as(endpoint, node, "supervisor-001")
+        .approve_partner(pb::ApprovePartnerRequest {
+            grounds: Some(grounds(node, Purpose::Supervision)),
+            jurisdiction: card.jurisdiction().to_string(),
+            fingerprint: card.fingerprint().to_string(),
+            changes: changes.iter().map(|it| (*it).to_owned()).collect(),
+            accept_new_log: accept_new_log.to_owned(),
+        })
+        .await?;
+    Ok(approved.into_inner())
+}
+
+pub(crate) fn partners_as(
+    endpoint: &EndpointUrl,
+    node: &str,
+    who: &str,
+) -> pb::partners_client::PartnersClient<Channel> {
+    pb::partners_client::PartnersClient::new(channel(endpoint, node, node, who))
+}
+
+pub(crate) async fn listed(endpoint: &EndpointUrl, node: &str, of: &str) -> pb::PartnerSummary {
+    let listed = partners_as(endpoint, node, "supervisor-001")
+        .list_partners(pb::ListPartnersRequest {
+            grounds: Some(grounds(node, Purpose::Supervision)),
+        })
+        .await
+        .unwrap();
+    let mut partners = listed.into_inner().partners.into_iter();
+    partners
+        .find(|it| it.jurisdiction == of && it.state != pb::PartnerState::Draft as i32)
+        .unwrap()
 }

@@ -13,9 +13,9 @@ use yichuan::{
     access::{Quota, QuotaReport, Role},
     audit::DefectCode as D,
     domain::LeadStep,
-    merkle::Hash,
+    merkle::{Hash, leaf_hash},
     note::LogSigner,
-    record::{Cause, Consultation, Kind, Refusal},
+    record::{Cause, Consultation, Kind, PartnerChange, Refusal},
     seal,
 };
 
@@ -218,6 +218,7 @@ fn partner_lies() -> Vec<Lie> {
         let approved = Kind::PartnerApproved {
             jurisdiction: code("330000"),
             card_sha256: seal::sha256(&card(of)),
+            abandoned: None,
         };
         log.append(cause, approved);
     };
@@ -234,7 +235,58 @@ fn partner_lies() -> Vec<Lie> {
     };
     let propose =
         |card: Vec<u8>| county(|log| log.append(officer(), Kind::PartnerProposed { card }));
+    let changed = |drafter: Cause, approver: Cause, approves: PartnerChange| {
+        county(|log| {
+            let drafted = Kind::PartnerChangeDrafted {
+                jurisdiction: code(PROVINCE),
+                change: PartnerChange::Resume,
+            };
+            log.append(drafter, drafted);
+            let draft = leaf_hash(log.leaves.last().unwrap());
+            let jurisdiction = code(PROVINCE);
+            let approved = match approves {
+                PartnerChange::Resume => Kind::PartnerResumed {
+                    jurisdiction,
+                    draft,
+                },
+                PartnerChange::Remove => Kind::PartnerRemoved {
+                    jurisdiction,
+                    draft,
+                },
+            };
+            log.append(approver, approved);
+        })
+    };
+    let suspended = |by: Cause, of: &str| {
+        let jurisdiction = code(of);
+        county(|log| log.append(by, Kind::PartnerSuspended { jurisdiction }))
+    };
     vec![
+        (
+            "one person resumes a partner",
+            changed(supervisor("002"), supervisor("002"), PartnerChange::Resume),
+            D::ApproverDraftedIt,
+        ),
+        (
+            "a partner is removed, and its resumption was drafted",
+            changed(officer(), supervisor("002"), PartnerChange::Remove),
+            D::ApprovalWithoutDraft,
+        ),
+        (
+            "an officer resumes a partner",
+            changed(supervisor("002"), officer(), PartnerChange::Resume),
+            D::ApproverNotSupervisor,
+        ),
+        (
+            "an officer suspends a partner",
+            suspended(officer(), PROVINCE),
+            D::ApproverNotSupervisor,
+        ),
+        (
+            "somebody is suspended who is no partner",
+            suspended(supervisor("002"), "330000"),
+            D::UnknownPartner,
+        ),
         ("a card that is none", propose(b"card".to_vec()), D::Card),
         (
             "the node's own card",

@@ -179,6 +179,7 @@ impl Home {
                 grounds,
                 jurisdiction: partner.code.to_string(),
                 fingerprint: card.fingerprint().to_string(),
+                ..pb::ApprovePartnerRequest::default()
             })
             .await
             .unwrap();

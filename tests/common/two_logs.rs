@@ -40,7 +40,12 @@ impl CardReader for PlainCards {
             endpoint: "https://127.0.0.1:1".to_owned(),
             key,
             ca: Vec::new(),
+            issued: (jiff::civil::date(2026, 3, 5), 0),
         })
+    }
+
+    fn fits(&self, _: &Partner, _: Option<&[u8]>) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -184,6 +189,7 @@ impl HandLog {
         let approved = Kind::PartnerApproved {
             jurisdiction: code(&other.origin()[..6]),
             card_sha256: seal::sha256(&card),
+            abandoned: None,
         };
         self.append(
             person(self.of, Role::Officer, "001"),

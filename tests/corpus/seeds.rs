@@ -120,6 +120,7 @@ fn befriend(log: &mut HandLog, other: &str) {
     let approved = Kind::PartnerApproved {
         jurisdiction: code(other),
         card_sha256: seal::sha256(&card),
+        abandoned: None,
     };
     let proposed = Kind::PartnerProposed { card };
     log.append(person(log.of, Role::Officer, "001"), proposed);

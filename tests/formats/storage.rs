@@ -104,7 +104,10 @@ pub(crate) fn row_keys(examples: &mut Examples) {
             &tables::outbox(to, 258),
             "entry 258 waits for 520624's receipt",
         ),
-        (&tables::witness(to), "newest checkpoint of 520624"),
+        (
+            &tables::witness(to, "520624.yichuan/log/1"),
+            "newest checkpoint of 520624's log 1",
+        ),
         (&tables::lead(record()), "lead"),
         (
             &tables::lead_by_state(1, 2, 258),

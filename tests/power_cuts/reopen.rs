@@ -147,9 +147,8 @@ impl Reopened<'_> {
         let (cards, keys) = (Arc::new(Cards), Arc::clone(vault));
         let partners = PartnerDesk::new(log.clone(), self.code(), cards, keys);
         partners.refresh(&directory).await.map_err(|e| open(&e))?;
-        let partners: Vec<_> = directory.snapshot().keys().copied().collect();
         let reader = log.reader();
-        Witness::load(&mut &reader, partners).map_err(|e| open(&e))?;
+        Witness::load(&mut &reader).map_err(|e| open(&e))?;
 
         let held = log.checkpoint().size();
         if held < self.owed.entries {

@@ -186,6 +186,7 @@ async fn partners(county: &Home, secret: &str, seen: &mut Seen) {
             grounds: grounds.clone(),
             jurisdiction: jurisdiction.to_owned(),
             fingerprint: fingerprint.to_owned(),
+            ..pb::ApprovePartnerRequest::default()
         };
         seen.refusal("an approval", supervisor.approve_partner(request).await);
     }

@@ -77,7 +77,9 @@ def what_is_written_against_the_rules_is_refused(block, ours, keys):
     drafted = changed({**sent, 21: {1: changed(sent[14], {4: 21})}}, {14: None})
     received = head(13, "530102") + put(15, put(1, sent_to_us()) + put(4, checkpoint(THEIRS, [sent_to_us()])))
     honest = [good, encode(sent), encode(read), encode(changed(read, {4: "spiffe://440000.yichuan/officer/1"})), encode(approved),
-              encode(drafted), received, encode(changed(sent, {14: {4: 26, 9: 5, 6: 3, 8: {1: 28800}}}))]
+              encode(drafted), received, encode(changed(sent, {14: {4: 26, 9: 5, 6: 3, 8: {1: 28800}}})),
+              encode(changed(approved, {22: None, 30: {1: "440000"}})), encode(changed(sent, {14: None, 31: {1: "440000", 2: 2}})),
+              encode(changed(approved, {22: None, 33: {1: "440000", 2: bytes(32)}}))]
     for leaf in honest:
         assert verify.check_entry(leaf, ours, keys) is None
         assert leaves(block, leaf, keys) == (0, 0)
@@ -121,6 +123,8 @@ def what_is_written_against_the_rules_is_refused(block, ours, keys):
         "a person of another jurisdiction": encode(changed(sent, {4: "spiffe://520624.yichuan/officer/001"})),
         "a dispatch by the node": encode(changed(sent, {4: "spiffe://530102.yichuan/node"})),
         "an approval by an officer": encode(changed(approved, {4: "spiffe://530102.yichuan/officer/001"})),
+        "a suspension by an officer": encode(changed(sent, {14: None, 30: {1: "440000"}})),
+        "a change of a partner that is none": encode(changed(sent, {14: None, 31: {1: "440000", 2: 3}})),
         "a policy by an officer": encode(changed(sent, {14: None, 11: {}})),
         "a look by the node": encode(changed(read, {4: "spiffe://530102.yichuan/node"})),
         "a person without grounds": encode(changed(sent, {5: None, 6: None})),

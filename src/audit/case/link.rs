@@ -158,6 +158,10 @@ pub(super) fn check<'a>(
         | Kind::PolicyChanged { .. }
         | Kind::PartnerProposed { .. }
         | Kind::PartnerApproved { .. }
+        | Kind::PartnerSuspended { .. }
+        | Kind::PartnerChangeDrafted { .. }
+        | Kind::PartnerResumed { .. }
+        | Kind::PartnerRemoved { .. }
         | Kind::DispatchSent(_)
         | Kind::Consulted { .. }
         | Kind::EvidenceKept { .. }

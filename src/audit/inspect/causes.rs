@@ -28,11 +28,15 @@ pub(super) fn check(
         | Kind::RefusalLogged { .. }
         | Kind::EvidenceKept { .. }
         | Kind::QuotaReached(_) => home && role == Role::Node,
-        Kind::PartnerProposed { .. } => {
+        Kind::PartnerProposed { .. } | Kind::PartnerChangeDrafted { .. } => {
             home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
         }
         // That it is a supervisor has a code of its own.
-        Kind::PartnerApproved { .. } | Kind::ReferralApproved { .. } => home && role != Role::Node,
+        Kind::PartnerApproved { .. }
+        | Kind::PartnerSuspended { .. }
+        | Kind::PartnerResumed { .. }
+        | Kind::PartnerRemoved { .. }
+        | Kind::ReferralApproved { .. } => home && role != Role::Node,
         Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {
             home && matches!(role, Role::Officer | Role::Supervisor)
         }

@@ -22,9 +22,9 @@ codes! {
         Card = "card":
             "the node card cannot be relied on",
         ApprovalWithoutDraft = "approval_without_draft":
-            "no card of this jurisdiction with this digest was drafted before",
+            "no card of this jurisdiction with this digest, or no such change of a partner, was drafted before",
         ApproverNotSupervisor = "approver_not_supervisor":
-            "only a supervisor approves a partner or a transfer",
+            "only a supervisor approves a partner or a transfer, and suspends a partner",
         ApproverDraftedIt = "approver_drafted_it":
             "the same person drafted it and approved it",
         KeyNotPinned = "key_not_pinned":

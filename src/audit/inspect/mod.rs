@@ -28,7 +28,7 @@ use crate::{
     domain::{DispatchId, Jurisdiction, Timestamp},
     merkle::{Hash, NodeReader, leaf_hash, root_at},
     note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey},
-    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind},
+    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, PartnerChange},
 };
 use defect::{Fault, Findings};
 use partners::PartnerBook;
@@ -207,11 +207,41 @@ impl<'a> Inspector<'a> {
             Kind::PartnerApproved {
                 jurisdiction,
                 card_sha256,
+                abandoned,
             } => {
-                let approved = self
-                    .partners
-                    .approve(jurisdiction, &card_sha256, &cause.principal);
+                let card = (&card_sha256, abandoned.as_ref());
+                let approved = self.partners.approve(jurisdiction, card, &cause.principal);
                 self.report(index, approved);
+            }
+            Kind::PartnerSuspended { jurisdiction } => {
+                let suspended = self.partners.suspend(jurisdiction, &cause.principal);
+                self.report(index, suspended);
+            }
+            Kind::PartnerChangeDrafted {
+                jurisdiction,
+                change,
+            } => {
+                let draft = (change, leaf_hash(leaf));
+                let drafted = self
+                    .partners
+                    .draft_change(jurisdiction, draft, &cause.principal);
+                self.report(index, drafted);
+            }
+            Kind::PartnerResumed {
+                jurisdiction,
+                draft,
+            } => {
+                let draft = (PartnerChange::Resume, draft);
+                let resumed = self.partners.change(jurisdiction, draft, &cause.principal);
+                self.report(index, resumed);
+            }
+            Kind::PartnerRemoved {
+                jurisdiction,
+                draft,
+            } => {
+                let draft = (PartnerChange::Remove, draft);
+                let removed = self.partners.change(jurisdiction, draft, &cause.principal);
+                self.report(index, removed);
             }
             Kind::DispatchSent(sent) => {
                 let approved = self.transfers.send(&sent, &cause.principal);
@@ -339,6 +369,10 @@ fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
         | Kind::PolicyChanged { .. }
         | Kind::PartnerProposed { .. }
         | Kind::PartnerApproved { .. }
+        | Kind::PartnerSuspended { .. }
+        | Kind::PartnerChangeDrafted { .. }
+        | Kind::PartnerResumed { .. }
+        | Kind::PartnerRemoved { .. }
         | Kind::Consulted { .. }
         | Kind::EvidenceKept { .. }
         | Kind::ReferralApproved { .. }

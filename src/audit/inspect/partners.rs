@@ -8,6 +8,7 @@ use crate::{
     domain::Jurisdiction,
     merkle::Hash,
     note::{Checkpoint, Cosignature, VerifierKey},
+    record::{AbandonedLog, PartnerChange},
     seal,
 };
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(super) struct PartnerBook<'a> {
     /// What the auditor holds about partners, from elsewhere. It goes before whatever the log says.
     pinned: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     drafts: BTreeMap<Jurisdiction, Draft>,
+    /// What is to become of a partner, and who drafted it.
+    changes: BTreeMap<Jurisdiction, (PartnerChange, Hash, Principal)>,
     /// Newest last. Earlier ones count: a stream that was open when a new card was approved goes on under the old.
     approved: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     newest: BTreeMap<String, (u64, Hash)>,
@@ -54,6 +57,7 @@ impl<'a> PartnerBook<'a> {
             cards,
             pinned,
             drafts: BTreeMap::new(),
+            changes: BTreeMap::new(),
             approved: BTreeMap::new(),
             newest: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
@@ -86,7 +90,7 @@ impl<'a> PartnerBook<'a> {
     pub(super) fn approve(
         &mut self,
         code: Jurisdiction,
-        card_sha256: &[u8; 32],
+        (card_sha256, abandoned): (&[u8; 32], Option<&AbandonedLog>),
         by: &Principal,
     ) -> Result<(), Fault> {
         let draft = self
@@ -103,6 +107,7 @@ impl<'a> PartnerBook<'a> {
         keys.retain(|known| *known != draft.key);
         keys.push(draft.key.clone());
         self.drafts.remove(&code);
+        self.changes.remove(&code);
         if by.role() != Role::Supervisor {
             return Err(DefectCode::ApproverNotSupervisor.into());
         }
@@ -111,6 +116,55 @@ impl<'a> PartnerBook<'a> {
         }
         if not_pinned {
             return Err(DefectCode::KeyNotPinned.into());
+        }
+        if abandoned.is_some_and(|log| owner_of(&log.origin) != Some(code)) {
+            return Err(DefectCode::Card.with("it replaces a log of another jurisdiction"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn suspend(&mut self, code: Jurisdiction, by: &Principal) -> Result<(), Fault> {
+        self.changes.remove(&code);
+        if !self.is_partner(code) {
+            return Err(DefectCode::UnknownPartner.with(code));
+        }
+        if by.role() != Role::Supervisor {
+            return Err(DefectCode::ApproverNotSupervisor.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn draft_change(
+        &mut self,
+        code: Jurisdiction,
+        (change, draft): (PartnerChange, Hash),
+        by: &Principal,
+    ) -> Result<(), Fault> {
+        self.changes.insert(code, (change, draft, by.clone()));
+        if self.is_partner(code) {
+            Ok(())
+        } else {
+            Err(DefectCode::UnknownPartner.with(code))
+        }
+    }
+
+    /// As with cards: what one drafted, another approved, a supervisor.
+    pub(super) fn change(
+        &mut self,
+        code: Jurisdiction,
+        (change, draft): (PartnerChange, Hash),
+        by: &Principal,
+    ) -> Result<(), Fault> {
+        let (_, _, drafter) = self
+            .changes
+            .remove(&code)
+            .filter(|(wanted, hash, _)| (*wanted, *hash) == (change, draft))
+            .ok_or(DefectCode::ApprovalWithoutDraft)?;
+        if by.role() != Role::Supervisor {
+            return Err(DefectCode::ApproverNotSupervisor.into());
+        }
+        if drafter == *by {
+            return Err(DefectCode::ApproverDraftedIt.into());
         }
         Ok(())
     }

@@ -170,6 +170,10 @@ impl<'a> Reconciler<'a> {
             | Kind::PolicyChanged { .. }
             | Kind::PartnerProposed { .. }
             | Kind::PartnerApproved { .. }
+            | Kind::PartnerSuspended { .. }
+            | Kind::PartnerChangeDrafted { .. }
+            | Kind::PartnerResumed { .. }
+            | Kind::PartnerRemoved { .. }
             | Kind::DispatchSent(_)
             | Kind::ReceiptLogged { .. }
             | Kind::RefusalLogged { .. }

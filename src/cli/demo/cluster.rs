@@ -230,6 +230,7 @@ impl Cluster {
                 grounds: Some(grounds),
                 jurisdiction: there.to_owned(),
                 fingerprint: card.fingerprint().to_string(),
+                ..pb::ApprovePartnerRequest::default()
             })
             .await?;
         Ok(())

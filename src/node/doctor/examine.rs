@@ -50,6 +50,8 @@ pub enum Part {
     Witness,
     /// Revocation lists of partners.
     RevocationLists,
+    /// Approved partners whom TLS does not take; said where there are any.
+    Partners,
     /// What lists and searches show.
     Views,
 }
@@ -253,6 +255,14 @@ impl<'a> Patient<'a> {
         }
         row_states(&report, self.ring.is_some(), found);
         self.revocation_lists(&partners, found, &mut right);
+        if !partners.left_out.is_empty() {
+            let left_out = partners.left_out.iter();
+            let left_out: Vec<_> = left_out
+                .map(|(code, why)| format!("{code} ({why})"))
+                .collect();
+            let what = format!("left out by a node that starts: {}", left_out.join(", "));
+            found.note(Part::Partners, State::Sound, what);
+        }
         self.other_rows(found, &mut right);
     }
 
@@ -369,8 +379,10 @@ impl<'a> Patient<'a> {
 #[derive(Default)]
 struct Partners {
     drafts: BTreeMap<[u8; 32], Vec<u8>>,
-    keys: BTreeMap<Jurisdiction, VerifierKey>,
+    keys: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     authorities: BTreeMap<Jurisdiction, Authority>,
+    /// Those whom a node leaves out, and why.
+    left_out: BTreeMap<Jurisdiction, String>,
 }
 
 impl Partners {
@@ -378,20 +390,27 @@ impl Partners {
         let Ok(entry) = Entry::decode(leaf) else {
             return;
         };
-        if let Kind::PartnerProposed { card } = entry.kind {
+        if let Kind::PartnerRemoved { jurisdiction, .. } = entry.kind {
+            self.left_out.remove(&jurisdiction);
+        } else if let Kind::PartnerProposed { card } = entry.kind {
             self.drafts.insert(seal::sha256(&card), card);
         } else if let Kind::PartnerApproved { card_sha256, .. } = entry.kind {
             let card = self.drafts.remove(&card_sha256);
-            let Some(partner) = card.and_then(|card| {
-                let cards: &dyn crate::desk::CardReader = &Cards;
-                cards.read(&card).ok()
-            }) else {
+            let cards: &dyn crate::desk::CardReader = &Cards;
+            let Some(partner) = card.and_then(|card| cards.read(&card).ok()) else {
                 return;
             };
+            match cards.fits(&partner, None) {
+                Ok(()) => drop(self.left_out.remove(&partner.code)),
+                Err(why) => drop(self.left_out.insert(partner.code, why)),
+            }
             if let Ok(authority) = Authority::parse(&partner.ca) {
                 self.authorities.insert(partner.code, authority);
             }
-            self.keys.insert(partner.code, partner.key);
+            let keys = self.keys.entry(partner.code).or_default();
+            if !keys.contains(&partner.key) {
+                keys.push(partner.key);
+            }
         }
     }
 }

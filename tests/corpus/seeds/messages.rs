@@ -373,6 +373,8 @@ pub(super) fn requests() {
                 grounds,
                 jurisdiction: "440000".into(),
                 fingerprint: "ab".repeat(32),
+                changes: vec!["key".into(), "ca".into()],
+                accept_new_log: "440000.yichuan/log/2".into(),
             }
             .encode_to_vec(),
             // The others have grounds and numbers.

@@ -1,0 +1,181 @@
+//! `yichuan partner list`: partners and drafts, as tables and lines.
+
+use crate::{
+    cli::{
+        client::Connection,
+        context::{Context, block_on},
+        exit::Failure,
+        print::{self, Format, plain},
+    },
+    domain::Lang,
+    exchange::SKEW_TOLERATED_S,
+    record::{PartnerChange, pb},
+    tls::Fingerprint,
+};
+use serde::Serialize;
+use std::io::Write;
+
+pub(super) fn list(context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let partners = block_on(async { partners(&context.connect()?).await })?;
+    print_partners(&partners, context, out)
+}
+
+/// Partners and drafts of a node.
+pub(in crate::cli) async fn partners(
+    node: &Connection,
+) -> Result<Vec<pb::PartnerSummary>, Failure> {
+    let request = pb::ListPartnersRequest {
+        grounds: node.grounds(),
+    };
+    let mut client = node.partners();
+    Ok(node.call(client.list_partners(request)).await?.partners)
+}
+
+#[derive(Serialize)]
+pub(super) struct Row<'a> {
+    jurisdiction: &'a str,
+    name: &'a str,
+    endpoint: &'a str,
+    origin: &'a str,
+    approved: bool,
+    connected: bool,
+    outbox: u64,
+    verified_size: u64,
+    proposed_by: &'a str,
+    approved_by: Option<&'a str>,
+    card_fingerprint: &'a str,
+    ca_fingerprint: &'a str,
+    key_fingerprint: &'a str,
+    clock_ahead_s: Option<i64>,
+    state: &'static str,
+    left_out: Option<&'a str>,
+    change: Option<&'static str>,
+    change_by: Option<&'a str>,
+    issued: &'a str,
+    serial: u32,
+}
+
+/// A stable key, and the same for people.
+fn state(partner: &pb::PartnerSummary, lang: Lang) -> (&'static str, &'static str) {
+    use pb::PartnerState as State;
+    let connected = match partner.connected {
+        true => lang.pick("已连接", "connected"),
+        false => lang.pick("未连接", "not connected"),
+    };
+    match partner.state() {
+        State::Draft => ("draft", lang.pick("待批准", "draft")),
+        State::InForce => ("in_force", connected),
+        State::Suspended => ("suspended", lang.pick("已停用", "suspended")),
+        State::Removed => ("removed", lang.pick("已移除", "removed")),
+        // From a node that does not say it.
+        State::Unspecified if partner.approved => ("in_force", connected),
+        State::Unspecified => ("draft", lang.pick("待批准", "draft")),
+    }
+}
+
+/// What was drafted to become of a partner.
+fn change(partner: &pb::PartnerSummary) -> Option<PartnerChange> {
+    PartnerChange::from_wire(partner.change)
+}
+
+impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
+    fn from(partner: &'a pb::PartnerSummary) -> Self {
+        Self {
+            jurisdiction: &partner.jurisdiction,
+            name: &partner.name,
+            endpoint: &partner.endpoint,
+            origin: &partner.origin,
+            approved: partner.approved,
+            connected: partner.connected,
+            outbox: partner.outbox,
+            verified_size: partner.verified_size,
+            proposed_by: &partner.proposed_by,
+            approved_by: Some(partner.approved_by.as_str()).filter(|who| !who.is_empty()),
+            card_fingerprint: &partner.card_fingerprint,
+            ca_fingerprint: &partner.ca_fingerprint,
+            key_fingerprint: &partner.key_fingerprint,
+            clock_ahead_s: partner.clock_ahead_s,
+            state: state(partner, Lang::En).0,
+            left_out: Some(partner.left_out.as_str()).filter(|why| !why.is_empty()),
+            change: change(partner).map(PartnerChange::as_str),
+            change_by: Some(partner.change_by.as_str()).filter(|who| !who.is_empty()),
+            issued: &partner.issued,
+            serial: partner.serial,
+        }
+    }
+}
+
+/// A clock that is off by more than minutes stands out.
+fn clock(ahead_s: i64) -> String {
+    let off = ahead_s.unsigned_abs() > SKEW_TOLERATED_S;
+    format!("{ahead_s:+}{}", if off { " !" } else { "" })
+}
+
+pub(super) fn print_partners(
+    partners: &[pb::PartnerSummary],
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let lang = context.lang();
+    if context.format() == Format::Json {
+        return partners
+            .iter()
+            .try_for_each(|partner| print::json(out, &Row::from(partner)));
+    }
+    let mut table = print::table(
+        lang,
+        [
+            "辖区",
+            "名称",
+            "地址",
+            "状态",
+            "待投递",
+            "已验证",
+            "时钟差（秒）",
+            "名片指纹",
+        ],
+        [
+            "code",
+            "name",
+            "endpoint",
+            "state",
+            "outbox",
+            "verified",
+            "clock ahead, s",
+            "card SHA-256",
+        ],
+    );
+    for partner in partners {
+        let mut standing = state(partner, lang).1.to_owned();
+        match change(partner) {
+            Some(PartnerChange::Resume) => {
+                standing.push_str(lang.pick("；恢复待批准", "; resuming waits for approval"));
+            }
+            Some(PartnerChange::Remove) => {
+                standing.push_str(lang.pick("；移除待批准", "; removal waits for approval"));
+            }
+            None => {}
+        }
+        if !partner.left_out.is_empty() {
+            standing.push_str(lang.pick("；不可用：", "; left out: "));
+            standing.push_str(&plain(&partner.left_out));
+        }
+        // Grouped as on the card, so that it can be compared aloud.
+        let fingerprint = partner
+            .card_fingerprint
+            .parse::<Fingerprint>()
+            .map_or_else(|_| plain(&partner.card_fingerprint), |f| f.to_string());
+        table.add_row([
+            plain(&partner.jurisdiction),
+            plain(&partner.name),
+            plain(&partner.endpoint),
+            standing,
+            partner.outbox.to_string(),
+            partner.verified_size.to_string(),
+            partner.clock_ahead_s.map_or_else(String::new, clock),
+            fingerprint,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Node cards as a node takes them: what reads them, and when one may take the place of another.
+
+use super::{partner_rows::get, partners::PartnerRefused};
+use crate::{
+    exchange::{Partner, Witness},
+    log::Txn,
+    merkle,
+    record::AbandonedLog,
+};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+/// Reads node cards: `tls/` knows certificates.
+pub trait CardReader: Send + Sync + fmt::Debug {
+    /// The partner that a card is of, once its signature and its certificate are checked.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn read(&self, card: &[u8]) -> Result<Partner, String>;
+
+    /// Builds what the partner's people and node will be judged by, from its CA and the revocation list kept of it. An
+    /// entry is read by [`CardReader::read`] alone, so that what a log holds can be read whatever it is good for.
+    ///
+    /// # Errors
+    /// What does not build, in words.
+    fn fits(&self, partner: &Partner, crl: Option<&[u8]>) -> Result<(), String>;
+}
+
+/// What another card of a partner may change; whoever approves it names each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CardChange {
+    /// The key of its log.
+    Key,
+    /// Its CA.
+    Ca,
+    /// Its log.
+    Origin,
+    /// Where it is reached.
+    Endpoint,
+}
+
+impl CardChange {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Key, Self::Ca, Self::Origin, Self::Endpoint];
+
+    /// A stable key, as in commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Ca => "ca",
+            Self::Origin => "origin",
+            Self::Endpoint => "endpoint",
+        }
+    }
+
+    fn between(old: &Partner, new: &Partner) -> BTreeSet<Self> {
+        let differs = |change| match change {
+            Self::Key => old.key.public_key() != new.key.public_key(),
+            Self::Ca => old.ca != new.ca,
+            Self::Origin => old.key.name() != new.key.name(),
+            Self::Endpoint => old.endpoint != new.endpoint,
+        };
+        Self::ALL.into_iter().filter(|it| differs(*it)).collect()
+    }
+}
+
+impl fmt::Display for CardChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for CardChange {
+    type Err = UnknownChange;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChange> {
+        let known = Self::ALL.into_iter().find(|it| it.as_str() == text);
+        known.ok_or(UnknownChange)
+    }
+}
+
+/// Not something that a card changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("name what the card changes: key, ca, origin, endpoint")]
+pub struct UnknownChange;
+
+/// What whoever approves a card says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Approval {
+    /// SHA-256 of the card, as compared out of band.
+    pub fingerprint: [u8; 32],
+    /// What it changes against the card in force: exactly this.
+    pub changes: BTreeSet<CardChange>,
+    /// The log on it, where it is another than the partner had, and what was verified of that one is given up.
+    pub accepted_log: Option<String>,
+}
+
+/// A card takes the place of an older one alone, also of one whose partner was removed since.
+pub(super) fn no_older(
+    txn: &mut Txn<'_>,
+    cards: &dyn CardReader,
+    offered: &Partner,
+    card_sha256: &[u8; 32],
+) -> Result<(), PartnerRefused> {
+    let code = offered.code;
+    let Some(row) = get(txn, code, false)? else {
+        return Ok(());
+    };
+    if row.digest() == *card_sha256 {
+        return if row.counts() {
+            Err(PartnerRefused::Known(code))
+        } else {
+            Ok(())
+        };
+    }
+    // One that cannot be read any more is no hindrance to its successor.
+    match cards.read(row.card.as_bytes()) {
+        Ok(known) if offered.issued <= known.issued => Err(PartnerRefused::Older {
+            code,
+            offered: offered.issued,
+            known: known.issued,
+        }),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// That a card changes what its approver named, and no more. The log that it gives up, if it does.
+pub(super) fn replaces(
+    txn: &mut Txn<'_>,
+    cards: &dyn CardReader,
+    new: &Partner,
+    approval: &Approval,
+) -> Result<Option<AbandonedLog>, PartnerRefused> {
+    let code = new.code;
+    let Some(row) = get(txn, code, false)? else {
+        return Ok(None);
+    };
+    let old = cards.read(row.card.as_bytes()).ok();
+    let changes = match &old {
+        Some(old) => CardChange::between(old, new),
+        None => CardChange::ALL.into(),
+    };
+    let mut abandoned = None;
+    if let Some(old) = old.filter(|_| changes.contains(&CardChange::Origin)) {
+        let origin = old.key.name().to_owned();
+        let verified = Witness::stored(txn, code, &origin)?;
+        let (size, root) = verified.map_or((0, merkle::empty_root()), |(it, _)| (it.size, it.root));
+        if approval.accepted_log.as_deref() != Some(new.key.name()) {
+            return Err(PartnerRefused::NewLog {
+                code,
+                new: new.key.name().to_owned(),
+                old: origin,
+                verified: size,
+            });
+        }
+        abandoned = Some(AbandonedLog { origin, size, root });
+    }
+    if approval.changes != changes {
+        return Err(PartnerRefused::Changes { code, changes });
+    }
+    Ok(abandoned)
+}
+
+pub(super) fn listed(changes: &BTreeSet<CardChange>) -> String {
+    let names: Vec<_> = changes.iter().map(|it| it.as_str()).collect();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    names.join(",")
+}

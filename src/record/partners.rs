@@ -1,0 +1,79 @@
+//! What the entries about partners say beyond the card.
+
+use super::{EntryDefect, pb, wire};
+use crate::merkle::Hash;
+
+/// A partner's log that is followed no more, and how far it was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbandonedLog {
+    /// Its origin.
+    pub origin: String,
+    /// Entries of it that were verified.
+    pub size: u64,
+    /// Root of the tree of so many entries.
+    pub root: Hash,
+}
+
+impl AbandonedLog {
+    pub(super) fn to_wire(&self) -> pb::AbandonedLog {
+        pb::AbandonedLog {
+            origin: self.origin.clone(),
+            size: self.size,
+            root: self.root.as_bytes().to_vec().into(),
+        }
+    }
+
+    pub(super) fn from_wire(log: pb::AbandonedLog) -> Result<Self, EntryDefect> {
+        if !(1..=64).contains(&log.origin.len()) {
+            return Err(EntryDefect::Malformed("abandoned"));
+        }
+        Ok(Self {
+            origin: log.origin,
+            size: log.size,
+            root: wire::hash(&log.root, "abandoned")?,
+        })
+    }
+}
+
+/// What is to become of a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartnerChange {
+    /// A suspended one is let in again.
+    Resume,
+    /// The exchange with it ends.
+    Remove,
+}
+
+impl PartnerChange {
+    /// A stable key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// The change with this key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        [Self::Resume, Self::Remove]
+            .into_iter()
+            .find(|change| change.as_str() == key)
+    }
+
+    /// Its number on the wire.
+    pub const fn to_wire(self) -> pb::PartnerChange {
+        match self {
+            Self::Resume => pb::PartnerChange::Resume,
+            Self::Remove => pb::PartnerChange::Remove,
+        }
+    }
+
+    /// The change with this number.
+    pub fn from_wire(number: i32) -> Option<Self> {
+        match pb::PartnerChange::try_from(number).ok()? {
+            pb::PartnerChange::Resume => Some(Self::Resume),
+            pb::PartnerChange::Remove => Some(Self::Remove),
+            pb::PartnerChange::Unspecified => None,
+        }
+    }
+}
