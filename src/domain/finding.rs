@@ -68,6 +68,15 @@ findings! {
         "公民身份号码存成了数值，末位已失真：请把单元格设为文本格式，按证件重新录入"
         "the citizen number is stored as a number and has lost its last digits: format the cell as text and type it again \
          from the document",
+    /// The citizen number is text, and lost digits before it became text.
+    RoundedId "rounded_id" error
+        "号码末位已失真（末三位为000，或是科学计数法）：这段文本来自数值单元格，请把单元格设为文本格式，按证件重新录入"
+        "the number is text that came from a number cell (it ends in 000, or is written as 5.2E+17) and has lost its last \
+         digits: type it again from the document, in a cell formatted as text",
+    /// A mark that stands in place of a value which was lost, and which nobody has mended.
+    Unmended "unmended" error
+        "这里是退回时代替已失真内容的记号，还没有改正：请填写应有的内容"
+        "the mark that was put here in place of what was lost is still there: type what belongs here",
     /// The cell is a date or a number of more digits than a number cell keeps, where neither belongs.
     NotAsTyped "not_as_typed" error
         "单元格存成了日期或长数值，已不是录入的内容：请把单元格设为文本格式，重新录入"
@@ -80,6 +89,19 @@ findings! {
     NotComputed "not_computed" error
         "公式没有计算结果：请用 Excel 或 WPS 打开表格，保存一次后再导入，或直接填写内容"
         "a formula without a result: open the sheet in Excel or WPS and save it once, or type the value itself",
+    /// The cell shows something else than it holds.
+    ShownOtherwise "shown_otherwise" error
+        "单元格显示的与其中存的不同（数字格式加了前缀、零、单位，或隐藏了内容）：请把单元格设为文本格式，录入应有的内容"
+        "the cell shows something else than it holds, by its number format (a prefix, zeros, a unit, a part left out): format \
+         it as text and type what belongs there",
+    /// A picture, or another thing that is no text, in place of a value.
+    PictureInCell "picture_in_cell" error
+        "单元格里是图片，不是文字：请填写应有的内容，图片另附"
+        "the cell holds a picture and no text: type what belongs there, and keep the picture for the file",
+    /// The cell, or all of the row, is struck through.
+    StruckOut "struck_out" error
+        "有删除线，不知是否作废：作废的删去本行，有效的去掉删除线"
+        "struck through, so that nobody knows whether it still holds: delete the row if it does not, else remove the line",
     /// Below or beside another cell that it is merged with.
     MergedCell "merged_cell" error
         "单元格已与其他行或列合并，本格没有自己的内容：请取消合并并逐行填写"
@@ -88,10 +110,22 @@ findings! {
     Legacy15Digit "legacy_15_digit" error
         "15位旧号码不再使用，请查明并填写18位号码"
         "15-digit numbers are out of use: look up the number of 18 characters",
-    /// Not 18 characters, or the check character does not fit.
+    /// Not 18 characters.
+    BadLength "bad_length" error
+        "公民身份号码应为18位，请与证件核对"
+        "a citizen number has 18 characters: compare it with the document",
+    /// A character that looks like a digit or the letter X, and is another.
+    LookAlike "look_alike" error
+        "号码中有一个字符看起来像数字或 X，其实是别的字符，请改为数字或字母 X"
+        "a character of the number looks like a digit or the letter X and is another one: type the digit, or the letter X",
+    /// A character that cannot stand there.
+    OddCharacter "odd_character" error
+        "内容中有一个不应有的字符，请与证件核对后改正"
+        "a character that cannot stand here: compare it with the document, and type what belongs there",
+    /// The check character does not fit.
     BadCheckDigit "bad_check_digit" error
-        "不是有效的18位公民身份号码（长度、字符或校验码不符），请与证件核对"
-        "not a valid citizen number (length, characters or check digit): compare it with the document",
+        "公民身份号码的校验码不符，请与证件核对"
+        "the citizen number's check digit does not fit: compare it with the document",
     /// No such day of birth.
     BadBirthDate "bad_birth_date" error
         "号码中的出生日期不存在或晚于今天，请与证件核对"
@@ -134,10 +168,22 @@ findings! {
     UnknownUrgency "unknown_urgency" error
         "紧急程度应为 普通、紧急 或 特急"
         "urgency must be normal (普通), urgent (紧急) or critical (特急)",
-    /// Required, and empty or not what the column holds.
+    /// Required, and empty, or says that there is nothing to say.
     MissingValue "missing_value" error
-        "必填内容为空或无法识别"
-        "required, but empty or not readable",
+        "必填内容为空"
+        "required, but empty",
+    /// Not what the column holds.
+    Unreadable "unreadable" error
+        "内容不是本列应有的形式"
+        "not in a form that this column has",
+    /// A word or mark in place of a name.
+    NotAName "not_a_name" error
+        "不是姓名（符号、“不详”“无”一类的词，或只有姓的化名），请按证件填写姓名"
+        "no name, but a mark, a word for 'unknown', or a name with parts left out: write the name as in the document",
+    /// More than one name.
+    SeveralNames "several_names" error
+        "一格里有多个姓名：一行只写一人，别名写入备注"
+        "more than one name in a cell: one person a row, other names of the person go into the remarks",
     /// A day that says neither where its year stands nor which number is the month.
     AmbiguousDate "ambiguous_date" error
         "日期有歧义（分不清年、月、日），请写成 2026-06-01"
@@ -179,6 +225,10 @@ findings! {
     MaybeRounded "maybe_rounded" warning
         "号码末三位为000，可能被表格软件改动过，请与证件核对"
         "the number ends in 000 and may have been rounded by a spreadsheet program: compare it with the document",
+    /// The cell shows a number with separators that it does not hold.
+    ShownStyled "shown_styled" warning
+        "单元格显示的数字带分隔符或小数位，读取的是其中存的数字，请核对"
+        "the cell shows its number with separators or decimals; the number that it holds was read: compare them",
     /// Was tidied: spaces, full-width digits, lower case.
     Normalised "normalised" warning
         "已规范书写（空格、全角字符、大小写或日期格式）"
@@ -202,6 +252,8 @@ pub struct Finding<C = Column> {
     pub column: Option<C>,
     /// What it is.
     pub code: FindingCode,
+    /// The one character that it is about; none where it is about more.
+    pub character: Option<char>,
 }
 
 impl<C: SheetColumn> Finding<C> {
@@ -210,12 +262,26 @@ impl<C: SheetColumn> Finding<C> {
         Self {
             column: Some(column),
             code,
+            character: None,
+        }
+    }
+
+    /// A finding on one character of a column.
+    pub const fn on_character(column: C, code: FindingCode, character: Option<char>) -> Self {
+        Self {
+            column: Some(column),
+            code,
+            character,
         }
     }
 
     /// A finding on the whole row.
     pub const fn on_row(code: FindingCode) -> Self {
-        Self { column: None, code }
+        Self {
+            column: None,
+            code,
+            character: None,
+        }
     }
 
     /// True where the lead is taken all the same.
@@ -226,6 +292,13 @@ impl<C: SheetColumn> Finding<C> {
     /// What is wrong and what to do, with the column's limit or form where that helps; never the value.
     pub fn message(&self, lang: Lang) -> String {
         let said = self.code.message(lang);
+        if let Some(character) = self.character {
+            let named = named(character);
+            return match lang {
+                Lang::Zh => format!("{said}：{named}"),
+                Lang::En => format!("{said} ({named})"),
+            };
+        }
         match (self.code, self.column) {
             (FindingCode::TooLong, Some(column)) => {
                 let limit = column.max_chars();
@@ -234,10 +307,12 @@ impl<C: SheetColumn> Finding<C> {
                     Lang::En => format!("{said} (at most {limit} characters)"),
                 }
             }
-            (FindingCode::MissingValue, Some(column)) => match column.form(lang) {
-                Some(form) => format!("{said}{}{form}", lang.pick("：", ": ")),
-                None => said.to_owned(),
-            },
+            (FindingCode::MissingValue | FindingCode::Unreadable, Some(column)) => {
+                match column.form(lang) {
+                    Some(form) => format!("{said}{}{form}", lang.pick("：", ": ")),
+                    None => said.to_owned(),
+                }
+            }
             _ => said.to_owned(),
         }
     }
@@ -247,6 +322,24 @@ impl<C: SheetColumn> Finding<C> {
         findings.sort_by_key(|finding| (finding.code, finding.column));
     }
 }
+
+/// A character by its number, and as it looks where it can be seen.
+fn named(character: char) -> String {
+    let number = format!("U+{:04X}", u32::from(character));
+    if character.is_alphanumeric()
+        || (character.is_ascii_punctuation())
+        || SEEN.contains(&character)
+    {
+        format!("{character} {number}")
+    } else {
+        number
+    }
+}
+
+/// Characters that are no letters and look like something.
+const SEEN: [char; 12] = [
+    '×', '✕', '✖', '╳', '⨯', '○', '□', '、', '，', '；', '／', '　',
+];
 
 #[cfg(test)]
 mod tests {

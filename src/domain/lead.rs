@@ -99,13 +99,15 @@ pub struct Parsed {
 
 impl Lead {
     /// Reads a lead that is to be sent: all that [`Lead::reread`] asks, and that it leaves the own jurisdiction for a
-    /// partner, and that nothing in it is later than today nor collected before 2000.
+    /// partner, that nothing in it is later than today nor collected before 2000, and that its name is one.
     ///
     /// # Errors
     /// All findings, warnings too, the most important first.
     pub fn parse(fields: LeadFields, rules: &LeadRules<'_>) -> Result<Parsed, Vec<Finding>> {
+        let typed_name = fields.name.clone();
         let mut reading = Reading::new(fields);
         let lead = reading.lead();
+        reading.says_nothing(&typed_name);
         // These are looked at even where another column is wrong, so that one pass tells the officer everything.
         let route = match reading.destination().map(|to| rules.route(to)) {
             Some(Ok(route)) => Some(route),

@@ -15,6 +15,7 @@ mod jurisdiction;
 mod lang;
 mod lead;
 mod lead_steps;
+mod names;
 mod reading;
 mod redact;
 pub mod referral;

@@ -2,7 +2,7 @@
 
 use super::{
     Column, Finding, FindingCode, Grading, Handling, Jurisdiction, Lead, LeadFields, Locality,
-    ResidentNumber, Sex, Urgency, division_name, tidy,
+    ResidentNumber, Sex, Urgency, division_name, names, tidy,
 };
 use jiff::civil::Date;
 
@@ -76,7 +76,7 @@ impl Reading {
     pub(super) fn lead(&mut self) -> Option<Lead> {
         // Each is read before any is missed, so that one pass finds everything.
         self.destination = self.locality(Column::DestinationCode, FindingCode::BadDestination);
-        let registered = self.locality(Column::RegisteredCode, FindingCode::MissingValue);
+        let registered = self.locality(Column::RegisteredCode, FindingCode::Unreadable);
         self.resident_number = self.resident_number();
         let sex = self.sex();
         self.collected_on = self.date();
@@ -112,6 +112,22 @@ impl Reading {
 
     pub(super) fn born(&self) -> Option<Date> {
         self.resident_number.as_ref().map(ResidentNumber::born)
+    }
+
+    /// Looks for what says nothing in columns that must say something. Of what somebody else took nobody asks this.
+    pub(super) fn says_nothing(&mut self, typed_name: &str) {
+        if let Some((code, character)) = names::fault(typed_name) {
+            self.findings
+                .push(Finding::on_character(Column::Name, code, character));
+        }
+        if !self.fields.facts.is_empty() && names::says_nothing(&self.fields.facts) {
+            self.found(Column::Facts, FindingCode::NoFactualBasis);
+        }
+        for column in [Column::Number, Column::Conduct, Column::CollectionMethod] {
+            if names::is_mark(self.fields.get(column)) {
+                self.found(column, FindingCode::MissingValue);
+            }
+        }
     }
 
     pub(super) fn found(&mut self, column: Column, code: FindingCode) {
@@ -164,14 +180,22 @@ impl Reading {
         match ResidentNumber::parse(&text) {
             Ok(number) => Some(number),
             Err(code) => {
-                self.found(Column::ResidentNumber, code);
+                let typed = &self.fields.resident_number;
+                let wrong =
+                    ResidentNumber::wrong_character(typed).and_then(|(_, character)| character);
+                let is_told = matches!(code, FindingCode::LookAlike | FindingCode::OddCharacter);
+                self.findings.push(Finding::on_character(
+                    Column::ResidentNumber,
+                    code,
+                    wrong.filter(|_| is_told),
+                ));
                 None
             }
         }
     }
 
     fn sex(&mut self) -> Option<Sex> {
-        let sex = self.code(Column::Sex, FindingCode::MissingValue, Sex::parse)?;
+        let sex = self.code(Column::Sex, FindingCode::Unreadable, Sex::parse)?;
         // A number that does not hold contradicts nothing.
         if self
             .resident_number
@@ -252,12 +276,12 @@ impl Lead {
 /// The first day that is taken from whoever sends. Earlier ones are what spreadsheet programs make of `3.5` or of nothing.
 pub(super) const FIRST_DAY: Date = jiff::civil::date(2000, 1, 1);
 
-/// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, in full-width digits too,
+/// A day as officers write it: `2026-06-01`, `2026/6/1`, `2026.6.1`, `2026年6月1日`, `20260601`, `20260601143000`, in full-width digits too,
 /// with or without a day of the week or a time after it, which is dropped.
 ///
 /// # Errors
 /// The day does not exist; or its year does not come first, so that `05/03/2026` may be in March or in May; or it is no
-/// day at all, which is [`FindingCode::MissingValue`]. Or more is said after the day: a span, `前`, `左右`.
+/// day at all, which is [`FindingCode::Unreadable`]. Or more is said after the day: a span, `前`, `左右`.
 pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
     let mut text: String = text.trim().chars().map(tidy::narrow).collect();
     let (day, rest) = if text.contains('年') {
@@ -267,6 +291,7 @@ pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
         text.split_once(|c: char| c.is_whitespace() || c == 'T')
     }
     .unwrap_or((&text, ""));
+    let day = day_of_stamp(day).unwrap_or(day);
     let parts: Vec<&str> = match (day.get(..4), day.get(4..6), day.get(6..8)) {
         (Some(year), Some(month), Some(last)) if day.len() == 8 && is_number(day) => {
             vec![year, month, last]
@@ -274,19 +299,19 @@ pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
         _ => day.split(['-', '/', '.', '年', '月']).collect(),
     };
     let [first, second, third] = parts.as_slice() else {
-        return Err(FindingCode::MissingValue);
+        return Err(FindingCode::Unreadable);
     };
     if !parts.iter().all(|part| is_number(part)) {
-        return Err(FindingCode::MissingValue);
+        return Err(FindingCode::Unreadable);
     }
     match (first.len(), second.len(), third.len()) {
         (4, 1 | 2, 1 | 2) => {}
         (1 | 2, 1 | 2, 1 | 2 | 4) => return Err(FindingCode::AmbiguousDate),
-        _ => return Err(FindingCode::MissingValue),
+        _ => return Err(FindingCode::Unreadable),
     }
     let numbers = (first.parse(), second.parse(), third.parse());
     let (Ok(year), Ok(month), Ok(day)) = numbers else {
-        return Err(FindingCode::MissingValue);
+        return Err(FindingCode::Unreadable);
     };
     let date = Date::new(year, month, day).map_err(|_| FindingCode::NoSuchDay)?;
     // 至4月1日, 前, 左右: which day it was, only who wrote it knows.
@@ -294,6 +319,18 @@ pub(super) fn read_date(text: &str) -> Result<Date, FindingCode> {
         return Err(FindingCode::AmbiguousDate);
     }
     Ok(date)
+}
+
+/// The day of a time stamp without separators, 12 or 14 digits, as systems write it.
+fn day_of_stamp(text: &str) -> Option<&str> {
+    let (day, time) = text.split_at_checked(8).filter(|_| is_number(text))?;
+    let two = |at: usize| time.get(at..at + 2).and_then(|two| two.parse::<u8>().ok());
+    let is_time = match time.len() {
+        4 => two(0)? < 24 && two(2)? < 60,
+        6 => two(0)? < 24 && two(2)? < 60 && two(4)? < 60,
+        _ => false,
+    };
+    is_time.then_some(day)
 }
 
 /// What may follow a day and says no more of it: a day of the week, a time.
@@ -339,6 +376,8 @@ mod tests {
             "2026 年 6 月 1 日 08:30",
             "2026年06月01日14时30分",
             "20260601",
+            "20260601143000",
+            "202606011430",
             "2026-06-01T23:59:59",
             "2026-06-01 08:30",
             "2026/6/1\u{3000}0:00:00",
@@ -383,6 +422,8 @@ mod tests {
         for text in [
             "",
             "46174",
+            "20260601253000",
+            "2026060114300",
             "2026-6",
             "+026-6-1",
             "去年",
@@ -390,7 +431,7 @@ mod tests {
             "2026-6-1-1",
             "2026年6月",
         ] {
-            assert_eq!(read_date(text), Err(FindingCode::MissingValue), "{text}");
+            assert_eq!(read_date(text), Err(FindingCode::Unreadable), "{text}");
         }
     }
 }

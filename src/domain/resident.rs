@@ -9,6 +9,17 @@ const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
 /// The check character for each remainder of the weighted sum.
 const CHECK: [u8; 11] = *b"10X98765432";
 
+/// So many characters a number has.
+const DIGITS: usize = 18;
+/// With so many wrong characters it is no number at all.
+const MOST_WRONG: usize = 3;
+/// What is typed, or read from a picture, in place of X and of digits, and looks like it.
+const LOOK_ALIKE: [char; 40] = [
+    '×', 'Х', 'х', 'Χ', 'χ', 'Ⅹ', 'ⅹ', '✕', '✖', '╳', '⨯', '㐅', 'ꓫ', '*', '＊', 'O', 'o', 'О',
+    'о', 'Ο', 'ο', '〇', '○', 'Q', 'D', 'l', 'L', 'I', 'i', '|', '丨', 'І', 'Ⅰ', 'Z', 'S', 'B',
+    'З', 'б', 'ǀ', '一',
+];
+
 /// Sex, 性别, as identity documents state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sex {
@@ -51,25 +62,43 @@ impl ResidentNumber {
     /// From 18 characters, the last a digit or `X`, already tidied.
     ///
     /// # Errors
-    /// The finding's code: 15 digits, a check character that does not fit (also any other length or character), or a date
-    /// of birth that does not exist.
+    /// The finding's code: 15 digits, another length, a character that cannot stand there, a check character that does not
+    /// fit, or a date of birth that does not exist.
     pub fn parse(text: &str) -> Result<Self, FindingCode> {
         if text.len() == 15 && text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(FindingCode::Legacy15Digit);
         }
+        if text.chars().count() != DIGITS {
+            return Err(FindingCode::BadLength);
+        }
+        if let Some((code, _)) = Self::wrong_character(text) {
+            return Err(code);
+        }
         let text: [u8; 18] = text
             .as_bytes()
             .try_into()
-            .map_err(|_| FindingCode::BadCheckDigit)?;
-        let (digits, check) = match text {
-            [digits @ .., check] if digits.iter().all(u8::is_ascii_digit) => (digits, check),
-            _ => return Err(FindingCode::BadCheckDigit),
-        };
+            .map_err(|_| FindingCode::BadLength)?;
+        let [digits @ .., check] = text;
         if check_character(&digits) != check {
             return Err(FindingCode::BadCheckDigit);
         }
         let born = birth_date(&digits).ok_or(FindingCode::BadBirthDate)?;
         Ok(Self { text, born })
+    }
+
+    /// What is wrong with the characters of a text of the right length, and the first that can stand in no number, or not
+    /// where it does. Where most of them are wrong it is another text altogether, and none is named.
+    pub(super) fn wrong_character(text: &str) -> Option<(FindingCode, Option<char>)> {
+        let is_right =
+            |c: char, nth: usize| c.is_ascii_digit() || (matches!(c, 'X' | 'x') && nth == DIGITS);
+        let mut wrong = text.chars().zip(1..).filter(|(c, nth)| !is_right(*c, *nth));
+        let (first, _) = wrong.next()?;
+        let code = if LOOK_ALIKE.contains(&first) {
+            FindingCode::LookAlike
+        } else {
+            FindingCode::OddCharacter
+        };
+        Some((code, Some(first).filter(|_| wrong.count() < MOST_WRONG)))
     }
 
     /// The 18 characters.
@@ -157,15 +186,18 @@ mod tests {
 
     #[test]
     fn each_defect_has_its_code() {
-        use FindingCode::{BadBirthDate, BadCheckDigit, Legacy15Digit};
+        use FindingCode::{
+            BadBirthDate, BadCheckDigit, BadLength, Legacy15Digit, LookAlike, OddCharacter,
+        };
         for (text, code) in [
             ("522225010621022", Legacy15Digit),
-            ("", BadCheckDigit),
-            ("5222251904092687", BadCheckDigit),
+            ("", BadLength),
+            ("5222251904092687", BadLength),
             ("52222519040926870x", BadCheckDigit),
+            ("52222519040926870×", LookAlike),
             ("522225190409268701", BadCheckDigit),
-            ("X2222519040926870X", BadCheckDigit),
-            ("5222251904092687００", BadCheckDigit),
+            ("X2222519040926870X", OddCharacter),
+            ("52222519040926870甲", OddCharacter),
             (&number("52222519043126870"), BadBirthDate),
             (&number("52222519050229123"), BadBirthDate),
             (&number("52222518991231123"), BadBirthDate),
@@ -201,7 +233,12 @@ mod tests {
             swapped.swap(at, at + 1);
             if swapped != right.as_bytes() {
                 let swapped = String::from_utf8(swapped).unwrap();
-                prop_assert_eq!(ResidentNumber::parse(&swapped), Err(FindingCode::BadCheckDigit));
+                // X is told where it does not end the number.
+                let code = match swapped.find('X') {
+                    Some(0..17) => FindingCode::OddCharacter,
+                    _ => FindingCode::BadCheckDigit,
+                };
+                prop_assert_eq!(ResidentNumber::parse(&swapped), Err(code));
             }
         }
 

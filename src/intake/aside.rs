@@ -91,6 +91,7 @@ fn is_count(cell: &Cell) -> bool {
         }
         Cell::Number(n, _) => n.abs() < 1e6,
         Cell::Covered => true,
-        Cell::Date(_) | Cell::Error(_) | Cell::Uncomputed => false,
+        Cell::Shown(_, held) => is_count(held),
+        Cell::Date(_) | Cell::Error(_) | Cell::Uncomputed | Cell::Picture => false,
     }
 }

@@ -1,6 +1,9 @@
 //! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
 
-use super::lost;
+use super::{
+    lost,
+    shown::{Look, Shown},
+};
 use crate::domain::{FindingCode, SheetColumn, is_invisible};
 use calamine::{CellErrorType, DataRef, ExcelDateTime, ExcelDateTimeType};
 use std::borrow::Cow;
@@ -31,6 +34,10 @@ pub(super) enum Cell {
     Uncomputed,
     /// Merged with another cell, which has the value.
     Covered,
+    /// A picture.
+    Picture,
+    /// It shows something else than it holds.
+    Shown(Shown, Box<Self>),
 }
 
 impl Cell {
@@ -66,7 +73,7 @@ impl Cell {
     /// From a field of comma-separated text. `="012"` is how such a file says that a field is text; any other formula has no
     /// value here.
     pub(super) fn from_csv(field: &str) -> Option<Self> {
-        let Some(formula) = field.strip_prefix('=') else {
+        let Some(formula) = field.strip_prefix('=').filter(|_| !is_picture(field)) else {
             return Self::text(field);
         };
         let quoted = formula
@@ -84,18 +91,40 @@ impl Cell {
     }
 
     fn text(text: &str) -> Option<Self> {
+        if is_picture(text) {
+            return Some(Self::Picture);
+        }
         (!text.trim().is_empty()).then(|| Self::Text(text.to_owned()))
+    }
+
+    /// With what its style makes of it.
+    pub(super) fn looking(self, look: &Look) -> Self {
+        let shown = match &self {
+            Self::Text(_) => look.text(),
+            Self::Number(n, _) => look.number(*n),
+            Self::Date(_) => look.day(),
+            Self::Error(_) | Self::Uncomputed | Self::Covered | Self::Picture | Self::Shown(..) => {
+                Shown::Same
+            }
+        };
+        if shown == Shown::Same {
+            self
+        } else {
+            Self::Shown(shown, Box::new(self))
+        }
     }
 
     /// Its text, where it is one.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            Self::Shown(_, held) => held.as_text(),
             Self::Number(..)
             | Self::Date(_)
             | Self::Error(_)
             | Self::Uncomputed
-            | Self::Covered => None,
+            | Self::Covered
+            | Self::Picture => None,
         }
     }
 
@@ -113,7 +142,10 @@ impl Cell {
             }
             (_, Some(column))
                 if !column.is_citizen_number()
-                    && self.lost(column, false) == Some(FindingCode::NotAsTyped) =>
+                    && matches!(
+                        self.lost(column, false),
+                        Some(FindingCode::NotAsTyped | FindingCode::ShownOtherwise)
+                    ) =>
             {
                 String::new()
             }
@@ -127,6 +159,10 @@ impl Cell {
             Self::Error(_) => Some(FindingCode::ErrorValue),
             Self::Uncomputed => Some(FindingCode::NotComputed),
             Self::Covered => Some(FindingCode::MergedCell),
+            Self::Picture => Some(FindingCode::PictureInCell),
+            Self::Shown(shown, held) => held
+                .lost(column, is_rounded)
+                .or((*shown == Shown::Otherwise).then_some(FindingCode::ShownOtherwise)),
             // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
             Self::Number(..) | Self::Date(_) if column.is_citizen_number() => {
                 Some(FindingCode::NumericId)
@@ -154,7 +190,8 @@ impl Cell {
             Self::Number(n, _) => number_text(*n).into_owned(),
             Self::Date(when) => iso_date(*when),
             Self::Error(name) => (*name).to_owned(),
-            Self::Uncomputed | Self::Covered => String::new(),
+            Self::Shown(_, held) => held.as_written(),
+            Self::Uncomputed | Self::Covered | Self::Picture => String::new(),
         }
     }
 
@@ -174,9 +211,24 @@ impl Cell {
                 (iso_date(when), Some(FindingCode::Normalised))
             }
             Self::Number(n, _) => (number_text(n).into_owned(), None),
-            Self::Error(_) | Self::Uncomputed | Self::Covered => (String::new(), None),
+            Self::Shown(_, held) => {
+                let (text, found) = held.into_text(column, is_rounded);
+                (text, found.or(Some(FindingCode::ShownStyled)))
+            }
+            Self::Error(_) | Self::Uncomputed | Self::Covered | Self::Picture => {
+                (String::new(), None)
+            }
         }
     }
+}
+
+/// True for what WPS keeps of a picture in a cell: `=DISPIMG("ID_…",1)`.
+fn is_picture(text: &str) -> bool {
+    let formula = text.trim().trim_start_matches(['=', '@']);
+    let formula = formula.strip_prefix("_xlfn.").unwrap_or(formula);
+    formula
+        .get(..8)
+        .is_some_and(|name| name.eq_ignore_ascii_case("DISPIMG("))
 }
 
 /// Text as it was typed, without what was typed to make it text.
@@ -268,11 +320,16 @@ mod tests {
         for data in [
             DataRef::Float(5.222_251_902_051_408e17),
             DataRef::Int(522_225),
+        ] {
+            assert_eq!(cell(data, Column::ResidentNumber), lost);
+        }
+        let rounded = (String::new(), Some(FindingCode::RoundedId));
+        for data in [
             DataRef::String("5.22225190205141E+17".into()),
             DataRef::String(" 5.22225e+17".into()),
             DataRef::String("522225190205141000".into()),
         ] {
-            assert_eq!(cell(data, Column::ResidentNumber), lost);
+            assert_eq!(cell(data, Column::ResidentNumber), rounded);
         }
     }
 
@@ -404,7 +461,7 @@ mod tests {
         let long = of("52062420260305001.0", Column::Phone);
         assert_eq!(long.1, Some(FindingCode::NotAsTyped));
         let id = of("522225190010142000.0", Column::ResidentNumber);
-        assert_eq!(id.1, Some(FindingCode::NumericId));
+        assert_eq!(id.1, Some(FindingCode::RoundedId));
     }
 
     #[test]
@@ -425,9 +482,25 @@ mod tests {
         let (text, found) = kept().into_text(Column::ResidentNumber, false);
         assert_eq!((text.len(), found), (18, Some(FindingCode::MaybeRounded)));
         let (text, found) = kept().into_text(Column::ResidentNumber, true);
-        assert_eq!((text.len(), found), (0, Some(FindingCode::NumericId)));
+        assert_eq!((text.len(), found), (0, Some(FindingCode::RoundedId)));
         assert!(!kept().is_rounded_number());
         assert!(Cell::Text("522225190001011000".into()).is_rounded_number());
+    }
+
+    /// A picture's formula became a person's name.
+    #[test]
+    fn regression_a_picture_in_a_cell_is_no_text() {
+        let formula = "=DISPIMG(\"ID_0123\",1)";
+        for cell in [
+            Cell::new(&DataRef::String(formula.into()), false),
+            Cell::from_csv(formula),
+        ] {
+            let (text, found) = cell.unwrap().into_text(Column::Name, false);
+            assert_eq!(
+                (text.as_str(), found),
+                ("", Some(FindingCode::PictureInCell))
+            );
+        }
     }
 
     #[test]

@@ -205,9 +205,8 @@ impl<'a> Records<'a> {
             cells.extend(Cell::from_csv(&field).map(|cell| (at, cell)));
         }
         RawRow {
-            row: self.record,
             cells,
-            is_hidden: false,
+            ..RawRow::blank(self.record)
         }
     }
 }

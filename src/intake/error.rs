@@ -27,6 +27,8 @@ pub enum SheetError {
     WrongType(FileKind),
     /// An xlsx workbook that breaks off or does not hold together.
     Damaged,
+    /// A workbook that says two things of which part is its main one, a worksheet or the text of its cells.
+    AmbiguousParts,
     /// Cells hold errors that the reader does not know (`#SPILL!`), and it cannot be told which.
     ErrorCell,
     /// Formulas without end that were never computed.
@@ -43,8 +45,10 @@ pub enum SheetError {
     LongCell,
     /// More different texts than are kept in memory.
     TooMuchText,
-    /// No visible worksheet, or nothing in it.
+    /// Nothing in the file, or in any worksheet that is visible.
     Empty,
+    /// No worksheet is visible.
+    NoneVisible,
     /// No row names the columns.
     NoHeader,
     /// Two rows name the columns equally well.
@@ -163,6 +167,28 @@ impl SheetError {
                      look at that row, and save it as CSV UTF-8"
                 ),
             ),
+            Self::WrongType(kind @ FileKind::Protected) => (
+                format!(
+                    "这是{}，本机读不出内容：请在装有该软件的电脑上解密，另存为 .xlsx 或 CSV",
+                    kind.label(Lang::Zh)
+                ),
+                format!(
+                    "this is {}, and cannot be read here: decrypt it where that client is installed, and save it as .xlsx \
+                     or CSV",
+                    kind.label(Lang::En)
+                ),
+            ),
+            Self::WrongType(kind @ FileKind::Other) => (
+                format!(
+                    "这是{}，不是表格（也可能由文档保护软件加密，须先解密）：请用 lead template 生成模板，或另存为 .xlsx 或 CSV",
+                    kind.label(Lang::Zh)
+                ),
+                format!(
+                    "this is {}, not a sheet (or one that a document-protection client has encrypted: decrypt it first): start \
+                     from `lead template`, or save it as .xlsx or CSV",
+                    kind.label(Lang::En)
+                ),
+            ),
             Self::WrongType(kind) => (
                 format!(
                     "这是{}，不是表格：请用 lead template 生成模板，或另存为 .xlsx 或 CSV",
@@ -269,6 +295,13 @@ impl SheetError {
                 "工作簿有打开密码：请去掉密码后另存",
                 "the workbook has a password: save it without one",
             ),
+            Self::AmbiguousParts => (
+                "工作簿对自身各部分的指向互相矛盾（不同软件会读出不同内容），可能是恶意文件，已拒绝读取；请核实来源，或用 Excel、WPS \
+                 打开后另存",
+                "the workbook contradicts itself about which of its parts is which, so that programs would read different \
+                 things; it may be hostile and was not read: ask where it came from, or open it in Excel or WPS and save it \
+                 anew",
+            ),
             Self::ErrorCell => (
                 "表中有错误值单元格（如 #SPILL!）：请改为文本或清空后另存",
                 "a cell holds an error such as #SPILL!: replace it with text or clear it, and save",
@@ -298,8 +331,12 @@ impl SheetError {
                 "the workbook holds too many different texts: split it",
             ),
             Self::Empty => (
-                "没有可见的工作表，或表中没有内容",
-                "no visible worksheet, or nothing in it",
+                "文件或表中没有内容",
+                "there is nothing in the file, or in its worksheets",
+            ),
+            Self::NoneVisible => (
+                "工作表都是隐藏的：请取消隐藏要导入的工作表",
+                "all worksheets are hidden: unhide the one to be read",
             ),
             Self::NoHeader => (
                 "前20行中没有表头：请用 lead template 的表头（线索编号、姓名、公民身份号码……）；CSV 各列须以半角逗号、分号或制表符分隔",

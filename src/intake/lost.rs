@@ -4,10 +4,22 @@
 use crate::domain::{FindingCode, Lang, ResidentNumber, SheetColumn};
 
 /// What is written into a cell that is given back without its value. Whoever reads it again knows that nobody has mended it.
-const MARKERS: [(FindingCode, [&str; 2]); 4] = [
+const MARKERS: [(FindingCode, [&str; 2]); 7] = [
     (
         FindingCode::NumericId,
         ["…末位失真，请重填", "… lost digits"],
+    ),
+    (
+        FindingCode::RoundedId,
+        ["…末位失真，请重填", "… lost digits"],
+    ),
+    (
+        FindingCode::ShownOtherwise,
+        ["…与显示不符，请重填", "… shown otherwise"],
+    ),
+    (
+        FindingCode::PictureInCell,
+        ["…原为图片，请填写", "… a picture, fill in"],
     ),
     (
         FindingCode::NotAsTyped,
@@ -38,18 +50,18 @@ pub(super) fn in_text(
     column: impl SheetColumn,
     is_rounded: bool,
 ) -> Option<FindingCode> {
-    let marked = MARKERS
+    let is_marked = MARKERS
         .iter()
-        .find(|(_, marks)| marks.iter().any(|mark| text.ends_with(mark)));
-    if let Some((code, _)) = marked {
-        return Some(*code);
+        .any(|(_, marks)| marks.iter().any(|mark| text.ends_with(mark)));
+    if is_marked {
+        return Some(FindingCode::Unmended);
     }
     if is_error(text) {
         return Some(FindingCode::ErrorValue);
     }
     if column.is_citizen_number() {
         let is_lost = has_lost_digits(text) || (is_rounded && ends_in_zeros(text));
-        return is_lost.then_some(FindingCode::NumericId);
+        return is_lost.then_some(FindingCode::RoundedId);
     }
     let is_long_float = !column.is_prose() && whole(text).is_some_and(|digits| digits.len() > 15);
     (is_scientific(text) || is_long_float).then_some(FindingCode::NotAsTyped)
@@ -131,7 +143,8 @@ mod tests {
         for (code, marks) in MARKERS {
             for (lang, mark) in [Lang::Zh, Lang::En].into_iter().zip(marks) {
                 assert_eq!(marker(code, lang), Some(mark));
-                assert_eq!(in_text(mark, Column::Remarks, false), Some(code));
+                let found = in_text(mark, Column::Remarks, false);
+                assert_eq!(found, Some(FindingCode::Unmended));
             }
         }
         assert_eq!(marker(FindingCode::MissingValue, Lang::Zh), None);

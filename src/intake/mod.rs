@@ -19,6 +19,7 @@ mod raw;
 mod receipt;
 mod rejected;
 mod sheet;
+mod shown;
 mod survey;
 mod table;
 mod template;

@@ -1,6 +1,6 @@
 //! How the sheets that we write look: colours, cells, heights.
 
-use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder};
+use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder, Worksheet, XlsxError};
 use std::borrow::Cow;
 
 /// Paper of 210 by 297 millimetres, as the format numbers it.
@@ -60,6 +60,16 @@ fn header() -> Format {
         .set_bold()
         .set_align(FormatAlign::Center)
         .set_align(FormatAlign::VerticalCenter)
+}
+
+/// Ends a worksheet whose rows are written as they come, below its last one. In that mode the writer puts down its last row
+/// twice where that has a height of its own, and readers keep one of the two or neither; this one has none.
+///
+/// # Errors
+/// The row lies beyond the format's last one.
+pub(super) fn end(sheet: &mut Worksheet, row: u32) -> Result<(), XlsxError> {
+    let blank = Format::new().set_num_format("@");
+    sheet.write_blank(row, 0, &blank).map(drop)
 }
 
 /// True for a text that [`fitting`] cuts.

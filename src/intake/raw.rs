@@ -11,6 +11,8 @@ pub(super) struct RawRow {
     pub(super) cells: Vec<(u32, Cell)>,
     /// True where the worksheet does not show it.
     pub(super) is_hidden: bool,
+    /// Columns in which what stands there, or a part of it, is struck through.
+    pub(super) struck: Vec<u32>,
 }
 
 impl RawRow {
@@ -19,6 +21,7 @@ impl RawRow {
             row,
             cells: Vec::new(),
             is_hidden: false,
+            struck: Vec::new(),
         }
     }
 

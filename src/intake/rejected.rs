@@ -67,6 +67,7 @@ struct Formats {
     added_head: Format,
     cell: Format,
     bad: Format,
+    struck: Format,
 }
 
 /// The worksheet that is being written.
@@ -140,6 +141,7 @@ impl<C: SheetColumn> Refused<C> {
                 added_head: page::strong_header(),
                 cell: page::cell(),
                 bad: page::bad_cell(),
+                struck: page::bad_cell().set_font_strikethrough(),
             },
             page: None,
             names: BTreeSet::new(),
@@ -153,8 +155,20 @@ impl<C: SheetColumn> Refused<C> {
     }
 
     /// All of them.
-    pub fn into_workbook(self) -> Workbook {
-        self.workbook
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn into_workbook(mut self) -> Result<Workbook, XlsxError> {
+        self.end()?;
+        Ok(self.workbook)
+    }
+
+    /// Ends the page that is being written.
+    fn end(&mut self) -> Result<(), XlsxError> {
+        match (self.page.take(), self.workbook.worksheets_mut().last_mut()) {
+            (Some(page), Some(sheet)) => page::end(sheet, page.row),
+            (None, _) | (_, None) => Ok(()),
+        }
     }
 
     /// One more, after those before it in the file.
@@ -162,9 +176,12 @@ impl<C: SheetColumn> Refused<C> {
     /// # Errors
     /// The directory cannot be written, or the row breaks a limit of the format.
     pub fn push(&mut self, refused: &RefusedRow<'_, C>) -> Result<(), XlsxError> {
-        let mut page = match self.page.take() {
-            Some(page) if page.is_of(refused) => page,
-            Some(_) | None => self.begin(refused)?,
+        let mut page = match self.page.take_if(|page| page.is_of(refused)) {
+            Some(page) => page,
+            None => {
+                self.end()?;
+                self.begin(refused)?
+            }
         };
         self.rows += 1;
         let written = self.write(&mut page, refused);
@@ -292,10 +309,15 @@ impl<C: SheetColumn> Refused<C> {
                 .iter()
                 .find_map(|fault| marked(fault.code?, &text, lang))
                 .map_or(text, Cow::Owned);
-            let format = if found.is_empty() {
-                &formats.cell
-            } else {
-                &formats.bad
+            // Without its line it would pass for what holds.
+            let is_struck = refused.faults.iter().any(|fault| {
+                let is_here = fault.column.is_none() || fault.column == placed.column;
+                fault.code == Some(FindingCode::StruckOut) && is_here
+            });
+            let format = match (is_struck, found.is_empty()) {
+                (true, _) => &formats.struck,
+                (false, true) => &formats.cell,
+                (false, false) => &formats.bad,
             };
             sheet.write_string_with_format(row, at, cell(&text), format)?;
             if !found.is_empty() && *rows <= NOTED_ROWS {
@@ -395,7 +417,7 @@ fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
 /// might pass for one: one wrong number in eleven does.
 fn marked(code: FindingCode, kept: &str, lang: Lang) -> Option<String> {
     let mark = lost::marker(code, lang)?;
-    let is_number = code == FindingCode::NumericId;
+    let is_number = matches!(code, FindingCode::NumericId | FindingCode::RoundedId);
     let kept = kept.chars().filter(|_| is_number).take(15);
     Some(kept.chain(mark.chars()).collect())
 }
@@ -447,6 +469,10 @@ const fn advice(code: Option<FindingCode>, lang: Lang) -> &'static str {
             "把“驿传：多出的内容”一列中的文字放回应在的列，再清空该格；各列有错位的一并改正，然后推送本表",
             "put what stands under \"yichuan: surplus\" where it belongs and clear that cell; mend what has shifted, and push \
              this file",
+        ),
+        Some(FindingCode::StruckOut) => lang.pick(
+            "作废的删去此行；有效的去掉删除线，再推送本表",
+            "delete the row if it no longer holds; else take the line away, and push this file",
         ),
         Some(FindingCode::MissingColumn) => lang.pick(
             "本表已补上缺少的列，填好标红的单元格后，再推送本表",

@@ -161,6 +161,22 @@ impl<C: SheetColumn> Below<C> {
         }
     }
 
+    /// What is struck through: the row, where all that is read of it is, else its columns.
+    fn struck(&self, raw: &RawRow) -> Vec<Finding<C>> {
+        let filled = raw.cells.iter().filter(|(_, cell)| *cell != Cell::Covered);
+        let read: Vec<_> = filled
+            .filter_map(|(at, _)| Some((*at, self.header.at(*at)?)))
+            .collect();
+        let struck = read.iter().filter(|(at, _)| raw.struck.contains(at));
+        let struck: Vec<_> = struck
+            .map(|(_, column)| Finding::new(*column, FindingCode::StruckOut))
+            .collect();
+        if !struck.is_empty() && struck.len() == read.len() {
+            return vec![Finding::on_row(FindingCode::StruckOut)];
+        }
+        struck
+    }
+
     fn row(&self, raw: RawRow, nth: u32) -> Row<C> {
         let width = self.table.header().len();
         let cells = RawCells::new(raw.given_back(&self.header), width);
@@ -188,6 +204,7 @@ impl<C: SheetColumn> Below<C> {
         if raw.cells.iter().any(|(at, _)| is_surplus(*at)) {
             findings.push(Finding::on_row(FindingCode::SurplusFields));
         }
+        findings.extend(self.struck(&raw));
         for (at, cell) in raw.cells {
             // A column that it is not read for: a serial number, or what no lead may say.
             let Some(column) = self.header.at(at) else {

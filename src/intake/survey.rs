@@ -56,6 +56,10 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
         // Which of two is meant by one name is anybody's guess.
         return Err(SheetError::Damaged);
     }
+    let is_visible = |(_, is_visible): &(String, bool)| *is_visible;
+    if !sheets.is_empty() && !sheets.iter().any(is_visible) {
+        return Err(SheetError::NoneVisible);
+    }
     let is_alone = sheets.iter().filter(|(_, is_visible)| *is_visible).count() == 1;
     for (sheet, is_visible) in sheets {
         if !is_visible {

@@ -4,6 +4,7 @@ use super::{
     RawRow, SheetError,
     cell::Cell,
     guard::{At, Layout, MAX_COLUMNS, MAX_ROW_BYTES},
+    shown::Look,
 };
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::{collections::HashMap, io::Cursor, ops::ControlFlow};
@@ -23,13 +24,12 @@ impl Workbook {
     pub(super) fn open(bytes: Vec<u8>, layouts: Vec<Layout>) -> Result<Self, SheetError> {
         let xlsx = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
         let sheets = xlsx.sheets_metadata();
-        let layouts = if layouts.len() == sheets.len() {
-            let names = sheets.iter().map(|sheet| sheet.name.clone());
-            names.zip(layouts).collect()
-        } else {
-            // They were counted otherwise: which is which is anybody's guess.
-            HashMap::new()
-        };
+        // Were they counted otherwise, nothing that was noted of one could be told from what was noted of another.
+        if layouts.len() != sheets.len() {
+            return Err(SheetError::Damaged);
+        }
+        let names = sheets.iter().map(|sheet| sheet.name.clone());
+        let layouts = names.zip(layouts).collect();
         Ok(Self { xlsx, layouts })
     }
 
@@ -56,14 +56,18 @@ impl Workbook {
         let mut raw = RawRow::blank(0);
         let (mut text_bytes, mut row_bytes) = (0, 0);
         let mut last = None;
+        let mut looks: HashMap<usize, Look> = HashMap::new();
         loop {
-            let (position, cell) = match reader.next_cell() {
-                Ok(Some(found)) => (found.get_position(), Cell::new(found.get_value(), is_1904)),
+            let (position, cell, style) = match reader.next_cell_with_style_id() {
+                Ok(Some((found, style))) => {
+                    let cell = Cell::new(found.get_value(), is_1904);
+                    (found.get_position(), cell, Some(style))
+                }
                 Ok(None) => break,
                 // The reader goes on behind it, and the guard has noted where it stands.
                 Err(XlsxError::CellError(_)) => {
                     let position = beside.unknown_error().ok_or(SheetError::ErrorCell)?;
-                    (position, Some(Cell::UNKNOWN_ERROR))
+                    (position, Some(Cell::UNKNOWN_ERROR), None)
                 }
                 Err(error) => return Err(damaged(error)),
             };
@@ -72,9 +76,18 @@ impl Workbook {
                 return Err(SheetError::Damaged);
             }
             last = Some(position);
-            let Some(cell) = cell.or_else(|| beside.uncomputed(position)) else {
+            let cell = cell.or_else(|| beside.uncomputed(position));
+            let Some(mut cell) = beside.picture(position).or(cell) else {
                 continue;
             };
+            let mut is_struck = beside.is_struck(position);
+            if let Some(style) = style {
+                let look = looks
+                    .entry(style)
+                    .or_insert_with(|| Look::of(reader.styles().get(style)));
+                is_struck |= look.is_struck;
+                cell = cell.looking(look);
+            }
             let (row, column) = (position.0.saturating_add(1), position.1);
             if usize::try_from(column).is_ok_and(|column| column >= MAX_COLUMNS) {
                 return Err(SheetError::TooManyColumns { row });
@@ -98,6 +111,7 @@ impl Workbook {
                 return Err(SheetError::TooMuchText);
             }
             raw.cells.push((column, cell));
+            raw.struck.extend(is_struck.then_some(column));
         }
         if !raw.cells.is_empty() {
             beside.add_to(&mut raw)?;
@@ -112,6 +126,8 @@ impl Workbook {
 struct Beside<'a> {
     unknown_errors: &'a [At],
     uncomputed: &'a [At],
+    pictures: &'a [At],
+    struck: &'a [At],
     hidden_rows: &'a [u32],
     /// Ranges that are yet to begin, by their first row, the next one last.
     merged: Vec<[At; 2]>,
@@ -126,6 +142,8 @@ impl<'a> Beside<'a> {
         Self {
             unknown_errors: &layout.unknown_errors,
             uncomputed: &layout.uncomputed,
+            pictures: &layout.pictures,
+            struck: &layout.struck,
             hidden_rows: &layout.hidden_rows,
             merged,
             covering: Vec::new(),
@@ -141,9 +159,17 @@ impl<'a> Beside<'a> {
 
     /// A formula without a value at this position. Positions rise.
     fn uncomputed(&mut self, position: At) -> Option<Cell> {
-        let before = self.uncomputed.partition_point(|at| *at < position);
-        self.uncomputed = self.uncomputed.get(before..).unwrap_or_default();
-        (self.uncomputed.first() == Some(&position)).then_some(Cell::Uncomputed)
+        is_next(&mut self.uncomputed, position).then_some(Cell::Uncomputed)
+    }
+
+    /// A picture at this position.
+    fn picture(&mut self, position: At) -> Option<Cell> {
+        is_next(&mut self.pictures, position).then_some(Cell::Picture)
+    }
+
+    /// True where a part of the text at this position is struck through.
+    fn is_struck(&mut self, position: At) -> bool {
+        is_next(&mut self.struck, position)
     }
 
     /// Adds to a row what its cells do not say: that it is hidden, and which cells have their value in another.
@@ -176,6 +202,13 @@ impl<'a> Beside<'a> {
         }
         Ok(())
     }
+}
+
+/// True where a position is the next of those that rise, of which those before it are passed over.
+fn is_next(rising: &mut &[At], position: At) -> bool {
+    let before = rising.partition_point(|at| *at < position);
+    *rising = rising.get(before..).unwrap_or_default();
+    rising.first() == Some(&position)
 }
 
 #[expect(

@@ -46,6 +46,13 @@ fn raw(fixture: &Fixture, sheets: usize, parts: &[Part<'_>]) -> PathBuf {
         );
     }
     workbook += "</sheets></workbook>";
+    for (part, kind) in [(STRINGS, "sharedStrings"), (STYLES, "styles")] {
+        if parts.iter().any(|(name, _)| *name == part) {
+            rels += &format!(
+                r#"<Relationship Id="{kind}" Type="x/relationships/{kind}" Target="/{part}"/>"#
+            );
+        }
+    }
     rels += "</Relationships>";
     for (name, text) in [
         ("_rels/.rels", RELS),
@@ -64,6 +71,7 @@ fn raw(fixture: &Fixture, sheets: usize, parts: &[Part<'_>]) -> PathBuf {
 
 const SHEET: &str = "xl/worksheets/sheet1.xml";
 const STRINGS: &str = "xl/sharedStrings.xml";
+const STYLES: &str = "xl/styles.xml";
 
 /// Writes a text again and again.
 fn again(to: &mut dyn Write, text: &str, times: usize) {
@@ -110,7 +118,7 @@ fn bombs_are_refused_in_words_within_bounded_memory() {
         &raw(&fixture, 1, &[(SHEET, &empty), claim]),
         "claims more than it can hold",
     );
-    let styles: Part<'_> = ("xl/styles.xml", &|to| {
+    let styles: Part<'_> = (STYLES, &|to| {
         to.write_all(b"<styleSheet><cellXfs>").unwrap();
         again(to, "<xf numFmtId=\"14\"/>", 200_000);
     });

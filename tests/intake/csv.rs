@@ -88,7 +88,7 @@ fn rows_are_named_by_record_with_their_cells_as_written() {
         }]
     );
     let verdicts = verdicts(&path);
-    let numeric = || "resident_number:numeric_id".to_owned();
+    let numeric = || "resident_number:rounded_id".to_owned();
     assert_eq!(
         told(&verdicts),
         [
@@ -147,9 +147,9 @@ fn days_are_read_in_every_form_and_refused_where_they_say_two_things() {
         ("05/03/2026", Err(FindingCode::AmbiguousDate)),
         ("26.3.5", Err(FindingCode::AmbiguousDate)),
         ("2026-02-30", Err(FindingCode::NoSuchDay)),
-        ("三月五日", Err(FindingCode::MissingValue)),
+        ("三月五日", Err(FindingCode::Unreadable)),
         // In text nobody knows whether days are counted from 1900 or from 1904.
-        ("46086", Err(FindingCode::MissingValue)),
+        ("46086", Err(FindingCode::Unreadable)),
     ];
     let rows = days.iter().zip(1..).map(|((day, _), nth)| LeadFields {
         collected_on: (*day).to_owned(),

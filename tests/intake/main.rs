@@ -8,9 +8,12 @@ mod bounds;
 mod csv;
 mod files;
 mod mended;
+mod parts;
 mod refused;
 mod sheets;
+mod shown;
 mod template;
+mod written;
 
 use jiff::civil::{Date, date};
 use rust_xlsxwriter::{Workbook, Worksheet};
@@ -112,23 +115,39 @@ impl Fixture {
         header(sheet, 0, Column::ALL);
         write(sheet, 1, Column::ALL, &person(1));
         let from = workbook.save_to_buffer().unwrap();
-        let mut archive = ZipArchive::new(Cursor::new(from)).unwrap();
+        let mut parts = unpacked(from);
+        let (_, text) = parts.iter_mut().find(|(name, _)| name == part).unwrap();
+        let changed = change(text.clone());
+        assert_ne!(changed, *text, "nothing was tampered with");
+        *text = changed;
+        let parts = parts
+            .into_iter()
+            .map(|(name, text)| (name, text.into_bytes()));
+        self.package(parts)
+    }
+
+    /// A workbook of these parts.
+    fn package(&self, parts: impl IntoIterator<Item = (String, Vec<u8>)>) -> PathBuf {
         let mut to = ZipWriter::new(Cursor::new(Vec::new()));
-        for index in 0..archive.len() {
-            let mut entry = archive.by_index(index).unwrap();
-            let name = entry.name().unwrap().into_owned();
-            let mut text = String::new();
-            entry.read_to_string(&mut text).unwrap();
-            if name == part {
-                let changed = change(text.clone());
-                assert_ne!(changed, text, "nothing was tampered with");
-                text = changed;
-            }
+        for (name, bytes) in parts {
             to.start_file(name, SimpleFileOptions::default()).unwrap();
-            to.write_all(text.as_bytes()).unwrap();
+            to.write_all(&bytes).unwrap();
         }
         self.file("tampered.xlsx", &to.finish().unwrap().into_inner())
     }
+}
+
+/// The parts of a workbook, all of them text.
+fn unpacked(workbook: Vec<u8>) -> Vec<(String, String)> {
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).unwrap();
+    let parts = (0..archive.len()).map(|index| {
+        let mut entry = archive.by_index(index).unwrap();
+        let name = entry.name().unwrap().into_owned();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        (name, text)
+    });
+    parts.collect()
 }
 
 fn header(sheet: &mut Worksheet, row: u32, columns: &[Column]) {
@@ -225,11 +244,19 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "duplicate_in_file",
             "changed_content",
             "numeric_id",
+            "rounded_id",
+            "unmended",
             "not_as_typed",
             "error_value",
             "not_computed",
+            "shown_otherwise",
+            "picture_in_cell",
+            "struck_out",
             "merged_cell",
             "legacy_15_digit",
+            "bad_length",
+            "look_alike",
+            "odd_character",
             "bad_check_digit",
             "bad_birth_date",
             "sex_mismatch",
@@ -242,6 +269,9 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "unknown_handling",
             "unknown_urgency",
             "missing_value",
+            "unreadable",
+            "not_a_name",
+            "several_names",
             "ambiguous_date",
             "no_such_day",
             "day_too_early",
@@ -252,6 +282,7 @@ fn every_code_is_stable_and_speaks_both_languages() {
             "bad_case_number",
             "unknown_lead",
             "maybe_rounded",
+            "shown_styled",
             "normalised",
             "unknown_division",
         ]

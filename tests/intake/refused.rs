@@ -30,7 +30,7 @@ pub(crate) fn write_back(fixture: &Fixture, path: &Path, lang: Lang) -> PathBuf 
             .unwrap();
     }
     let back = fixture.dir.path().join("back.xlsx");
-    refused.into_workbook().save(&back).unwrap();
+    refused.into_workbook().unwrap().save(&back).unwrap();
     back
 }
 
@@ -158,7 +158,7 @@ fn worksheets_keep_their_names_and_columns_apart() {
     }
     assert_eq!(refused.rows(), 6);
     let path = fixture.dir.path().join("pages.xlsx");
-    refused.into_workbook().save(&path).unwrap();
+    refused.into_workbook().unwrap().save(&path).unwrap();
     let workbook: Xlsx<_> = open_workbook(&path).unwrap();
     let names = workbook.sheet_names();
     assert_eq!(

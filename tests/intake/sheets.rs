@@ -107,7 +107,7 @@ fn numbers_and_dates_as_spreadsheets_keep_them() {
                     .into()
             ),
             (5, Verdict::Accept, String::new()),
-            (6, Verdict::Reject, "resident_number:numeric_id".into()),
+            (6, Verdict::Reject, "resident_number:rounded_id".into()),
         ]
     );
     for row in [0, 1] {

@@ -83,8 +83,7 @@ impl RejectedSheet {
                 }
             }
         } else {
-            let mut workbook = refused.into_workbook();
-            file.keep(|out| workbook.save_to_writer(out))?;
+            file.keep(|out| refused.into_workbook()?.save_to_writer(out))?;
             match lang {
                 Lang::Zh => format!("退回的 {rows} 行已写入 {path}，改正后可直接推送该文件"),
                 Lang::En => {

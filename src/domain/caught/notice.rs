@@ -54,7 +54,7 @@ pub struct ParsedNotice {
 
 impl CaughtNotice {
     /// Reads a notice that is to be sent: all that [`CaughtNotice::reread`] asks, and that a partner answers for the
-    /// registered residence, and that nothing in it is later than today nor a catch before 2000.
+    /// registered residence, that nothing in it is later than today nor a catch before 2000, and that its name is one.
     ///
     /// # Errors
     /// All findings, warnings too, the most important first.
@@ -64,6 +64,7 @@ impl CaughtNotice {
     ) -> Result<ParsedNotice, Vec<Finding<Column>>> {
         let mut reading = Reading::new(fields);
         let notice = reading.notice();
+        reading.says_nothing(&fields.name);
         // These are looked at even where another column is wrong, so that one pass tells the officer everything.
         let route = reading.registered().and_then(|place| {
             match competent(rules.own, rules.partners, place) {

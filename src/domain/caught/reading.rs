@@ -3,7 +3,7 @@
 use super::{CaughtColumn as Column, CaughtFields, CaughtNotice};
 use crate::domain::{
     Finding, FindingCode, Jurisdiction, Locality, RecordId, ResidentNumber, Sex,
-    case_number::is_case_number, division_name, reading::read_date, tidy,
+    case_number::is_case_number, division_name, names, reading::read_date, tidy,
 };
 use jiff::civil::Date;
 
@@ -97,6 +97,17 @@ impl Reading {
         self.resident_number.as_ref().map(ResidentNumber::born)
     }
 
+    /// Looks for what says nothing in columns that must say something. Of what somebody else took nobody asks this.
+    pub(super) fn says_nothing(&mut self, typed_name: &str) {
+        if let Some((code, character)) = names::fault(typed_name) {
+            self.findings
+                .push(Finding::on_character(Column::Name, code, character));
+        }
+        if names::is_mark(&self.fields.number) {
+            self.found(Column::Number, FindingCode::MissingValue);
+        }
+    }
+
     pub(super) fn found(&mut self, column: Column, code: FindingCode) {
         let finding = Finding::new(column, code);
         if !self.findings.contains(&finding) {
@@ -129,7 +140,7 @@ impl Reading {
     }
 
     fn locality(&mut self, column: Column) -> Option<Locality> {
-        let place = self.read(column, FindingCode::MissingValue, |text| text.parse().ok())?;
+        let place = self.read(column, FindingCode::Unreadable, |text| text.parse().ok())?;
         if division_name(&place).is_none() {
             self.found(column, FindingCode::UnknownDivision);
         }
@@ -147,14 +158,22 @@ impl Reading {
         match ResidentNumber::parse(&text) {
             Ok(number) => Some(number),
             Err(code) => {
-                self.found(Column::ResidentNumber, code);
+                let typed = &self.fields.resident_number;
+                let wrong =
+                    ResidentNumber::wrong_character(typed).and_then(|(_, character)| character);
+                let is_told = matches!(code, FindingCode::LookAlike | FindingCode::OddCharacter);
+                self.findings.push(Finding::on_character(
+                    Column::ResidentNumber,
+                    code,
+                    wrong.filter(|_| is_told),
+                ));
                 None
             }
         }
     }
 
     fn sex(&mut self) -> Option<Sex> {
-        let sex = self.read(Column::Sex, FindingCode::MissingValue, Sex::parse)?;
+        let sex = self.read(Column::Sex, FindingCode::Unreadable, Sex::parse)?;
         // A number that does not hold contradicts nothing.
         if self
             .resident_number

@@ -7,21 +7,27 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// Compound File Binary: .xls, .et, .doc, and xlsx under a password.
 const CFB: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 /// How a file that is not read begins.
-const OTHERS: [(&[u8], FileKind); 13] = [
-    (b"%PDF", FileKind::Pdf),
+const OTHERS: [(&[u8], FileKind); 15] = [
+    (b"%PDF-", FileKind::Pdf),
     (b"\x89PNG", FileKind::Image),
     (b"\xff\xd8\xff", FileKind::Image),
-    (b"GIF8", FileKind::Image),
-    (b"BM", FileKind::Image),
+    (b"GIF87a", FileKind::Image),
+    (b"GIF89a", FileKind::Image),
     (b"II*\0", FileKind::Image),
-    (b"Rar!", FileKind::Archive),
+    (b"MM\0*", FileKind::Image),
+    (b"Rar!\x1a\x07", FileKind::Archive),
     (b"7z\xbc\xaf", FileKind::Archive),
     (b"\x1f\x8b", FileKind::Archive),
     (b"PK\x05\x06", FileKind::Archive),
     (b"{\\rtf", FileKind::Word),
     (b"MIME-Version:", FileKind::WebPage),
-    (b"SQLite format", FileKind::Other),
+    (b"SQLite format 3\0", FileKind::Other),
+    (b"%TSD-Header-###%", FileKind::Protected),
 ];
+/// What stands near the beginning of what a document-protection client has encrypted.
+const PROTECTED: [&[u8]; 3] = [b"E-SafeNet", b"ESAFENET", b"%TSD-Header"];
+/// It is looked for so far.
+const PROTECTED_WITHIN: usize = 1024;
 /// How a page begins that programs save under the name of a workbook; in lower case.
 const PAGES: [&[u8]; 6] = [
     b"<html",
@@ -58,6 +64,8 @@ pub enum FileKind {
     WebPage,
     /// XML, as of Excel 2003.
     Xml,
+    /// Encrypted by a document-protection client, or under rights management.
+    Protected,
     /// None that is known here.
     Other,
 }
@@ -75,6 +83,10 @@ impl FileKind {
             Self::Archive => ("压缩包", "an archive"),
             Self::WebPage => ("网页（HTML）", "a web page (HTML)"),
             Self::Xml => (" XML 文件", "an XML file"),
+            Self::Protected => (
+                "由文档保护（透明加密、权限管理）软件加密的文件",
+                "a file encrypted by a document-protection client",
+            ),
             Self::Other => ("不认识的文件", "a file of unknown type"),
         };
         lang.pick(zh, en)
@@ -99,6 +111,15 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
     if bytes.starts_with(CFB) {
         return compound_file(bytes);
     }
+    if is_bitmap(bytes) {
+        return Magic::Other(FileKind::Image);
+    }
+    let start = bytes.get(..PROTECTED_WITHIN).unwrap_or(bytes);
+    // Text may speak of such a client; what it has encrypted is no text.
+    let speaks = || PROTECTED.iter().any(|of| memmem::find(start, of).is_some());
+    if strange(start) > 0 && speaks() {
+        return Magic::Other(FileKind::Protected);
+    }
     if let Some((_, kind)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Magic::Other(*kind);
     }
@@ -119,13 +140,27 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
     }
     // No text in any encoding that is read has these. A stray one is told by its record, when that is read.
     let sniffed = text.get(..SNIFF).unwrap_or(text);
-    let strange = sniffed
-        .iter()
-        .filter(|byte| matches!(byte, 0..=8 | 14..=26));
-    if strange.count() * MANY > sniffed.len() {
+    if strange(sniffed) * MANY > sniffed.len() {
         return Magic::Other(FileKind::Other);
     }
     Magic::Text
+}
+
+/// How many bytes no text has.
+fn strange(bytes: &[u8]) -> usize {
+    let strange = bytes.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26));
+    strange.count()
+}
+
+/// True for a bitmap of Windows. A header may begin with BM too; a bitmap has four bytes of zeros and one of few lengths
+/// behind it.
+fn is_bitmap(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"BM")
+        && bytes.get(6..10) == Some(&[0; 4])
+        && matches!(
+            bytes.get(14..18),
+            Some([12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])
+        )
 }
 
 fn compound_file(bytes: &[u8]) -> Magic {
@@ -133,10 +168,14 @@ fn compound_file(bytes: &[u8]) -> Magic {
         let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
         memmem::find(bytes, &name).is_some()
     };
-    if names("EncryptedPackage") {
+    if names("DRMEncrypted") || names("DRMContent") {
+        Magic::Other(FileKind::Protected)
+    } else if names("EncryptedPackage") {
         Magic::Encrypted
     } else if names("WordDocument") {
         Magic::Other(FileKind::Word)
+    } else if names("PowerPoint Document") {
+        Magic::Other(FileKind::Slides)
     } else {
         Magic::Xls
     }
@@ -156,6 +195,18 @@ mod tests {
             (b"\xff\xfen\0a\0", Magic::Text),
             (b"", Magic::Nothing),
             (b"\xef\xbb\xbf \r\n", Magic::Nothing),
+            ("BM,姓名,性别\r\n".as_bytes(), Magic::Text),
+            (b"GIF8,name\r\n", Magic::Text),
+            (b"%PDF\r\n1", Magic::Text),
+            (
+                b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+                Magic::Other(FileKind::Image),
+            ),
+            (
+                b"b\x14\x23\x65\x09\0\x01\0E-SafeNet\0\0LOCK\0\x02",
+                Magic::Other(FileKind::Protected),
+            ),
+            (b"E-SafeNet,number,name\r\n", Magic::Text),
             (b"%PDF-1.7", Magic::Other(FileKind::Pdf)),
             (b"\x89PNG\r\n", Magic::Other(FileKind::Image)),
             (

@@ -4,7 +4,7 @@
 use super::xml::{attribute, cell_position, position};
 use crate::intake::SheetError;
 use quick_xml::events::BytesStart;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most that is noted of all worksheets together: 16 MB.
 const MAX_NOTED: usize = 1_000_000;
@@ -23,6 +23,10 @@ pub(in crate::intake) struct Layout {
     pub(in crate::intake) unknown_errors: Vec<At>,
     /// Cells with a formula that was never computed.
     pub(in crate::intake) uncomputed: Vec<At>,
+    /// Cells that hold a picture, or what else spreadsheet programs keep as a value of their own kind.
+    pub(in crate::intake) pictures: Vec<At>,
+    /// Cells of whose text some is struck through.
+    pub(in crate::intake) struck: Vec<At>,
     /// Rows with something in them that are not shown.
     pub(in crate::intake) hidden_rows: Vec<u32>,
     /// Ranges of cells that are merged, each by its first and last.
@@ -33,6 +37,8 @@ impl Layout {
     fn noted(&self) -> usize {
         self.unknown_errors.len()
             + self.uncomputed.len()
+            + self.pictures.len()
+            + self.struck.len()
             + self.hidden_rows.len()
             + self.merged.len()
     }
@@ -59,12 +65,15 @@ struct Open {
     has_value: bool,
     is_in_value: bool,
     is_unknown_error: bool,
+    is_picture: bool,
+    is_struck: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Error,
     Text,
+    Shared,
     Other,
 }
 
@@ -106,6 +115,11 @@ impl Cells {
                     cell.is_in_value = true;
                 }
             }
+            "strike" if is_on(element)? => {
+                if let Some(cell) = &mut self.cell {
+                    cell.is_struck = true;
+                }
+            }
             "mergeCell" => {
                 let range = attribute(element, "ref")?.unwrap_or_default();
                 let mut corners = range.split(':').map(cell_position);
@@ -132,6 +146,7 @@ impl Cells {
         let kind = match attribute(element, "t")?.as_deref() {
             Some("e") => Kind::Error,
             Some("str") => Kind::Text,
+            Some("s") => Kind::Shared,
             Some(_) | None => Kind::Other,
         };
         self.cell = Some(Open {
@@ -141,17 +156,25 @@ impl Cells {
             has_value: false,
             is_in_value: false,
             is_unknown_error: false,
+            // Excel keeps a picture in a cell as an error with a value of another kind behind it.
+            is_picture: kind == Kind::Error && attribute(element, "vm")?.is_some(),
+            is_struck: false,
         });
         self.next.1 = self.next.1.saturating_add(1);
         Ok(())
     }
 
     /// Text of a value: the reader goes by the first piece.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str, struck: &HashSet<u64>) {
         let Some(cell) = self.cell.as_mut().filter(|cell| cell.is_in_value) else {
             return;
         };
         cell.has_value |= !text.is_empty();
+        cell.is_struck |= cell.kind == Kind::Shared
+            && text
+                .trim()
+                .parse()
+                .is_ok_and(|nth: u64| struck.contains(&nth));
         cell.is_unknown_error |= cell.kind == Kind::Error && !KNOWN_ERRORS.contains(&text);
         cell.is_in_value = false;
     }
@@ -170,6 +193,14 @@ impl Cells {
                 let Some(cell) = self.cell.take() else {
                     return Ok(());
                 };
+                if cell.is_picture {
+                    self.layout.pictures.push(cell.at);
+                    self.room_left(SheetError::Bomb)?;
+                }
+                if cell.is_struck {
+                    self.layout.struck.push(cell.at);
+                    self.room_left(SheetError::Bomb)?;
+                }
                 if cell.is_unknown_error {
                     self.is_row_unsure = true;
                     self.layout.unknown_errors.push(cell.at);
@@ -194,14 +225,18 @@ impl Cells {
     }
 }
 
+/// True for a property of text that is on: it is without a value.
+pub(super) fn is_on(element: &BytesStart<'_>) -> Result<bool, SheetError> {
+    let said = attribute(element, "val")?;
+    Ok(!matches!(said.as_deref(), Some("0" | "false" | "off")))
+}
+
 /// The layouts of a workbook's parts, and which part is which worksheet.
 pub(super) struct Index {
     room: usize,
     parts: HashMap<String, Layout>,
     /// Worksheets in the workbook's order, by the ids of their relationships.
     sheets: Vec<String>,
-    /// From id to part.
-    targets: HashMap<String, String>,
 }
 
 impl Default for Index {
@@ -210,7 +245,6 @@ impl Default for Index {
             room: MAX_NOTED,
             parts: HashMap::new(),
             sheets: Vec::new(),
-            targets: HashMap::new(),
         }
     }
 }
@@ -225,7 +259,7 @@ impl Index {
         let noted = layout.noted();
         if noted > 0 {
             self.room = self.room.saturating_sub(noted);
-            self.parts.insert(plain(name), layout);
+            self.parts.insert(name.to_owned(), layout);
         }
     }
 
@@ -242,47 +276,22 @@ impl Index {
         Ok(())
     }
 
-    /// Where a relationship of the workbook leads.
-    pub(super) fn relationship(
-        &mut self,
-        part: &str,
-        element: &BytesStart<'_>,
-    ) -> Result<(), SheetError> {
-        let part = plain(part);
-        let Some(directory) = part.strip_suffix("_rels/workbook.xml.rels") else {
-            return Ok(());
-        };
-        let kind = attribute(element, "Type")?.unwrap_or_default();
-        if !kind.ends_with("/worksheet") {
-            return Ok(());
+    /// The layouts of the worksheets, in the order in which the workbook names them; `targets` leads from the ids of their
+    /// relationships to their parts.
+    pub(super) fn into_layouts(
+        mut self,
+        targets: &HashMap<String, String>,
+    ) -> Result<Vec<Layout>, SheetError> {
+        let mut seen = HashSet::new();
+        let mut layouts = Vec::new();
+        for id in &self.sheets {
+            let part = targets.get(id).ok_or(SheetError::Damaged)?;
+            // One part under two names: what is noted of it would be noted of one of them.
+            if !seen.insert(part) {
+                return Err(SheetError::AmbiguousParts);
+            }
+            layouts.push(self.parts.remove(part).unwrap_or_default());
         }
-        let (id, target) = (attribute(element, "Id")?, attribute(element, "Target")?);
-        if let (Some(id), Some(target)) = (id, target) {
-            let target = match target.strip_prefix('/') {
-                Some(whole) => plain(whole),
-                None => plain(&format!("{directory}{target}")),
-            };
-            self.targets.insert(id, target);
-        }
-        Ok(())
+        Ok(layouts)
     }
-
-    /// The layouts of the worksheets, in the order in which the workbook names them.
-    pub(super) fn into_layouts(mut self) -> Vec<Layout> {
-        let part = |id: &String| {
-            self.targets
-                .get(id)
-                .and_then(|part| self.parts.remove(part))
-        };
-        self.sheets
-            .iter()
-            .map(part)
-            .map(Option::unwrap_or_default)
-            .collect()
-    }
-}
-
-/// A part's name as the workbook reader compares it.
-fn plain(name: &str) -> String {
-    name.replace('\\', "/").to_ascii_lowercase()
 }

@@ -6,6 +6,7 @@
 mod kind;
 mod layout;
 mod package;
+mod parts;
 mod xml;
 
 use super::SheetError;
@@ -26,7 +27,8 @@ pub(super) const MAX_COLUMNS: usize = 1_024;
 
 /// The bytes of a file that may be parsed: read once, so that what was looked at is what is parsed.
 pub(super) enum Fit {
-    /// An .xlsx workbook whose parts are what they claim to be, and what its worksheets have beside their values.
+    /// An .xlsx workbook in normal form, whose parts are what they claim to be, and what its worksheets have beside their
+    /// values.
     Workbook(Vec<u8>, Vec<Layout>),
     /// Text.
     Text(Vec<u8>),
@@ -44,8 +46,8 @@ pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
     }
     match kind::of(&bytes) {
         kind::Magic::Zip => {
-            let layouts = package::check(&bytes)?;
-            Ok(Fit::Workbook(bytes, layouts))
+            let checked = package::check(&bytes)?;
+            Ok(Fit::Workbook(checked.workbook, checked.layouts))
         }
         kind::Magic::Text => {
             // As old programs end a text.

@@ -3,27 +3,31 @@
 //! The reader believes what a workbook says of itself: 5.6 kB that claim four billion shared strings make it ask for 96 GB
 //! and abort (calamine#684), and cell references out of range overflow its arithmetic.
 
-use super::{FileKind, MAX_UNPACKED_BYTES, layout::Layout, xml};
+use super::{MAX_UNPACKED_BYTES, layout::Layout, parts, xml};
 use crate::intake::SheetError;
 use memchr::memmem;
-use std::{
-    borrow::Cow,
-    io::{self, Cursor, Read},
-};
+use std::io::{self, Cursor, Read};
 use zip::{ZipArchive, result::ZipError};
 
 /// The most parts of a workbook.
 const MAX_PARTS: usize = 1_000;
 /// Sheets of text shrink to a tenth or a fiftieth. Deflate's own limit, which bombs reach, is 1,032.
-const MAX_RATIO: u64 = 300;
+pub(super) const MAX_RATIO: u64 = 300;
 /// Below this many bytes a part may shrink as it likes.
-const RATIO_FREE_BYTES: u64 = 1024 * 1024;
+pub(super) const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 /// The longest piece of markup or text between two events, which readers hold at once.
 const MAX_PIECE_BYTES: u64 = 1024 * 1024;
 
-/// Unpacks every part and holds its claims against what it is. Says what the worksheets have beside their values, in the
-/// order in which the workbook names them.
-pub(super) fn check(bytes: &[u8]) -> Result<Vec<Layout>, SheetError> {
+/// A workbook in normal form, and what its worksheets have beside their values, in the order in which it names them.
+pub(super) struct Checked {
+    pub(super) workbook: Vec<u8>,
+    pub(super) layouts: Vec<Layout>,
+}
+
+/// Unpacks every part and holds its claims against what it is. The workbook reader gets none of these bytes but a package in
+/// normal form: the parts that it reads, found as [`parts`] finds them, under the names that it looks for. So it reads
+/// what was looked at, whatever rules of its own it has for finding parts.
+pub(super) fn check(bytes: &[u8]) -> Result<Checked, SheetError> {
     if claims_too_many_parts(bytes) {
         return Err(SheetError::Bomb);
     }
@@ -35,44 +39,60 @@ pub(super) fn check(bytes: &[u8]) -> Result<Vec<Layout>, SheetError> {
     if archive.has_duplicate_names() {
         return Err(SheetError::Damaged);
     }
-    let names = archive.file_names().filter_map(Result::ok);
-    if let Some(other) = other_than_workbook(names) {
-        return Err(SheetError::WrongType(other));
-    }
+    let parts = parts::find(&mut archive)?;
     let mut left = MAX_UNPACKED_BYTES;
+    let mut unread = xml::Totals::default();
+    for index in 0..archive.len() {
+        if !parts.is_read(index) {
+            walk(&mut archive, index, &mut left, &mut unread)?;
+        }
+    }
+    let workbook = parts.normal_form(&mut archive, left)?;
+    let mut archive = ZipArchive::new(Cursor::new(workbook.as_slice())).map_err(damaged)?;
     let mut totals = xml::Totals::default();
     for index in 0..archive.len() {
-        let part = archive.by_index(index).map_err(damaged)?;
-        // The workbook reader finds its parts by these names and by relationships, which are held to them too.
-        let name = part.name().map_err(damaged)?.into_owned();
-        let is_xml = xml::is_xml(&name);
-        let packed = part.compressed_size();
-        // A white picture shrinks to nothing, and nobody unpacks it but this.
-        let ratio_limit = if is_xml {
-            packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES)
-        } else {
-            u64::MAX
-        };
-        let mut counted = Counted::new(part, left.min(ratio_limit));
-        let walked = if is_xml {
-            xml::walk(&name, &mut counted, &mut totals)
-        } else {
-            Ok(())
-        };
-        counted.unmark();
-        let drained = if walked.is_ok() {
-            io::copy(&mut counted, &mut io::sink())
-        } else {
-            Ok(0)
-        };
-        if counted.over {
-            return Err(SheetError::Bomb);
-        }
-        walked?;
-        drained.map_err(|_| SheetError::Damaged)?;
-        left = left.saturating_sub(counted.count);
+        walk(&mut archive, index, &mut left, &mut totals)?;
     }
-    Ok(totals.index.into_layouts())
+    let layouts = totals.index.into_layouts(&parts.sheets())?;
+    Ok(Checked { workbook, layouts })
+}
+
+/// Unpacks one part.
+fn walk(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    index: usize,
+    left: &mut u64,
+    totals: &mut xml::Totals,
+) -> Result<(), SheetError> {
+    let part = archive.by_index(index).map_err(damaged)?;
+    let name = part.name().map_err(damaged)?.into_owned();
+    let is_xml = xml::is_xml(&name);
+    let packed = part.compressed_size();
+    // A white picture shrinks to nothing, and nobody unpacks it but this.
+    let ratio_limit = if is_xml {
+        packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES)
+    } else {
+        u64::MAX
+    };
+    let mut counted = Counted::new(part, ratio_limit.min(*left));
+    let walked = if is_xml {
+        xml::walk(&name, &mut counted, totals)
+    } else {
+        Ok(())
+    };
+    counted.unmark();
+    let drained = if walked.is_ok() {
+        io::copy(&mut counted, &mut io::sink())
+    } else {
+        Ok(0)
+    };
+    if counted.over {
+        return Err(SheetError::Bomb);
+    }
+    walked?;
+    drained.map_err(|_| SheetError::Damaged)?;
+    *left = left.saturating_sub(counted.count);
+    Ok(())
 }
 
 /// Looks at what the ends of the archive claim, before the archive reader makes room for it.
@@ -100,27 +120,11 @@ fn claims_too_many_parts(bytes: &[u8]) -> bool {
     end.max(large_end).is_some_and(|n| n > limit)
 }
 
-/// What a package is if it is no .xlsx workbook.
-fn other_than_workbook<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> Option<FileKind> {
-    let mut kind = FileKind::Archive;
-    for name in names {
-        match name.to_ascii_lowercase().as_str() {
-            "xl/workbook.bin" => return Some(FileKind::BinaryWorkbook),
-            "word/document.xml" => kind = FileKind::Word,
-            "ppt/presentation.xml" => kind = FileKind::Slides,
-            "content.xml" => kind = FileKind::OpenDocument,
-            name if name.ends_with("workbook.xml") => return None,
-            _ => {}
-        }
-    }
-    Some(kind)
-}
-
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the shape that map_err wants"
 )]
-fn damaged(error: ZipError) -> SheetError {
+pub(super) fn damaged(error: ZipError) -> SheetError {
     if matches!(
         error,
         ZipError::InvalidPassword | ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED)
@@ -136,7 +140,7 @@ pub(super) struct Counted<R> {
     inner: R,
     count: u64,
     limit: u64,
-    over: bool,
+    pub(super) over: bool,
     marked: Option<u64>,
 }
 

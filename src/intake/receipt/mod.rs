@@ -275,7 +275,7 @@ impl Page<'_> {
         for (text, at) in words.signatures.into_iter().zip([0, 4, 7]) {
             self.sheet.write_string(self.row, at, text)?;
         }
-        Ok(())
+        page::end(self.sheet, self.row + 1)
     }
 }
 
