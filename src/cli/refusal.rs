@@ -90,6 +90,7 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::NoCard => "没有该辖区待批准的名片，请先登记",
         RefusedFor::Fingerprint => "指纹与登记的名片不符：请再与对方当面或电话核对，不符的不得批准",
         RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
+        RefusedFor::Late => "节点没有在限期内答复；是否已办理不能确定，可重做同一命令",
         RefusedFor::Streams => "同时打开的流已达上限，请先结束一个",
         RefusedFor::DiskShort => {
             "节点磁盘将满，暂不接收新记录，所余无几时亦不可查阅，请与其管理员联系"

@@ -1,6 +1,6 @@
 //! One record of the log.
 
-use super::{DispatchSent, EntryDefect, Refusal, checkpoint, pb, wire};
+use super::{DispatchSent, EntryDefect, Refusal, bounds, checkpoint, pb, wire};
 use crate::{
     access::{Assignee, Basis, Grounds, Principal, QuotaReport, Units},
     domain::{DispatchId, EntryId, Jurisdiction, RecordId, Timestamp},
@@ -561,7 +561,7 @@ impl Entry {
         if leaf.len() > LEAF_LIMIT {
             return Err(EntryDefect::TooLong("entry"));
         }
-        let wire_entry = pb::Entry::decode(leaf).map_err(|_| EntryDefect::Encoding("Entry"))?;
+        let wire_entry = bounds::decode::<pb::Entry>(leaf)?;
         if wire_entry.version != VERSION {
             return Err(EntryDefect::Version(wire_entry.version));
         }

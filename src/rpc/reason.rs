@@ -97,6 +97,8 @@ reasons! {
     DiskShort = "disk_short",
     /// The caller has as many streams open as it may.
     Streams = "streams",
+    /// The call was not answered in time.
+    Late = "late",
 }
 
 impl RefusedFor {
