@@ -29,17 +29,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let messages = out.join("messages");
     fs::create_dir_all(&messages)?;
+    let mut named = tonic_prost_build::Config::new();
+    named.enable_type_names();
     tonic_prost_build::configure()
         .build_client(false)
         .build_server(false)
         .bytes(".yichuan.v1")
         .out_dir(messages)
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), named)?;
 
     let services = out.join("services");
     fs::create_dir_all(&services)?;
     tonic_prost_build::configure()
         .extern_path(".yichuan.v1", "crate::record::pb")
+        .codec_path("crate::rpc::codec::Counted")
         .out_dir(services)
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -1,11 +1,16 @@
 //! Open files. Each connection is one, and so is each file that the log writes anew: connections without end must not take
-//! those from it, because a log that cannot write closes.
+//! those from it, because a log that cannot write closes. So whatever opens sockets has its share and no more, and what is
+//! left is the log's.
 
-use crate::tls::GateLimits;
+use crate::{
+    telemetry::ADMIN_SOCKETS,
+    tls::{Dialer, GateLimits},
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For all that are not connections of others: the store, keys and checkpoint, ports, streams to partners.
-const OWN: u64 = 1024;
+/// For all that is neither a connection of others nor one to partners: the store, keys and checkpoint, ports, names that
+/// are looked up.
+const OWN: u64 = 384;
 /// More is not asked for.
 const ENOUGH: u64 = 65_536;
 
@@ -31,8 +36,7 @@ pub(super) fn allow(limits: &GateLimits) -> Result<(), TooFewFiles> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // None is no limit.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
-    let ours = limits.connections.saturating_add(limits.handshakes);
-    let needs = u64::try_from(ours).unwrap_or(u64::MAX).saturating_add(OWN);
+    let needs = needs(limits);
     let wanted = hard.min(ENOUGH.max(needs));
     let mut may = soft;
     if soft < wanted {
@@ -49,4 +53,19 @@ pub(super) fn allow(limits: &GateLimits) -> Result<(), TooFewFiles> {
         return Err(TooFewFiles { may, needs });
     }
     Ok(())
+}
+
+fn needs(limits: &GateLimits) -> u64 {
+    let sockets = [limits.sockets(), ADMIN_SOCKETS, Dialer::SOCKETS];
+    let sockets = sockets.into_iter().fold(0, usize::saturating_add);
+    u64::try_from(sockets)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OWN)
+}
+
+/// Connections to partners that the system allows beyond [`Dialer::SOCKETS`].
+pub(super) fn more_sockets(limits: &GateLimits) -> usize {
+    let may = getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH);
+    let more = may.min(ENOUGH).saturating_sub(needs(limits));
+    usize::try_from(more).unwrap_or_default()
 }

@@ -261,6 +261,9 @@ impl Node {
         )
         .await?;
 
+        let more = descriptors::more_sockets(&config.limits.gate());
+        trust.dialer().allow_more(more);
+
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shown = Arc::new(Shown::default());
         let outbox = Arc::new(Outbox::new(

@@ -1,6 +1,6 @@
 //! Checkpoints inside entries: the parts of a signed note.
 
-use super::{EntryDefect, pb, wire};
+use super::{EntryDefect, bounds, pb, wire};
 use crate::note::{Checkpoint, SignedCheckpoint};
 use prost::Message as _;
 
@@ -21,7 +21,7 @@ pub fn checkpoint_to_bytes(signed: &SignedCheckpoint) -> Vec<u8> {
 /// # Errors
 /// A part is missing or malformed.
 pub fn checkpoint_from_bytes(bytes: &[u8]) -> Result<(Checkpoint, [u8; 64]), EntryDefect> {
-    let wire = pb::Checkpoint::decode(bytes).map_err(|_| EntryDefect::Encoding("Checkpoint"))?;
+    let wire = bounds::decode::<pb::Checkpoint>(bytes)?;
     parts(wire, "checkpoint")
 }
 

@@ -1,7 +1,7 @@
 //! One record of the log.
 
 use super::{
-    AbandonedLog, DispatchSent, EntryDefect, PartnerChange, Refusal, checkpoint, pb, wire,
+    AbandonedLog, DispatchSent, EntryDefect, PartnerChange, Refusal, bounds, checkpoint, pb, wire,
 };
 use crate::{
     access::{Assignee, Basis, Grounds, Principal, QuotaReport, Units},
@@ -641,7 +641,7 @@ impl Entry {
         if leaf.len() > LEAF_LIMIT {
             return Err(EntryDefect::TooLong("entry"));
         }
-        let wire_entry = pb::Entry::decode(leaf).map_err(|_| EntryDefect::Encoding("Entry"))?;
+        let wire_entry = bounds::decode::<pb::Entry>(leaf)?;
         if wire_entry.version != VERSION {
             return Err(EntryDefect::Version(wire_entry.version));
         }

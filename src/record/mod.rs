@@ -3,6 +3,8 @@
 //! A leaf is encoded once, by [`Entry::encode`], and never again: whoever reads it keeps the bytes. Reading is strict:
 //! what [`Entry::decode`] returns has every field in its domain type, or it says which field is wrong.
 
+#[doc(hidden)]
+pub mod bounds;
 mod checkpoint;
 mod dispatch;
 mod entry;

@@ -1,6 +1,6 @@
 //! The content of a dispatch: the only place where anything about a person is.
 
-use super::{EntryDefect, pb, wire};
+use super::{EntryDefect, bounds, pb, wire};
 use crate::{
     domain::{AssessmentOutcome, CaughtFields, LeadFields, referral::ReferralFields},
     seal::{self, Commitment},
@@ -89,7 +89,7 @@ impl Plaintext {
     /// # Errors
     /// Not a payload.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryDefect> {
-        let payload = pb::Payload::decode(bytes).map_err(|_| EntryDefect::Encoding("Payload"))?;
+        let payload = bounds::decode::<pb::Payload>(bytes)?;
         Ok(Self {
             commitment_key: Zeroizing::new(wire::array(&payload.commitment_key, "commitment_key")?),
             content: Zeroizing::new(payload.content.to_vec()),
@@ -101,8 +101,7 @@ impl Plaintext {
     /// # Errors
     /// Not a content that this program knows.
     pub fn content(&self) -> Result<Content, EntryDefect> {
-        let content = pb::PayloadContent::decode(self.content.as_slice())
-            .map_err(|_| EntryDefect::Encoding("PayloadContent"))?;
+        let content = bounds::decode::<pb::PayloadContent>(self.content.as_slice())?;
         Content::from_wire(content)
     }
 }

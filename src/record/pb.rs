@@ -10,3 +10,6 @@
 )]
 
 include!(concat!(env!("OUT_DIR"), "/messages/yichuan.v1.rs"));
+
+/// The encoded `FileDescriptorSet` of every proto file.
+pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

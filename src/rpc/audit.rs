@@ -7,7 +7,7 @@ use std::pin::Pin;
 use tonic::{Request, Response, Status};
 
 /// Leaves read at once.
-const REPLAY_LEAVES: usize = 1024;
+pub(super) const REPLAY_LEAVES: usize = 1024;
 /// Bytes of leaves in one message.
 const REPLAY_BYTES: usize = 256 * 1024;
 

@@ -1,7 +1,7 @@
 //! Messages of strangers, each read as its handler reads it, without a node behind it: for fuzzing, and for the tests that
 //! keep what fuzzing found.
 
-use super::{WireDefect, caught, convert, pb, referrals};
+use super::{WireDefect, caught, codec, convert, pb, referrals};
 use crate::{
     access::{Assignee, GroundsDefect},
     domain::{CaughtFields, LeadFields, RecordId, referral::ReferralFields},
@@ -9,7 +9,7 @@ use crate::{
     record,
     tls::Fingerprint,
 };
-use prost::Message;
+use prost::{Message, Name};
 
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -235,7 +235,8 @@ impl Relayed {
     }
 }
 
-fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, Refused> {
+fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, Refused> {
+    codec::admit::<M>(bytes, false).map_err(|_| Refused::Encoding)?;
     M::decode(bytes).map_err(|_| Refused::Encoding)
 }
 

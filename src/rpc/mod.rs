@@ -5,6 +5,8 @@ mod audit;
 mod caller;
 mod carrier;
 mod caught;
+#[doc(hidden)]
+pub mod codec;
 mod convert;
 #[doc(hidden)]
 pub mod decoding;

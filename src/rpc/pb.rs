@@ -12,6 +12,3 @@
 pub use crate::record::pb::*;
 
 include!(concat!(env!("OUT_DIR"), "/services/yichuan.v1.rs"));
-
-/// The encoded `FileDescriptorSet` of every proto file.
-pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

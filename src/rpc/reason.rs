@@ -111,6 +111,8 @@ reasons! {
     DiskShort = "disk_short",
     /// The caller has as many streams open as it may.
     Streams = "streams",
+    /// The call was not answered in time.
+    Late = "late",
 }
 
 impl RefusedFor {

@@ -1,11 +1,12 @@
-//! Every call that this node refuses leaves a line in its log: who called what, and why not.
+//! Every call that this node refuses, or does not answer in time, leaves a line in its log: who called what, and why not.
 
 use super::{pb, reason::RefusedFor, status};
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
 };
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use std::{
@@ -14,9 +15,13 @@ use std::{
     pin::Pin,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
+    time::Duration,
 };
-use tonic::{Code, Status};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
+
+/// A call is answered within this, or not at all; a stream has begun by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The paths of all calls that a node answers. A caller may ask for anything, and what it makes up might be about a person.
 static CALLS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
@@ -45,8 +50,8 @@ fn known(path: &str) -> &'static str {
     CALLS.get(path).map_or("unknown", String::as_str)
 }
 
-/// Logs calls that are refused before they are answered. One place for all services, so that none forgets; what a stream
-/// meets later, its handler logs.
+/// Logs calls that are refused before they are answered, and streams that end in a refusal. One place for all services, so
+/// that none forgets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogRefusals;
 
@@ -62,14 +67,14 @@ impl<S> Layer<S> for LogRefusals {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for RefusalsLogged<S>
+impl<S, B> Service<Request<B>> for RefusalsLogged<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<Body>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
@@ -78,23 +83,66 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let peer = request.extensions().get::<Arc<Peer>>().cloned();
         let call = known(request.uri().path());
-        let answering = self.0.call(request);
+        // A caller that waits less long is told here too, so that it is logged: tonic answers it ahead of this layer, but
+        // not before.
+        let within =
+            asked(request.headers()).map_or(ANSWER_WITHIN, |asked| asked.min(ANSWER_WITHIN));
+        let answering = tokio::time::timeout(within, self.0.call(request));
         Box::pin(async move {
-            let mut response = answering.await?;
+            let mut response = match answering.await {
+                Ok(answer) => answer?,
+                Err(_) => late(within).into_http(),
+            };
             // A status in the headers: the call is over before anything was answered.
-            if let Some(status) = Status::from_header_map(response.headers()) {
-                let said = response.extensions().get::<Status>().unwrap_or(&status);
-                let code = said.code();
-                let said = status::unread(said.clone());
-                log(peer.as_deref(), call, &said);
-                if said.code() != code {
-                    // It fails only for words that no header can hold; what tonic said stays then.
-                    drop(said.add_header(response.headers_mut()));
-                }
+            let Some(status) = Status::from_header_map(response.headers()) else {
+                return Ok(response.map(|body| followed(body, peer, call)));
+            };
+            let said = response.extensions().get::<Status>().unwrap_or(&status);
+            let code = said.code();
+            let said = status::unread(said.clone());
+            log(peer.as_deref(), call, &said);
+            if said.code() != code {
+                // It fails only for words that no header can hold; what tonic said stays then.
+                drop(said.add_header(response.headers_mut()));
             }
             Ok(response)
         })
     }
+}
+
+/// How long the caller waits for an answer, as gRPC writes it: up to eight digits and a unit.
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let count = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(u64::saturating_mul(count, 3_600)),
+        "M" => Duration::from_secs(u64::saturating_mul(count, 60)),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+fn late(within: Duration) -> Status {
+    let seconds = within.as_secs_f64();
+    RefusedFor::Late.beside(Status::deadline_exceeded(format!(
+        "the call was not whole, or not answered, within {seconds} s; whether what it asks was done is not known, and asking \
+         again does no harm"
+    )))
+}
+
+/// An answer whose end is logged where it is a refusal.
+fn followed(body: Body, peer: Option<Arc<Peer>>, call: &'static str) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let trailers = frame.trailers_ref();
+        if let Some(status) = trailers.and_then(Status::from_header_map) {
+            log(peer.as_deref(), call, &status);
+        }
+        frame
+    }))
 }
 
 fn log(peer: Option<&Peer>, call: &str, status: &Status) {

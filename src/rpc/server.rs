@@ -28,8 +28,9 @@ use tonic::transport::{Server, server::Router};
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::layer::util::{Identity, Stack};
 
-/// A unary call is answered within this, or not at all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Streams of one connection at once, where it may not have more requests than that. More than a client opens before it is
+/// told how many it may (100, as a rule), so that none is reset unheard; what goes beyond the requests waits its turn.
+const STREAMS: usize = 128;
 
 /// What health and reflection are asked is at most so many bytes: the name of a service, a file or a field. By themselves
 /// they take 4 MiB, from everybody with a certificate, and 64 of them at once on each connection.
@@ -60,7 +61,7 @@ pub struct Services {
     pub lists: Arc<dyn RevocationLists>,
     /// What follows when the partners change.
     pub changed: Arc<dyn PartnersChanged>,
-    /// Requests at a time on one connection; more are shed.
+    /// Requests at a time on one connection; more wait their turn.
     pub requests_per_connection: usize,
     /// Streams' tasks.
     pub tasks: TaskTracker,
@@ -146,14 +147,15 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
             .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    let streams = services.requests_per_connection.max(STREAMS);
+    // Nothing here refuses a call by itself: what does so stands behind the layer that logs. What waits for a place among the
+    // requests waits no longer than those before it, each of which ends in time.
     Ok(Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .max_concurrent_streams(Some(128))
+        .max_concurrent_streams(u32::try_from(streams).ok())
         .http2_max_pending_accept_reset_streams(Some(20))
-        .timeout(ANSWER_WITHIN)
         .concurrency_limit_per_connection(services.requests_per_connection)
-        .load_shed(true)
         .layer(LogRefusals)
         .layer(toll)
         .add_service(

@@ -9,6 +9,7 @@ use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
+    record::bounds::Unbuilt,
     store::DiskShort,
 };
 use tonic::{Code, Status};
@@ -51,6 +52,11 @@ where
 {
     status.set_source(std::sync::Arc::new(source.clone()));
     status
+}
+
+/// A message that is not even built, as tonic would say it.
+pub(super) fn undecoded(why: &Unbuilt) -> Status {
+    Status::internal(format!("{UNDECODED}{why}"))
 }
 
 /// What a message that cannot be read ends with. It is the caller's fault, and the words name fields, not what is in them.

@@ -7,13 +7,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        PoisonError, RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use rustix::io::Errno;
+use rustix::{fs::Dir, io::Errno};
 
 use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer,
@@ -32,7 +32,7 @@ pub struct SledStore {
     /// write and kept, because the kernel reports a failed write-back to each handle once, also when somebody else's
     /// sync (sled's flusher) met it first and swallowed it.
     file: File,
-    blobs: PathBuf,
+    blobs: Blobs,
     /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
     layout: RwLock<()>,
     /// What the last commit had sled do by the way is not synced.
@@ -172,8 +172,8 @@ impl SledStore {
     /// Another process holds it, the file system failed, or sled refused.
     pub fn open(directory: &Path) -> Result<Self, OpenStoreError> {
         let store = Self::open_copy(directory, CACHE)?;
-        let empty = is_empty(&store.blobs);
-        let path = store.blobs.clone();
+        let empty = store.blobs.is_empty();
+        let path = store.blobs.path.clone();
         match empty {
             Ok(true) => Ok(store),
             Ok(false) => Err(OpenStoreError::UnsyncedBlobs { path }),
@@ -222,6 +222,7 @@ impl SledStore {
 
         let path = root.join("db");
         let file = File::open(&path).map_err(at("open", &path))?;
+        let blobs = Blobs::open(blobs.clone()).map_err(at("open", &blobs))?;
         let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
             watch,
@@ -259,7 +260,8 @@ impl SledStore {
         self.flush()?;
         self.sync()?;
         self.tidy(rows)?;
-        if !is_empty(&self.blobs).map_err(StoreError::io("list sled's blobs/"))? {
+        let empty = self.blobs.is_empty();
+        if !empty.map_err(StoreError::io("list sled's blobs/"))? {
             return Err(StoreError::UnsyncedBlob);
         }
         Ok(())
@@ -402,8 +404,31 @@ fn discard_unfinished_snapshots(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn is_empty(directory: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(directory)?.next().is_none())
+/// sled's directory of blobs, held open: a look that needed a file to open would fail for want of one, and close a log on
+/// whose disk nothing is wrong.
+struct Blobs {
+    path: PathBuf,
+    directory: Mutex<Dir>,
+}
+
+impl Blobs {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let directory = Mutex::new(Dir::new(File::open(&path)?)?);
+        Ok(Self { path, directory })
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        // A look that panicked begins anew.
+        let directory = self.directory.lock();
+        let mut directory = directory.unwrap_or_else(PoisonError::into_inner);
+        directory.rewind();
+        while let Some(item) = directory.read() {
+            if ![c".", c".."].contains(&item?.file_name()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -461,6 +486,44 @@ mod tests {
             assert!(matches!(said, OpenStoreError::Io { .. }), "{said}");
         }
         assert!(matches!(said(Errno::IO), OpenStoreError::Storage { .. }));
+    }
+
+    /// A look whether sled wrote a blob needed a file to open; where connections had taken the last one, the log closed. Runs
+    /// itself again, in a process that opens no more files once its store is open.
+    #[test]
+    fn regression_a_commit_needs_no_file_to_open() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        const ALONE: &str = "YICHUAN_TEST_OPENS_NO_MORE_FILES";
+        const NAME: &str = "store::disk::tests::regression_a_commit_needs_no_file_to_open";
+        if std::env::var_os(ALONE).is_none() {
+            let alone = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", NAME, "--nocapture"])
+                .env(ALONE, "1")
+                .output()
+                .unwrap();
+            assert!(alone.status.success(), "{alone:?}");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path()).unwrap();
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let limit = |current| setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+        limit(Some(0));
+        assert!(File::open(directory.path()).is_err());
+        for n in 0..3 {
+            let mut batch = Batch::new();
+            batch.put(vec![0x10, n], vec![n; 900]);
+            store.commit(0, &batch).unwrap();
+        }
+        limit(maximum);
+        fs::write(directory.path().join("sled/blobs/1"), b"unsynced").unwrap();
+        let mut batch = Batch::new();
+        batch.put(vec![0x10], vec![1]);
+        let refused = store.commit(0, &batch);
+        assert!(
+            matches!(refused, Err(StoreError::UnsyncedBlob)),
+            "{refused:?}"
+        );
     }
 
     proptest! {

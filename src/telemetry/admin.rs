@@ -8,15 +8,39 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
+    serve::Listener,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{MissedTickBehavior, Sleep, interval, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Connections at once. It asks nobody who they are, so everybody on this machine can have them: beyond it the oldest makes
+/// room, and whoever asks at once is answered.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection lasts, whatever is said on it.
+const LASTS: Duration = Duration::from_secs(10);
+
+/// How long the port rests when the system has no socket to give.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Open files of this port: itself, its connections, and one that waits for the oldest to make room.
+pub const ADMIN_SOCKETS: usize = CONNECTIONS + 2;
 
 /// Whether the node does its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +108,118 @@ pub async fn serve_admin(
             pace::tell();
         }
     };
+    let doorway = Doorway {
+        listener,
+        places: Arc::new(Semaphore::new(CONNECTIONS)),
+        open: VecDeque::new(),
+    };
     // Not gracefully: an idle client of this port must not hold up the node's end.
     tokio::select! {
-        served = axum::serve(listener, router) => served,
+        served = axum::serve(doorway, router) => served,
         () = upkeep => Ok(()),
         () = stop.cancelled() => Ok(()),
+    }
+}
+
+/// Connections as they come, so many at a time.
+struct Doorway {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    /// The oldest first. Those that are over are cancelled.
+    open: VecDeque<CancellationToken>,
+}
+
+impl Listener for Doorway {
+    type Io = Visit;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Visit, SocketAddr) {
+        loop {
+            let (tcp, address) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "the admin port cannot accept connections; retrying");
+                    sleep(ACCEPT_REST).await;
+                    continue;
+                }
+            };
+            self.open.retain(|visit| !visit.is_cancelled());
+            if self.places.available_permits() == 0
+                && let Some(oldest) = self.open.pop_front()
+            {
+                oldest.cancel();
+            }
+            // Never closed.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+                continue;
+            };
+            let over = CancellationToken::new();
+            self.open.push_back(over.clone());
+            let visit = Visit {
+                tcp,
+                late: Box::pin(sleep(LASTS)),
+                crowded_out: Box::pin(over.clone().cancelled_owned()),
+                _over: over.drop_guard(),
+                _place: place,
+            };
+            return (visit, address);
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection that ends in time, and before where it must make room.
+struct Visit {
+    tcp: TcpStream,
+    late: Pin<Box<Sleep>>,
+    crowded_out: Pin<Box<WaitForCancellationFutureOwned>>,
+    _over: DropGuard,
+    // After the connection: its file is free when it is closed.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Visit {
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let over = self.late.as_mut().poll(cx).is_ready();
+        if over || self.crowded_out.as_mut().poll(cx).is_ready() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        Pin::new(&mut self.tcp).poll_write(cx, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 
@@ -177,6 +308,28 @@ mod tests {
         let _silent = TcpStream::connect(address).await.unwrap();
         stop.cancel();
         serving.await.unwrap().unwrap();
+    }
+
+    /// Regression: it had room for as many as the process had files, and the log closed for want of one.
+    #[tokio::test]
+    async fn regression_those_who_say_nothing_make_room_and_are_let_go() {
+        let (_, metrics) = Metrics::build().unwrap();
+        let probe: Probe = Arc::new(|| Readiness::Ready);
+        let listener = bind_admin("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        tracker.spawn(serve_admin(listener, probe, metrics, stop.clone()));
+        let mut silent = Vec::new();
+        for _ in 0..2 * CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert!(fetch(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        // The first were crowded out, the last are let go when their time is over.
+        for mut tcp in silent {
+            let ended = tokio::time::timeout(LASTS * 3, tcp.read(&mut [0; 1])).await;
+            assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+        }
+        stop.cancel();
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ mod logs;
 mod metrics;
 mod pace;
 
-pub use admin::{AdminError, Probe, Readiness, bind_admin, serve_admin};
+pub use admin::{ADMIN_SOCKETS, AdminError, Probe, Readiness, bind_admin, serve_admin};
 pub use clock::SystemClock;
 pub use logs::{LogError, LogFormat, UnknownLogFormat, init_logs};
 pub use metrics::{Metrics, MetricsError};

@@ -6,6 +6,7 @@ use super::{
     endpoint::EndpointUrl,
     identity::PeerIdentity,
     live::{Guarded, Live, Peer},
+    race,
     refusal::Reason,
     trust::TrustStore,
     verifier::{TlsError, client_config, server_name},
@@ -22,13 +23,16 @@ use std::{
 };
 use tokio::{
     net::{TcpStream, lookup_host},
+    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
-/// For TCP and TLS together.
+/// For TCP and TLS together, whatever the number of addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Names that are looked up at once; each may take some files.
+const LOOKUPS: usize = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -38,6 +42,9 @@ pub struct Dialer {
     /// Held while a successor state is built.
     turn: Mutex<()>,
     live: Arc<Live>,
+    /// One for each connection, and for each that is tried.
+    sockets: Arc<Semaphore>,
+    lookups: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -48,6 +55,9 @@ struct State {
 }
 
 impl Dialer {
+    /// Connections, and attempts at them, that a dialer has at once, unless it is given [more](Self::allow_more).
+    pub const SOCKETS: usize = 512;
+
     /// A dialer with these credentials, which are shown to nobody but a node that `trust` admits.
     ///
     /// # Errors
@@ -61,6 +71,8 @@ impl Dialer {
             state: ArcSwap::from_pointee(State::build(credentials, trust, &clock)?),
             turn: Mutex::new(()),
             live: Arc::default(),
+            sockets: Arc::new(Semaphore::new(Self::SOCKETS)),
+            lookups: Semaphore::new(LOOKUPS),
             clock,
         }))
     }
@@ -76,6 +88,11 @@ impl Dialer {
     ) -> Result<usize, TlsError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.swap(credentials, trust)
+    }
+
+    /// So many connections at once beyond [`Dialer::SOCKETS`].
+    pub fn allow_more(&self, sockets: usize) {
+        self.sockets.add_permits(sockets);
     }
 
     /// Swaps trust alone: after [`super::Gate::update_trust`], `dialer.set_trust(gate.trust())`.
@@ -146,10 +163,27 @@ impl Dialer {
         endpoint: &EndpointUrl,
         peer: Jurisdiction,
     ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+        let looking = self.lookups.acquire().await.map_err(io::Error::other)?;
+        let addresses = lookup_host((endpoint.host(), endpoint.port())).await?;
+        let addresses = addresses.collect();
+        drop(looking);
+        race::first(addresses, |address| self.dial_at(address, peer)).await
+    }
+
+    async fn dial_at(
+        &self,
+        address: SocketAddr,
+        peer: Jurisdiction,
+    ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+        // First of all, so that no development key is used on a network.
+        self.refuse_dev(peer, address).map_err(refusal)?;
+        let socket = Arc::clone(&self.sockets)
+            .try_acquire_owned()
+            .map_err(|_| io::Error::other("no more connections: open files are for the log"))?;
         let config = self.state.load().config.clone();
         let name = server_name(peer).map_err(io::Error::other)?;
-        let tcp = self.reach(endpoint, peer).await?;
-        let address = tcp.peer_addr()?;
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
         let tls = TlsConnector::from(config).connect(name, tcp).await?;
         let leaf = tls
             .get_ref()
@@ -164,24 +198,7 @@ impl Dialer {
         let lease = self.live.enter(peer.clone());
         // As at the gate: trust may have changed during the handshake.
         self.admit(&peer).map_err(refusal)?;
-        Ok(Guarded::new(tls, lease))
-    }
-
-    /// A TCP connection to the first address that answers.
-    async fn reach(&self, endpoint: &EndpointUrl, peer: Jurisdiction) -> io::Result<TcpStream> {
-        let mut failed = io::ErrorKind::NotFound.into();
-        for address in lookup_host((endpoint.host(), endpoint.port())).await? {
-            // First of all, so that no development key is used on a network.
-            self.refuse_dev(peer, address).map_err(refusal)?;
-            match TcpStream::connect(address).await {
-                Ok(tcp) => {
-                    tcp.set_nodelay(true)?;
-                    return Ok(tcp);
-                }
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        Ok(Guarded::new(tls, lease, socket))
     }
 
     fn admit(&self, peer: &Peer) -> Result<PeerIdentity, Reason> {
@@ -230,7 +247,7 @@ fn refusal(reason: Reason) -> io::Error {
 }
 
 /// Why a node was refused; none where it was not reached.
-fn reason_of(error: &io::Error) -> Option<Reason> {
+pub(super) fn reason_of(error: &io::Error) -> Option<Reason> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<Reason>().copied().or_else(|| {
         inner
@@ -249,3 +266,7 @@ fn origin(peer: Jurisdiction) -> http::Uri {
         // Six digits and a fixed name always build.
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

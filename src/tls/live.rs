@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The other end of a connection. Every request's extensions carry it.
@@ -171,14 +174,17 @@ pub(super) struct Guarded<S> {
     lease: Lease,
     /// The write that found the peer gone.
     broken: Option<io::Error>,
+    /// After the stream: a file is free when it is closed.
+    _socket: OwnedSemaphorePermit,
 }
 
 impl<S> Guarded<S> {
-    pub(super) const fn new(stream: S, lease: Lease) -> Self {
+    pub(super) const fn new(stream: S, lease: Lease, socket: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             lease,
             broken: None,
+            _socket: socket,
         }
     }
 

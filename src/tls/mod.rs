@@ -16,6 +16,7 @@ mod fingerprint;
 mod identity;
 mod issue;
 mod live;
+mod race;
 mod refusal;
 mod room;
 mod server;

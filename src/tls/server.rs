@@ -28,7 +28,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -60,6 +60,19 @@ pub struct GateLimits {
     pub handshake_timeout: Duration,
 }
 
+impl GateLimits {
+    /// Open files of a gate: places, and some for those who are being refused or make room.
+    pub const fn sockets(&self) -> usize {
+        let places = self.connections.saturating_add(self.handshakes);
+        let sockets = places.saturating_add(64);
+        if sockets > Semaphore::MAX_PERMITS {
+            Semaphore::MAX_PERMITS
+        } else {
+            sockets
+        }
+    }
+}
+
 impl Default for GateLimits {
     fn default() -> Self {
         Self {
@@ -80,6 +93,8 @@ pub struct Gate {
     live: Arc<Live>,
     refused: Vec<AtomicU64>,
     room: Arc<Room>,
+    /// One for each open file: whoever gave up its place in the room still has it for a moment.
+    sockets: Arc<Semaphore>,
     limits: GateLimits,
     clock: Arc<dyn Clock>,
 }
@@ -109,6 +124,7 @@ impl Gate {
             live: Arc::default(),
             refused: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             room,
+            sockets: Arc::new(Semaphore::new(limits.sockets())),
             limits,
             clock,
         }))
@@ -238,8 +254,10 @@ impl Gate {
                     _ = recheck.tick() => {
                         gate.recheck();
                     }
-                    accepted = listener.accept() => match accepted {
-                        Ok((tcp, address)) => gate.take(tcp, address, &handshakes, &admitted),
+                    accepted = gate.accept(&listener) => match accepted {
+                        Ok((tcp, socket, address)) => {
+                            gate.take((tcp, socket), address, &handshakes, &admitted);
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "cannot accept connections; retrying");
                             sleep(ACCEPT_REST).await;
@@ -251,10 +269,21 @@ impl Gate {
         Ok(Incoming(receiver))
     }
 
+    /// The next connection, when there is an open file to spare for it.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, OwnedSemaphorePermit, SocketAddr)> {
+        let socket = Arc::clone(&self.sockets).acquire_owned().await;
+        let socket = socket.map_err(io::Error::other)?;
+        let (tcp, address) = listener.accept().await?;
+        Ok((tcp, socket, address))
+    }
+
     /// Starts the handshake of an accepted connection, if there is room for it.
     fn take(
         self: &Arc<Self>,
-        tcp: TcpStream,
+        (tcp, socket): (TcpStream, OwnedSemaphorePermit),
         address: SocketAddr,
         handshakes: &TaskTracker,
         admitted: &mpsc::Sender<NodeIo>,
@@ -272,7 +301,7 @@ impl Gate {
             let shaken = tokio::select! {
                 biased;
                 () = place.crowded_out() => Err(Reason::CrowdedOut),
-                shaken = gate.handshake(tcp, address, &place) => shaken,
+                shaken = gate.handshake((tcp, socket), address, &place) => shaken,
             };
             drop(place);
             match shaken {
@@ -285,7 +314,7 @@ impl Gate {
 
     async fn handshake(
         self: &Arc<Self>,
-        tcp: TcpStream,
+        (tcp, socket): (TcpStream, OwnedSemaphorePermit),
         address: SocketAddr,
         place: &Handshake,
     ) -> Result<NodeIo, Reason> {
@@ -311,7 +340,7 @@ impl Gate {
         self.admit(peer.leaf(), address)?;
         let place = place.admit(peer.identity().principal())?;
         Ok(NodeIo {
-            io: Guarded::new(tls, lease),
+            io: Guarded::new(tls, lease, socket),
             silence: Some(Silence {
                 unsaid: PREFACE,
                 over: Box::pin(sleep(self.limits.handshake_timeout)),

@@ -6,6 +6,8 @@ use super::{
     sender::World,
     world::{COUNTY, GUANGDONG, channel, kept},
 };
+use bytes::{BufMut as _, Bytes};
+use prost::Message as _;
 use tonic::Code;
 use yichuan::{record::Kind, rpc::pb, tls::EndpointUrl};
 
@@ -72,7 +74,7 @@ async fn a_stream_that_makes_no_sense_is_given_up() {
             "65 witnessed",
             Code::InvalidArgument,
             pb::RelayHello {
-                witnessed: vec![bytes::Bytes::new(); 65],
+                witnessed: vec![Bytes::new(); 65],
                 ..hello()
             },
         ),
@@ -126,7 +128,11 @@ async fn a_stream_that_makes_no_sense_is_given_up() {
     is_logged("no hello");
 
     // Bytes that are no message, behind a good hello.
-    let mut line = garbage(&world.endpoint()).await;
+    let behind = Bytes::from_static(&[0xff; 40]);
+    let greeting = saying(hello()).encode_to_vec().into();
+    let mut line = raw(&world.endpoint(), vec![greeting, behind])
+        .await
+        .unwrap();
     assert!(line.message().await.unwrap().is_some());
     let refused = super::world::within(line.message()).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
@@ -162,11 +168,71 @@ async fn regression_what_a_stream_brought_is_answered_before_the_stream_is_given
     world.cluster.stop().await;
 }
 
-/// Sends a hello, then bytes that are no protobuf.
-async fn garbage(endpoint: &EndpointUrl) -> tonic::Streaming<pb::RelayResponse> {
-    use bytes::{BufMut as _, Bytes};
-    use prost::Message as _;
+/// Regression: two million dispatches that say nothing, 4 MiB on the wire, were 570 MB in memory before anybody counted
+/// them, and before a hello was due.
+#[tokio::test]
+async fn regression_more_than_a_message_may_hold_is_refused_before_it_is_built() {
+    let mut world = World::new().await;
+    let heard = Heard::listen();
+    let before = kept(world.log());
+    let greeting: Bytes = saying(hello()).encode_to_vec().into();
+    let nothing = |field: u8, inner: u8| {
+        let mut message = vec![field << 3 | 2];
+        let inner = [inner << 3 | 2, 0].repeat(2_000_000);
+        prost::encoding::encode_varint(inner.len() as u64, &mut message);
+        message.extend(inner);
+        Bytes::from(message)
+    };
+    let (witnessed, dispatches, linked) = (nothing(1, 4), nothing(2, 4), nothing(2, 5));
+    let early = bringing(pb::Delivery::default()).encode_to_vec().into();
+    for (what, said, messages) in [
+        (
+            "a hello of nothing",
+            "would take more than",
+            vec![witnessed],
+        ),
+        (
+            "a delivery of nothing",
+            "cannot be read",
+            vec![greeting.clone(), dispatches.clone()],
+        ),
+        ("links of nothing", "cannot be read", vec![greeting, linked]),
+        (
+            "a delivery for a hello",
+            "would take more than",
+            vec![dispatches],
+        ),
+        (
+            "a short delivery for a hello",
+            "comes too early",
+            vec![early],
+        ),
+    ] {
+        let refused = match raw(&world.endpoint(), messages).await {
+            Err(refused) => refused,
+            Ok(mut line) => {
+                assert!(line.message().await.unwrap().is_some(), "{what}");
+                super::world::within(line.message()).await.unwrap_err()
+            }
+        };
+        assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused:?}");
+        assert!(refused.message().contains(said), "{what}: {refused:?}");
+        let lines = heard.take();
+        let is_logged = lines
+            .iter()
+            .any(|line| line.contains_key("fault") || line.contains_key("reason"));
+        assert!(is_logged, "{what}: {lines:?}");
+    }
+    assert!(kept(world.log()) == before);
+    world.goes_on().await;
+    world.cluster.stop().await;
+}
 
+/// Sends messages as they are.
+async fn raw(
+    endpoint: &EndpointUrl,
+    messages: Vec<Bytes>,
+) -> Result<tonic::Streaming<pb::RelayResponse>, tonic::Status> {
     #[derive(Clone, Default)]
     struct Raw;
     impl tonic::codec::Encoder for Raw {
@@ -207,14 +273,7 @@ async fn garbage(endpoint: &EndpointUrl) -> tonic::Streaming<pb::RelayResponse> 
     let node = channel(endpoint, COUNTY, GUANGDONG, "node");
     let mut client = tonic::client::Grpc::new(node);
     client.ready().await.unwrap();
-    let messages = [
-        Bytes::from(saying(hello()).encode_to_vec()),
-        Bytes::from_static(&[0xff; 40]),
-    ];
     let path = http::uri::PathAndQuery::from_static("/yichuan.v1.Exchange/Relay");
-    client
-        .streaming(tonic::Request::new(tokio_stream::iter(messages)), path, Raw)
-        .await
-        .unwrap()
-        .into_inner()
+    let messages = tonic::Request::new(tokio_stream::iter(messages));
+    Ok(client.streaming(messages, path, Raw).await?.into_inner())
 }

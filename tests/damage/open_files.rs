@@ -7,6 +7,7 @@ use crate::{
     processes::{DEADLINE, Home, Logs, PROGRAM, Process, UP},
     stopped::{GUANGDONG, Stopped, stop},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{net::TcpStream, process::Command};
 use tonic::transport::Channel;
 use yichuan::{access::Purpose, rpc::pb};
@@ -73,6 +74,38 @@ async fn connections_without_end_leave_the_log_the_files_that_it_writes() {
     let ready = fetch(home.admin, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     drop(flood);
+    stop(process);
+}
+
+/// Regression: the admin port, which asks nobody who they are, had no limit. Whoever was on the machine took the last open
+/// file by connecting to it; the next commit could not look at a directory, and the log closed for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_idle_connections_to_the_admin_port_leave_the_log_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::make(dir.path(), "520624");
+    let mut command = limited(&home, "-n 1300", &["serve", "--log-format", "json"]);
+    command
+        .env("YICHUAN__LIMITS__CONNECTIONS", "64")
+        .env("YICHUAN__LIMITS__HANDSHAKES", "64");
+    let process = Process::spawn(command);
+    process.wait_for(UP);
+    home.introduce(&Home::make(dir.path(), GUANGDONG)).await;
+    let mut desk = home.desk();
+    accepted(&home, &mut desk, 0).await;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    let idle: Vec<_> = (0..2_000)
+        .map_while(|_| TcpStream::connect_timeout(&home.admin, DEADLINE).ok())
+        .collect();
+    assert!(idle.len() > 1_300, "{}", idle.len());
+    for n in 1..10 {
+        accepted(&home, &mut desk, 2 * n).await;
+        accepted(&home, &mut home.desk(), 2 * n + 1).await;
+    }
+    let ready = fetch(home.admin, "/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    drop(idle);
     stop(process);
 }
 
