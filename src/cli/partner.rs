@@ -253,7 +253,8 @@ pub(super) async fn partners(node: &Connection) -> Result<Vec<pb::PartnerSummary
         grounds: node.grounds(),
     };
     let mut client = node.partners();
-    Ok(node.call(client.list_partners(request)).await?.partners)
+    let listed = node.patient(async || client.list_partners(request.clone()).await);
+    Ok(listed.await?.partners)
 }
 
 #[derive(Serialize)]

@@ -15,6 +15,7 @@ mod jurisdiction;
 mod lang;
 mod lead;
 mod lead_steps;
+mod printable;
 mod reading;
 mod redact;
 pub mod referral;
@@ -41,6 +42,7 @@ pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
+pub use printable::{is_printable, printable, printable_lines};
 pub use redact::redacted;
 pub use referral::{
     ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed, Withheld,
