@@ -508,7 +508,7 @@ async fn regression_a_list_of_all_waits_as_it_is_told_and_is_whole() {
     );
     // A call a second, and a minute's worth of them at once.
     let mut config = fs::read_to_string(&home.config.path).unwrap();
-    config.push_str("\n[quotas]\ncalls_per_minute = 60\n");
+    config = config.replace("calls_per_minute = 6000", "calls_per_minute = 60");
     fs::write(&home.config.path, config).unwrap();
     let _served = home.serve(Logs::INFO);
     home.introduce(&province).await;

@@ -57,10 +57,10 @@ pub(super) fn progress(length: u64, lang: Lang, zh: &str, en: &str) -> ProgressB
     bar
 }
 
-/// A remark on stderr, beside the data.
+/// A remark on stderr, beside the data, on one line.
 pub(super) fn remark(text: &str) {
     // Where stderr is gone there is nobody to tell.
-    drop(writeln!(stderr(), "{text}"));
+    drop(writeln!(stderr(), "{}", plain(text)));
 }
 
 /// RFC 3339 in Asia/Shanghai: `2026-03-05T14:07:09.000+08:00`; none for a time that is not stated.
