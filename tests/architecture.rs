@@ -349,3 +349,50 @@ fn files_of_tests_are_told_from_others() {
     assert!(!names.contains(&"merkle/reference.rs".to_owned()));
     assert!(!names.contains(&"domain/lead_tests.rs".to_owned()));
 }
+
+/// Files in which the words occur, but for those that may say them.
+fn saying(words: &[&str], may: &[&str]) -> Vec<String> {
+    sources()
+        .into_iter()
+        .filter(|(file, source)| {
+            !may.contains(&&**file) && words.iter().any(|word| source.contains(word))
+        })
+        .map(|(file, _)| file)
+        .collect()
+}
+
+/// What a screen lets through, whoever wrote it: so nothing may go past it.
+#[test]
+fn regression_nothing_is_printed_but_through_the_screen() {
+    let words = [
+        "io::stdout",
+        "io::stderr",
+        "io::{stdout",
+        "io::{stderr",
+        "anstream",
+        "println!",
+        "print!(",
+        "dbg!",
+    ];
+    let past = saying(&words, &["telemetry/screen.rs", "telemetry/logs.rs"]);
+    assert_eq!(past, Vec::<String>::new());
+    assert_eq!(
+        saying(&["unscreened()"], &["telemetry/screen.rs"]),
+        ["cli/mod.rs", "telemetry/logs.rs"]
+    );
+}
+
+#[test]
+fn regression_there_is_one_way_to_refuse_an_argument_and_it_carries_its_details() {
+    let words = ["invalid_argument(", "Status::new(Code::InvalidArgument"];
+    assert_eq!(saying(&words, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn regression_no_variables_but_ours_are_looked_at() {
+    assert_eq!(
+        saying(&["env::vars(", "env::var("], &[]),
+        Vec::<String>::new()
+    );
+    assert_eq!(saying(&["vars_os("], &[]), ["config/overlay.rs"]);
+}

@@ -823,3 +823,71 @@ fn colours_are_for_terminals() {
     let ran = forbidden.run(&["config", "show"]);
     assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
 }
+
+/// Those of others are not read; ours must be text; and none is ever told.
+#[test]
+fn regression_a_variable_that_is_no_text_stops_nothing_and_is_not_told() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let yichuan = Yichuan::new();
+    let config = yichuan.node();
+    for (name, code) in [
+        ("SOME_TOKEN", 0),
+        ("LANG", 0),
+        ("LC_ALL", 0),
+        ("LC_MESSAGES", 0),
+        ("NO_COLOR", 0),
+        ("TERM", 0),
+        ("HOME", 0),
+        ("YICHUAN_AS", 64),
+        ("YICHUAN_PURPOSE", 64),
+        ("YICHUAN_LOG", 78),
+        ("YICHUAN_CONFIG", 78),
+        ("YICHUAN__TLS__CA", 78),
+    ] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_yichuan"))
+            .args(["--lang", "en", "--config", &config, "config", "show"])
+            .env_clear()
+            .env(name, OsStr::from_bytes(b"s\xe9cret"))
+            .output()
+            .unwrap();
+        let said = [ran.stdout, ran.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(ran.status.code(), Some(code), "{name}: {said}");
+        assert!(
+            !said.contains("cret") && !said.contains("panicked"),
+            "{said}"
+        );
+    }
+    // A value that is text and wrong is not told either.
+    let wrong = Yichuan::new().with("YICHUAN__LIMITS__CONNECTIONS", "a-secret");
+    let ran = wrong.run(&["--config", &config, "config", "show"]);
+    assert_eq!(ran.code, 78, "{}", ran.err);
+    assert!(
+        ran.err.contains("YICHUAN__LIMITS__CONNECTIONS"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("a-secret"), "{}", ran.err);
+}
+
+#[test]
+fn ids_may_be_typed_in_capitals() {
+    let yichuan = Yichuan::new();
+    let config = yichuan.node();
+    let capitals = ID.to_uppercase();
+    let basis = format!("lead:{capitals}");
+    let given = [
+        "--config",
+        &config,
+        "--as",
+        "officer-001",
+        "--purpose",
+        "screening",
+    ];
+    for command in [["lead", "show"], ["referral", "show"], ["caught", "show"]] {
+        let args = [&given[..], &["--basis", &basis], &command[..], &[&capitals]].concat();
+        // No node is there: all that is typed was understood.
+        let ran = yichuan.run(&args);
+        assert_eq!(ran.code, 69, "{command:?}: {}", ran.err);
+    }
+}

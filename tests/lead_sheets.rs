@@ -495,3 +495,77 @@ async fn a_push_that_breaks_off_leaves_a_receipt_of_what_is_known() {
         .verify(facts["签名原文"].as_bytes())
         .unwrap();
 }
+
+/// More calls than a minute has, and more rows than one table holds: the command comes back when it is told to, prints
+/// while it reads, and leaves nothing out. What waits for a partner is counted in full.
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_list_of_all_waits_as_it_is_told_and_is_whole() {
+    const LEADS: usize = 2_000;
+    let dir = TempDir::new().unwrap();
+    let (home, province) = (
+        Home::make(dir.path(), COUNTY),
+        Home::make(dir.path(), PROVINCE),
+    );
+    // A call a second, and a minute's worth of them at once.
+    let mut config = fs::read_to_string(&home.config.path).unwrap();
+    config = config.replace("calls_per_minute = 6000", "calls_per_minute = 60");
+    fs::write(&home.config.path, config).unwrap();
+    let _served = home.serve(Logs::INFO);
+    home.introduce(&province).await;
+    let grounds = home.grounds(yichuan::access::Purpose::Screening);
+    let requests = (1..=LEADS).map(move |n| yichuan::rpc::pb::PushLeadsRequest {
+        grounds: grounds.clone(),
+        row: n as u64,
+        lead: Some(leads::lead(n, PROVINCE)),
+    });
+    let mut verdicts = home
+        .desk()
+        .push_leads(tokio_stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut pushed = std::collections::BTreeSet::new();
+    while let Some(verdict) = verdicts.message().await.unwrap() {
+        pushed.insert(verdict.lead_id);
+    }
+    assert_eq!(pushed.len(), LEADS);
+    assert_eq!(home.outbox().await.unwrap(), LEADS as u64);
+
+    let mut command = home.command(Logs {
+        level: "error",
+        format: "text",
+    });
+    command.args([
+        "--lang",
+        "en",
+        "--as",
+        "officer-001",
+        "--purpose",
+        "screening",
+    ]);
+    command.args([
+        "--basis",
+        "campaign:520624-2026-01",
+        "lead",
+        "list",
+        "--all",
+    ]);
+    command.args(["--limit", "30"]);
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let ran = ran.await.unwrap();
+    let (out, err) = (
+        String::from_utf8(ran.stdout).unwrap(),
+        String::from_utf8(ran.stderr).unwrap(),
+    );
+    assert_eq!(ran.status.code(), Some(0), "{err}");
+    assert!(err.contains("says to come back in 1 s: waiting"), "{err}");
+    assert!(out.ends_with(&format!("{LEADS} leads\n")), "{out}");
+    let cells = out.split(|c: char| c.is_whitespace() || c == '│' || c == '┆');
+    let listed: std::collections::BTreeSet<_> = cells
+        .filter(|cell| cell.parse::<RecordId>().is_ok())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(listed, pushed);
+    // In two pieces, each with its header.
+    assert_eq!(out.matches("lead id").count(), 2);
+}

@@ -3,6 +3,7 @@
 use super::{
     context::{Context, block_on},
     exit::{Exit, Failure},
+    given::id,
     print::{self, Format},
 };
 use crate::{
@@ -18,6 +19,7 @@ use std::{io::Write, str::FromStr};
 #[derive(Args, Debug)]
 pub(super) struct AssignArgs {
     /// 标识 / The record's id.
+    #[arg(value_parser = id::<RecordId>)]
     record: RecordId,
     /// 指派给 / officer/001, unit/narcotics (one of `access.units` at the node), or nobody: open to all officers again.
     #[arg(long, value_name = "officer/NO|unit/NAME|nobody")]
@@ -60,7 +62,8 @@ pub(super) fn run(
             record_id: record.to_string(),
             assignee: assignee.clone().unwrap_or_default(),
         };
-        node.call(node.desk().assign_record(request)).await
+        node.patient(async || node.desk().assign_record(request.clone()).await)
+            .await
     })
     .map_err(|failure| failure.at(record))?;
     let index = assigned.log_index;

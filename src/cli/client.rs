@@ -2,28 +2,32 @@
 
 use super::{
     exit::{Exit, Failure},
+    print::remark,
     refusal::failure,
 };
 use crate::{
     access::{Grounds, Principal},
-    domain::Jurisdiction,
+    domain::{Jurisdiction, Lang},
     record::pb,
     rpc::{
-        MAX_MESSAGE, NodeChannel,
+        MAX_MESSAGE, NodeChannel, RefusedFor,
         pb::{
             audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
             partners_client::PartnersClient, referrals_client::ReferralsClient,
         },
+        retry_after_s,
     },
     tls::{Dialer, EndpointUrl},
 };
 use std::{sync::Arc, time::Duration};
-use tonic::{Response, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 
 /// For a call that is answered at once, the connection included.
 const CALL: Duration = Duration::from_secs(30);
 /// For the next message of a stream. A stream outlives the deadline of its call, so each message has one.
 const MESSAGE: Duration = Duration::from_secs(60);
+/// So long a call waits in all where its caller's quota is used up; a quota of a day is not waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A node, who asks it, and why. Connects when it is first asked.
 #[derive(Clone, Debug)]
@@ -34,6 +38,7 @@ pub(super) struct Connection {
     node: Jurisdiction,
     principal: Principal,
     grounds: pb::Grounds,
+    lang: Lang,
 }
 
 impl Connection {
@@ -44,6 +49,7 @@ impl Connection {
         node: Jurisdiction,
         principal: Principal,
         grounds: Grounds,
+        lang: Lang,
     ) -> Self {
         let grounds = pb::Grounds {
             purpose: crate::record::purpose_to_wire(grounds.purpose),
@@ -56,6 +62,7 @@ impl Connection {
             node,
             principal,
             grounds,
+            lang,
         }
     }
 
@@ -106,6 +113,34 @@ impl Connection {
         }
     }
 
+    /// As [`Connection::call`]; and where a quota is used up, comes back when the node says to. Such a call was refused
+    /// before anything was done.
+    pub(super) async fn patient<T>(
+        &self,
+        mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let status = match tokio::time::timeout(CALL, call()).await {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) => status,
+                Err(_) => return Err(self.late(CALL)),
+            };
+            let Some(wait) = told_to_wait(&status).filter(|wait| waited + *wait <= PATIENCE) else {
+                return Err(self.failed(&status));
+            };
+            let seconds = wait.as_secs();
+            remark(&match self.lang {
+                Lang::Zh => format!("配额已用完，节点要求 {seconds} 秒后再来；等待中"),
+                Lang::En => format!(
+                    "the quota is used up, and the node says to come back in {seconds} s: waiting"
+                ),
+            });
+            waited += wait;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     /// The next message of a stream; none at its end.
     pub(super) async fn next<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, Failure> {
         match tokio::time::timeout(MESSAGE, stream.message()).await {
@@ -152,4 +187,12 @@ impl Connection {
             ),
         )
     }
+}
+
+/// How long to wait for a quota. A full disk says when to come back too, and nobody's waiting mends that.
+fn told_to_wait(status: &Status) -> Option<Duration> {
+    if status.code() != Code::ResourceExhausted || RefusedFor::of(status).is_some() {
+        return None;
+    }
+    retry_after_s(status).map(|seconds| Duration::from_secs(seconds.max(1)))
 }

@@ -4,18 +4,19 @@ use super::{
     client::Connection,
     config::verifier_key,
     exit::{Exit, Failure},
+    given::basis,
     print::Format,
     typed::Global,
 };
 use crate::{
-    access::{Basis, Grounds, Purpose},
-    config::Config,
+    access::{Grounds, Purpose},
+    config::{Config, environment},
     domain::{Clock, Jurisdiction, Lang},
     note::{MalformedKey, VerifierKey},
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},
 };
-use std::{env, fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 /// What all commands share.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ impl<'a> Context<'a> {
 
     /// The configuration, read now.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.global.config.as_deref(), env::vars())?)
+        Ok(Config::load(self.global.config.as_deref(), environment()?)?)
     }
 
     /// The card that was named.
@@ -69,16 +70,14 @@ impl<'a> Context<'a> {
                     format!("{defect} (--purpose or YICHUAN_PURPOSE)"),
                 )
             })?;
-        let basis = stated(&self.global.basis)
-            .parse::<Basis>()
-            .map_err(|defect| {
-                Failure::new(
-                    Exit::Usage,
-                    "请用 --basis 或 YICHUAN_BASIS 写明依据：case:A加22位数字、lead:<uuid>、referral:<uuid> 或 \
-                     campaign:<辖区>-<年>-<序号>，如 campaign:520624-2026-01",
-                    format!("{defect} (--basis or YICHUAN_BASIS)"),
-                )
-            })?;
+        let basis = basis(&stated(&self.global.basis)).map_err(|defect| {
+            Failure::new(
+                Exit::Usage,
+                "请用 --basis 或 YICHUAN_BASIS 写明依据：case:A加22位数字、lead:<uuid>、referral:<uuid> 或 \
+                 campaign:<辖区>-<年>-<序号>，如 campaign:520624-2026-01",
+                format!("{defect} (--basis or YICHUAN_BASIS)"),
+            )
+        })?;
         Ok(Grounds { purpose, basis })
     }
 
@@ -132,7 +131,9 @@ impl<'a> Context<'a> {
             Arc::new(trust),
             Arc::new(SystemClock),
         )?;
-        Ok(Connection::new(dialer, endpoint, node, principal, grounds))
+        Ok(Connection::new(
+            dialer, endpoint, node, principal, grounds, self.lang,
+        ))
     }
 
     /// Which node: the one named, else the card's, else one's own.

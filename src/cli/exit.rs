@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{CaseDefect, ExportDefect, ExportError, FolderDefect, GatherError},
-    domain::Lang,
+    domain::{Lang, printable},
 };
 use std::{error::Error, fmt, io, process::ExitCode};
 
@@ -90,12 +90,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// In both languages.
-    pub fn new(exit: Exit, zh: impl Into<String>, en: impl Into<String>) -> Self {
+    /// In both languages, each on one line: what a file or a node says cannot begin a line of its own.
+    pub fn new(exit: Exit, zh: impl AsRef<str>, en: impl AsRef<str>) -> Self {
         Self {
             exit,
-            zh: zh.into(),
-            en: en.into(),
+            zh: printable(zh.as_ref()),
+            en: printable(en.as_ref()),
         }
     }
 
@@ -110,16 +110,23 @@ impl Failure {
     pub fn at(self, place: impl fmt::Display) -> Self {
         Self {
             exit: self.exit,
-            zh: format!("{place}：{}", self.zh),
-            en: format!("{place}: {}", self.en),
+            zh: format!("{}：{}", printable(&place.to_string()), self.zh),
+            en: format!("{}: {}", printable(&place.to_string()), self.en),
         }
     }
 
     /// The same, with what to do.
     #[must_use]
     pub fn hint(mut self, zh: &str, en: &str) -> Self {
-        self.zh = format!("{}\n提示：{zh}", self.zh);
-        self.en = format!("{}\nhint: {en}", self.en);
+        self.zh = format!("{}\n提示：{}", self.zh, printable(zh));
+        self.en = format!("{}\nhint: {}", self.en, printable(en));
+        self
+    }
+
+    /// The same, with the node's own words beneath the Chinese ones.
+    #[must_use]
+    pub(super) fn original(mut self, said: &str) -> Self {
+        self.zh = format!("{}\n节点原文：{}", self.zh, printable(said));
         self
     }
 
@@ -237,6 +244,21 @@ mod tests {
             "/x could not be written: disk on fire"
         );
         assert!(failure.message(Lang::Zh).starts_with("内部故障："));
+    }
+
+    #[test]
+    fn regression_what_a_file_says_begins_no_line_of_its_own() {
+        let name = "export\n\u{1b}[32mverified";
+        let failure = Failure::new(Exit::BadData, name, name)
+            .at(name)
+            .hint(name, name)
+            .original(name);
+        for (lang, lines) in [(Lang::Zh, 3), (Lang::En, 2)] {
+            let said = failure.message(lang);
+            assert!(!said.contains('\u{1b}'), "{said}");
+            assert!(said.lines().all(|line| !line.starts_with("verified")));
+            assert_eq!(said.lines().count(), lines, "{said}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::{
     print::remark,
 };
 use crate::{
-    domain::{Lang, ResidentNumber},
+    access::{Basis, GroundsDefect},
+    domain::{Lang, MalformedId, ResidentNumber},
     record::pb,
 };
 use clap::Args;
@@ -139,6 +140,19 @@ pub(super) fn line(option: &str, typed: &str, lang: Lang) -> Result<String, Fail
     }
 }
 
+/// An id. Other programs show them in capitals, nodes take small letters only: one id, one spelling.
+pub(super) fn id<T: FromStr<Err = MalformedId>>(typed: &str) -> Result<T, MalformedId> {
+    typed.to_ascii_lowercase().parse()
+}
+
+/// A basis, which may name a record by its id.
+pub(super) fn basis(typed: &str) -> Result<Basis, GroundsDefect> {
+    match typed.split_once(':') {
+        Some(("lead" | "referral", _)) => typed.to_ascii_lowercase().parse(),
+        Some(_) | None => typed.parse(),
+    }
+}
+
 /// Which way records went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Direction {
@@ -198,6 +212,19 @@ impl FromStr for When {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::RecordId;
+
+    #[test]
+    fn ids_are_taken_in_capitals_and_said_in_small_letters() {
+        let text = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+        let capitals = text.to_uppercase();
+        assert_eq!(id::<RecordId>(&capitals).unwrap().to_string(), text);
+        for kind in ["lead", "referral"] {
+            let typed = basis(&format!("{kind}:{capitals}")).unwrap();
+            assert_eq!(typed.to_string(), format!("{kind}:{text}"));
+        }
+        assert!(id::<RecordId>("0198c6de").is_err());
+    }
 
     #[test]
     fn times_are_shanghais_unless_they_say_otherwise() {

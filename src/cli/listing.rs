@@ -11,7 +11,7 @@ use crate::{domain::Lang, record::pb};
 use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 /// Which page.
 #[derive(Args, Clone, Copy, Debug)]
@@ -19,15 +19,20 @@ pub(super) struct PageArgs {
     /// 从此之后 / After this index in the node's log, as the page before said.
     #[arg(long, value_name = "INDEX")]
     pub(super) after: Option<u64>,
-    /// 每页条数 / At most so many.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) limit: u32,
+    /// 每页条数 / At most so many a page: 100, with --all 1,000, unless said.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: Option<u32>,
     /// 全部 / All pages.
     #[arg(long)]
     all: bool,
 }
 
 impl PageArgs {
+    /// Records to ask for at once.
+    pub(super) fn limit(self) -> u32 {
+        self.limit.unwrap_or(if self.all { 1000 } else { 100 })
+    }
+
     /// After which index the next page to ask for begins; none where this was the last one wanted. Says so where there
     /// are more.
     pub(super) fn next(
@@ -52,22 +57,45 @@ impl PageArgs {
     }
 }
 
-/// JSON at once, a table at the end.
+/// So many rows are laid out as one table. A longer list is several, so that it is never all in memory, and is read while
+/// it comes.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// Notes beneath a list are as many.
+const MAX_NOTES: usize = 20;
+
+/// JSON row by row, tables piece by piece.
 pub(super) struct Listing {
     format: Format,
     lang: Lang,
     table: Table,
     rows: usize,
+    notes: BTreeSet<String>,
 }
 
 impl Listing {
     pub(super) fn new<const N: usize>(context: &Context<'_>, zh: [&str; N], en: [&str; N]) -> Self {
-        let lang = context.lang();
+        Self::of(context.format(), context.lang(), zh, en)
+    }
+
+    fn of<const N: usize>(format: Format, lang: Lang, zh: [&str; N], en: [&str; N]) -> Self {
         Self {
-            format: context.format(),
+            format,
             lang,
             table: print::table(lang, zh, en),
             rows: 0,
+            notes: BTreeSet::new(),
+        }
+    }
+
+    pub(super) const fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// Says something about rows beneath the list, once. Not in JSON, where each row says it.
+    pub(super) fn note(&mut self, note: String) {
+        if self.notes.len() < MAX_NOTES {
+            self.notes.insert(note);
         }
     }
 
@@ -82,18 +110,37 @@ impl Listing {
             Format::Json => print::json(out, json),
             Format::Table => {
                 self.table.add_row(cells(self.lang));
+                if self.table.row_count() >= ROWS_AT_ONCE {
+                    self.piece(out)?;
+                }
                 Ok(())
             }
         }
     }
 
+    /// Prints what there is so far, and begins anew.
+    fn piece(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.table.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{}", self.table)?;
+        out.flush()?;
+        let mut next = print::unheaded();
+        if let Some(header) = self.table.header() {
+            next.set_header(header.clone());
+        }
+        self.table = next;
+        Ok(())
+    }
+
     /// With how many of what there were.
-    pub(super) fn finish(self, what: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    pub(super) fn finish(mut self, what: &str, out: &mut dyn Write) -> Result<(), Failure> {
         if self.format == Format::Json {
             return Ok(());
         }
-        if self.rows > 0 {
-            writeln!(out, "{}", self.table)?;
+        self.piece(out)?;
+        for note in &self.notes {
+            writeln!(out, "{note}")?;
         }
         let rows = self.rows;
         match self.lang {
@@ -152,4 +199,41 @@ pub(super) fn action_label(value: i32, superseded: bool, waiting: bool, lang: La
         (false, false) => "",
     };
     format!("{}{standing}", lang.pick(zh, en))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    /// Counts lines, and keeps none.
+    #[derive(Default)]
+    struct Counted(usize);
+
+    impl Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.iter().filter(|byte| **byte == b'\n').count();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn regression_a_list_without_end_is_printed_as_it_is_read() {
+        let mut listing = Listing::of(Format::Table, Lang::En, ["甲", "乙"], ["id", "state"]);
+        let mut out = Counted::default();
+        for row in 0..100_000_usize {
+            let cells = |_| [row.to_string(), "sent".to_owned()];
+            listing.row(&row, cells, &mut out).unwrap();
+            assert!(listing.table.row_count() < ROWS_AT_ONCE);
+            // All but what one piece holds is out.
+            assert!(out.0 + ROWS_AT_ONCE > row, "{row}: {}", out.0);
+            listing.note(format!("note {row}"));
+        }
+        assert_eq!(listing.notes.len(), MAX_NOTES);
+        listing.finish("rows", &mut out).unwrap();
+    }
 }

@@ -30,8 +30,8 @@ pub use exit::{Exit, Failure};
 pub use print::Format;
 
 use crate::{
-    domain::Lang,
-    telemetry::{LogFormat, SystemClock, init_logs},
+    domain::{Lang, printable_lines},
+    telemetry::{Escape, LogFormat, SystemClock, init_logs, stderr, stdout, stdout_by_line},
 };
 use clap::{
     Parser as _,
@@ -54,7 +54,10 @@ pub fn main() -> Exit {
         Err(error) => return not_parsed(error, lang_of_process(env::args_os())),
     };
     let lang = typed.global.lang.unwrap_or_else(lang_of_locale);
-    let mut out = io::BufWriter::new(anstream::stdout());
+    let mut out = stdout(match typed.global.format {
+        Format::Table => Escape::Text,
+        Format::Json => Escape::Json,
+    });
     let context = Context::new(&typed.global, lang, &SystemClock);
     let ended = run(&typed.command, &context, &mut out);
     // What was done is shown before what failed.
@@ -101,7 +104,7 @@ fn run_demo(args: &DemoArgs, context: &Context<'_>) -> Result<Exit, Failure> {
         lang: context.lang(),
     };
     context::runtime(tokio::runtime::Builder::new_multi_thread())?
-        .block_on(demo::run(&options, &mut anstream::stdout()))
+        .block_on(demo::run(&options, &mut stdout_by_line()))
         .map_err(|error| match error.downcast::<io::Error>() {
             Ok(output) => output.into(),
             Err(error) => Failure::of(Exit::Internal, error.as_ref()),
@@ -116,10 +119,15 @@ fn not_parsed(error: clap::Error, lang: Lang) -> Exit {
         drop(error.print());
         return Exit::Done;
     }
-    let error = without_what_was_typed(error);
-    let text = print::redacted(&error.render().ansi().to_string());
-    let mut stderr = anstream::stderr();
-    drop(write!(stderr, "{text}"));
+    let rendered = without_what_was_typed(error).render();
+    let plain = print::redacted(&rendered.to_string());
+    let mut stderr = stderr();
+    if printable_lines(&plain) == plain {
+        let styled = print::redacted(&rendered.ansi().to_string());
+        drop(write!(stderr.unscreened(), "{styled}"));
+    } else {
+        drop(write!(stderr, "{plain}"));
+    }
     if lang == Lang::Zh {
         drop(writeln!(stderr, "提示：用法见 yichuan --help"));
     }
@@ -161,8 +169,10 @@ fn report(failure: &Failure, lang: Lang) {
     }
     let red = AnsiColor::Red.on_default().bold();
     let label = lang.pick("错误：", "error: ");
+    let mut stderr = stderr();
     // Where stderr is gone there is nobody to tell.
-    drop(writeln!(anstream::stderr(), "{red}{label}{red:#}{message}"));
+    drop(write!(stderr.unscreened(), "{red}{label}{red:#}"));
+    drop(writeln!(stderr, "{message}"));
 }
 
 /// The language that was asked for, where the command line as a whole could not be read.
@@ -178,7 +188,7 @@ fn lang_of_process(args: impl Iterator<Item = OsString>) -> Lang {
 
 /// As POSIX has it: the first of these that is set and not empty.
 fn lang_of_locale() -> Lang {
-    let set = |name: &&str| env::var(name).ok().filter(|value| !value.is_empty());
+    let set = |name: &&str| env::var_os(name).filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
-    Lang::from_locale(&locale.unwrap_or_default())
+    Lang::from_locale(&locale.unwrap_or_default().to_string_lossy())
 }

@@ -2,7 +2,11 @@
 
 use super::exit::Failure;
 pub(super) use crate::domain::redacted;
-use crate::domain::{Lang, Timestamp};
+pub(super) use crate::domain::{printable as plain, printable_lines as lines};
+use crate::{
+    domain::{Lang, Timestamp},
+    telemetry::stderr,
+};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -53,21 +57,10 @@ pub(super) fn progress(length: u64, lang: Lang, zh: &str, en: &str) -> ProgressB
     bar
 }
 
-/// A remark on stderr, beside the data.
+/// A remark on stderr, beside the data, on one line.
 pub(super) fn remark(text: &str) {
     // Where stderr is gone there is nobody to tell.
-    drop(writeln!(anstream::stderr(), "{text}"));
-}
-
-/// What somebody else wrote, fit for a terminal: nothing in it moves the cursor, changes colours or reorders text.
-pub(super) fn plain(text: &str) -> String {
-    let fit = |c: char| match c {
-        '\n' => '\n',
-        c if c.is_control() => ' ',
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
-        c => c,
-    };
-    text.chars().map(fit).collect()
+    drop(writeln!(stderr(), "{}", plain(text)));
 }
 
 /// RFC 3339 in Asia/Shanghai: `2026-03-05T14:07:09.000+08:00`; none for a time that is not stated.
@@ -92,11 +85,6 @@ pub(super) fn time(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_others_wrote_moves_the_cursor() {
-        assert_eq!(plain("甲\u{1b}[31m\u{202e}乙\r\n丙"), "甲 [31m 乙 \n丙");
-    }
 
     #[test]
     fn times_say_their_offset() {

@@ -40,16 +40,25 @@ pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&st
     let (exit, zh, en) = sentence(status.code());
     let en = format!("{en}: {said}");
     // The node's own sentence stays: it names ids, states and steps.
-    let zh = match RefusedFor::of(status) {
-        Some(reason) => format!("{zh}：{}\n节点原文：{said}", in_chinese(reason)),
-        None => format!("{zh}：{said}"),
-    };
-    Failure::new(exit, zh, en)
+    match RefusedFor::of(status) {
+        Some(reason) => {
+            Failure::new(exit, format!("{zh}：{}", in_chinese(reason)), en).original(&said)
+        }
+        None => Failure::new(exit, format!("{zh}：{said}"), en),
+    }
 }
 
 /// Why, and what to do.
 const fn in_chinese(reason: RefusedFor) -> &'static str {
     match reason {
+        RefusedFor::Missing => "缺少必填内容，字段见原文",
+        RefusedFor::Malformed => "内容写法不对，字段见原文",
+        RefusedFor::Spelling => "标识须用小写字母并带连字符",
+        RefusedFor::TooLong => "内容过长，字段见原文",
+        RefusedFor::TooMuch => "数值超出上限，字段见原文",
+        RefusedFor::Unreadable => "节点读不懂此消息，请核对双方程序版本",
+        RefusedFor::MixedGrounds => "一次发送只能有一个用途和依据，请分开发送",
+        RefusedFor::Protocol => "消息不合节点之间的协议，请核对双方程序版本",
         RefusedFor::NoGrounds => "没有写明用途和依据，或写法不对",
         RefusedFor::Role => "此身份的角色在本节点不能办理此事",
         RefusedFor::Foreign => "其他辖区的人员在此只能列出和查看，办理请用自己的节点",

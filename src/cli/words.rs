@@ -1,8 +1,10 @@
 //! Closed lists as they come off the wire, and as people read them.
 
+use super::print::plain;
 use crate::{
     access::Purpose,
     domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
+    intake::JsonReason,
     record::{self, Refusal, pb},
 };
 
@@ -104,24 +106,105 @@ pub(super) const fn state_to_wire(state: LeadState) -> pb::LeadState {
     }
 }
 
-/// Why a partner's node refused a dispatch. The word itself where it is of a newer node.
+/// Why a partner's node refused a dispatch, in words. The word itself where it is of a newer node.
 pub(super) fn refusal_label(word: &str, lang: Lang) -> &str {
-    let known = Refusal::ALL.into_iter().find(|r| r.as_str() == word);
-    let zh = match known {
-        Some(Refusal::Malformed) => "条目格式不对",
-        Some(Refusal::Misaddressed) => "收发地址不符",
-        Some(Refusal::PayloadMismatch) => "内容与条目不符",
-        Some(Refusal::Conflict) => "与先前所收冲突",
-        Some(Refusal::ChangedContent) => "编号已用于其他内容",
-        Some(Refusal::InvalidContent) => "内容不合规定",
-        Some(Refusal::NotAllowed) => "不许可的操作",
-        Some(Refusal::Untimely) => "条目时间晚于收到一天以上",
-        None => word,
+    let (zh, en) = match refusal(word) {
+        Some(Refusal::Malformed) => ("条目格式不对", "malformed entry"),
+        Some(Refusal::Misaddressed) => ("收发地址不符", "wrong sender or recipient"),
+        Some(Refusal::PayloadMismatch) => {
+            ("内容与条目不符", "content that is not what its entry says")
+        }
+        Some(Refusal::Conflict) => (
+            "与先前所收冲突",
+            "in conflict with what came before under its id",
+        ),
+        Some(Refusal::ChangedContent) => {
+            ("编号已用于其他内容", "its number is taken by other content")
+        }
+        Some(Refusal::InvalidContent) => ("内容不合规定", "content against the rules"),
+        Some(Refusal::NotAllowed) => ("不许可的操作", "not allowed"),
+        Some(Refusal::Untimely) => (
+            "条目时间晚于收到一天以上",
+            "dated more than a day after it came",
+        ),
+        None => (word, word),
     };
-    match lang {
-        Lang::Zh => zh,
-        Lang::En => word,
+    lang.pick(zh, en)
+}
+
+fn refusal(word: &str) -> Option<Refusal> {
+    Refusal::ALL.into_iter().find(|r| r.as_str() == word)
+}
+
+/// What a partner's node may have refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A lead or a notice: by its number the same row is found again, and not sent again.
+    Row,
+    /// A referral.
+    Referral,
+}
+
+/// What to do about a refusal, in words.
+pub(super) fn next_step(word: &str, sent: Sent, lang: Lang) -> String {
+    let first = match refusal(word) {
+        Some(Refusal::ChangedContent) => None,
+        Some(Refusal::InvalidContent) => Some((
+            "与对方核对不合哪条规定，改正内容",
+            "ask the partner which rule it breaks and correct it",
+        )),
+        Some(Refusal::Malformed | Refusal::PayloadMismatch | Refusal::Conflict) => Some((
+            "请双方管理员核对程序版本和日志",
+            "have the administrators of both nodes compare versions and logs",
+        )),
+        Some(Refusal::Misaddressed) => Some((
+            "请双方管理员重新核对节点名片",
+            "have the administrators of both nodes compare node cards again",
+        )),
+        Some(Refusal::Untimely) => Some((
+            "请双方管理员核对时钟",
+            "have the administrators of both nodes compare their clocks",
+        )),
+        Some(Refusal::NotAllowed) | None => Some((
+            "请与对方联系，问明缘由",
+            "ask the partner what stands in the way",
+        )),
+    };
+    let again = match sent {
+        Sent::Row => (
+            "换一个编号重新发送（原编号不会再发）",
+            "push it again under another number; under this one it is not sent again",
+        ),
+        Sent::Referral => ("重新发起", "open it again"),
+    };
+    let steps = first.into_iter().chain([again]);
+    let steps: Vec<_> = steps.map(|(zh, en)| lang.pick(zh, en)).collect();
+    steps.join(lang.pick("；然后", "; then "))
+}
+
+/// The refusal and what to do about it, in one line; none where nothing was refused.
+pub(super) fn refused(word: &str, sent: Sent, lang: Lang) -> Option<String> {
+    if word.is_empty() {
+        return None;
     }
+    let (why, step) = (
+        plain(refusal_label(word, lang)),
+        next_step(word, sent, lang),
+    );
+    Some(match lang {
+        Lang::Zh => format!("对方拒收：{why}。下一步：{step}"),
+        Lang::En => format!("refused by the partner: {why}; next: {step}"),
+    })
+}
+
+/// A duplicate of what the partner refused: a reason of its verdict.
+pub(super) fn refused_before(word: &str, lang: Lang) -> Option<JsonReason> {
+    let said = refused(word, Sent::Row, lang)?;
+    Some(JsonReason {
+        column: None,
+        code: "refused_by_partner".to_owned(),
+        message: format!("{}{said}", lang.pick("重复，", "duplicate, ")),
+    })
 }
 
 /// A lead's state with what it says of its end: `assessed (verified)`.
@@ -141,5 +224,33 @@ pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
             Lang::En => format!("{label} ({more})"),
         },
         None => label.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_each_refusal_is_said_in_words_with_what_to_do() {
+        let words = Refusal::ALL.map(Refusal::as_str);
+        for word in words.into_iter().chain(["of_the_future"]) {
+            for sent in [Sent::Row, Sent::Referral] {
+                let zh = refused(word, sent, Lang::Zh).unwrap();
+                let en = refused(word, sent, Lang::En).unwrap();
+                assert!(
+                    zh.contains("下一步：") && en.contains("next: "),
+                    "{zh} {en}"
+                );
+                let is_known = refusal(word).is_some();
+                assert_eq!(!zh.contains(word), is_known, "{zh}");
+                assert!(
+                    !is_known || !zh.contains(|c: char| c.is_ascii_alphabetic()),
+                    "{zh}"
+                );
+                assert!(!is_known || !en.contains('_'), "{en}");
+            }
+        }
+        assert_eq!(refused("", Sent::Row, Lang::Zh), None);
     }
 }

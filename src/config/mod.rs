@@ -12,6 +12,7 @@ mod tests;
 mod written;
 
 pub use error::ConfigError;
+pub use overlay::environment;
 pub use render::{NewNode, SAMPLE, render};
 pub use resolved::{Access, Check, Client, Config, Limits, Listen, TlsFiles};
 

@@ -1,8 +1,36 @@
 //! The environment laid over the file: `YICHUAN__SECTION__KEY=value`.
 
+use super::error::ConfigError;
+use std::{env, ffi::OsString};
 use toml::{Table, Value};
 
 const PREFIX: &str = "YICHUAN__";
+
+/// All variables of this program begin so.
+const OURS: &str = "YICHUAN_";
+
+/// This program's variables in the environment of the process: no others are looked at, whatever they hold.
+///
+/// # Errors
+/// One of them is not text in UTF-8. Its value is not told.
+pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    ours(env::vars_os())
+}
+
+fn ours(
+    all: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    all.into_iter()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(OURS.as_bytes()))
+        .map(|(name, value)| match (name.to_str(), value.to_str()) {
+            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
+            (..) => Err(ConfigError::Environment {
+                variables: name.to_string_lossy().into_owned(),
+                message: "name and value must be text in UTF-8".to_owned(),
+            }),
+        })
+        .collect()
+}
 
 /// Variables that override keys, sorted by name.
 pub(super) fn overrides(
@@ -21,6 +49,18 @@ pub(super) fn lay(table: &mut Table, name: &str, value: &str) {
     let path = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
     let typed = typed(&path, value);
     set(table, &path, typed);
+}
+
+/// What is wrong, on one line and without the values: an environment may hold what a log must not.
+pub(super) fn untold(message: &str, overrides: &[(String, String)]) -> String {
+    let untold = |message: String, (_, value): &(String, String)| {
+        let message = message.replace(&format!("{value:?}"), "…");
+        message.replace(&format!("`{value}`"), "…")
+    };
+    overrides
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .fold(message.replace('\n', " "), untold)
 }
 
 fn set(table: &mut Table, path: &str, value: Value) {
@@ -51,4 +91,29 @@ fn typed(path: &str, value: &str) -> Value {
         .filter(|_| as_in_file)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    #[test]
+    fn regression_variables_of_others_are_not_looked_at() {
+        let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let others = [
+            (bytes(b"SECRET"), bytes(b"s\xe9cret")),
+            (bytes(b"\xff"), bytes(b"")),
+            (bytes(b"YICHUAN__TLS__CA"), bytes(b"ca.pem")),
+        ];
+        let kept = [("YICHUAN__TLS__CA".to_owned(), "ca.pem".to_owned())];
+        assert_eq!(ours(others).unwrap(), kept);
+        let wrong = (bytes(b"YICHUAN__TLS__CA"), bytes(b"s\xe9cret"));
+        let error = ours([wrong]).unwrap_err().to_string();
+        assert!(error.contains("YICHUAN__TLS__CA"), "{error}");
+        assert!(!error.contains("cret"), "{error}");
+        let laid = [("YICHUAN__LIMITS__X".to_owned(), "s\"ecret".to_owned())];
+        let said = r#"invalid type: string "s\"ecret", expected u32"#;
+        assert_eq!(untold(said, &laid), "invalid type: string …, expected u32");
+    }
 }

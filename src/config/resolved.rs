@@ -139,7 +139,7 @@ impl Client {
 
 impl Config {
     /// Reads the file that was asked for, else the one that `YICHUAN_CONFIG` names, else [`DEFAULT_PATH`], and lays
-    /// `YICHUAN__SECTION__KEY` variables over it. `environment` is `std::env::vars()`.
+    /// `YICHUAN__SECTION__KEY` variables over it. `environment` is [`super::environment`]'s.
     ///
     /// # Errors
     /// All that [`ConfigError`] names.
@@ -188,7 +188,7 @@ impl Config {
                 Err(in_file) => ConfigError::in_file(path, text, &in_file),
                 Ok(_) => ConfigError::Environment {
                     variables: names.join(", "),
-                    message: error.to_string().trim().replace('\n', " "),
+                    message: overlay::untold(error.to_string().trim(), &overrides),
                 },
             })?
         };

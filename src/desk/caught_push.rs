@@ -3,6 +3,7 @@
 use super::{
     Desk, DeskError,
     caught_admission::{HANDLING, URGENCY},
+    caught_rows::caught,
     caught_view::{content_tag, number_tag},
     lead_rows::NumberRow,
     push::RETENTION_YEARS,
@@ -53,6 +54,8 @@ pub struct PushedCaught {
     pub index: u64,
     /// True where it was there already, and nothing changed.
     pub duplicate: bool,
+    /// Where it is a duplicate that the recipient's node refused: why.
+    pub refusal: Option<String>,
     /// What was tidied or is not known, without harm.
     pub warnings: Vec<Finding<CaughtColumn>>,
 }
@@ -65,10 +68,16 @@ pub struct CaughtTicket {
     warnings: Vec<Finding<CaughtColumn>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Decision {
-    New { index: u64 },
-    Same { record: RecordId, index: u64 },
+    New {
+        index: u64,
+    },
+    Same {
+        record: RecordId,
+        index: u64,
+        refusal: Option<String>,
+    },
     Changed,
     UnknownLead,
 }
@@ -137,13 +146,13 @@ impl Desk {
         let decide = move |txn: &mut Txn<'_>| {
             if let Some(row) = txn.get(&number)? {
                 let row = NumberRow::from_bytes(&row).map_err(RowsError::from)?;
-                return Ok(if row.content == tag {
-                    Decision::Same {
-                        record: row.record,
-                        index: row.index,
-                    }
-                } else {
-                    Decision::Changed
+                if row.content != tag {
+                    return Ok(Decision::Changed);
+                }
+                return Ok(Decision::Same {
+                    record: row.record,
+                    index: row.index,
+                    refusal: caught(txn, row.record)?.and_then(|before| before.refusal),
                 });
             }
             if let Some(lead) = lead
@@ -207,9 +216,13 @@ impl CaughtTicket {
             Finding::sort(&mut findings);
             Err(CaughtRefused::Rejected(findings))
         };
-        let (record, index, duplicate) = match decision {
-            Decision::New { index } => (record, index, false),
-            Decision::Same { record, index } => (record, index, true),
+        let (record, index, duplicate, refusal) = match decision {
+            Decision::New { index } => (record, index, false, None),
+            Decision::Same {
+                record,
+                index,
+                refusal,
+            } => (record, index, true, refusal),
             Decision::Changed => {
                 return rejected(CaughtColumn::Number, FindingCode::ChangedContent);
             }
@@ -221,6 +234,7 @@ impl CaughtTicket {
             record,
             index,
             duplicate,
+            refusal,
             warnings,
         })
     }

@@ -2,15 +2,15 @@
 
 use super::{
     Desk, DeskError,
-    lead_rows::NumberRow,
+    lead_rows::{NumberRow, lead as lead_row},
     lead_view::{content_tag, number_tag},
-    rows::RowDamaged,
+    rows::{RowDamaged, RowsError},
 };
 use crate::{
     access::{Permit, PushLeads},
     domain::{
-        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadStep, Parsed,
-        RecordId, Timestamp, sign_within_seconds,
+        Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadState, LeadStep,
+        Parsed, RecordId, Timestamp, sign_within_seconds,
     },
     exchange::{Draft, StageError, VaultError},
     log::{Pending, Proposal, ProposeError, Txn},
@@ -53,6 +53,8 @@ pub struct Pushed {
     pub index: u64,
     /// True where it was there already, and nothing changed.
     pub duplicate: bool,
+    /// Where it is a duplicate that the recipient's node refused: why.
+    pub refusal: Option<String>,
     /// What was tidied or is not known, without harm.
     pub warnings: Vec<Finding>,
 }
@@ -65,10 +67,16 @@ pub struct PushTicket {
     warnings: Vec<Finding>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Decision {
-    New { index: u64 },
-    Same { record: RecordId, index: u64 },
+    New {
+        index: u64,
+    },
+    Same {
+        record: RecordId,
+        index: u64,
+        refusal: Option<String>,
+    },
     Changed,
 }
 
@@ -80,6 +88,8 @@ enum PushFailure {
     Row(#[from] crate::log::TxnError),
     #[error(transparent)]
     Damaged(#[from] RowDamaged),
+    #[error(transparent)]
+    Rows(#[from] RowsError),
 }
 
 impl Desk {
@@ -129,13 +139,15 @@ impl Desk {
         let decide = move |txn: &mut Txn<'_>| {
             if let Some(row) = txn.get(&number)? {
                 let row = NumberRow::from_bytes(&row)?;
-                return Ok(if row.content == tag {
-                    Decision::Same {
-                        record: row.record,
-                        index: row.index,
-                    }
-                } else {
-                    Decision::Changed
+                if row.content != tag {
+                    return Ok(Decision::Changed);
+                }
+                let before = lead_row(txn, row.record)?;
+                let refused = before.filter(|before| before.state == LeadState::Refused);
+                return Ok(Decision::Same {
+                    record: row.record,
+                    index: row.index,
+                    refusal: refused.and_then(|before| before.refusal),
                 });
             }
             let staged = outbox.stage(txn, &draft)?;
@@ -195,12 +207,18 @@ impl PushTicket {
                 record,
                 index,
                 duplicate: false,
+                refusal: None,
                 warnings,
             }),
-            Decision::Same { record, index } => Ok(Pushed {
+            Decision::Same {
+                record,
+                index,
+                refusal,
+            } => Ok(Pushed {
                 record,
                 index,
                 duplicate: true,
+                refusal,
                 warnings,
             }),
             Decision::Changed => {

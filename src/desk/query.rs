@@ -6,16 +6,17 @@ use super::{
     lead_rows::{lead, state_key},
     leads::went,
     pages::{Source, collect, first_at},
+    rows::{RowsError, events},
 };
 use crate::{
     access::{ListLeads, Parties, Permit, Scope},
-    domain::{Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
-    exchange::Vault,
+    domain::{Column, Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
+    exchange::{Payload, Vault},
     log::{Durable, Reader},
-    record::Consultation,
+    record::{Consultation, Content},
     store::tables,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Which leads. All that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,9 @@ pub struct LeadQuery {
 pub struct Page {
     /// In the order of this log.
     pub leads: Vec<(RecordId, Listed<LeadRow>)>,
+    /// The numbers that their sheets gave to refused leads from here, for people of this node: by them a row is found
+    /// again. Of leads that are assigned to nobody alone.
+    pub numbers: BTreeMap<RecordId, String>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
     /// Rows looked at to find them.
@@ -106,10 +110,43 @@ fn page(
                 .transpose()
         },
     )?;
+    let mut numbers = BTreeMap::new();
+    for (record, found) in &page.found {
+        let is_shown = found.row.state == LeadState::Refused
+            && found.row.direction == Direction::Sent
+            && scope == Scope::Node
+            && found.assigned.is_none();
+        if is_shown && let Some(number) = sheet_number(reader, vault, *record, found.row.index)? {
+            numbers.insert(*record, number);
+        }
+    }
     Ok(Page {
         leads: page.found,
+        numbers,
         next_after: page.next_after,
         looked: page.looked,
+    })
+}
+
+/// What the sheet called a lead; nothing where its content is erased.
+fn sheet_number(
+    mut reader: &Reader,
+    vault: &Vault,
+    record: RecordId,
+    index: u64,
+) -> Result<Option<String>, DeskError> {
+    let rows = events(&mut reader, record)?;
+    let Some((_, event)) = rows.into_iter().find(|(at, _)| *at == index) else {
+        return Ok(None);
+    };
+    let month = event.month().map_err(RowsError::from)?;
+    let opened = vault.open_payload(&mut reader, index, month, event.dispatch)?;
+    let Payload::Open(plaintext) = opened else {
+        return Ok(None);
+    };
+    Ok(match plaintext.content() {
+        Ok(Content::Lead(lead)) => Some(lead.get(Column::Number).to_owned()),
+        Ok(_) | Err(_) => None,
     })
 }
 

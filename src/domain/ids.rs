@@ -3,10 +3,18 @@
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
-/// Not a UUID.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an id: expected a UUID such as 0198c6de-7f3a-7cc0-b0f3-0123456789ab")]
-pub struct MalformedId;
+/// Not an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedId {
+    /// Not a UUID.
+    #[error("not an id: expected a UUID such as 0198c6de-7f3a-7cc0-b0f3-0123456789ab")]
+    NoUuid,
+    /// A UUID that is spelled in another way.
+    #[error(
+        "an id is spelled in small letters and with hyphens, such as 0198c6de-7f3a-7cc0-b0f3-0123456789ab"
+    )]
+    Spelling,
+}
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -36,7 +44,7 @@ macro_rules! id {
             /// # Errors
             /// Any other length.
             pub fn from_slice(bytes: &[u8]) -> Result<Self, MalformedId> {
-                Uuid::from_slice(bytes).map(Self).map_err(|_| MalformedId)
+                Uuid::from_slice(bytes).map(Self).map_err(|_| MalformedId::NoUuid)
             }
         }
 
@@ -51,10 +59,10 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, MalformedId> {
                 // The hyphenated form in small letters only: one id, one spelling.
-                let id = Uuid::try_parse(text).map_err(|_| MalformedId)?;
+                let id = Uuid::try_parse(text).map_err(|_| MalformedId::NoUuid)?;
                 let mut spelled = Uuid::encode_buffer();
                 if *id.as_hyphenated().encode_lower(&mut spelled) != *text {
-                    return Err(MalformedId);
+                    return Err(MalformedId::Spelling);
                 }
                 Ok(Self(id))
             }
@@ -105,7 +113,9 @@ mod tests {
             format!("{{{text}}}"),
             format!("urn:uuid:{text}"),
         ] {
-            assert_eq!(other.parse::<RecordId>(), Err(MalformedId), "{other}");
+            let parsed = other.parse::<RecordId>();
+            assert_eq!(parsed, Err(MalformedId::Spelling), "{other}");
         }
+        assert_eq!("0198".parse::<RecordId>(), Err(MalformedId::NoUuid));
     }
 }

@@ -270,13 +270,27 @@ impl Outbox {
     /// # Errors
     /// The store failed.
     pub fn waiting(reader: &Reader, to: Jurisdiction, limit: usize) -> Result<usize, ReadError> {
-        let rows = reader.range(
-            &tables::outbox(to, 0),
-            &tables::outbox(to, u64::MAX),
-            crate::store::Order::Ascending,
-            limit,
-        )?;
+        let (from, end) = (tables::outbox(to, 0), tables::outbox(to, u64::MAX));
+        let rows = reader.range(&from, &end, crate::store::Order::Ascending, limit)?;
         Ok(rows.len())
+    }
+
+    /// How many dispatches wait for `to`'s receipt: all of them, however many, `at_once` rows in memory at a time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn count(reader: &Reader, to: Jurisdiction, at_once: usize) -> Result<usize, ReadError> {
+        let end = tables::outbox(to, u64::MAX);
+        let mut from = tables::outbox(to, 0);
+        let mut count = 0;
+        loop {
+            let rows = reader.range(&from, &end, crate::store::Order::Ascending, at_once.max(1))?;
+            count += rows.len();
+            match rows.last().and_then(|(key, _)| tables::outbox_index(key)) {
+                Some(last) => from = tables::outbox(to, last.saturating_add(1)),
+                None => return Ok(count),
+            }
+        }
     }
 
     /// This node's greeting when it opens a stream to `partner`, and what it is to be held against.

@@ -5,11 +5,11 @@ use super::{
     descriptors::{self, TooFewFiles},
 };
 use crate::{
-    config::Config,
+    config::{Config, environment},
     domain::Clock,
     telemetry::{self, AdminError, Metrics, MetricsError, SystemClock},
 };
-use std::{env, io, sync::Arc};
+use std::{io, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -86,7 +86,7 @@ async fn either(terms: &mut Signal, ints: &mut Signal) {
 }
 
 async fn reload(node: &Node, config: &Config) {
-    let again = Config::load(Some(&config.path), env::vars());
+    let again = environment().and_then(|ours| Config::load(Some(&config.path), ours));
     let reloaded = match again {
         Ok(config) => node.reload(&config).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),

@@ -88,10 +88,7 @@ impl pb::caught_server::Caught for CaughtService {
         let permit = self
             .door
             .permit(&extensions, request.grounds, access::OpenCaught)?;
-        let record: RecordId = request
-            .caught_id
-            .parse()
-            .map_err(|_| WireDefect::Malformed("caught_id"))?;
+        let record = convert::id(&request.caught_id, "caught_id")?;
         let opened = self.desk.open_caught(&permit, record).await;
         let (detail, consulted_index) = opened.map_err(|e| status::desk(&e))?.into_inner();
         let CaughtDetail {
@@ -152,6 +149,7 @@ impl Sheet for Notices {
                     reasons: convert::reasons(&pushed.warnings),
                     caught_id: pushed.record.to_string(),
                     log_index: pushed.index,
+                    refusal: pushed.refusal.unwrap_or_default(),
                 },
                 conflict: false,
             }),
@@ -160,8 +158,7 @@ impl Sheet for Notices {
                     row,
                     verdict: pb::Verdict::Reject as i32,
                     reasons: convert::reasons(&findings),
-                    caught_id: String::new(),
-                    log_index: 0,
+                    ..pb::PushCaughtResponse::default()
                 },
                 conflict: push::is_conflict(&findings),
             }),

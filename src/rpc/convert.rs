@@ -7,8 +7,8 @@ use crate::{
         Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT, ReceiptSummary,
     },
     domain::{
-        Finding, Jurisdiction, Lang, LeadState, LeadStep, RecordId, ResidentNumber, SheetColumn,
-        Standing, Timestamp,
+        Finding, Jurisdiction, Lang, LeadState, LeadStep, MalformedId, RecordId, ResidentNumber,
+        SheetColumn, Standing, Timestamp,
     },
     exchange::{
         AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link,
@@ -29,9 +29,20 @@ pub enum WireDefect {
     /// Present and wrong.
     #[error("{0} is malformed: the service's description says what it takes")]
     Malformed(&'static str),
+    /// An id that could be spelled in several ways.
+    #[error("{0}: an id is spelled in small letters and with hyphens")]
+    Spelling(&'static str),
     /// More than allowed.
     #[error("{0} is too long")]
     TooLong(&'static str),
+    /// A number beyond its limit.
+    #[error("{field} is at most {most}")]
+    TooMuch {
+        /// Which.
+        field: &'static str,
+        /// The limit.
+        most: usize,
+    },
 }
 
 fn parse<T: FromStr>(text: &str, field: &'static str) -> Result<T, WireDefect> {
@@ -50,7 +61,16 @@ fn optional<T: FromStr>(text: &str, field: &'static str) -> Result<Option<T>, Wi
 }
 
 pub(super) fn record_id(text: &str) -> Result<RecordId, WireDefect> {
-    parse(text, "lead_id")
+    id(text, "lead_id")
+}
+
+pub(super) fn id(text: &str, field: &'static str) -> Result<RecordId, WireDefect> {
+    match text.parse() {
+        Ok(id) => Ok(id),
+        Err(_) if text.is_empty() => Err(WireDefect::Missing(field)),
+        Err(MalformedId::NoUuid) => Err(WireDefect::Malformed(field)),
+        Err(MalformedId::Spelling) => Err(WireDefect::Spelling(field)),
+    }
 }
 
 pub(super) fn jurisdiction(text: &str, field: &'static str) -> Result<Jurisdiction, WireDefect> {
@@ -301,7 +321,10 @@ pub(super) fn limit(asked: u32) -> Result<usize, WireDefect> {
     match usize::try_from(asked).unwrap_or(usize::MAX) {
         0 => Ok(100),
         limit if limit <= PAGE_LIMIT => Ok(limit),
-        _ => Err(WireDefect::TooLong("limit")),
+        _ => Err(WireDefect::TooMuch {
+            field: "limit",
+            most: PAGE_LIMIT,
+        }),
     }
 }
 
@@ -364,6 +387,7 @@ pub(super) fn summary(
         handling: record::handling_to_wire(row.handling),
         sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
         assigned_to: assigned_to(assigned),
+        number: String::new(),
     }
 }
 

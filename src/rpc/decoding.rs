@@ -4,7 +4,7 @@
 use super::{WireDefect, caught, codec, convert, pb, referrals};
 use crate::{
     access::{Assignee, GroundsDefect},
-    domain::{CaughtFields, LeadFields, RecordId, referral::ReferralFields},
+    domain::{CaughtFields, LeadFields, referral::ReferralFields},
     exchange::{Answers, Delivery, Greeting},
     record,
     tls::Fingerprint,
@@ -73,7 +73,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ("AssignRecordRequest", |bytes| {
         let request: pb::AssignRecordRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
-        let _: RecordId = parsed(&request.record_id, "record_id")?;
+        convert::id(&request.record_id, "record_id")?;
         if !request.assignee.is_empty() {
             let _: Assignee = parsed(&request.assignee, "assignee")?;
         }
@@ -129,7 +129,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ("ShowCaughtRequest", |bytes| {
         let request: pb::ShowCaughtRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
-        let _: RecordId = parsed(&request.caught_id, "caught_id")?;
+        convert::id(&request.caught_id, "caught_id")?;
         Ok(Carried::Nothing)
     }),
     ("ProposePartnerRequest", |bytes| {

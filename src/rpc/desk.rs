@@ -73,7 +73,10 @@ impl pb::desk_server::Desk for DeskService {
             leads: page
                 .leads
                 .iter()
-                .map(|(id, lead)| convert::summary(*id, &lead.row, lead.assigned.as_ref()))
+                .map(|(id, lead)| pb::LeadSummary {
+                    number: page.numbers.get(id).cloned().unwrap_or_default(),
+                    ..convert::summary(*id, &lead.row, lead.assigned.as_ref())
+                })
                 .collect(),
             next_after: page.next_after,
             consulted_index,
@@ -133,12 +136,13 @@ impl pb::desk_server::Desk for DeskService {
         let permit = self
             .door
             .permit(&extensions, request.grounds, access::AssignRecord)?;
-        let malformed = WireDefect::Malformed;
-        let record = request.record_id.parse();
-        let record = record.map_err(|_| malformed("record_id"))?;
+        let record = convert::id(&request.record_id, "record_id")?;
         let assignee = match request.assignee.as_str() {
             "" => None,
-            assignee => Some(assignee.parse().map_err(|_| malformed("assignee"))?),
+            assignee => {
+                let malformed = |_| WireDefect::Malformed("assignee");
+                Some(assignee.parse().map_err(malformed)?)
+            }
         };
         let assigned = self.desk.assign(&permit, record, assignee).await;
         let log_index = assigned.map_err(|refused| status::assign(&refused))?;
@@ -187,6 +191,7 @@ impl Sheet for Leads {
                     reasons: convert::reasons(&pushed.warnings),
                     lead_id: pushed.record.to_string(),
                     log_index: pushed.index,
+                    refusal: pushed.refusal.unwrap_or_default(),
                 },
                 conflict: false,
             }),
@@ -195,8 +200,7 @@ impl Sheet for Leads {
                     row,
                     verdict: pb::Verdict::Reject as i32,
                     reasons: convert::reasons(&findings),
-                    lead_id: String::new(),
-                    log_index: 0,
+                    ..pb::PushLeadsResponse::default()
                 },
                 conflict: push::is_conflict(&findings),
             }),

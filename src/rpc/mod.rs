@@ -11,6 +11,7 @@ mod convert;
 #[doc(hidden)]
 pub mod decoding;
 mod desk;
+mod details;
 mod meter;
 mod partners;
 pub mod pb;
@@ -31,6 +32,7 @@ pub use meter::{Meter, QuotaReports};
 pub use partners::PartnersChanged;
 pub use reason::RefusedFor;
 pub use refusals::{LogRefusals, RefusalsLogged};
+pub use retry::retry_after_s;
 pub use server::{Layers, Services, router};
 pub use toll::{Toll, Tolled};
 

@@ -3,7 +3,9 @@
 
 use super::{
     meter::{Metered, StreamLease},
-    pb, status,
+    pb,
+    reason::RefusedFor,
+    status,
 };
 use crate::{
     access::Quota,
@@ -83,9 +85,10 @@ pub(super) async fn next<S: Sheet>(
 pub(super) async fn first<S: Sheet>(
     requests: &mut Streaming<S::Request>,
 ) -> Result<S::Request, Status> {
-    next::<S>(requests)
-        .await?
-        .ok_or_else(|| Status::invalid_argument(format!("no {} came", S::ROW)))
+    next::<S>(requests).await?.ok_or_else(|| {
+        let said = format!("no {} came", S::ROW);
+        status::invalid(RefusedFor::Missing, S::ROW, said)
+    })
 }
 
 /// Reads the sheet on a task of its own.
@@ -129,7 +132,8 @@ async fn read<S: Sheet>(
     while let Some(row) = request {
         if S::grounds(&row).is_some() && S::grounds(&row) != grounds.as_ref() {
             let mixed = "one push has one purpose and basis; push the others apart";
-            return Err(Status::invalid_argument(mixed));
+            let (reason, said) = (RefusedFor::MixedGrounds, mixed.to_owned());
+            return Err(status::invalid(reason, "grounds", said));
         }
         metered.pass(QUOTAS, 1, row.encoded_len()).await?;
         let row = sheet.enter(row).await?;

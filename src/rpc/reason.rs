@@ -29,6 +29,22 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// A field that must be stated is not.
+    Missing = "missing",
+    /// A field that says nothing known.
+    Malformed = "malformed",
+    /// An id that is not spelled in small letters and with hyphens.
+    Spelling = "spelling",
+    /// A field that is longer, or has more elements, than it may.
+    TooLong = "too_long",
+    /// A number beyond its limit.
+    TooMuch = "too_much",
+    /// Not a message of this kind.
+    Unreadable = "unreadable",
+    /// Rows on one stream with different purposes or bases.
+    MixedGrounds = "mixed_grounds",
+    /// Against the rules of a stream between nodes.
+    Protocol = "protocol",
     /// No purpose or basis, or a malformed one.
     NoGrounds = "no_grounds",
     /// The role does not do this.

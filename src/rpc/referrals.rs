@@ -230,8 +230,7 @@ pub(super) fn stepping(request: pb::ActOnReferralRequest) -> Result<Stepping, Wi
 }
 
 pub(super) fn referral_id(text: &str) -> Result<RecordId, WireDefect> {
-    text.parse()
-        .map_err(|_| WireDefect::Malformed("referral_id"))
+    convert::id(text, "referral_id")
 }
 
 fn answer(taken: ReferralStepTaken) -> Response<pb::ReferralAnswer> {

@@ -1,6 +1,8 @@
 //! The `Exchange` service: the receiving side of a stream between nodes.
 
-use super::{caller::Door, carrier::RevocationLists, convert, meter::Metered, pb};
+use super::{
+    caller::Door, carrier::RevocationLists, convert, meter::Metered, pb, reason::RefusedFor, status,
+};
 use crate::{
     access::Quota,
     exchange::{Answering, Directory, InboundSession, Inbox, PendingAnswers, SessionFault},
@@ -55,7 +57,8 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .await
             .map_err(|_| Status::deadline_exceeded("no hello came"))??;
         let Some(pb::relay_request::Message::Hello(hello)) = first.and_then(|m| m.message) else {
-            return Err(Status::invalid_argument("a stream begins with a hello"));
+            let said = "a stream begins with a hello".to_owned();
+            return Err(status::invalid(RefusedFor::Protocol, "hello", said));
         };
         let hello = convert::hello_from_wire(&hello)?;
         self.lists
@@ -229,7 +232,9 @@ fn fault_status(fault: &SessionFault) -> Status {
         SessionFault::Sequence { .. }
         | SessionFault::Count(_)
         | SessionFault::Bytes(_)
-        | SessionFault::Malformed(_) => Status::invalid_argument(fault.to_string()),
+        | SessionFault::Malformed(_) => {
+            status::invalid(RefusedFor::Protocol, "delivery", fault.to_string())
+        }
         SessionFault::Own(crate::exchange::OutboxError::NotOurTree { .. }) => {
             Status::failed_precondition(fault.to_string())
         }

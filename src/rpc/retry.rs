@@ -1,27 +1,11 @@
 //! When to come back, as gRPC clients know it: `google.rpc.RetryInfo` among the details of a status.
 
+use super::details::detailed;
 use prost::Message;
 use tonic::{Code, Status, metadata::MetadataMap};
 
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct Details {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
+/// The header that says it in seconds.
+const HEADER: &str = "retry-after";
 
 /// `google.rpc.RetryInfo`.
 #[derive(Clone, PartialEq, Message)]
@@ -44,33 +28,33 @@ pub(super) fn exhausted(message: String, retry_after_s: u64) -> Status {
             seconds: i64::try_from(retry_after_s).unwrap_or(i64::MAX),
         }),
     };
-    let details = Details {
-        code: Code::ResourceExhausted as i32,
-        message: message.clone(),
-        details: vec![Any {
-            type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
-            value: info.encode_to_vec(),
-        }],
-    };
     let mut metadata = MetadataMap::new();
-    metadata.insert("retry-after", retry_after_s.into());
-    Status::with_details_and_metadata(
+    metadata.insert(HEADER, retry_after_s.into());
+    detailed(
         Code::ResourceExhausted,
         message,
-        details.encode_to_vec().into(),
+        "google.rpc.RetryInfo",
+        &info,
         metadata,
     )
 }
 
+/// After how many seconds a node says to come back; none where it does not say.
+pub fn retry_after_s(status: &Status) -> Option<u64> {
+    status.metadata().get(HEADER)?.to_str().ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::details::Details, *};
 
     #[test]
     fn a_client_finds_when_to_come_back_where_it_looks() {
         let status = exhausted("later".to_owned(), 720);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.metadata().get("retry-after").unwrap(), "720");
+        assert_eq!(retry_after_s(&status), Some(720));
+        assert_eq!(retry_after_s(&Status::resource_exhausted("full")), None);
         let details = Details::decode(status.details()).unwrap();
         assert_eq!(details.code, 8);
         let info = RetryInfo::decode(&*details.details[0].value).unwrap();

@@ -3,16 +3,18 @@
 
 use super::{
     WireDefect,
+    details::{BadRequest, FieldViolation, detailed},
     reason::{self, RefusedFor, worded},
 };
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
+    domain::{Lang, referral::ContentDefect},
     log::ReadError,
     record::bounds::Unbuilt,
     store::DiskShort,
 };
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataMap};
 
 /// With what tonic begins, when it says that protobuf does not decode.
 const UNDECODED: &str = "failed to decode Protobuf message: ";
@@ -35,8 +37,30 @@ pub(super) fn closed(error: &dyn std::fmt::Display) -> Status {
 
 impl From<WireDefect> for Status {
     fn from(defect: WireDefect) -> Self {
-        Self::invalid_argument(defect.to_string())
+        let (field, reason) = match defect {
+            WireDefect::Missing(field) => (field, RefusedFor::Missing),
+            WireDefect::Malformed(field) => (field, RefusedFor::Malformed),
+            WireDefect::Spelling(field) => (field, RefusedFor::Spelling),
+            WireDefect::TooLong(field) => (field, RefusedFor::TooLong),
+            WireDefect::TooMuch { field, .. } => (field, RefusedFor::TooMuch),
+        };
+        invalid(reason, field, defect.to_string())
     }
+}
+
+/// INVALID_ARGUMENT, the only way to it: what is wrong as a word beside it, and as `google.rpc.BadRequest` among its
+/// details. `field` is empty for the message as a whole.
+pub(super) fn invalid(reason: RefusedFor, field: &str, message: String) -> Status {
+    let violation = FieldViolation::new(field, reason.as_str(), &message);
+    invalid_fields(reason, vec![violation], message)
+}
+
+fn invalid_fields(reason: RefusedFor, fields: Vec<FieldViolation>, message: String) -> Status {
+    let request = BadRequest {
+        field_violations: fields,
+    };
+    let (code, name) = (Code::InvalidArgument, "google.rpc.BadRequest");
+    reason.beside(detailed(code, message, name, &request, MetadataMap::new()))
 }
 
 /// A call without purpose or basis is refused as a matter of permission, and logged.
@@ -63,9 +87,11 @@ pub(super) fn undecoded(why: &Unbuilt) -> Status {
 pub(super) fn unread(status: Status) -> Status {
     let words = status.message().strip_prefix(UNDECODED);
     match words.filter(|_| status.code() == Code::Internal) {
-        Some(words) => Status::invalid_argument(format!(
-            "the message cannot be read; compare versions with this node: {words}"
-        )),
+        Some(words) => {
+            let said =
+                format!("the message cannot be read; compare versions with this node: {words}");
+            invalid(RefusedFor::Unreadable, "", said)
+        }
         None => status,
     }
 }
@@ -112,7 +138,7 @@ fn disk_short(short: DiskShort) -> Status {
 pub(super) fn assign(refused: &AssignRefused) -> Status {
     let status = match refused {
         AssignRefused::Desk(error) => desk(error),
-        AssignRefused::NoUnit(_) => Status::invalid_argument(refused.to_string()),
+        AssignRefused::NoUnit(_) => invalid(RefusedFor::NoUnit, "assignee", refused.to_string()),
     };
     worded(status, reason::assign(refused))
 }
@@ -123,22 +149,25 @@ pub(super) fn answer(refused: &AnswerRefused) -> Status {
         AnswerRefused::OwnLead(_) | AnswerRefused::NotNow { .. } | AnswerRefused::Full(_) => {
             Status::failed_precondition(refused.to_string())
         }
-        AnswerRefused::NoteTooLong => Status::invalid_argument(refused.to_string()),
+        AnswerRefused::NoteTooLong => invalid(RefusedFor::NoteTooLong, "note", refused.to_string()),
         AnswerRefused::Stage(error) => internal(error),
     };
     worded(status, reason::answer(refused))
 }
 
 pub(super) fn referral(refused: &ReferralRefused) -> Status {
+    let wrong = |reason, field| invalid(reason, field, refused.to_string());
     let code = match refused {
         ReferralRefused::Desk(error) => return desk(error),
         ReferralRefused::Stage(error) => return internal(error),
-        ReferralRefused::Content(_)
-        | ReferralRefused::Needs(_)
-        | ReferralRefused::NoPartner(_)
-        | ReferralRefused::Own
-        | ReferralRefused::NotAsEvidence
-        | ReferralRefused::ForeignLead => Code::InvalidArgument,
+        ReferralRefused::Content(defect) => return content(*defect),
+        ReferralRefused::Needs(_) => return wrong(RefusedFor::Needs, "action"),
+        ReferralRefused::NoPartner(_) => return wrong(RefusedFor::NoPartner, "to"),
+        ReferralRefused::Own => return wrong(RefusedFor::OwnDestination, "to"),
+        ReferralRefused::NotAsEvidence => return wrong(RefusedFor::NotAsEvidence, "handling"),
+        ReferralRefused::ForeignLead => {
+            return wrong(RefusedFor::ForeignLead, "referral.lead_ids");
+        }
         ReferralRefused::NotNow(_)
         | ReferralRefused::Draft(_)
         | ReferralRefused::NotADraft(_)
@@ -151,9 +180,35 @@ pub(super) fn referral(refused: &ReferralRefused) -> Status {
     )
 }
 
+/// The word beside it is that of content; the field has one of its own.
+fn content(defect: ContentDefect) -> Status {
+    let (field, word) = match defect {
+        ContentDefect::Missing(field) => (field, RefusedFor::Missing),
+        ContentDefect::TooLong(field) => (field, RefusedFor::TooLong),
+        ContentDefect::Malformed(field) => (field, RefusedFor::Malformed),
+    };
+    let said = defect.to_string();
+    let place = match field {
+        // These stand beside the referral in the request.
+        "note" | "referral" => field.to_owned(),
+        field => format!("referral.{field}"),
+    };
+    let violation = FieldViolation::new(&place, word.as_str(), &said);
+    invalid_fields(RefusedFor::Content, vec![violation], said)
+}
+
 pub(super) fn push(refused: &PushRefused) -> Status {
     match refused {
-        PushRefused::Rejected(_) => Status::invalid_argument(refused.to_string()),
+        PushRefused::Rejected(findings) => {
+            let broken = findings.iter().filter(|finding| !finding.is_warning());
+            let fields = broken.map(|finding| {
+                let column = finding.column.map_or("", |column| column.as_str());
+                let code = finding.code;
+                FieldViolation::new(column, code.as_str(), code.message(Lang::En))
+            });
+            let fields = fields.collect();
+            invalid_fields(RefusedFor::Content, fields, refused.to_string())
+        }
         PushRefused::Stage(error) => internal(error),
         PushRefused::Desk(error) => desk(error),
     }
@@ -161,8 +216,11 @@ pub(super) fn push(refused: &PushRefused) -> Status {
 
 pub(super) fn partner(refused: &PartnerRefused) -> Status {
     let code = match refused {
-        PartnerRefused::Card(_) | PartnerRefused::TooLong | PartnerRefused::Own => {
-            Code::InvalidArgument
+        PartnerRefused::Card(_) | PartnerRefused::TooLong => {
+            return invalid(RefusedFor::BadCard, "card", refused.to_string());
+        }
+        PartnerRefused::Own => {
+            return invalid(RefusedFor::OwnCard, "card", refused.to_string());
         }
         PartnerRefused::Known(_) => Code::AlreadyExists,
         PartnerRefused::NoDraft(_) | PartnerRefused::NoPartner(_) | PartnerRefused::NoChange(_) => {
@@ -183,4 +241,172 @@ pub(super) fn partner(refused: &PartnerRefused) -> Status {
         Status::new(code, refused.to_string()),
         reason::partner(refused),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::details::Details, *};
+    use crate::{
+        access::UnitName,
+        domain::{Column, Finding, FindingCode},
+    };
+    use prost::Message as _;
+
+    /// What a program reads of a refused call once it has travelled: the word, and each field with its reason.
+    fn travelled(status: Status) -> (Option<RefusedFor>, Vec<(String, String)>) {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let headers = status.into_http::<()>().into_parts().0.headers;
+        let status = Status::from_header_map(&headers).unwrap();
+        let details = Details::decode(status.details()).unwrap();
+        assert_eq!((details.code, &*details.message), (3, status.message()));
+        let [detail] = details.details.as_slice() else {
+            panic!("{details:?}")
+        };
+        assert_eq!(detail.type_url, "type.googleapis.com/google.rpc.BadRequest");
+        let request = BadRequest::decode(detail.value.clone()).unwrap();
+        let fields = request.field_violations.into_iter();
+        let fields = fields.map(|violation| {
+            assert!(!violation.description.is_empty());
+            (violation.field, violation.reason)
+        });
+        (RefusedFor::of(&status), fields.collect())
+    }
+
+    #[test]
+    fn regression_what_is_wrong_with_an_argument_travels_as_a_word_and_a_field() {
+        for reason in RefusedFor::ALL {
+            let (word, fields) = travelled(invalid(*reason, "lead.name", "why".to_owned()));
+            assert_eq!(word, Some(*reason));
+            let expected = reason.as_str().to_uppercase();
+            assert_eq!(fields, [("lead.name".to_owned(), expected)]);
+        }
+        let undecoded = Status::internal(format!("{UNDECODED}invalid wire type"));
+        let unit: UnitName = "narcotics".parse().unwrap();
+        let findings = vec![
+            Finding::new(Column::Phone, FindingCode::Normalised),
+            Finding::new(Column::Number, FindingCode::ChangedContent),
+        ];
+        let limit = WireDefect::TooMuch {
+            field: "limit",
+            most: 1000,
+        };
+        let content = |defect| referral(&ReferralRefused::Content(defect));
+        let place = "440000".parse().unwrap();
+        for (status, word, field, reason) in [
+            (
+                WireDefect::Missing("lead").into(),
+                "missing",
+                "lead",
+                "MISSING",
+            ),
+            (
+                WireDefect::Malformed("states").into(),
+                "malformed",
+                "states",
+                "MALFORMED",
+            ),
+            (
+                WireDefect::Spelling("lead_id").into(),
+                "spelling",
+                "lead_id",
+                "SPELLING",
+            ),
+            (
+                WireDefect::TooLong("crl").into(),
+                "too_long",
+                "crl",
+                "TOO_LONG",
+            ),
+            (limit.into(), "too_much", "limit", "TOO_MUCH"),
+            (unread(undecoded), "unreadable", "", "UNREADABLE"),
+            (
+                assign(&AssignRefused::NoUnit(unit)),
+                "no_unit",
+                "assignee",
+                "NO_UNIT",
+            ),
+            (
+                answer(&AnswerRefused::NoteTooLong),
+                "note_too_long",
+                "note",
+                "NOTE_TOO_LONG",
+            ),
+            (
+                content(ContentDefect::Missing("title")),
+                "content",
+                "referral.title",
+                "MISSING",
+            ),
+            (
+                content(ContentDefect::TooLong("note")),
+                "content",
+                "note",
+                "TOO_LONG",
+            ),
+            (
+                content(ContentDefect::Malformed("lead_ids")),
+                "content",
+                "referral.lead_ids",
+                "MALFORMED",
+            ),
+            (
+                referral(&ReferralRefused::Needs("a note")),
+                "needs",
+                "action",
+                "NEEDS",
+            ),
+            (
+                referral(&ReferralRefused::NoPartner(place)),
+                "no_partner",
+                "to",
+                "NO_PARTNER",
+            ),
+            (
+                referral(&ReferralRefused::Own),
+                "own_destination",
+                "to",
+                "OWN_DESTINATION",
+            ),
+            (
+                referral(&ReferralRefused::NotAsEvidence),
+                "not_as_evidence",
+                "handling",
+                "NOT_AS_EVIDENCE",
+            ),
+            (
+                referral(&ReferralRefused::ForeignLead),
+                "foreign_lead",
+                "referral.lead_ids",
+                "FOREIGN_LEAD",
+            ),
+            (
+                push(&PushRefused::Rejected(findings)),
+                "content",
+                "number",
+                "CHANGED_CONTENT",
+            ),
+            (
+                partner(&PartnerRefused::Card("x".into())),
+                "bad_card",
+                "card",
+                "BAD_CARD",
+            ),
+            (
+                partner(&PartnerRefused::TooLong),
+                "bad_card",
+                "card",
+                "BAD_CARD",
+            ),
+            (
+                partner(&PartnerRefused::Own),
+                "own_card",
+                "card",
+                "OWN_CARD",
+            ),
+        ] {
+            let (said, fields) = travelled(status);
+            assert_eq!(said.map(RefusedFor::as_str), Some(word));
+            assert_eq!(fields, [(field.to_owned(), reason.to_owned())]);
+        }
+    }
 }

@@ -5,8 +5,10 @@ mod clock;
 mod logs;
 mod metrics;
 mod pace;
+mod screen;
 
 pub use admin::{ADMIN_SOCKETS, AdminError, Probe, Readiness, bind_admin, serve_admin};
 pub use clock::SystemClock;
 pub use logs::{LogError, LogFormat, UnknownLogFormat, init_logs};
 pub use metrics::{Metrics, MetricsError};
+pub use screen::{Escape, Screen, stderr, stdout, stdout_by_line};

@@ -5,13 +5,19 @@ use super::{
     hostile::Forger,
     recipient::{Lie, Recipient},
     world::{
-        COUNTY, GUANGDONG, ZHEJIANG, cluster, count, eager, honest_traffic_flows, introduce,
-        is_evidence, leads_to, push, receipt_for, refusal_for, show, start, until, verify,
+        COUNTY, GUANGDONG, ZHEJIANG, channel, cluster, count, eager, honest_traffic_flows,
+        introduce, is_evidence, leads_to, push, receipt_for, refusal_for, show, start, until,
+        verify,
     },
 };
 use std::time::Duration;
 use yichuan::{
-    cli::demo::cluster::Cluster, exchange::CourierOptions, record::Kind, rpc::pb, tls::EndpointUrl,
+    access::Purpose,
+    cli::demo::cluster::{Cluster, grounds},
+    exchange::CourierOptions,
+    record::Kind,
+    rpc::pb,
+    tls::EndpointUrl,
 };
 
 struct World {
@@ -145,6 +151,52 @@ async fn a_refusal_is_proved_logged_and_shown() {
     assert_eq!(summary.state, pb::LeadState::Refused as i32);
     assert_eq!(summary.refusal, "not_allowed");
     assert_eq!(count(world.log(), receipt_for(lead[0].index)), 0);
+    world.cluster.stop().await;
+}
+
+/// Whoever sent a sheet finds again what of it a partner refused: by its number in the list, and by pushing it again.
+#[tokio::test]
+async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why() {
+    let world = World::new(&[COUNTY], None).await;
+    world.recipient.tell(Lie::Refuse);
+    let leads = leads_to(GUANGDONG);
+    let refused = push(world.endpoint(), COUNTY, &leads[..1]).await.remove(0);
+    until(world.log(), 1, refusal_for(refused.index)).await;
+    world.recipient.tell(Lie::None);
+    let sent = push(world.endpoint(), COUNTY, &leads[1..2]).await.remove(0);
+    until(world.log(), 1, receipt_for(sent.index)).await;
+
+    let grounds = Some(grounds(COUNTY, Purpose::Screening));
+    let officer = channel(world.endpoint(), COUNTY, COUNTY, "officer-001");
+    let mut desk = pb::desk_client::DeskClient::new(officer);
+    let request = pb::ListLeadsRequest {
+        grounds: grounds.clone(),
+        ..pb::ListLeadsRequest::default()
+    };
+    let listed = desk.list_leads(request).await.unwrap().into_inner();
+    let numbers: Vec<_> = listed
+        .leads
+        .iter()
+        .map(|lead| (&*lead.refusal, &*lead.number))
+        .collect();
+    // What was not refused is not opened for a list.
+    assert_eq!(numbers, [("not_allowed", &*leads[0].number), ("", "")]);
+
+    for (lead, refusal, id) in [
+        (&leads[0], "not_allowed", &refused.lead_id),
+        (&leads[1], "", &sent.lead_id),
+    ] {
+        let request = pb::PushLeadsRequest {
+            grounds: grounds.clone(),
+            row: 1,
+            lead: Some(yichuan::rpc::lead_message(lead)),
+        };
+        let verdicts = desk.push_leads(tokio_stream::iter([request])).await;
+        let verdict = verdicts.unwrap().into_inner().message().await.unwrap();
+        let verdict = verdict.unwrap();
+        assert_eq!(verdict.verdict, pb::Verdict::Duplicate as i32);
+        assert_eq!((&*verdict.refusal, &verdict.lead_id), (refusal, id));
+    }
     world.cluster.stop().await;
 }
 

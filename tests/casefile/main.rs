@@ -17,6 +17,7 @@ mod two_logs;
 
 mod command;
 mod forks;
+mod hostile;
 mod lies;
 mod transfers;
 

@@ -123,7 +123,9 @@ async fn leaves(
         to,
     };
     let mut audit = node.audit();
-    let mut messages = node.call(audit.replay(request)).await?;
+    let mut messages = node
+        .patient(async || audit.replay(request.clone()).await)
+        .await?;
     let mut next = from;
     while let Some(message) = node.next(&mut messages).await? {
         if message.first != next {

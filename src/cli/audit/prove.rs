@@ -1,6 +1,6 @@
 //! `audit prove`: single entries for a case file, and their check by whoever has nothing but the logs' keys.
 
-use super::{HeldArgs, verify};
+use super::{HeldArgs, report::lines_of, verify};
 use crate::{
     audit::{
         CaseFile, ExportedTree, Found, LogVerifier, Proved, Search, Wanted, check_folder, entries,
@@ -10,6 +10,7 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
+        given::id,
         print::{self, Format, plain, progress},
     },
     domain::{DispatchId, Lang},
@@ -31,6 +32,7 @@ use std::{
 pub(super) struct ProveArgs {
     /// 标识 / Of a lead, referral or notice, or of one dispatch: prove what was sent and received, and every receipt.
     #[arg(value_name = "ID")]
+    #[arg(value_parser = id::<DispatchId>)]
     id: Option<DispatchId>,
     /// 条目 / Prove the entry at this index, whatever it is.
     #[arg(long, value_name = "INDEX")]
@@ -153,7 +155,9 @@ async fn inclusion_proofs(
             tree_size,
         };
         let mut audit = node.audit();
-        let proof = node.call(audit.prove_inclusion(request)).await?;
+        let proof = node
+            .patient(async || audit.prove_inclusion(request.clone()).await)
+            .await?;
         let hashes = proof.hashes.iter().map(|hash| Hash::from_slice(hash));
         let hashes = hashes.collect::<Result<_, _>>();
         proofs.push(hashes.map_err(|_| node.nonsense("a proof whose hashes have not 32 bytes"))?);
@@ -197,12 +201,12 @@ fn report(
         let entry = &statement.entry;
         let cosigned: Vec<_> = statement.cosigned.iter().map(|c| c.by.as_str()).collect();
         table.add_row([
-            statement.log.clone(),
+            plain(&statement.log),
             entry.index.to_string(),
             entry.kind.to_owned(),
             entry.time_ms.map_or_else(String::new, print::time),
             plain(entry.principal.as_deref().unwrap_or_default()),
-            cosigned.join(" "),
+            plain(&cosigned.join(" ")),
         ]);
     }
     writeln!(out, "{table}")?;
@@ -231,7 +235,7 @@ fn report(
             "核验须用下列公钥，并向各辖区线下核对：",
             "it is checked with these keys; compare each with its jurisdiction out of band:",
         );
-        writeln!(out, "{what}\n{}", proved.keys.join("\n"))?;
+        writeln!(out, "{what}\n{}", lines_of(&proved.keys))?;
     }
     Ok(())
 }

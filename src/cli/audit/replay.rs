@@ -8,7 +8,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::When,
+        given::{When, id},
         print::{self, Format, plain},
     },
     domain::{Jurisdiction, Lang, RecordId, Timestamp},
@@ -45,6 +45,7 @@ pub(super) struct ReplayArgs {
     to: Option<u64>,
     /// 线索标识 / About this record: sent, received, answered or consulted.
     #[arg(long, value_name = "ID")]
+    #[arg(value_parser = id::<RecordId>)]
     record: Option<RecordId>,
     /// 重建视图 / On the machine of a stopped node: make its views anew from the log and compare them with those stored.
     #[arg(long, conflicts_with_all = [

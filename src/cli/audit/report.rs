@@ -110,7 +110,7 @@ fn table(inspection: &Inspection, lang: Lang, out: &mut dyn Write) -> Result<(),
             "receipts were checked with these keys of partners, which only this log itself names: compare each with its \
              jurisdiction out of band, and give it with --vkey or --partner-card",
         );
-        writeln!(out, "{what}\n{}", inspection.keys_from_log.join("\n"))?;
+        writeln!(out, "{what}\n{}", lines_of(&inspection.keys_from_log))?;
     }
     let defects = listed(&inspection.defects, |defect| {
         (defect.index, defect.code.as_str(), defect.what.clone())
@@ -132,6 +132,12 @@ fn table(inspection: &Inspection, lang: Lang, out: &mut dyn Write) -> Result<(),
         writeln!(out, "{label}: {total}\n{table}")?;
     }
     Ok(())
+}
+
+/// Keys, each on a line.
+pub(super) fn lines_of(keys: &[String]) -> String {
+    let keys: Vec<_> = keys.iter().map(|key| plain(key)).collect();
+    keys.join("\n")
 }
 
 /// A number with its noun.

@@ -128,7 +128,9 @@ pub(super) async fn checkpoint(
         grounds: node.grounds(),
     };
     let mut audit = node.audit();
-    let answer = node.call(audit.get_checkpoint(request)).await?;
+    let answer = node
+        .patient(async || audit.get_checkpoint(request.clone()).await)
+        .await?;
     key.verify(&answer.checkpoint).map_err(|error| {
         Failure::from(error).hint(
             "所给公钥须是该节点日志的公钥，且线下核对过；如无误，则该节点出示了不是其日志的内容，请保留证据",

@@ -7,7 +7,7 @@ use crate::{
         given::{self, Direction, NumberArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
-        words::refusal_label,
+        words::{Sent, refusal_label, refused},
     },
     domain::{CaughtState, Jurisdiction, Lang},
     record::pb,
@@ -71,7 +71,7 @@ pub(super) fn run(
             None => String::new(),
         },
         after_index: args.page.after,
-        limit: args.page.limit,
+        limit: args.page.limit(),
     };
     block_on(async {
         let node = context.connect()?;
@@ -83,7 +83,9 @@ pub(super) fn run(
         );
         let mut client = node.caught();
         loop {
-            let page = node.call(client.list_caught(request.clone())).await?;
+            let page = node
+                .patient(async || client.list_caught(request.clone()).await)
+                .await?;
             for notice in &page.notices {
                 let cells = |lang| {
                     [
@@ -94,7 +96,10 @@ pub(super) fn run(
                         standing(notice, lang),
                     ]
                 };
-                listing.row(&Row::from(notice), cells, out)?;
+                if let Some(refused) = refused(&notice.refusal, Sent::Row, lang) {
+                    listing.note(refused);
+                }
+                listing.row(&Row::of(notice, lang), cells, out)?;
             }
             let asked = request.after_index;
             request.after_index = args.page.next(asked, page.next_after, &node, lang)?;
@@ -117,10 +122,12 @@ pub(super) struct Row<'a> {
     destination: &'a str,
     state: Option<&'static str>,
     refusal: Option<&'a str>,
+    /// The refusal in words, and what to do.
+    refused: Option<String>,
 }
 
-impl<'a> From<&'a pb::CaughtSummary> for Row<'a> {
-    fn from(notice: &'a pb::CaughtSummary) -> Self {
+impl<'a> Row<'a> {
+    pub(super) fn of(notice: &'a pb::CaughtSummary, lang: Lang) -> Self {
         Self {
             caught_id: &notice.caught_id,
             log_index: notice.log_index,
@@ -129,6 +136,7 @@ impl<'a> From<&'a pb::CaughtSummary> for Row<'a> {
             destination: &notice.destination,
             state: state_from_wire(notice.state).map(CaughtState::as_str),
             refusal: Some(notice.refusal.as_str()).filter(|text| !text.is_empty()),
+            refused: refused(&notice.refusal, Sent::Row, lang),
         }
     }
 }

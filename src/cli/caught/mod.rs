@@ -7,6 +7,7 @@ mod show;
 use super::{
     context::Context,
     exit::{Exit, Failure},
+    given::id,
 };
 use crate::domain::RecordId;
 use clap::{Args, Subcommand};
@@ -30,6 +31,7 @@ enum CaughtCommand {
     /// 查看 / Open one: what it says, and the recipient's proof. Is logged.
     Show {
         /// 通报标识 / The notice's id.
+        #[arg(value_parser = id::<RecordId>)]
         notice: RecordId,
     },
 }

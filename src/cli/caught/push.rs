@@ -9,6 +9,7 @@ use crate::{
         lead::{approved, check_failure, exit_of, foreign, known, sheet_failure},
         lead_check::{Added, Ids, Report, tell},
         partner::partners,
+        words::refused_before,
     },
     domain::{CaughtColumn, CaughtFields, CaughtRules, Finding, Lang, ParsedNotice, RecordId},
     intake::{self, Sheet, Verdict, check, check_form},
@@ -103,7 +104,7 @@ pub(super) fn run(
         };
         let mut report =
             Report::new(context.format(), context.lang(), Ids::Caught, out).naming_sheets(sheets);
-        let pushed = push(&node, rows, &mut report).await;
+        let pushed = push(&node, rows, &mut report, context.lang()).await;
         // The verdicts that came are the officer's, whatever became of the rest.
         let summary = report
             .finish()
@@ -123,6 +124,7 @@ async fn push(
     node: &Connection,
     rows: Vec<RowVerdict>,
     report: &mut Report<'_>,
+    lang: Lang,
 ) -> Result<(), Failure> {
     let mut grounds = node.grounds();
     let requests: Vec<_> = rows
@@ -160,8 +162,8 @@ async fn push(
             let answer = answer
                 .filter(|answer| answer.row == u64::from(row.place.nth))
                 .ok_or_else(|| node.nonsense("verdicts that are not of the rows sent"))?;
-            added =
-                there(&mut row, answer).ok_or_else(|| node.nonsense("a verdict that is none"))?;
+            added = there(&mut row, answer, lang)
+                .ok_or_else(|| node.nonsense("a verdict that is none"))?;
             if let Some(id) = &added.lead_id {
                 ids.insert(row.place.nth, id.clone());
             }
@@ -174,7 +176,7 @@ async fn push(
 }
 
 /// Takes over what the node decided; nothing where its answer means nothing.
-fn there(row: &mut RowVerdict, answer: pb::PushCaughtResponse) -> Option<Added> {
+fn there(row: &mut RowVerdict, answer: pb::PushCaughtResponse, lang: Lang) -> Option<Added> {
     row.verdict = match pb::Verdict::try_from(answer.verdict) {
         Ok(pb::Verdict::Accept) => Verdict::Accept,
         Ok(pb::Verdict::Duplicate) => Verdict::Duplicate,
@@ -185,7 +187,7 @@ fn there(row: &mut RowVerdict, answer: pb::PushCaughtResponse) -> Option<Added> 
     if id.is_none() && row.verdict != Verdict::Reject {
         return None;
     }
-    let mut reasons = Vec::new();
+    let mut reasons = Vec::from_iter(refused_before(&answer.refusal, lang));
     for reason in &answer.reasons {
         match known(reason) {
             Some(finding) if row.findings.contains(&finding) => {}

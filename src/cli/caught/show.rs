@@ -6,7 +6,8 @@ use crate::{
         context::{Context, block_on},
         exit::{Exit, Failure},
         listing::{JsonReceipt, receipt_line},
-        print::{self, Format, plain},
+        print::{self, Format, lines, plain},
+        words::{Sent, refused},
     },
     domain::{CaughtColumn, CaughtFields, Lang, RecordId},
     record::{self, pb},
@@ -26,7 +27,9 @@ pub(super) fn run(
             grounds: node.grounds(),
             caught_id: notice.to_string(),
         };
-        let shown = node.call(node.caught().show_caught(request)).await?;
+        let shown = node
+            .patient(async || node.caught().show_caught(request.clone()).await)
+            .await?;
         match (shown.summary, shown.notice) {
             (Some(summary), Some(notice)) => Ok(Shown {
                 summary,
@@ -39,7 +42,7 @@ pub(super) fn run(
         }
     })?;
     match context.format() {
-        Format::Json => print::json(out, &shown.to_json())?,
+        Format::Json => print::json(out, &shown.to_json(context.lang()))?,
         Format::Table => shown.print(context.lang(), out)?,
     }
     Ok(Exit::Done)
@@ -64,13 +67,13 @@ struct JsonNotice<'a> {
 }
 
 impl Shown {
-    fn to_json(&self) -> JsonNotice<'_> {
+    fn to_json(&self, lang: Lang) -> JsonNotice<'_> {
         let field = |column: &CaughtColumn| {
             let text = self.fields.get(*column).to_owned();
             (column.as_str().to_owned(), Value::String(text))
         };
         JsonNotice {
-            summary: Row::from(&self.summary),
+            summary: Row::of(&self.summary, lang),
             notice: CaughtColumn::ALL.iter().map(field).collect(),
             principal: &self.principal,
             receipt: self.receipt.as_ref().map(JsonReceipt::from),
@@ -92,7 +95,7 @@ impl Shown {
             ("对方回执", "partner's receipt", receipt),
         ];
         let says = CaughtColumn::ALL.iter().map(|column| {
-            let text = plain(self.fields.get(*column));
+            let text = lines(self.fields.get(*column));
             (column.header_zh(), column.as_str(), text)
         });
         for (zh, en, value) in above.into_iter().chain(says) {
@@ -101,6 +104,9 @@ impl Shown {
             }
         }
         writeln!(out, "{facts}")?;
+        if let Some(refused) = refused(&summary.refusal, Sent::Row, lang) {
+            writeln!(out, "{refused}")?;
+        }
         let logged = self.consulted_index;
         match lang {
             Lang::Zh => writeln!(out, "本次查看已记入日志第 {logged} 条")?,

@@ -74,7 +74,7 @@ pub(super) fn run(
                 ..answer.request(&node, *lead, &note)
             };
             let answered = node
-                .call(desk.answer_lead(request))
+                .patient(async || desk.answer_lead(request.clone()).await)
                 .await
                 .map_err(|failure| failure.at(lead))?;
             print(*lead, &answered, context, out)?;

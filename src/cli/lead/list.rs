@@ -8,9 +8,9 @@ use crate::{
         given::{Direction, NumberArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
-        words::{standing, state_from_wire, state_to_wire, urgency_label},
+        words::{Sent, refused, standing, state_from_wire, state_to_wire, urgency_label},
     },
-    domain::{AssessmentOutcome, Handling, Jurisdiction, LeadState, ReturnReason, Urgency},
+    domain::{AssessmentOutcome, Handling, Jurisdiction, Lang, LeadState, ReturnReason, Urgency},
     record::{self, pb},
 };
 use clap::Args;
@@ -70,7 +70,7 @@ pub(super) fn run(
             before_ms: args.before.map_or(0, When::millis),
             resident_number,
             after_index: args.page.after,
-            limit: args.page.limit,
+            limit: args.page.limit(),
         };
         let mut listing = listing(context);
         loop {
@@ -94,7 +94,8 @@ async fn page(
     request: &pb::ListLeadsRequest,
 ) -> Result<pb::ListLeadsResponse, Failure> {
     let mut desk = node.desk();
-    node.call(desk.list_leads(request.clone())).await
+    node.patient(async || desk.list_leads(request.clone()).await)
+        .await
 }
 
 fn code(jurisdiction: Option<Jurisdiction>) -> String {
@@ -115,14 +116,18 @@ pub(super) struct Row<'a> {
     outcome: Option<&'static str>,
     return_reason: Option<&'static str>,
     refusal: Option<&'a str>,
+    /// The refusal in words, and what to do.
+    refused: Option<String>,
+    /// As the sheet has it; of refused leads.
+    number: Option<&'a str>,
     urgency: Option<&'static str>,
     handling: Option<&'static str>,
     sign_by: Option<String>,
     assigned_to: Option<&'a str>,
 }
 
-impl<'a> From<&'a pb::LeadSummary> for Row<'a> {
-    fn from(lead: &'a pb::LeadSummary) -> Self {
+impl<'a> Row<'a> {
+    pub(super) fn of(lead: &'a pb::LeadSummary, lang: Lang) -> Self {
         Self {
             lead_id: &lead.lead_id,
             log_index: lead.log_index,
@@ -134,6 +139,8 @@ impl<'a> From<&'a pb::LeadSummary> for Row<'a> {
             return_reason: record::return_reason_from_wire(lead.return_reason)
                 .map(ReturnReason::as_str),
             refusal: Some(lead.refusal.as_str()).filter(|text| !text.is_empty()),
+            refused: refused(&lead.refusal, Sent::Row, lang),
+            number: Some(lead.number.as_str()).filter(|text| !text.is_empty()),
             urgency: record::urgency_from_wire(lead.urgency).map(Urgency::as_str),
             handling: record::handling_from_wire(lead.handling).map(Handling::as_str),
             sign_by: rfc3339(lead.sign_by_ms),
@@ -170,6 +177,16 @@ fn listing(context: &Context<'_>) -> Listing {
     )
 }
 
+/// Where it stands; of a refused lead also the number by which its row is found in the sheet.
+fn found_by(lead: &pb::LeadSummary, lang: Lang) -> String {
+    let (standing, number) = (standing(lead, lang), &lead.number);
+    match (number.is_empty(), lang) {
+        (true, _) => standing,
+        (false, Lang::Zh) => format!("{standing}，编号 {number}"),
+        (false, Lang::En) => format!("{standing}, number {number}"),
+    }
+}
+
 fn print_lead(
     lead: &pb::LeadSummary,
     listing: &mut Listing,
@@ -183,12 +200,15 @@ fn print_lead(
             print::time(lead.time_ms),
             plain(&lead.origin),
             plain(&lead.destination),
-            plain(&standing(lead, lang)),
+            plain(&found_by(lead, lang)),
             urgency.map_or("", |u| urgency_label(u, lang)).to_owned(),
             handling.map_or("", Handling::as_str).to_owned(),
             print::time(lead.sign_by_ms),
             plain(&lead.assigned_to),
         ]
     };
-    listing.row(&Row::from(lead), cells, out)
+    if let Some(refused) = refused(&lead.refusal, Sent::Row, listing.lang()) {
+        listing.note(refused);
+    }
+    listing.row(&Row::of(lead, listing.lang()), cells, out)
 }

@@ -13,7 +13,7 @@ use super::{
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{Direction, NoteArgs, OverrideArgs},
+    given::{Direction, NoteArgs, OverrideArgs, id},
     lead_check::{self, Added, CheckError, Summary},
 };
 use crate::{
@@ -84,6 +84,7 @@ enum LeadCommand {
     /// 查看 / Open one lead: what it says, what happened, and the partner's proofs. Is logged.
     Show {
         /// 线索标识 / The lead's id.
+        #[arg(value_parser = id::<RecordId>)]
         lead: RecordId,
         #[command(flatten)]
         over: OverrideArgs,
@@ -92,6 +93,7 @@ enum LeadCommand {
     Sign {
         /// 线索标识 / The leads' ids.
         #[arg(required = true)]
+        #[arg(value_parser = id::<RecordId>)]
         leads: Vec<RecordId>,
         #[command(flatten)]
         note: NoteArgs,
@@ -101,6 +103,7 @@ enum LeadCommand {
     /// 核查 / Say what the assessment of a lead found.
     Assess {
         /// 线索标识 / The lead's id.
+        #[arg(value_parser = id::<RecordId>)]
         lead: RecordId,
         /// 结果 / verified 属实, unfounded 不实 or arrested 已抓获.
         #[arg(long)]
@@ -113,6 +116,7 @@ enum LeadCommand {
     /// 退回 / Return a lead.
     Return {
         /// 线索标识 / The lead's id.
+        #[arg(value_parser = id::<RecordId>)]
         lead: RecordId,
         /// 理由 / not_competent, formalities_incomplete, subject_mismatch, duplicate_of or out_of_purpose.
         #[arg(long)]

@@ -14,8 +14,9 @@ use crate::{
         lead_check::{Added, Ids, Report, tell},
         partner::partners,
         print::{self, plain},
+        words::refused_before,
     },
-    domain::{Finding, FindingCode, Jurisdiction, LeadRules, RecordId, SheetColumn},
+    domain::{Finding, FindingCode, Jurisdiction, Lang, LeadRules, RecordId, SheetColumn},
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
     record::{self, pb},
 };
@@ -130,6 +131,7 @@ async fn push(
 ) -> Result<(), Failure> {
     let bar = print::progress(length, context.lang(), "发送", "pushing");
     let told = Told {
+        lang: context.lang(),
         report,
         outputs,
         lead_ids: HashMap::new(),
@@ -228,6 +230,7 @@ async fn next(
 
 /// Brings the verdicts of both sides together.
 struct Told<'a, 'out> {
+    lang: Lang,
     report: &'a mut Report<'out>,
     outputs: &'a mut Outputs,
     /// By the row's number in the file, for the rows further down that repeat it.
@@ -272,7 +275,7 @@ impl Told<'_, '_> {
             self.lead_ids.insert(row.place.nth, id);
         }
         row.verdict = verdict;
-        let mut reasons = Vec::new();
+        let mut reasons = Vec::from_iter(refused_before(&answer.refusal, self.lang));
         for reason in answer.reasons {
             match known(&reason) {
                 Some(finding) if row.findings.contains(&finding) => {}
@@ -333,7 +336,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::print::Format,
-        domain::{Column, Lang},
+        domain::Column,
         intake::{JsonRow, Place, RawCells},
     };
     use std::sync::Arc;
@@ -382,6 +385,7 @@ mod tests {
             reasons,
             lead_id: lead_id.into(),
             log_index: 7,
+            refusal: String::new(),
         }
     }
 
@@ -390,6 +394,7 @@ mod tests {
         let mut report = Report::new(Format::Json, Lang::En, Ids::Leads, &mut out);
         let bar = indicatif::ProgressBar::hidden();
         tell(&mut Told {
+            lang: Lang::En,
             report: &mut report,
             outputs: &mut Outputs::default(),
             lead_ids: HashMap::new(),
@@ -419,9 +424,26 @@ mod tests {
         });
         let codes: Vec<_> = rows[0].reasons.iter().map(|r| r.code.as_str()).collect();
         assert_eq!(codes, ["normalised", "unknown_division", "of_the_future"]);
-        assert_eq!(rows[0].reasons[2].message, "said ");
+        assert_eq!(rows[0].reasons[2].message, r"said\u{1b}");
         let ids: Vec<_> = rows.iter().map(|row| row.lead_id.as_deref()).collect();
         assert_eq!(ids, [Some(ID), Some(ID), None]);
+    }
+
+    #[test]
+    fn regression_a_duplicate_of_what_the_partner_refused_says_why_and_what_next() {
+        let rows = told(|told| {
+            let refused = pb::PushLeadsResponse {
+                refusal: "invalid_content".to_owned(),
+                ..answer(pb::Verdict::Duplicate, ID, vec![])
+            };
+            told.there(row(2, Verdict::Accept, None), to(), refused)
+                .unwrap();
+        });
+        assert_eq!(rows[0].verdict, "duplicate");
+        let reason = &rows[0].reasons[0];
+        assert_eq!(reason.code, "refused_by_partner");
+        let said = "duplicate, refused by the partner: content against the rules; next: ";
+        assert!(reason.message.starts_with(said), "{}", reason.message);
     }
 
     #[test]

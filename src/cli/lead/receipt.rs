@@ -231,7 +231,10 @@ impl ReceiptSheet {
                 ..pb::ListLeadsRequest::default()
             };
             let mut desk = node.desk();
-            let Ok(page) = node.call(desk.list_leads(request)).await else {
+            let Ok(page) = node
+                .patient(async || desk.list_leads(request.clone()).await)
+                .await
+            else {
                 return;
             };
             let before = wanted.len();
@@ -254,7 +257,10 @@ impl ReceiptSheet {
             grounds: node.grounds(),
         };
         let mut audit = node.audit();
-        let answer = node.call(audit.get_checkpoint(request)).await.ok()?;
+        let answer = node
+            .patient(async || audit.get_checkpoint(request.clone()).await)
+            .await
+            .ok()?;
         let note = String::from_utf8(answer.checkpoint.to_vec()).ok()?;
         // A key that the node states proves nothing: with none of one's own, the text is kept unverified.
         let own = context.verifier_key(None).ok();

@@ -7,8 +7,8 @@ use crate::{
         exit::{Exit, Failure},
         given::OverrideArgs,
         listing::{JsonReceipt, action_label, receipt_line},
-        print::{self, Format, plain, rfc3339},
-        words::{action, outcome_label, reason_label, standing},
+        print::{self, Format, lines, plain, rfc3339},
+        words::{Sent, action, outcome_label, reason_label, refused, standing},
     },
     domain::{AssessmentOutcome, Column, Lang, LeadFields, RecordId, ReturnReason},
     record::{self, pb},
@@ -31,7 +31,9 @@ pub(super) fn run(
             lead_id: lead.to_string(),
             override_assignment: over.assignment,
         };
-        let shown = node.call(desk.show_lead(request)).await?;
+        let shown = node
+            .patient(async || desk.show_lead(request.clone()).await)
+            .await?;
         match (shown.summary, shown.lead) {
             (Some(summary), Some(lead)) => Ok(Shown {
                 summary,
@@ -43,7 +45,7 @@ pub(super) fn run(
         }
     })?;
     match context.format() {
-        Format::Json => print::json(out, &shown.to_json())?,
+        Format::Json => print::json(out, &shown.to_json(context.lang()))?,
         Format::Table => shown.print(context.lang(), out)?,
     }
     Ok(Exit::Done)
@@ -110,13 +112,13 @@ fn note(event: &pb::LeadEvent) -> Option<&str> {
 }
 
 impl Shown {
-    fn to_json(&self) -> JsonLead<'_> {
+    fn to_json(&self, lang: Lang) -> JsonLead<'_> {
         let field = |column: &Column| {
             let text = self.fields.get(*column).to_owned();
             (column.as_str().to_owned(), Value::String(text))
         };
         JsonLead {
-            summary: Row::from(&self.summary),
+            summary: Row::of(&self.summary, lang),
             lead: Column::ALL.iter().map(field).collect(),
             events: self.events.iter().map(JsonEvent::from).collect(),
             consulted_index: self.consulted_index,
@@ -138,13 +140,16 @@ impl Shown {
             }
         }
         for column in Column::ALL {
-            let text = plain(self.fields.get(*column));
+            let text = lines(self.fields.get(*column));
             if !text.is_empty() {
                 let label = lang.pick(column.header_zh(), column.as_str());
                 facts.add_row([label, &text]);
             }
         }
         writeln!(out, "{facts}")?;
+        if let Some(refused) = refused(&summary.refusal, Sent::Row, lang) {
+            writeln!(out, "{refused}")?;
+        }
         let mut events = print::table(
             lang,
             ["条目", "时间", "动作", "何人", "说明", "对方回执"],
@@ -174,5 +179,5 @@ fn said(event: &pb::LeadEvent, lang: Lang) -> String {
     let outcome = outcome(event).map(|outcome| outcome_label(outcome, lang));
     let reason = reason(event).map(|reason| reason_label(reason, lang));
     let words = [outcome, reason, note(event)].into_iter().flatten();
-    plain(&words.collect::<Vec<_>>().join(lang.pick("；", "; ")))
+    lines(&words.collect::<Vec<_>>().join(lang.pick("；", "; ")))
 }

@@ -28,7 +28,8 @@ pub(in crate::cli) async fn partners(
         grounds: node.grounds(),
     };
     let mut client = node.partners();
-    Ok(node.call(client.list_partners(request)).await?.partners)
+    let listed = node.patient(async || client.list_partners(request.clone()).await);
+    Ok(listed.await?.partners)
 }
 
 #[derive(Serialize)]

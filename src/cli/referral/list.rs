@@ -8,7 +8,7 @@ use crate::{
         given::{self, Direction, NumberArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain},
-        words::urgency_label,
+        words::{Sent, refused, urgency_label},
     },
     domain::{Handling, Jurisdiction, Locality, Urgency, referral::ReferralKind},
     record::{self, pb},
@@ -85,7 +85,7 @@ impl ListArgs {
             place_code: self.place.as_ref().map_or("", Locality::as_str).to_owned(),
             substance: self.substance.clone().unwrap_or_default(),
             after_index: self.page.after,
-            limit: self.page.limit,
+            limit: self.page.limit(),
         })
     }
 }
@@ -102,7 +102,9 @@ pub(super) fn run(
         let mut listing = listing(context);
         let mut client = node.referrals();
         loop {
-            let page = node.call(client.list_referrals(request.clone())).await?;
+            let page = node
+                .patient(async || client.list_referrals(request.clone()).await)
+                .await?;
             for referral in &page.referrals {
                 print_one(referral, &mut listing, out)?;
             }
@@ -168,5 +170,9 @@ fn print_one(
             plain(&referral.assigned_to),
         ]
     };
-    listing.row(&Row::from(referral), cells, out)
+    let lang = listing.lang();
+    if let Some(refused) = refused(&referral.refusal, Sent::Referral, lang) {
+        listing.note(refused);
+    }
+    listing.row(&Row::of(referral, lang), cells, out)
 }

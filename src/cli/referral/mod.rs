@@ -11,7 +11,7 @@ use super::{
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{NoteArgs, OverrideArgs},
+    given::{NoteArgs, OverrideArgs, id},
 };
 use crate::{
     domain::{RecordId, ReturnReason},
@@ -36,6 +36,7 @@ pub(super) struct ReferralArgs {
 #[derive(Args, Debug)]
 struct NoteStep {
     /// 协查标识 / The referral's id.
+    #[arg(value_parser = id::<RecordId>)]
     referral: RecordId,
     #[command(flatten)]
     note: NoteArgs,
@@ -47,6 +48,7 @@ struct NoteStep {
 #[derive(Args, Debug)]
 struct Restatement {
     /// 协查标识 / The referral's id.
+    #[arg(value_parser = id::<RecordId>)]
     referral: RecordId,
     #[command(flatten)]
     said: SaidArgs,
@@ -61,6 +63,7 @@ enum ReferralCommand {
     /// 审批 / Approve a drafted transfer and send it. For a supervisor who did not draft it.
     Approve {
         /// 协查标识 / The referral's id.
+        #[arg(value_parser = id::<RecordId>)]
         referral: RecordId,
     },
     /// 签收 / Sign for a referral that came to this node.
@@ -100,6 +103,7 @@ enum ReferralCommand {
     /// 查看 / Open one: what it says, what happened, and the steps that may be taken now. Is logged.
     Show {
         /// 协查标识 / The referral's id.
+        #[arg(value_parser = id::<RecordId>)]
         referral: RecordId,
         #[command(flatten)]
         over: OverrideArgs,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         exit::{Exit, Failure},
-        given,
+        given::{self, id},
     },
     domain::{Lang, Locality, RecordId, referral::ReferralFields},
     record::{self, pb},
@@ -36,6 +36,7 @@ pub(super) struct SaidArgs {
     substance: Option<String>,
     /// 所附线索 / Leads that it carries, at most 16.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    #[arg(value_parser = id::<RecordId>)]
     lead: Vec<RecordId>,
 }
 

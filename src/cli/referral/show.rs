@@ -7,8 +7,8 @@ use crate::{
         exit::{Exit, Failure},
         given::OverrideArgs,
         listing::{JsonReceipt, action_label, receipt_line},
-        print::{self, Format, plain, rfc3339},
-        words::{action, reason_label, urgency_label},
+        print::{self, Format, lines, plain, rfc3339},
+        words::{Sent, action, reason_label, refused, urgency_label},
     },
     domain::{Handling, Lang, RecordId, ReferralKind, ReturnReason},
     record::{self, pb},
@@ -29,7 +29,9 @@ pub(super) fn run(
             referral_id: referral.to_string(),
             override_assignment: over.assignment,
         };
-        let shown = node.call(node.referrals().show_referral(request)).await?;
+        let shown = node
+            .patient(async || node.referrals().show_referral(request.clone()).await)
+            .await?;
         match (shown.summary, shown.referral) {
             (Some(summary), Some(said)) => Ok(Shown {
                 summary,
@@ -43,7 +45,7 @@ pub(super) fn run(
         }
     })?;
     match context.format() {
-        Format::Json => print::json(out, &shown.to_json())?,
+        Format::Json => print::json(out, &shown.to_json(context.lang()))?,
         Format::Table => shown.print(context.lang(), out)?,
     }
     Ok(Exit::Done)
@@ -119,10 +121,10 @@ fn note(event: &pb::ReferralEvent) -> Option<&str> {
 }
 
 impl Shown {
-    fn to_json(&self) -> JsonReferral<'_> {
+    fn to_json(&self, lang: Lang) -> JsonReferral<'_> {
         let said = &self.said;
         JsonReferral {
-            summary: Row::from(&self.summary),
+            summary: Row::of(&self.summary, lang),
             referral: JsonSaid {
                 title: &said.title,
                 matter: &said.matter,
@@ -142,6 +144,9 @@ impl Shown {
 
     fn print(&self, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}", self.facts(lang))?;
+        if let Some(refused) = refused(&self.summary.refusal, Sent::Referral, lang) {
+            writeln!(out, "{refused}")?;
+        }
         let mut events = print::table(
             lang,
             ["条目", "时间", "动作", "何人", "说明", "对方回执"],
@@ -155,7 +160,7 @@ impl Shown {
                 print::time(event.time_ms),
                 action_label(event.action, event.superseded, event.waiting, lang),
                 plain(&event.principal),
-                plain(&words.join(lang.pick("；", "; "))),
+                lines(&words.join(lang.pick("；", "; "))),
                 receipt_line(event.receipt.as_ref(), lang),
             ]);
         }
@@ -237,8 +242,8 @@ impl Shown {
                 "handling",
                 handling.map_or("", Handling::as_str).to_owned(),
             ),
-            ("标题", "title", plain(&said.title)),
-            ("事项", "matter", plain(&said.matter)),
+            ("标题", "title", lines(&said.title)),
+            ("事项", "matter", lines(&said.matter)),
             ("案件编号", "case", plain(&said.case_number)),
             ("人员姓名", "subject's name", plain(&said.subject_name)),
             (
@@ -248,7 +253,7 @@ impl Shown {
             ),
             ("指向地代码", "place", plain(&said.place_code)),
             ("毒品种类", "substance", plain(&said.substance)),
-            ("所附线索", "leads", plain(&said.lead_ids.join("\n"))),
+            ("所附线索", "leads", lines(&said.lead_ids.join("\n"))),
         ] {
             if !value.is_empty() {
                 facts.add_row([lang.pick(zh, en), &value]);

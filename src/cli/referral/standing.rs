@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         print::{self, plain, rfc3339},
-        words::{reason_label, refusal_label},
+        words::{Sent, reason_label, refusal_label, refused},
     },
     desk::ReferralState,
     domain::{
@@ -140,6 +140,8 @@ pub(super) struct Row<'a> {
     state: &'static str,
     return_reason: Option<&'static str>,
     refusal: Option<&'a str>,
+    /// The refusal in words, and what to do.
+    refused: Option<String>,
     urgency: Option<&'static str>,
     handling: Option<&'static str>,
     due: Option<String>,
@@ -147,8 +149,8 @@ pub(super) struct Row<'a> {
     assigned_to: Option<&'a str>,
 }
 
-impl<'a> From<&'a pb::ReferralSummary> for Row<'a> {
-    fn from(referral: &'a pb::ReferralSummary) -> Self {
+impl<'a> Row<'a> {
+    pub(super) fn of(referral: &'a pb::ReferralSummary, lang: Lang) -> Self {
         let stated = |text: &'a str| Some(text).filter(|text| !text.is_empty());
         Self {
             referral_id: &referral.referral_id,
@@ -161,6 +163,7 @@ impl<'a> From<&'a pb::ReferralSummary> for Row<'a> {
             return_reason: record::return_reason_from_wire(referral.return_reason)
                 .map(ReturnReason::as_str),
             refusal: stated(&referral.refusal),
+            refused: refused(&referral.refusal, Sent::Referral, lang),
             urgency: record::urgency_from_wire(referral.urgency).map(Urgency::as_str),
             handling: record::handling_from_wire(referral.handling).map(Handling::as_str),
             due: rfc3339(referral.due_ms),

@@ -1,0 +1,146 @@
+//! The only way to this process's stdout and stderr: whatever is written, only what is printable arrives.
+
+use crate::domain::is_printable;
+use anstream::AutoStream;
+use std::{
+    io::{self, BufWriter, Stderr, Stdout, Write},
+    mem,
+};
+
+/// How what is not printable is shown. In JSON it can stand in strings alone, so that the escape may be put into a text
+/// that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escape {
+    /// `\u{202e}`.
+    Text,
+    /// `\u202e`, as two for what lies beyond 16 bits.
+    Json,
+}
+
+/// Lets what is printable and line ends through, and shows all else by an escape, wherever it came from: so nothing that
+/// a partner, a file or a name says can move the cursor, change colours, reorder or hide. Bytes that are no UTF-8 become
+/// U+FFFD.
+#[derive(Debug)]
+pub struct Screen<W> {
+    inner: W,
+    escape: Escape,
+    /// Where a character was cut between two writes: what came of it.
+    part: Vec<u8>,
+}
+
+impl<W: Write> Screen<W> {
+    /// In front of `inner`.
+    pub const fn new(inner: W, escape: Escape) -> Self {
+        Self {
+            inner,
+            escape,
+            part: Vec::new(),
+        }
+    }
+
+    /// Past the screen: for styling of this program's own.
+    pub const fn unscreened(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        for piece in text.split_inclusive(|c| c != '\n' && !is_printable(c)) {
+            match piece.chars().next_back() {
+                Some(c) if c != '\n' && !is_printable(c) => {
+                    let before = piece.strip_suffix(c).unwrap_or_default();
+                    self.inner.write_all(before.as_bytes())?;
+                    self.escaped(c)?;
+                }
+                Some(_) | None => self.inner.write_all(piece.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn escaped(&mut self, c: char) -> io::Result<()> {
+        match self.escape {
+            Escape::Text => write!(self.inner, "{}", c.escape_default()),
+            Escape::Json => c
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .try_for_each(|unit| write!(self.inner, "\\u{unit:04x}")),
+        }
+    }
+}
+
+impl<W: Write> Write for Screen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = mem::take(&mut self.part);
+        all.extend_from_slice(bytes);
+        let mut chunks = all.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            self.text(chunk.valid())?;
+            let wrong = chunk.invalid();
+            let is_cut = chunks.peek().is_none()
+                && std::str::from_utf8(wrong).is_err_and(|error| error.error_len().is_none());
+            if is_cut {
+                self.part = wrong.to_vec();
+            } else if !wrong.is_empty() {
+                self.inner.write_all("\u{fffd}".as_bytes())?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// This process's stdout, buffered: flush it.
+pub fn stdout(escape: Escape) -> Screen<BufWriter<Stdout>> {
+    Screen::new(BufWriter::new(io::stdout()), escape)
+}
+
+/// This process's stdout, line by line: for what is read while it is made.
+pub fn stdout_by_line() -> Screen<Stdout> {
+    Screen::new(io::stdout(), Escape::Text)
+}
+
+/// This process's stderr. Styling is left out where that is no terminal or `NO_COLOR` is set.
+pub fn stderr() -> Screen<AutoStream<Stderr>> {
+    Screen::new(anstream::stderr(), Escape::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(writes: &[&[u8]], escape: Escape) -> String {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, escape);
+        for bytes in writes {
+            screen.write_all(bytes).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn regression_a_text_of_others_cannot_print_a_green_verdict() {
+        let text = "开始\u{1b}[32mverified\u{1b}[0m\r\u{202e}\u{e0041}\t末\n";
+        assert_eq!(
+            shown(&[text.as_bytes()], Escape::Text),
+            "开始\\u{1b}[32mverified\\u{1b}[0m\\r\\u{202e}\\u{e0041}\\t末\n"
+        );
+        let json = serde_json::to_string(text).unwrap();
+        let json = shown(&[json.as_bytes()], Escape::Json);
+        assert!(json.chars().all(is_printable), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn a_character_that_is_cut_between_writes_is_whole_again() {
+        let text = "甲\u{202e}乙𠀀".as_bytes();
+        let bytes: Vec<_> = text.chunks(1).collect();
+        assert_eq!(shown(&bytes, Escape::Text), "甲\\u{202e}乙𠀀");
+        assert_eq!(
+            shown(&[b"\xffa\xe4\xb8b"], Escape::Text),
+            "\u{fffd}a\u{fffd}b"
+        );
+    }
+}
