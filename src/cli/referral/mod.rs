@@ -94,9 +94,9 @@ enum ReferralCommand {
     Dispute(NoteStep),
     /// 更正 / Put right what it said, as it reads from now on.
     Correct(Box<Restatement>),
-    /// 办结 / End it.
+    /// 办结（移送须先确认） / End it, its result confirmed; an assistance also while it is disputed.
     Close(NoteStep),
-    /// 撤回 / Take it back.
+    /// 撤回（移送限受理之前） / Take it back; a transfer only until its recipient has accepted it.
     Recall(NoteStep),
     /// 列出 / List referrals without opening them.
     List(Box<ListArgs>),
