@@ -6,10 +6,16 @@
     reason = "a test that panics has failed; not every test needs every helper"
 )]
 
+#[path = "process/checked.rs"]
+mod checked;
+#[path = "common/der.rs"]
+mod der;
 #[path = "common/leads.rs"]
 mod leads;
 #[path = "common/processes.rs"]
 mod processes;
+#[path = "process/secrets.rs"]
+mod secrets;
 
 use processes::{DEADLINE, Home, Logs, Process, Signal};
 use std::{fs, time::Duration};

@@ -1,18 +1,36 @@
 //! Who is refused at the door, and for what recorded reason. Real sockets, a passed-in clock, no waiting for time.
-#![expect(
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a test whose world cannot be set up fails"
+    reason = "a test whose world cannot be set up fails; not every test needs every helper"
 )]
 
+#[path = "common/der.rs"]
+mod der;
+
 use rcgen::{
-    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, SanType,
 };
 use rustls::{
-    ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore,
-    client::WebPkiServerVerifier, crypto::aws_lc_rs, time_provider::TimeProvider, version,
+    AlertDescription, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore,
+    ServerConfig,
+    client::WebPkiServerVerifier,
+    crypto::{
+        CryptoProvider, SupportedKxGroup,
+        aws_lc_rs::{
+            self,
+            kx_group::{SECP256R1, X25519, X25519MLKEM768},
+        },
+    },
+    time_provider::TimeProvider,
+    version,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime,
+    pem::PemObject,
+};
 use std::{
     net::SocketAddr,
     sync::{
@@ -27,7 +45,7 @@ use tokio::{
     sync::mpsc,
     task::JoinHandle,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Channel;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -37,8 +55,9 @@ use yichuan::{
     access::Principal,
     domain::{Clock, Jurisdiction, Timestamp},
     tls::{
-        Authority, Ca, Credentials, Crl, CrlError, Dialer, Drained, Gate, GateLimits, Issued,
-        Reason, Revoked, TlsError, TrustStore, Validity, dev, peer_of, principal_named, serve,
+        Authority, Ca, Credentials, CredentialsError, Crl, CrlError, Dialer, Drained, Gate,
+        GateLimits, Issued, Reason, RequireHybrid, Revoked, TlsError, TrustStore, Validity, dev,
+        peer_of, principal_named, serve,
     },
 };
 
@@ -212,9 +231,21 @@ async fn world_with(limits: GateLimits) -> World {
 
 /// A client that shows whatever certificate it is told to.
 fn raw(world: &World, shown: Option<(&str, &str)>) -> Arc<ClientConfig> {
+    offering(world, shown, aws_lc_rs::default_provider().kx_groups)
+}
+
+/// One that exchanges keys with these groups alone, the first preferred.
+fn offering(
+    world: &World,
+    shown: Option<(&str, &str)>,
+    kx_groups: Vec<&'static dyn SupportedKxGroup>,
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(world.ca.authority().der().clone()).unwrap();
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(CryptoProvider {
+        kx_groups,
+        ..aws_lc_rs::default_provider()
+    });
     let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone())
         .build()
         .unwrap();
@@ -359,6 +390,132 @@ async fn the_honest_are_admitted_under_tls13_with_post_quantum_keys() {
     assert!(Reason::ALL.iter().all(|r| world.gate.refused(*r) == 0));
 }
 
+/// With which group a client that offers these gets in.
+async fn admitted_with(
+    world: &World,
+    issued: &Issued,
+    offered: &[&'static dyn SupportedKxGroup],
+) -> NamedGroup {
+    let config = offering(world, shown(issued), offered.to_vec());
+    let tls = world.connect(config).await.unwrap();
+    let group = tls.get_ref().1.negotiated_key_exchange_group();
+    group.unwrap().name()
+}
+
+/// X25519MLKEM768 was preferred and not demanded: whoever offered X25519 or P-256 alone was let in with it.
+#[tokio::test]
+async fn regression_a_nodes_connection_without_a_hybrid_key_exchange_is_refused_and_both_hear_why()
+{
+    let mut world = world().await;
+    let theirs = issue(&world.partner, "node", year());
+    let own = issue(&world.ca, "node", year());
+    let officer = issue(&world.ca, "officer-001", year());
+    for plain in [X25519, SECP256R1] {
+        for node in [&theirs, &own] {
+            let config = offering(&world, shown(node), vec![plain]);
+            let before = world.gate.refused(Reason::NotHybrid);
+            let heard = world.connect(config).await.unwrap_err();
+            let heard = heard.get_ref().and_then(|error| error.downcast_ref());
+            assert_eq!(
+                heard,
+                Some(&rustls::Error::AlertReceived(
+                    AlertDescription::HandshakeFailure
+                ))
+            );
+            assert_eq!(world.reasons.recv().await.unwrap(), "not_hybrid");
+            assert_eq!(world.gate.refused(Reason::NotHybrid), before + 1);
+        }
+        // People's software is not ours to choose.
+        assert_eq!(
+            admitted_with(&world, &officer, &[plain]).await,
+            plain.name()
+        );
+    }
+    assert_eq!(world.gate.key_exchange(guangdong()), None);
+    // What a client can do counts, not what it would rather.
+    let hybrid = NamedGroup::X25519MLKEM768;
+    let last = [SECP256R1, X25519, X25519MLKEM768];
+    assert_eq!(admitted_with(&world, &theirs, &last).await, hybrid);
+    assert_eq!(admitted_with(&world, &officer, &last).await, hybrid);
+    assert_eq!(
+        world.gate.key_exchange(guangdong()).as_deref(),
+        Some("X25519MLKEM768")
+    );
+}
+
+#[tokio::test]
+async fn a_hybrid_key_exchange_is_demanded_of_whom_the_configuration_says() {
+    let with = |require_hybrid| GateLimits {
+        require_hybrid,
+        ..GateLimits::default()
+    };
+    let mut world = world_with(with(RequireHybrid::All)).await;
+    let officer = issue(&world.ca, "officer-001", year());
+    let config = offering(&world, shown(&officer), vec![X25519]);
+    world.refused(config, Reason::NotHybrid).await;
+    world.admits(&officer).await;
+
+    let world = world_with(with(RequireHybrid::Off)).await;
+    let node = issue(&world.partner, "node", year());
+    let group = admitted_with(&world, &node, &[X25519]).await;
+    assert_eq!(group, NamedGroup::X25519);
+    let shown = world.gate.key_exchange(guangdong());
+    assert_eq!(shown.as_deref(), Some("X25519"));
+}
+
+/// The other direction: a node without X25519MLKEM768 is dialled.
+#[tokio::test]
+async fn regression_a_node_that_cannot_exchange_keys_hybridly_is_not_dialled_by_a_node() {
+    let mut world = world().await;
+    let node = issue(&world.ca, "node", year());
+    let provider = CryptoProvider {
+        kx_groups: vec![X25519],
+        ..aws_lc_rs::default_provider()
+    };
+    let leaf = CertificateDer::from_pem_slice(node.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(node.key.as_bytes()).unwrap();
+    let mut config = ServerConfig::builder_with_details(provider.into(), Arc::new(Fixed))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    world.address = listener.local_addr().unwrap();
+    let (shaken, mut shaking) = mpsc::unbounded_channel();
+    let serving = tokio::task::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let tls = TlsAcceptor::from(Arc::new(config.clone()))
+                .accept(tcp)
+                .await;
+            shaken.send(tls.is_ok()).unwrap();
+        }
+    });
+    let trust = || {
+        let store = TrustStore::new(world.partner.authority().clone(), None).unwrap();
+        store.with(world.ca.authority().clone(), None).unwrap()
+    };
+    let theirs = issue(&world.partner, "node", year());
+    world
+        .dial_as(&theirs, trust(), sinan())
+        .check(ask())
+        .await
+        .unwrap_err();
+    assert!(!shaking.recv().await.unwrap());
+    assert_eq!(world.reasons.recv().await.unwrap(), "not_hybrid");
+    // A person's command takes what there is; this server then serves nothing.
+    let officer = issue(&world.partner, "officer-001", year());
+    world
+        .dial_as(&officer, trust(), sinan())
+        .check(ask())
+        .await
+        .unwrap_err();
+    assert!(shaking.recv().await.unwrap());
+    serving.abort();
+}
+
 #[tokio::test]
 async fn no_certificate() {
     let mut world = world().await;
@@ -392,6 +549,79 @@ async fn tls12() {
     assert_eq!(answer, [21, 3, 3, 0, 2, 2, 70]);
     assert_eq!(world.reasons.recv().await.unwrap(), "tls_version");
     assert_eq!(world.gate.refused(Reason::TlsVersion), 1);
+}
+
+/// It was `expired`, and whoever read that issued new certificates.
+#[tokio::test]
+async fn regression_a_clock_before_the_cas_start_is_not_an_expired_certificate() {
+    let world = world().await;
+    let leaf = world.node.leaf();
+    let trust = world.gate.trust();
+    let early = Timestamp::from_millis(NOW.millis() - 1000);
+    let late = NOW.plus_seconds(366 * DAY);
+    for (now, reason) in [(early, Reason::NotYetValid), (late, Reason::Expired)] {
+        assert_eq!(trust.admit_node(leaf, sinan(), now), Err(reason));
+        assert_eq!(trust.admit_caller(leaf, now), Err(reason));
+    }
+    world.clock.0.store(early.millis(), Ordering::SeqCst);
+    let refused = world.gate.reload(world.node.clone(), trust).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("does not hold yet") && said.contains("set the clock"),
+        "{said}"
+    );
+}
+
+/// `not signed by the jurisdiction's CA` stood for all of these.
+#[test]
+fn regression_a_list_that_is_refused_says_why() {
+    let ca = Ca::create(sinan(), year()).unwrap();
+    let pem = ca.crl(1, &[], year()).unwrap();
+    let list = CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let with = |oid, value| {
+        let extension = der::extension(oid, true, value);
+        der::with_extension(&list, 0xa0, &extension, &ca.key_pem())
+    };
+    let refused = |list: &[u8]| Crl::parse(list, ca.authority()).unwrap_err();
+    // ECDSA with SHA-512 instead of SHA-256: RFC 5758, section 3.2.
+    let mut sha512 = list.to_vec();
+    for at in 0..sha512.len() - 8 {
+        if sha512[at..].starts_with(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]) {
+            sha512[at + 7] = 4;
+        }
+    }
+    assert_eq!(refused(&sha512), CrlError::Algorithm);
+    let twin = Ca::create(sinan(), year()).unwrap();
+    let forged = twin.crl(1, &[], year()).unwrap();
+    assert_eq!(refused(forged.as_bytes()), CrlError::Signature);
+    let other = Ca::create(guangdong(), year()).unwrap().crl(1, &[], year());
+    assert_eq!(refused(other.unwrap().as_bytes()), CrlError::Issuer);
+    for (list, word) in [
+        (with(der::DELTA, &[2, 1, 0]), "delta"),
+        (with(der::UNKNOWN, &[5, 0]), "critical extension"),
+    ] {
+        let said = refused(&list).to_string();
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+/// `the private key does not belong to the certificate` stood for all that rustls could not read.
+#[test]
+fn regression_a_certificate_with_an_unknown_critical_extension_is_not_said_to_lack_its_key() {
+    let ca = Ca::create(sinan(), year()).unwrap();
+    let (certificate, key) = forge(&ca, |params| {
+        let mut unknown =
+            CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 65_535, 1], vec![5, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions = vec![unknown];
+    });
+    let refused = Credentials::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("critical extension"), "{said}");
+    let other = issue(&ca, "officer-001", year());
+    let officer = issue(&ca, "officer-001", year());
+    let refused = Credentials::from_pem(officer.certificate.as_bytes(), other.key.as_bytes());
+    assert!(matches!(refused, Err(CredentialsError::Mismatch)));
 }
 
 #[tokio::test]
@@ -664,7 +894,7 @@ async fn a_bad_reload_leaves_the_old_state_serving() {
     let refused = world
         .gate
         .update_trust(|trust| trust.with_crl(sinan(), list.as_bytes()));
-    assert!(matches!(refused, Err(TlsError::Crl(CrlError::Signature))));
+    assert!(matches!(refused, Err(TlsError::Crl(CrlError::Issuer))));
     let none = TrustStore::new(world.ca.authority().clone(), None).unwrap();
     let refused = world.gate.reload(world.node.clone(), Arc::new(none));
     assert!(matches!(
@@ -678,7 +908,7 @@ async fn a_bad_reload_leaves_the_old_state_serving() {
         issue(&Ca::create(sinan(), year()).unwrap(), "node", year()),
     ] {
         let refused = world.gate.reload(credentials(&useless), next.clone());
-        assert!(matches!(refused, Err(TlsError::Own(_))));
+        assert!(matches!(refused, Err(TlsError::Own { .. })));
     }
 
     world.refuses(&bad, Reason::Revoked).await;
@@ -901,7 +1131,10 @@ async fn a_person_serves_nobody() {
     let refused = world.gate.reload(Arc::new(caller), world.gate.trust());
     assert!(matches!(
         refused,
-        Err(TlsError::Own(Reason::BadCertificate))
+        Err(TlsError::Own {
+            reason: Reason::BadCertificate,
+            ..
+        })
     ));
     assert!(world.reasons.try_recv().is_err());
 }

@@ -1,21 +1,21 @@
 //! `yichuan config`: what counts, and whether it holds.
 
 use super::{
-    context::{Context, authority},
+    context::Context,
     exit::{Exit, Failure},
     print::{self, Format},
 };
 use crate::{
-    access::{Principal, Quota},
+    access::Quota,
     config::Config,
     domain::{Clock, Lang},
-    node::files::Files,
+    node::{Found, Looked, files::Files, look},
     note::VerifierKey,
-    tls::{Authority, Credentials, Crl},
+    telemetry::SystemClock,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::{collections::BTreeMap, fs, io::Write};
+use std::{collections::BTreeMap, fs, io::Write, sync::Arc};
 
 /// 配置 / The configuration.
 #[derive(Args, Debug)]
@@ -72,6 +72,7 @@ struct Tls {
     key: String,
     ca: String,
     crl: String,
+    require_hybrid: &'static str,
 }
 
 #[derive(Serialize)]
@@ -133,6 +134,7 @@ impl<'a> From<&'a Config> for Shown<'a> {
                 key: tls.key.display().to_string(),
                 ca: tls.ca.display().to_string(),
                 crl: tls.crl.display().to_string(),
+                require_hybrid: tls.require_hybrid.as_str(),
             },
             access: Access {
                 auditors: texts(&mut access.auditors.iter().map(ToString::to_string)),
@@ -189,13 +191,21 @@ fn show(config: &Config, format: Format, out: &mut dyn Write) -> Result<Exit, Fa
 #[derive(Serialize)]
 struct Finding {
     key: &'static str,
+    /// Whether a node starts with it.
     ok: bool,
+    /// Whether somebody should see to it all the same.
+    warning: bool,
     message: String,
 }
 
+/// What a start would say, by the same looks. Nothing else is known here of what it takes.
 fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
     let lang = context.lang();
-    let findings = findings(config, context.clock(), lang);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let findings: Vec<_> = look(config, &clock)
+        .into_iter()
+        .map(|looked| finding(looked, lang))
+        .collect();
     let good = findings.iter().all(|finding| finding.ok);
     match context.format() {
         Format::Json => {
@@ -204,12 +214,14 @@ fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<
             }
         }
         Format::Table => {
+            writeln!(out, "# {}", config.path.display())?;
             let mut table =
                 print::table(lang, ["键", "结果", "说明"], ["key", "result", "message"]);
             for finding in findings {
-                let result = match finding.ok {
-                    true => lang.pick("通过", "ok"),
-                    false => lang.pick("有误", "wrong"),
+                let result = match (finding.ok, finding.warning) {
+                    (true, false) => lang.pick("通过", "ok"),
+                    (true, true) => lang.pick("注意", "see to it"),
+                    (false, _) => lang.pick("有误", "wrong"),
                 };
                 table.add_row([finding.key, result, &finding.message]);
             }
@@ -229,89 +241,61 @@ fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<
     ))
 }
 
-fn findings(config: &Config, clock: &dyn Clock, lang: Lang) -> Vec<Finding> {
-    let finding = |key, looked: Result<String, Failure>| Finding {
+fn finding(looked: Looked, lang: Lang) -> Finding {
+    let key = looked.key;
+    let found = match looked.found {
+        Ok(found) => found,
+        Err(error) => {
+            let message = Failure::of(Exit::Configuration, &error)
+                .message(lang)
+                .to_owned();
+            return Finding {
+                key,
+                ok: false,
+                warning: false,
+                message,
+            };
+        }
+    };
+    let warning = matches!(found, Found::Taken | Found::List { fresh: false, .. });
+    let valid = lang.pick("有效期至", "valid until");
+    let message = match found {
+        Found::Sound => String::new(),
+        Found::Taken => lang
+            .pick(
+                "已被占用：本节点正在运行时如此；否则请换地址或停止占用者",
+                "taken: by this node, if it runs; else by another process, and a start would fail",
+            )
+            .to_owned(),
+        Found::Log(key) => key.to_string(),
+        Found::Authority { until } => format!("{valid} {}", until.shanghai_text()),
+        Found::List { until, fresh: true } => {
+            let label = lang.pick("下次更新不晚于", "next update by");
+            format!("{label} {}", until.shanghai_text())
+        }
+        Found::List {
+            until,
+            fresh: false,
+        } => match lang {
+            Lang::Zh => format!(
+                "已于 {} 到期：节点可以启动，但不接纳本辖区任何人；请用 certs revoke 续期",
+                until.shanghai_text()
+            ),
+            Lang::En => format!(
+                "expired on {}: a node starts with it and admits nobody of its own jurisdiction; renew it with `certs revoke`",
+                until.shanghai_text()
+            ),
+        },
+        Found::Certificate { principal, until } => {
+            format!("{principal} {valid} {}", until.shanghai_text())
+        }
+    };
+    Finding {
         key,
-        ok: looked.is_ok(),
-        message: looked.unwrap_or_else(|failure| failure.message(lang).to_owned()),
-    };
-    let authority = own_authority(config);
-    let crl = match &authority {
-        Ok(authority) => crl(config, authority, clock, lang),
-        Err(_) => Err(Failure::new(
-            Exit::Configuration,
-            "没有 CA 证书则无法核对",
-            "cannot be checked without the CA certificate",
-        )),
-    };
-    let until = lang.pick("有效期至", "valid until");
-    vec![
-        finding("", Ok(config.path.display().to_string())),
-        finding(
-            "tls.ca",
-            authority.map(|ca| format!("{until} {}", ca.not_after().shanghai_text())),
-        ),
-        finding("tls.crl", crl),
-        finding("tls.cert", node_certificate(config, clock, lang)),
-        finding("data", verifier_key(config).map(|key| key.to_string())),
-    ]
-}
-
-fn own_authority(config: &Config) -> Result<Authority, Failure> {
-    let authority = authority(&config.tls.ca)?;
-    if authority.jurisdiction() == config.jurisdiction {
-        return Ok(authority);
+        ok: true,
+        warning,
+        message,
     }
-    Err(Failure::new(
-        Exit::Configuration,
-        format!("是 {} 的 CA", authority.jurisdiction()),
-        format!("is the CA of {}", authority.jurisdiction()),
-    ))
-}
-
-fn crl(
-    config: &Config,
-    authority: &Authority,
-    clock: &dyn Clock,
-    lang: Lang,
-) -> Result<String, Failure> {
-    let path = config.tls.crl.display();
-    let bytes = fs::read(&config.tls.crl)
-        .map_err(|error| Failure::of(Exit::Configuration, &error).at(path.to_string()))?;
-    let list = Crl::parse(&bytes, authority)
-        .map_err(|error| Failure::of(Exit::Configuration, &error).at(path.to_string()))?;
-    let until = list.next_update().shanghai_text();
-    if !list.is_fresh(clock.now()) {
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!("吊销列表已于 {until} 到期；用 certs revoke 续期"),
-            format!("the revocation list expired on {until}; renew it with `certs revoke`"),
-        ));
-    }
-    let label = lang.pick("下次更新不晚于", "next update by");
-    Ok(format!("{label} {until}"))
-}
-
-fn node_certificate(config: &Config, clock: &dyn Clock, lang: Lang) -> Result<String, Failure> {
-    let credentials = Credentials::load(&config.tls.cert, &config.tls.key)?;
-    let identity = credentials.identity();
-    let until = identity.not_after().shanghai_text();
-    if *identity.principal() != Principal::node(config.jurisdiction) {
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!("证书属于 {}", identity.principal()),
-            format!("is the certificate of {}", identity.principal()),
-        ));
-    }
-    if identity.not_after() <= clock.now() {
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!("证书已于 {until} 到期；用 certs issue node 重新签发"),
-            format!("expired on {until}; issue another with `certs issue node`"),
-        ));
-    }
-    let label = lang.pick("有效期至", "valid until");
-    Ok(format!("{} {label} {until}", identity.principal()))
 }
 
 /// The verifier key of this node's log.

@@ -126,7 +126,8 @@ impl<'a> Context<'a> {
         let (endpoint, node) = self.target(&config, card.as_ref())?;
         let principal = credentials.identity().principal().clone();
         // The dialer outlives this context.
-        let dialer = Dialer::new(
+        let dialer = Dialer::requiring(
+            config.tls.require_hybrid,
             Arc::new(credentials),
             Arc::new(trust),
             Arc::new(SystemClock),

@@ -9,8 +9,13 @@ use crate::{
     config::Config,
     domain::Lang,
     log::OpenError,
-    node::doctor::{
-        DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine, repair,
+    node::{
+        Exposed,
+        doctor::{
+            DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine,
+            repair,
+        },
+        files::Files,
     },
     store::LockError,
 };
@@ -66,12 +71,24 @@ pub(super) fn run(
     };
     bar.finish_and_clear();
     let found = examination.map_err(|error| failure(&error))?;
-    let commands = commands(&found, &config, into);
+    let exposed = match into {
+        None => Files::at(&config.data).exposed(),
+        Some(_) => Vec::new(),
+    };
+    let chmod =
+        |exposed: &Exposed| format!("chmod {:o} {}", exposed.wanted, exposed.path.display());
+    let mut commands = commands(&found, &config, into);
+    commands.splice(..0, exposed.iter().map(chmod));
     match context.format() {
         Format::Json => print::json(out, &Report::of(&found, &commands))?,
         Format::Table => table(&found, &commands, context.lang(), out)?,
     }
-    verdict(&found, &config, into)
+    let exit = verdict(&found, &config, into)?;
+    // Sound, and a node does not start with it.
+    match exposed.first() {
+        Some(exposed) => Err(Failure::of(Exit::Configuration, exposed)),
+        None => Ok(exit),
+    }
 }
 
 /// What to type next, in order.

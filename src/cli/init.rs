@@ -89,6 +89,8 @@ pub(super) fn run(
             | FilesError::NotANode(_)
             | FilesError::Malformed(_)
             | FilesError::OtherKey { .. }
+            | FilesError::Exposed(_)
+            | FilesError::Foreign { .. }
             | FilesError::Signer(_) => Exit::Internal,
         };
         Failure::of(exit, &error)

@@ -31,6 +31,7 @@ pub use print::Format;
 
 use crate::{
     domain::{Lang, printable_lines},
+    node::forbid_dumps,
     telemetry::{Escape, LogFormat, SystemClock, init_logs, stderr, stdout, stdout_by_line},
 };
 use clap::{
@@ -54,6 +55,14 @@ pub fn main() -> Exit {
         Err(error) => return not_parsed(error, lang_of_process(env::args_os())),
     };
     let lang = typed.global.lang.unwrap_or_else(lang_of_locale);
+    // Before a key or a payload is read.
+    if let Err(error) = forbid_dumps() {
+        let warning = lang.pick(
+            "警告：无法禁止内存转储：",
+            "warning: core dumps cannot be forbidden: ",
+        );
+        drop(writeln!(stderr(), "{warning}{error}"));
+    }
     let mut out = stdout(match typed.global.format {
         Format::Table => Escape::Text,
         Format::Json => Escape::Json,

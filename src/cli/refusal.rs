@@ -151,6 +151,31 @@ const fn sentence(code: Code) -> (Exit, &'static str, &'static str) {
 
 /// The node broke off over the certificate shown.
 fn not_admitted(endpoint: &EndpointUrl, alert: &str) -> Failure {
+    if alert == "HandshakeFailure" {
+        return Failure::new(
+            Exit::Refused,
+            format!(
+                "节点 {endpoint} 不接受本机可用的加密方式（{alert}）：该节点要求抗量子密钥交换 X25519MLKEM768，或版本过旧；请升级本程序，                 或与其管理员联系（tls.require_hybrid）"
+            ),
+            format!(
+                "the node at {endpoint} accepts no key exchange that was offered ({alert}): it demands X25519MLKEM768, or is \
+                 too old to have it; update the older side, or ask its administrator (tls.require_hybrid)"
+            ),
+        );
+    }
+    // TLS has one alert for both.
+    if alert == "CertificateExpired" {
+        return Failure::new(
+            Exit::Refused,
+            format!(
+                "节点 {endpoint} 认为所用证书已过期或尚未生效（{alert}）；请核对证书有效期（certs show）与两边的系统时间"
+            ),
+            format!(
+                "to the node at {endpoint} this certificate has expired, or does not hold yet ({alert}); compare its days \
+                 (`certs show`) and the clocks of both machines"
+            ),
+        );
+    }
     Failure::new(
         Exit::Refused,
         format!("节点 {endpoint} 不接受所用证书（{alert}）；请核对 --as，以及证书是否过期或被吊销"),

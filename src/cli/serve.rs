@@ -6,11 +6,13 @@ use super::{
     exit::{Exit, Failure},
 };
 use crate::{
+    log::OpenError,
     node::{self, FilesError, NodeError, StartError},
     store::OpenStoreError,
     telemetry::{LogFormat, init_logs},
 };
 use clap::Args;
+use std::io;
 
 /// 运行节点 / Run the node. TERM drains, a second TERM leaves at once, HUP reloads.
 #[derive(Args, Debug)]
@@ -38,12 +40,19 @@ pub(super) fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Exit, Failu
 }
 
 /// Whether what is on the disk keeps the node from starting, and `doctor` knows more.
-const fn is_damage(error: &NodeError) -> bool {
+fn is_damage(error: &NodeError) -> bool {
     let NodeError::Start(error) = error else {
         return false;
     };
     match error {
-        StartError::OpenStore(error) => !matches!(error, OpenStoreError::Lock(_)),
+        StartError::OpenStore(error) => match error {
+            OpenStoreError::Lock(_) => false,
+            OpenStoreError::Io { source, .. } | OpenStoreError::Storage { source, .. } => {
+                !is_shortage(source)
+            }
+            _ => true,
+        },
+        StartError::OpenLog(OpenError::Thread(_)) => false,
         StartError::Store(_)
         | StartError::OpenLog(_)
         | StartError::Vault(_)
@@ -56,6 +65,13 @@ const fn is_damage(error: &NodeError) -> bool {
         | StartError::Listen { .. }
         | StartError::Log(_) => false,
     }
+}
+
+/// Too little memory, or too few files or threads: nothing of that is on the disk.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let shortages = [Errno::NOMEM, Errno::AGAIN, Errno::MFILE, Errno::NFILE];
+    Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }
 
 /// What the configuration names and is not fit to start with, the administrator mends there.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     access::{Principal, Quotas, Role, Units},
     domain::Jurisdiction,
-    tls::{EndpointUrl, GateLimits},
+    tls::{EndpointUrl, GateLimits, RequireHybrid},
 };
 use std::{
     fs,
@@ -57,7 +57,7 @@ pub struct Listen {
     pub admin: SocketAddr,
 }
 
-/// `[tls]`: PEM files.
+/// `[tls]`: PEM files, and what connections must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The node's certificate.
@@ -68,6 +68,8 @@ pub struct TlsFiles {
     pub ca: PathBuf,
     /// The CA's newest revocation list.
     pub crl: PathBuf,
+    /// Of whom a hybrid key exchange is demanded.
+    pub require_hybrid: RequireHybrid,
 }
 
 /// `[access]`.
@@ -117,7 +119,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What the listener needs of them.
+    /// What the listener needs of them. Of whom it demands a hybrid key exchange, [`TlsFiles`] says.
     pub const fn gate(&self) -> GateLimits {
         GateLimits {
             connections: self.connections,
@@ -125,6 +127,7 @@ impl Limits {
             connections_per_principal: self.connections_per_principal,
             handshakes: self.handshakes,
             handshake_timeout: self.handshake_timeout,
+            require_hybrid: RequireHybrid::Nodes,
         }
     }
 }
@@ -234,6 +237,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             key: place(written.tls.key, "certs/node.key"),
             ca: place(written.tls.ca, "certs/ca.pem"),
             crl: place(written.tls.crl, "certs/ca.crl"),
+            require_hybrid: written.tls.require_hybrid.unwrap_or_default(),
         },
         access: Access { auditors, units },
         check: Check {

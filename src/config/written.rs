@@ -3,7 +3,7 @@
 use crate::{
     access::{Principal, Units},
     domain::Jurisdiction,
-    tls::EndpointUrl,
+    tls::{EndpointUrl, RequireHybrid},
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
@@ -54,6 +54,8 @@ pub(super) struct Tls {
     pub(super) key: Option<PathBuf>,
     pub(super) ca: Option<PathBuf>,
     pub(super) crl: Option<PathBuf>,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) require_hybrid: Option<RequireHybrid>,
 }
 
 #[derive(Debug, Default, Deserialize)]

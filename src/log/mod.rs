@@ -56,7 +56,7 @@ use shared::Shared;
 /// What a log is opened with.
 pub struct LogOptions {
     /// Signs checkpoints; its name is the log's origin.
-    pub signer: LogSigner,
+    pub signer: Arc<LogSigner>,
     /// Tells the time of entries.
     pub clock: Arc<dyn Clock>,
     /// Where the newest published checkpoint is kept, outside the store (I4).
@@ -73,9 +73,13 @@ pub struct LogOptions {
 
 impl LogOptions {
     /// With no views, room for 4,096 proposals and for 16 reads at once, and 30 seconds of patience with a write.
-    pub fn new(signer: LogSigner, clock: Arc<dyn Clock>, checkpoint_file: PathBuf) -> Self {
+    pub fn new(
+        signer: impl Into<Arc<LogSigner>>,
+        clock: Arc<dyn Clock>,
+        checkpoint_file: PathBuf,
+    ) -> Self {
         Self {
-            signer,
+            signer: signer.into(),
             clock,
             checkpoint_file,
             views: Vec::new(),

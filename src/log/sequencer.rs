@@ -28,7 +28,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Sequencer {
     pub(super) shared: Arc<Shared>,
     pub(super) keeper: Keeper,
-    pub(super) signer: LogSigner,
+    pub(super) signer: Arc<LogSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) views: Vec<Box<dyn View>>,
     pub(super) frontier: Frontier,

@@ -21,6 +21,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -68,6 +69,56 @@ pub enum FilesError {
     /// No key can be made.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// Others can read what is secret.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// The key is of another node's log.
+    #[error(
+        "{} is the key of the log {origin}, but this is the node of {own}: name its own directory under `data`",
+        path.display()
+    )]
+    Foreign {
+        /// The log key.
+        path: PathBuf,
+        /// Whose log.
+        origin: String,
+        /// Whose node.
+        own: Jurisdiction,
+    },
+}
+
+/// A secret that others on the machine can get at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} has mode {mode:04o}, so that others on this machine can get at what only the node may read: `chmod {wanted:o} {}`, \
+     and see who could read it until now",
+    path.display(),
+    path.display()
+)]
+pub struct Exposed {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// As it is.
+    pub mode: u32,
+    /// As it should be.
+    pub wanted: u32,
+}
+
+/// Refuses a file or directory that is there and that its group or others may read, write or enter.
+///
+/// # Errors
+/// [`FilesError::Exposed`].
+pub(super) fn private(path: &Path, wanted: u32) -> Result<(), Exposed> {
+    // One that is not there, or cannot be looked at, whoever reads it says.
+    let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(Exposed {
+            path: path.to_owned(),
+            mode,
+            wanted,
+        }),
+    }
 }
 
 /// Paths in a data directory.
@@ -112,6 +163,44 @@ impl Files {
     /// The log's signing key.
     pub fn log_key(&self) -> PathBuf {
         self.data.join("log.key")
+    }
+
+    /// Refuses a data directory, or keys in it, that others can get at.
+    ///
+    /// # Errors
+    /// [`FilesError::Exposed`].
+    pub fn private(&self) -> Result<(), FilesError> {
+        match self.exposed().into_iter().next() {
+            Some(exposed) => Err(exposed.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// All of them that others can get at.
+    pub fn exposed(&self) -> Vec<Exposed> {
+        let secrets = [
+            (self.data.clone(), 0o700),
+            (self.log_key(), 0o600),
+            (self.bucket_keys(), 0o600),
+        ];
+        let looked = secrets.iter().map(|(path, wanted)| private(path, *wanted));
+        looked.filter_map(Result::err).collect()
+    }
+
+    /// Refuses the key of another jurisdiction's log.
+    ///
+    /// # Errors
+    /// [`FilesError::Foreign`].
+    pub(super) fn of(&self, own: Jurisdiction, signer: &LogSigner) -> Result<(), FilesError> {
+        let origin = signer.origin();
+        match origin.starts_with(&format!("{}/", own.trust_domain())) {
+            true => Ok(()),
+            false => Err(FilesError::Foreign {
+                path: self.log_key(),
+                origin: origin.to_owned(),
+                own,
+            }),
+        }
     }
 
     /// Opens the store. A storage error, also when it closes, leaves word, so that nothing opens it again as if nothing had
@@ -162,7 +251,7 @@ impl Files {
     /// There is no node here, or its key file is not one.
     pub fn signer_alone(&self) -> Result<LogSigner, FilesError> {
         let path = self.log_key();
-        let text = match fs::read_to_string(&path) {
+        let text = match fs::read(&path) {
             Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(FilesError::NotANode(self.data.clone()));
@@ -176,16 +265,23 @@ impl Files {
             }
         };
         let malformed = || FilesError::Malformed(path.clone());
+        let text = str::from_utf8(&text).map_err(|_| malformed())?;
         let mut lines = text.lines();
         let (Some(HEADER), Some(origin), Some(seed), None) =
             (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(malformed());
         };
-        let seed = Zeroizing::new(BASE64.decode(seed).map_err(|_| malformed())?);
-        let seed: Zeroizing<[u8; 32]> =
-            Zeroizing::new(seed.as_slice().try_into().map_err(|_| malformed())?);
-        Ok(LogSigner::from_seed(origin, &seed)?)
+        // Decoded where it is overwritten, and never moved: a move leaves a copy behind.
+        let mut decoded = Zeroizing::new([0; 33]);
+        let length = BASE64
+            .decode_slice(seed, decoded.as_mut_slice())
+            .map_err(|_| malformed())?;
+        let seed = decoded
+            .get(..length)
+            .and_then(|seed| <&[u8; 32]>::try_from(seed).ok())
+            .ok_or_else(malformed)?;
+        Ok(LogSigner::from_seed(origin, seed)?)
     }
 }
 
@@ -206,18 +302,23 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
         }
     };
     create_directory(data, 0o700).map_err(io("create", data))?;
+    // One that was there already, as a service manager makes it.
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700))
+        .map_err(io("set the mode of", data))?;
     let path = files.log_key();
     if path.exists() {
         return Err(FilesError::Exists(data.to_owned()));
     }
-    let signer = LogSigner::generate(&format!("{}/log/1", jurisdiction.trust_domain()))?;
+    let origin = format!("{}/log/1", jurisdiction.trust_domain());
+    let seed = LogSigner::new_seed()?;
+    let signer = LogSigner::from_seed(&origin, &seed)?;
     let key = signer.verifier_key();
     let public = files.vkey();
     write_whole(&public, format!("{key}\n").as_bytes(), 0o644).map_err(io("write", &public))?;
     sync_directory(data).map_err(io("sync", data))?;
 
-    let seed = Zeroizing::new(BASE64.encode(*signer.seed()));
-    let text = Zeroizing::new(format!("{HEADER}\n{}\n{}\n", signer.origin(), *seed));
+    let seed = Zeroizing::new(BASE64.encode(*seed));
+    let text = Zeroizing::new(format!("{HEADER}\n{origin}\n{}\n", *seed));
     write_whole(&path, text.as_bytes(), 0o600).map_err(io("write", &path))?;
     sync_directory(data).map_err(io("sync", data))?;
     Ok(key)
@@ -226,7 +327,6 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_node_is_made_once_and_its_key_is_private() {

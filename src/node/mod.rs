@@ -2,15 +2,19 @@
 
 mod descriptors;
 pub mod doctor;
+mod dumps;
 pub mod files;
 mod open;
+mod preflight;
 mod rebuild;
 mod serve;
 mod trust;
 
 pub use descriptors::TooFewFiles;
-pub use files::FilesError;
+pub use dumps::forbid_dumps;
+pub use files::{Exposed, FilesError};
 pub use open::{StoreLayer, open_log, views};
+pub use preflight::{Found, Looked, look};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
 pub use trust::TrustError;
@@ -27,6 +31,7 @@ use crate::{
         VaultError, Witness, WitnessError,
     },
     log::{Log, LogHealth, OpenError, ReadError},
+    note::LogSigner,
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
     store::{OpenStoreError, Reserve, StoreError},
     telemetry::{Probe, Readiness},
@@ -34,6 +39,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use files::Files;
+use open::open_with;
 use std::{
     collections::BTreeMap,
     io,
@@ -162,6 +168,11 @@ impl PartnersChanged for Follow {
     fn left_out(&self) -> BTreeMap<Jurisdiction, String> {
         left_out(&self.directory, &self.trust)
     }
+
+    fn key_exchanges(&self, partner: Jurisdiction) -> [String; 2] {
+        let (gate, dialer) = (self.trust.gate(), self.trust.dialer());
+        [gate.key_exchange(partner), dialer.key_exchange(partner)].map(Option::unwrap_or_default)
+    }
 }
 
 /// Approved partners with whom nothing can be exchanged, and why.
@@ -206,12 +217,17 @@ impl Node {
         let (own, files) = (config.jurisdiction, Files::at(&config.data));
         let opening = {
             let (files, clock) = (files.clone(), Arc::clone(&clock));
-            tokio::task::spawn_blocking(move || open_log(&files, own, clock, layer))
+            tokio::task::spawn_blocking(move || {
+                let signer = Arc::new(files.signer()?);
+                let opened = open_with(&files, Arc::clone(&signer), own, clock, layer)?;
+                Ok::<_, StartError>((signer, opened))
+            })
         };
-        let (log, vault) = opening
+        let (signer, (log, vault)) = opening
             .await
             .map_err(|_| StartError::Log("opening the log was cut off".into()))??;
-        let started = Self::assemble(config, clock, waits, &files, log.clone(), vault).await;
+        let started =
+            Self::assemble(config, clock, waits, &files, signer, log.clone(), vault).await;
         if started.is_err() {
             log.close().await;
         }
@@ -223,6 +239,7 @@ impl Node {
         clock: Arc<dyn Clock>,
         waits: CourierOptions,
         files: &Files,
+        signer: Arc<LogSigner>,
         log: Log,
         vault: Arc<Vault>,
     ) -> Result<Self, StartError> {
@@ -277,7 +294,7 @@ impl Node {
             log.clone(),
             InboxParts {
                 own,
-                signer: Arc::new(files.signer()?),
+                signer,
                 clock: Arc::clone(&clock),
                 vault: Arc::clone(&vault),
                 witness: Arc::clone(&witness),

@@ -6,6 +6,7 @@ use crate::{
     domain::{Clock, Jurisdiction},
     exchange::{Vault, VaultError},
     log::{self, Log, LogOptions, ReadError, View},
+    note::LogSigner,
     store::{KeyFile, SledStore, Store, StoreError, keys},
     tls::Cards,
 };
@@ -29,7 +30,17 @@ pub fn open_log(
     clock: Arc<dyn Clock>,
     layer: StoreLayer,
 ) -> Result<(Log, Arc<Vault>), StartError> {
-    let signer = files.signer()?;
+    open_with(files, Arc::new(files.signer()?), own, clock, layer)
+}
+
+/// As [`open_log`], with the signer of these files.
+pub(super) fn open_with(
+    files: &Files,
+    signer: Arc<LogSigner>,
+    own: Jurisdiction,
+    clock: Arc<dyn Clock>,
+    layer: StoreLayer,
+) -> Result<(Log, Arc<Vault>), StartError> {
     let store = layer(files.open_store::<StartError>()?);
     let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
     let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();

@@ -1,9 +1,6 @@
 //! `yichuan serve`: one node, until it is told to stop.
 
-use super::{
-    Node, StartError,
-    descriptors::{self, TooFewFiles},
-};
+use super::{Node, StartError, descriptors::TooFewFiles, preflight};
 use crate::{
     config::{Config, environment},
     domain::Clock,
@@ -47,9 +44,18 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
         listen(SignalKind::terminate())?,
         listen(SignalKind::interrupt())?,
     );
-    descriptors::allow(&config.limits.gate())?;
-    let metrics = Metrics::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let looking = {
+        let (config, clock) = (config.clone(), Arc::clone(&clock));
+        tokio::task::spawn_blocking(move || preflight::look(&config, &clock))
+    };
+    let looks = looking
+        .await
+        .map_err(|_| StartError::Log("looking at the configuration was cut off".into()))?;
+    for looked in looks {
+        looked.found?;
+    }
+    let metrics = Metrics::install()?;
     // Before the node, so that who asks when it says that it is up is not refused.
     let admin = telemetry::bind_admin(config.listen.admin).await?;
     let node = Node::start(&config, clock).await?;

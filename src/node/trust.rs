@@ -1,7 +1,8 @@
 //! Whom this node believes, as it runs: its own certificates and CRL, its partners' CAs, and the CRLs that they bring.
 
+use super::files::{self, Exposed};
 use crate::{
-    config::TlsFiles,
+    config::{Config, TlsFiles},
     domain::{Clock, Jurisdiction},
     exchange::{CarrierFuture, Directory, Partner},
     log::{Log, Proposal, TxnError},
@@ -9,7 +10,7 @@ use crate::{
     store::{Reserve, tables},
     tls::{
         Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
-        GateLimits, TlsError, TrustStore,
+        GateLimits, TlsError, TrustStore, dev,
     },
 };
 use std::{
@@ -62,6 +63,9 @@ pub enum TrustError {
         "the node's certificate is not that of a node; issue one with `yichuan certs issue node`"
     )]
     NotANode,
+    /// Others can read its key.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// TLS does not take them.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -108,36 +112,99 @@ struct Loaded {
 }
 
 fn load(own: Jurisdiction, files: &TlsFiles) -> Result<Loaded, TrustError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|source| TrustError::Read {
-            path: path.to_owned(),
-            source,
-        })
-    };
+    let authority = authority(own, files)?;
+    Ok(Loaded {
+        crl: list(files, &authority)?,
+        credentials: credentials(own, files)?,
+        authority,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrustError> {
+    fs::read(path).map_err(|source| TrustError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The CA of this node's jurisdiction.
+pub(super) fn authority(own: Jurisdiction, files: &TlsFiles) -> Result<Authority, TrustError> {
     let authority =
         Authority::parse(&read(&files.ca)?).map_err(|source| TrustError::Authority {
             path: files.ca.clone(),
             source,
         })?;
-    let crl = Crl::parse(&read(&files.crl)?, &authority).map_err(|source| TrustError::Crl {
+    is_own(own, authority.jurisdiction())?;
+    Ok(authority)
+}
+
+/// Its list.
+pub(super) fn list(files: &TlsFiles, authority: &Authority) -> Result<Crl, TrustError> {
+    Crl::parse(&read(&files.crl)?, authority).map_err(|source| TrustError::Crl {
         path: files.crl.clone(),
         source,
-    })?;
+    })
+}
+
+/// The node's certificate, and its key, which nobody else may read.
+pub(super) fn credentials(
+    own: Jurisdiction,
+    files: &TlsFiles,
+) -> Result<Arc<Credentials>, TrustError> {
     let credentials = Credentials::load(&files.cert, &files.key)?;
     let principal = credentials.identity().principal();
-    for found in [authority.jurisdiction(), principal.jurisdiction()] {
-        if found != own {
-            return Err(TrustError::Foreign { found, own });
-        }
-    }
+    is_own(own, principal.jurisdiction())?;
     if !principal.is_node() {
         return Err(TrustError::NotANode);
     }
-    Ok(Loaded {
-        credentials: Arc::new(credentials),
-        authority,
-        crl,
-    })
+    // Everybody has the keys of certs-dev/.
+    if !dev::is_dev_key(credentials.identity()) {
+        files::private(&files.key, 0o600)?;
+    }
+    Ok(Arc::new(credentials))
+}
+
+fn is_own(own: Jurisdiction, found: Jurisdiction) -> Result<(), TrustError> {
+    match found == own {
+        true => Ok(()),
+        false => Err(TrustError::Foreign { found, own }),
+    }
+}
+
+/// Whether a node stands with these: what listens and what dials is built of them, without partners.
+pub(super) fn stand(
+    config: &Config,
+    credentials: Arc<Credentials>,
+    authority: Authority,
+    list: Crl,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), TrustError> {
+    dev::refuse_dev_outside_loopback(&authority, config.listen.address.ip())
+        .map_err(TlsError::from)?;
+    let store = Arc::new(TrustStore::new(authority, Some(list))?);
+    let limits = config.limits.gate();
+    both(&config.tls, credentials, store, limits, clock).map(|_| ())
+}
+
+fn both(
+    files: &TlsFiles,
+    credentials: Arc<Credentials>,
+    store: Arc<TrustStore>,
+    limits: GateLimits,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<Gate>, Arc<Dialer>), TrustError> {
+    let limits = GateLimits {
+        require_hybrid: files.require_hybrid,
+        ..limits
+    };
+    let gate = Gate::new(
+        Arc::clone(&credentials),
+        Arc::clone(&store),
+        limits,
+        Arc::clone(clock),
+    )?;
+    let dialer = Dialer::requiring(files.require_hybrid, credentials, store, Arc::clone(clock))?;
+    Ok((gate, dialer))
 }
 
 /// One partner's CA with the list that it brought last.
@@ -233,13 +300,8 @@ impl Trust {
         let store = TrustStore::new(loaded.authority, Some(loaded.crl))?;
         let (store, left_out) = with_partners(store, &known(&log, directory).await?, None);
         let store = Arc::new(store);
-        let gate = Gate::new(
-            Arc::clone(&loaded.credentials),
-            Arc::clone(&store),
-            limits,
-            Arc::clone(&clock),
-        )?;
-        let dialer = Dialer::new(Arc::clone(&loaded.credentials), store, Arc::clone(&clock))?;
+        let credentials = Arc::clone(&loaded.credentials);
+        let (gate, dialer) = both(&files, credentials, store, limits, &clock)?;
         let credentials = Mutex::new(loaded.credentials);
         Ok(Arc::new(Self {
             own,

@@ -29,6 +29,10 @@ pub trait PartnersChanged: Send + Sync + fmt::Debug {
 
     /// Approved partners with whom nothing can be exchanged, and why.
     fn left_out(&self) -> BTreeMap<Jurisdiction, String>;
+
+    /// With which group keys were exchanged last with a partner's node: when it connected, and when this node did. Empty
+    /// where that was not since the start.
+    fn key_exchanges(&self, partner: Jurisdiction) -> [String; 2];
 }
 
 #[derive(Clone)]
@@ -61,6 +65,7 @@ impl PartnersService {
         };
         let in_force = self.directory.get(code).is_some();
         let connected = in_force && self.courier.states().get(&code) == Some(&LinkState::Up);
+        let [key_exchange_in, key_exchange_out] = self.changed.key_exchanges(code);
         let verified_size = self.witness.tree(&partner).size;
         let approved = matches!(standing, Standing::InForce | Standing::Suspended);
         let left_out = self.changed.left_out().remove(&code);
@@ -95,6 +100,8 @@ impl PartnersService {
             change_by,
             issued: partner.issued.0.to_string(),
             serial: partner.issued.1,
+            key_exchange_in,
+            key_exchange_out,
         })
     }
 

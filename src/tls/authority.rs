@@ -3,10 +3,11 @@
 use super::{
     fingerprint::Fingerprint,
     identity::{single_uri, timestamp},
+    pem::{self, PemError},
 };
 use crate::domain::{Jurisdiction, Timestamp};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 use std::fmt;
 use x509_parser::{
     oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG_ECDSA_WITH_SHA256},
@@ -30,7 +31,10 @@ pub struct Authority {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
     /// Not exactly one certificate.
-    #[error("not a CA certificate: expected exactly one certificate, PEM or DER")]
+    #[error("not a CA certificate: {0}")]
+    File(#[from] PemError),
+    /// Not X.509, or an extension twice.
+    #[error("not a CA certificate: its encoding is damaged; copy it anew from the CA's machine")]
     Malformed,
     /// A leaf.
     #[error("not a CA certificate: it needs the CA flag and the usages keyCertSign and cRLSign")]
@@ -39,7 +43,10 @@ pub enum AuthorityError {
     #[error("the CA certificate must carry exactly one URI name, spiffe://<code>.yichuan")]
     TrustDomain,
     /// Another kind of key.
-    #[error("the CA key must be ECDSA P-256, and the CA certificate signed with SHA-256")]
+    #[error("the CA's key must be ECDSA P-256; make a CA with `yichuan certs ca`")]
+    Key,
+    /// Another kind of signature.
+    #[error("the CA certificate must be signed with ECDSA and SHA-256, and is not")]
     Algorithm,
     /// Not signed by its own key.
     #[error("the CA certificate is not signed by its own key")]
@@ -52,7 +59,7 @@ impl Authority {
     /// # Errors
     /// All that [`AuthorityError`] names.
     pub fn parse(bytes: &[u8]) -> Result<Self, AuthorityError> {
-        let der = one_der(bytes)?;
+        let der: CertificateDer<'static> = pem::one(bytes)?;
         let (rest, certificate) =
             X509Certificate::from_der(&der).map_err(|_| AuthorityError::Malformed)?;
         if !rest.is_empty() {
@@ -80,7 +87,7 @@ impl Authority {
         let authority = Self {
             jurisdiction,
             subject: certificate.subject().as_raw().to_vec(),
-            public_key: p256_key(certificate.public_key()).ok_or(AuthorityError::Algorithm)?,
+            public_key: p256_key(certificate.public_key()).ok_or(AuthorityError::Key)?,
             spki_sha256: Fingerprint::of(certificate.public_key().raw),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
@@ -123,6 +130,11 @@ impl Authority {
         self.not_after
     }
 
+    /// When it begins to hold.
+    pub const fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
     /// True within its validity.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.not_before <= now && now < self.not_after
@@ -144,17 +156,6 @@ impl Authority {
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CA of {}", self.jurisdiction)
-    }
-}
-
-fn one_der(bytes: &[u8]) -> Result<CertificateDer<'static>, AuthorityError> {
-    if !bytes.starts_with(b"-----BEGIN") {
-        return Ok(CertificateDer::from(bytes.to_vec()));
-    }
-    let mut all = CertificateDer::pem_slice_iter(bytes);
-    match (all.next(), all.next()) {
-        (Some(Ok(der)), None) => Ok(der),
-        _ => Err(AuthorityError::Malformed),
     }
 }
 

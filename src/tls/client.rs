@@ -4,6 +4,7 @@ use super::{
     credentials::Credentials,
     dev,
     endpoint::EndpointUrl,
+    hybrid::RequireHybrid,
     identity::PeerIdentity,
     live::{Guarded, Live, Peer},
     race,
@@ -14,7 +15,7 @@ use super::{
 use crate::domain::{Clock, Jurisdiction};
 use arc_swap::ArcSwap;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig};
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -45,6 +46,7 @@ pub struct Dialer {
     /// One for each connection, and for each that is tried.
     sockets: Arc<Semaphore>,
     lookups: Semaphore,
+    require: RequireHybrid,
     clock: Arc<dyn Clock>,
 }
 
@@ -67,12 +69,27 @@ impl Dialer {
         trust: Arc<TrustStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
+        Self::requiring(RequireHybrid::default(), credentials, trust, clock)
+    }
+
+    /// As [`Dialer::new`], which demands a hybrid key exchange as is the default.
+    ///
+    /// # Errors
+    /// As [`Dialer::new`].
+    pub fn requiring(
+        require: RequireHybrid,
+        credentials: Arc<Credentials>,
+        trust: Arc<TrustStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, TlsError> {
+        let state = State::build(credentials, trust, require, &clock)?;
         Ok(Arc::new(Self {
-            state: ArcSwap::from_pointee(State::build(credentials, trust, &clock)?),
+            state: ArcSwap::from_pointee(state),
             turn: Mutex::new(()),
             live: Arc::default(),
             sockets: Arc::new(Semaphore::new(Self::SOCKETS)),
             lookups: Semaphore::new(LOOKUPS),
+            require,
             clock,
         }))
     }
@@ -111,7 +128,7 @@ impl Dialer {
         trust: Arc<TrustStore>,
     ) -> Result<usize, TlsError> {
         self.state.load().trust.check_successor(&trust)?;
-        let next = State::build(credentials, trust, &self.clock)?;
+        let next = State::build(credentials, trust, self.require, &self.clock)?;
         self.state.store(Arc::new(next));
         Ok(self.live.cut(|peer| self.admit(peer).map(|_| ())))
     }
@@ -184,21 +201,33 @@ impl Dialer {
         let name = server_name(peer).map_err(io::Error::other)?;
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        let tls = TlsConnector::from(config).connect(name, tcp).await?;
-        let leaf = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .ok_or_else(|| refusal(Reason::BadCertificate))?
-            .clone()
-            .into_owned();
-        let identity = PeerIdentity::from_der(&leaf).map_err(|e| refusal(e.into()))?;
-        let peer = Arc::new(Peer::new(identity, address, leaf));
+        let tls = TlsConnector::from(config).connect(name, tcp).await;
+        let tls = tls.map_err(|error| self.without_hybrid(error))?;
+        let peer = Arc::new(Peer::of(tls.get_ref().1, address).map_err(refusal)?);
         let lease = self.live.enter(peer.clone());
         // As at the gate: trust may have changed during the handshake.
         self.admit(&peer).map_err(refusal)?;
         Ok(Guarded::new(tls, lease, socket))
+    }
+
+    /// Where nothing but X25519MLKEM768 was offered, a node that finds no acceptable parameters has not got it: all else
+    /// that is offered, every implementation of TLS 1.3 has (RFC 8446, section 9.1).
+    fn without_hybrid(&self, error: io::Error) -> io::Error {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        let Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) = inner else {
+            return error;
+        };
+        let own = self.state.load().credentials.clone();
+        match self.require.of(own.identity().principal()) {
+            true => refusal(Reason::NotHybrid),
+            false => error,
+        }
+    }
+
+    /// The group with which keys were exchanged last with a jurisdiction's node, by its IANA name; none where none was
+    /// since the start.
+    pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
+        self.live.key_exchange(node)
     }
 
     fn admit(&self, peer: &Peer) -> Result<PeerIdentity, Reason> {
@@ -228,13 +257,22 @@ impl State {
     fn build(
         credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
+        require: RequireHybrid,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
         if credentials.identity().not_after() <= clock.now() {
-            return Err(TlsError::Own(Reason::Expired));
+            let until = credentials.identity().not_after().shanghai_text();
+            return Err(TlsError::Own {
+                reason: Reason::Expired,
+                why: format!(
+                    "it expired on {until}, and this machine's clock says {}: issue another with `yichuan certs issue`, or set \
+                     the clock",
+                    clock.now().shanghai_text()
+                ),
+            });
         }
         Ok(Self {
-            config: Arc::new(client_config(&credentials, &trust, clock)?),
+            config: Arc::new(client_config(&credentials, &trust, clock, require)?),
             credentials,
             trust,
         })

@@ -2,16 +2,22 @@
 
 use super::{
     identity::{IdentityError, PeerIdentity},
+    pem::{self, PemError},
+    refusal,
     verifier::provider,
 };
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use std::{fmt, fs, io, path::Path};
+use rustls::{
+    InconsistentKeys,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::{fmt, fs, io, path::Path, sync::Arc};
+use zeroize::Zeroizing;
 
 /// A leaf certificate and the key that fits it.
 pub struct Credentials {
+    certified: Arc<CertifiedKey>,
     leaf: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
     identity: PeerIdentity,
 }
 
@@ -27,17 +33,35 @@ pub enum CredentialsError {
         source: io::Error,
     },
     /// Not one certificate.
-    #[error("expected exactly one PEM certificate, the leaf; the CA's has a file of its own")]
-    Certificate,
+    #[error("the certificate: {0}")]
+    Certificate(PemError),
     /// Not a key.
-    #[error("expected one PEM private key")]
-    Key,
+    #[error("the private key: {0}")]
+    Key(PemError),
+    /// A key that cannot be used.
+    #[error(
+        "the private key is of a kind that is not used here, or damaged; `yichuan certs issue` makes one with its certificate"
+    )]
+    KeyKind,
     /// A key of another certificate.
-    #[error("the private key does not belong to the certificate")]
+    #[error(
+        "the private key does not belong to the certificate; copy the two files that `yichuan certs issue` made together"
+    )]
     Mismatch,
+    /// A certificate that rustls does not take.
+    #[error("the certificate cannot be used: {0}")]
+    Unusable(String),
     /// A certificate that nobody would admit.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// One of the files is at fault.
+    #[error("{path}: {source}")]
+    At {
+        /// Which.
+        path: String,
+        /// What is wrong.
+        source: Box<Self>,
+    },
 }
 
 impl Credentials {
@@ -52,30 +76,42 @@ impl Credentials {
                 source,
             })
         };
-        Self::from_pem(&read(certificate)?, &zeroize::Zeroizing::new(read(key)?))
+        let loaded = Self::from_pem(&read(certificate)?, &Zeroizing::new(read(key)?));
+        loaded.map_err(|error| {
+            let of_key = matches!(error, CredentialsError::Key(_) | CredentialsError::KeyKind);
+            let path = if of_key { key } else { certificate };
+            CredentialsError::At {
+                path: path.display().to_string(),
+                source: Box::new(error),
+            }
+        })
     }
 
     /// From PEM.
     ///
     /// # Errors
-    /// All that [`CredentialsError`] names but `Read`.
+    /// All that [`CredentialsError`] names but `Read` and `At`.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CredentialsError> {
-        let mut chain = CertificateDer::pem_slice_iter(certificate);
-        let (Some(Ok(leaf)), None) = (chain.next(), chain.next()) else {
-            return Err(CredentialsError::Certificate);
-        };
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CredentialsError::Key)?;
+        let leaf: CertificateDer<'static> =
+            pem::one(certificate).map_err(CredentialsError::Certificate)?;
+        let key: PrivateKeyDer<'static> = pem::one(key).map_err(CredentialsError::Key)?;
+        // Its own copy is the only one that stays.
+        let key = Zeroizing::new(key);
         let identity = PeerIdentity::from_der(&leaf)?;
         let signing = provider()
             .key_provider
             .load_private_key(key.clone_key())
-            .map_err(|_| CredentialsError::Key)?;
-        CertifiedKey::new(vec![leaf.clone()], signing)
-            .keys_match()
-            .map_err(|_| CredentialsError::Mismatch)?;
+            .map_err(|_| CredentialsError::KeyKind)?;
+        let certified = CertifiedKey::new(vec![leaf.clone()], signing);
+        certified.keys_match().map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                CredentialsError::Mismatch
+            }
+            other => CredentialsError::Unusable(refusal::words(&other)),
+        })?;
         Ok(Self {
+            certified: Arc::new(certified),
             leaf,
-            key,
             identity,
         })
     }
@@ -90,8 +126,8 @@ impl Credentials {
         &self.leaf
     }
 
-    pub(super) fn for_rustls(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        (vec![self.leaf.clone()], self.key.clone_key())
+    pub(super) fn for_rustls(&self) -> Arc<SingleCertAndKey> {
+        Arc::new(SingleCertAndKey::from(self.certified.clone()))
     }
 }
 

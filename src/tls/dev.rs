@@ -1,8 +1,9 @@
 //! The certificates of `certs-dev/`, for demonstrations and tests. Their keys are public, so they are refused outside
 //! loopback.
 
-use super::{authority::Authority, fingerprint::Fingerprint};
+use super::{authority::Authority, fingerprint::Fingerprint, identity::PeerIdentity, pem};
 use crate::domain::Jurisdiction;
+use rustls_pki_types::CertificateDer;
 use std::{net::IpAddr, sync::LazyLock};
 
 /// Certificates from `certs-dev/`, and an address that others can reach.
@@ -106,6 +107,19 @@ pub fn is_dev_ca(authority: &Authority) -> bool {
         authorities.flatten().map(|a| a.spki_sha256()).collect()
     });
     KEYS.contains(&authority.spki_sha256())
+}
+
+/// True for a certificate whose key is that of one of `certs-dev/`.
+pub fn is_dev_key(identity: &PeerIdentity) -> bool {
+    static KEYS: LazyLock<Vec<Fingerprint>> = LazyLock::new(|| {
+        let all = CAS.iter().flat_map(|ca| ca.identities);
+        let leaves = all.filter_map(|(_, dev)| {
+            let leaf: CertificateDer<'_> = pem::one(dev.certificate.as_bytes()).ok()?;
+            PeerIdentity::from_der(&leaf).ok()
+        });
+        leaves.map(|leaf| leaf.spki_sha256()).collect()
+    });
+    KEYS.contains(&identity.spki_sha256())
 }
 
 /// Refuses a development CA's certificates where others can reach the address.

@@ -4,6 +4,7 @@
 use super::{
     authority::{Authority, AuthorityError},
     fingerprint::Fingerprint,
+    pem::{self, PemError},
 };
 use crate::{
     access::Principal,
@@ -14,6 +15,7 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, PublicKeyData, RevokedCertParams, SanType, SerialNumber, SigningKey,
 };
+use rustls_pki_types::PrivateKeyDer;
 use std::fmt;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -27,6 +29,14 @@ pub enum IssueError {
     /// Not its key.
     #[error("the CA key does not belong to the CA certificate")]
     Key,
+    /// No key.
+    #[error("the CA key: {0}")]
+    KeyFile(PemError),
+    /// A key that a CA of this exchange cannot have.
+    #[error(
+        "the CA key is not an ECDSA P-256 key in PKCS #8, or damaged; restore it from its backup"
+    )]
+    KeyKind,
     /// Another jurisdiction's principal.
     #[error("the CA of {ca} cannot speak for {principal}")]
     Jurisdiction {
@@ -126,7 +136,7 @@ impl Ca {
     /// Not a CA certificate of this exchange, or not its key.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, IssueError> {
         let authority = Authority::parse(certificate.as_bytes())?;
-        let key = KeyPair::from_pem(key).map_err(|_| IssueError::Key)?;
+        let key = key_pair(key)?;
         if Fingerprint::of(&key.subject_public_key_info()) != authority.spki_sha256() {
             return Err(IssueError::Key);
         }
@@ -238,6 +248,12 @@ impl fmt::Debug for Ca {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}, with its key", self.authority)
     }
+}
+
+fn key_pair(text: &str) -> Result<KeyPair, IssueError> {
+    let der: PrivateKeyDer<'static> = pem::one(text.as_bytes()).map_err(IssueError::KeyFile)?;
+    let der = Zeroizing::new(der);
+    KeyPair::try_from(&*der).map_err(|_| IssueError::KeyKind)
 }
 
 fn params(

@@ -1,10 +1,11 @@
 //! Connections that are up, so that one whose peer is trusted no more can be cut.
 
 use super::{identity::PeerIdentity, refusal::Reason};
-use rustls::AlertDescription;
+use crate::domain::Jurisdiction;
+use rustls::{AlertDescription, CommonState, NamedGroup};
 use rustls_pki_types::CertificateDer;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt, io,
     net::SocketAddr,
     pin::Pin,
@@ -23,19 +24,29 @@ pub struct Peer {
     identity: PeerIdentity,
     address: SocketAddr,
     leaf: CertificateDer<'static>,
+    group: Option<NamedGroup>,
 }
 
 impl Peer {
-    pub(super) const fn new(
-        identity: PeerIdentity,
-        address: SocketAddr,
-        leaf: CertificateDer<'static>,
-    ) -> Self {
-        Self {
-            identity,
+    /// Whom a handshake that is done was with.
+    ///
+    /// # Errors
+    /// No certificate, or one that is no identity.
+    pub(super) fn of(connection: &CommonState, address: SocketAddr) -> Result<Self, Reason> {
+        let leaf = connection
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .ok_or(Reason::NoClientCertificate)?
+            .clone()
+            .into_owned();
+        Ok(Self {
+            identity: PeerIdentity::from_der(&leaf)?,
             address,
             leaf,
-        }
+            group: connection
+                .negotiated_key_exchange_group()
+                .map(|group| group.name()),
+        })
     }
 
     /// Who.
@@ -69,6 +80,8 @@ struct Entries {
     next: u64,
     alert: Option<AlertDescription>,
     open: HashMap<u64, Entry>,
+    /// With which group each node exchanged keys last.
+    groups: BTreeMap<Jurisdiction, NamedGroup>,
 }
 
 struct Entry {
@@ -83,6 +96,10 @@ impl Live {
         let mut entries = self.entries();
         let key = entries.next;
         entries.next += 1;
+        let principal = peer.identity.principal();
+        if let Some(group) = peer.group.filter(|_| principal.is_node()) {
+            entries.groups.insert(principal.jurisdiction(), group);
+        }
         entries.open.insert(
             key,
             Entry {
@@ -138,6 +155,12 @@ impl Live {
     /// The alert with which a peer last ended a connection.
     pub(super) fn last_alert(&self) -> Option<AlertDescription> {
         self.entries().alert
+    }
+
+    /// The group with which a jurisdiction's node exchanged keys last, by its IANA name.
+    pub(super) fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
+        let group = self.entries().groups.get(&node).copied();
+        group.map(|group| format!("{group:?}"))
     }
 
     /// Keeps an alert: what is layered on the stream drops it, or turns it into text.

@@ -53,6 +53,8 @@ reasons! {
     DevCertificate => "dev_certificate",
     /// Not TLS 1.3.
     TlsVersion => "tls_version",
+    /// A key exchange without X25519MLKEM768, where it is demanded: see [`super::RequireHybrid`].
+    NotHybrid => "not_hybrid",
     /// The handshake took too long.
     Timeout => "timeout",
     /// As many connections as are allowed are open.
@@ -101,6 +103,8 @@ impl Reason {
             Self::Expired => CertificateError::Expired,
             Self::NotYetValid => CertificateError::NotValidYet,
             Self::Revoked => CertificateError::Revoked,
+            // Its alert is handshake_failure: no acceptable set of parameters (RFC 8446, section 6.2).
+            Self::NotHybrid => return RustlsError::Other(OtherError(Arc::new(self))),
             other => CertificateError::Other(OtherError(Arc::new(other))),
         };
         RustlsError::InvalidCertificate(error)
@@ -150,6 +154,11 @@ impl Reason {
             // The verifier never says this: the peer does not hold the certificate's key.
             RustlsError::InvalidCertificate(CertificateError::BadSignature) => Self::Handshake,
             RustlsError::InvalidCertificate(_) => Self::of_verification(error),
+            RustlsError::Other(OtherError(inner)) => inner
+                .downcast_ref::<Self>()
+                .copied()
+                .unwrap_or(Self::Handshake),
+            RustlsError::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => Self::NotHybrid,
             RustlsError::PeerIncompatible(
                 PeerIncompatible::SupportedVersionsExtensionRequired
                 | PeerIncompatible::Tls12NotOffered
@@ -159,5 +168,43 @@ impl Reason {
             ) => Self::TlsVersion,
             _ => Self::Handshake,
         }
+    }
+}
+
+/// What rustls says, in words that tell one cause from another.
+pub(super) fn words(error: &RustlsError) -> String {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "rustls adds variants, whose own words are as good as ours"
+    )]
+    match error {
+        RustlsError::InvalidCertificate(error) => match error {
+            CertificateError::UnhandledCriticalExtension => {
+                "it has a critical extension that is not known here".to_owned()
+            }
+            CertificateError::BadEncoding => "it is not encoded as RFC 5280 has it".to_owned(),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "it lacks the DNS name of its jurisdiction, <code>.yichuan".to_owned()
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "its extended key usage lacks serverAuth or clientAuth".to_owned()
+            }
+            CertificateError::UnknownRevocationStatus => {
+                "the revocation list does not cover it: the list is for a part of the CA's certificates (issuing \
+                 distribution point)"
+                    .to_owned()
+            }
+            // webpki's own, for extensions of leaf and CA alike.
+            CertificateError::Other(OtherError(inner))
+                if inner.to_string() == "UnsupportedCriticalExtension" =>
+            {
+                "it, or its CA's, has a critical extension that is not known here".to_owned()
+            }
+            CertificateError::Other(OtherError(inner)) => {
+                format!("it breaks a rule of certification paths, RFC 5280 section 6 ({inner})")
+            }
+            other => other.to_string(),
+        },
+        other => other.to_string(),
     }
 }

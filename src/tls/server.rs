@@ -3,17 +3,18 @@
 use super::{
     credentials::Credentials,
     dev,
+    hybrid::{self, RequireHybrid},
     identity::PeerIdentity,
     live::{Guarded, Live, Peer},
     refusal::Reason,
     room::{Handshake, Place, Room},
     trust::TrustStore,
-    verifier::{TlsError, server_config},
+    verifier::{KeyExchange, TlsError, server_config},
 };
-use crate::{access::Principal, domain::Clock};
+use crate::domain::{Clock, Jurisdiction};
 use arc_swap::ArcSwap;
 use futures_util::Stream;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, server::Acceptor};
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -31,7 +32,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{MissedTickBehavior, Sleep, interval, sleep, timeout},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::TaskTracker,
@@ -58,6 +59,8 @@ pub struct GateLimits {
     pub handshakes: usize,
     /// For a handshake, and then for the first words.
     pub handshake_timeout: Duration,
+    /// Of whom a hybrid key exchange is demanded.
+    pub require_hybrid: RequireHybrid,
 }
 
 impl GateLimits {
@@ -81,6 +84,7 @@ impl Default for GateLimits {
             connections_per_principal: 64,
             handshakes: 512,
             handshake_timeout: Duration::from_secs(10),
+            require_hybrid: RequireHybrid::default(),
         }
     }
 }
@@ -102,7 +106,10 @@ pub struct Gate {
 struct State {
     credentials: Arc<Credentials>,
     trust: Arc<TrustStore>,
-    config: Arc<ServerConfig>,
+    /// For clients that offer X25519MLKEM768, wherever in their list it stands.
+    hybrid: Arc<ServerConfig>,
+    /// For those that do not.
+    plain: Arc<ServerConfig>,
 }
 
 impl Gate {
@@ -117,7 +124,7 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
         let room = Room::new(trust.own(), limits);
-        let state = State::build(credentials, trust, &clock)?;
+        let state = State::build(credentials, trust, limits.require_hybrid, &clock)?;
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             turn: Mutex::new(()),
@@ -141,7 +148,7 @@ impl Gate {
     ) -> Result<usize, TlsError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.state.load().trust.check_successor(&trust)?;
-        let next = State::build(credentials, trust, &self.clock)?;
+        let next = State::build(credentials, trust, self.limits.require_hybrid, &self.clock)?;
         self.state.store(Arc::new(next));
         Ok(self.readmit())
     }
@@ -162,7 +169,12 @@ impl Gate {
         };
         now.trust.check_successor(&next)?;
         let next = Arc::new(next);
-        let state = State::build(now.credentials.clone(), Arc::clone(&next), &self.clock)?;
+        let state = State::build(
+            now.credentials.clone(),
+            Arc::clone(&next),
+            self.limits.require_hybrid,
+            &self.clock,
+        )?;
         self.state.store(Arc::new(state));
         let changed = |peer: &Peer| {
             let of = peer.identity().principal().jurisdiction();
@@ -211,6 +223,12 @@ impl Gate {
             .zip(&self.refused)
             .find(|(known, _)| **known == reason)
             .map_or(0, |(_, count)| count.load(Ordering::Relaxed))
+    }
+
+    /// The group with which a jurisdiction's node exchanged keys last when it connected, by its IANA name; none where it
+    /// did not since the start.
+    pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
+        self.live.key_exchange(node)
     }
 
     /// Handshakes under way, and connections.
@@ -319,21 +337,11 @@ impl Gate {
         place: &Handshake,
     ) -> Result<NodeIo, Reason> {
         tcp.set_nodelay(true).map_err(|_| Reason::Aborted)?;
-        let acceptor = TlsAcceptor::from(self.state.load().config.clone());
-        let tls = timeout(self.limits.handshake_timeout, acceptor.accept(tcp))
+        let tls = timeout(self.limits.handshake_timeout, self.shake(tcp))
             .await
             .map_err(|_| Reason::Timeout)?
             .map_err(|error| Reason::of_handshake(&error))?;
-        let leaf = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .ok_or(Reason::NoClientCertificate)?
-            .clone()
-            .into_owned();
-        let identity = PeerIdentity::from_der(&leaf)?;
-        let peer = Arc::new(Peer::new(identity, address, leaf));
+        let peer = Arc::new(Peer::of(tls.get_ref().1, address)?);
         let lease = self.live.enter(peer.clone());
         // Trust may have changed during the handshake. From here on a reload sees the connection, so that one of the
         // two notices.
@@ -348,6 +356,19 @@ impl Gate {
             }),
             _place: place,
         })
+    }
+
+    /// A server chooses among its client's groups in its client's order: one that names X25519MLKEM768 last would get the
+    /// first. So it is chosen by what is offered, before an answer.
+    async fn shake(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        let state = self.state.load_full();
+        let offered = begun.client_hello().named_groups().unwrap_or_default();
+        let config = match offered.contains(&hybrid::GROUP) {
+            true => &state.hybrid,
+            false => &state.plain,
+        };
+        begun.into_stream(Arc::clone(config)).await
     }
 
     fn admit(
@@ -386,17 +407,14 @@ impl State {
     fn build(
         credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
+        require: RequireHybrid,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        let own = trust.own();
-        if *credentials.identity().principal() != Principal::node(own) {
-            return Err(TlsError::Own(Reason::WrongPeer));
-        }
-        trust
-            .admit_node(credentials.leaf(), own, clock.now())
-            .map_err(TlsError::Own)?;
+        trust.admit_own(&credentials, clock.now())?;
+        let config = |exchange| server_config(&credentials, &trust, clock, exchange).map(Arc::new);
         Ok(Self {
-            config: Arc::new(server_config(&credentials, &trust, clock)?),
+            hybrid: config(KeyExchange::Hybrid)?,
+            plain: config(KeyExchange::Plain(require))?,
             credentials,
             trust,
         })

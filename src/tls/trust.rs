@@ -5,10 +5,11 @@
 
 use super::{
     authority::{Authority, AuthorityError},
+    credentials::Credentials,
     crl::{Crl, CrlError},
     identity::PeerIdentity,
-    refusal::Reason,
-    verifier::{TlsError, provider},
+    refusal::{self, Reason},
+    verifier::{TlsError, provider, server_name},
 };
 use crate::{
     access::Principal,
@@ -19,7 +20,7 @@ use rustls::{
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 
 /// The authorities that a node believes, each with its newest revocation list. Immutable: a change is a new store.
@@ -240,12 +241,68 @@ impl TrustStore {
         if *identity.principal() != Principal::node(peer) {
             return Err(Reason::WrongPeer);
         }
-        let name = ServerName::try_from(peer.trust_domain()).map_err(|_| Reason::WrongPeer)?;
         self.trusted(peer, now)?
-            .nodes
-            .verify_server_cert(leaf, &[], &name, &[], unix_time(now))
+            .verify_node(leaf, peer, now)
             .map_err(|error| Reason::of_verification(&error))?;
         Ok(identity)
+    }
+
+    /// Whether everybody would admit the node whose certificate this is, one's own.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) fn admit_own(
+        &self,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<(), TlsError> {
+        let Err(reason) = self.admit_node(credentials.leaf(), self.own, now) else {
+            return Ok(());
+        };
+        let why = self.why_not(credentials, reason, now);
+        Err(TlsError::Own { reason, why })
+    }
+
+    fn why_not(&self, credentials: &Credentials, reason: Reason, now: Timestamp) -> String {
+        let identity = credentials.identity();
+        let own = self.authorities.get(&self.own);
+        let ca = own.map(|trusted| &trusted.authority);
+        let issue = "issue another with `yichuan certs issue node`";
+        let clock = format!("this machine's clock says {}", now.shanghai_text());
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "what else there is, rustls has words for"
+        )]
+        match reason {
+            Reason::WrongPeer => format!(
+                "it is of {}, and this is the node of {}; {issue}",
+                identity.principal(),
+                self.own
+            ),
+            Reason::NotYetValid | Reason::Expired if ca.is_some_and(|ca| now < ca.not_before()) => {
+                format!("the CA's certificate does not hold yet, and {clock}: set the clock")
+            }
+            Reason::NotYetValid => {
+                format!("it does not hold yet, and {clock}: set the clock, or wait")
+            }
+            Reason::Expired if ca.is_some_and(|ca| ca.not_after() <= now) => format!(
+                "the CA's certificate has expired, and {clock}: make a new CA, or set the clock"
+            ),
+            Reason::Expired => format!(
+                "it expired on {}, and {clock}: {issue}, or set the clock",
+                identity.not_after().shanghai_text()
+            ),
+            Reason::Revoked => format!("it is revoked; {issue}"),
+            Reason::WrongCa => {
+                format!("it is not signed by the CA under tls.ca; {issue} with that CA")
+            }
+            _ => {
+                let said =
+                    own.and_then(|own| own.verify_node(credentials.leaf(), self.own, now).err());
+                let said = said.map_or_else(|| reason.to_string(), |error| refusal::words(&error));
+                format!("{said}; {issue}, or make a plain CA or list with `yichuan certs`")
+            }
+        }
     }
 
     /// Whether this may judge a jurisdiction's people and node otherwise than `other` does.
@@ -284,6 +341,10 @@ impl TrustStore {
             .authorities
             .get(&jurisdiction)
             .ok_or(Reason::UnknownIssuer)?;
+        // A clock that is behind is no CA that has expired.
+        if now < trusted.authority.not_before() {
+            return Err(Reason::NotYetValid);
+        }
         if !trusted.authority.is_valid(now) {
             return Err(Reason::Expired);
         }
@@ -308,6 +369,18 @@ impl Trusted {
             authority,
             crl,
         })
+    }
+
+    fn verify_node(
+        &self,
+        leaf: &CertificateDer<'_>,
+        peer: Jurisdiction,
+        now: Timestamp,
+    ) -> Result<(), rustls::Error> {
+        let name = server_name(peer)?;
+        self.nodes
+            .verify_server_cert(leaf, &[], &name, &[], unix_time(now))
+            .map(|_| ())
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {

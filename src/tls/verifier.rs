@@ -1,9 +1,10 @@
 //! [`TrustStore`] as rustls asks for it, and the configurations of both sides: TLS 1.3 alone, X25519MLKEM768
-//! preferred, HTTP/2, no resumption.
+//! preferred or demanded, HTTP/2, no resumption.
 
 use super::{
     credentials::{Credentials, CredentialsError},
     crl::CrlError,
+    hybrid::RequireHybrid,
     refusal::Reason,
     trust::TrustStore,
 };
@@ -36,10 +37,13 @@ pub enum TlsError {
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// One's own certificate would be refused by everybody.
-    #[error(
-        "own certificate refused ({0}); issue a new one, or check the CA, its revocation list and the clock"
-    )]
-    Own(Reason),
+    #[error("own certificate refused ({reason}): {why}")]
+    Own {
+        /// As others would log it.
+        reason: Reason,
+        /// In words, and what to do.
+        why: String,
+    },
     /// A revocation list.
     #[error(transparent)]
     Crl(#[from] CrlError),
@@ -61,16 +65,43 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
+/// As [`provider`], for key exchanges with X25519MLKEM768 alone.
+fn hybrid_provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+        Arc::new(CryptoProvider {
+            kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
+            ..aws_lc_rs::default_provider()
+        })
+    });
+    PROVIDER.clone()
+}
+
+/// How a client exchanges keys, by what it offers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeyExchange {
+    /// With X25519MLKEM768.
+    Hybrid,
+    /// Without, because it does not offer it; who must have it is refused.
+    Plain(RequireHybrid),
+}
+
 pub(super) fn server_config(
     credentials: &Credentials,
     trust: &Arc<TrustStore>,
     clock: &Arc<dyn Clock>,
+    exchange: KeyExchange,
 ) -> Result<ServerConfig, TlsError> {
-    let (chain, key) = credentials.for_rustls();
-    let mut config = ServerConfig::builder_with_details(provider(), Arc::new(Time(clock.clone())))
+    let (provider, without_hybrid) = match exchange {
+        KeyExchange::Hybrid => (hybrid_provider(), RequireHybrid::Off),
+        KeyExchange::Plain(refused) => (provider(), refused),
+    };
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(Time(clock.clone())))
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(Verifier(trust.clone())))
-        .with_single_cert(chain, key)?;
+        .with_client_cert_verifier(Arc::new(Verifier {
+            trust: trust.clone(),
+            without_hybrid,
+        }))
+        .with_cert_resolver(credentials.for_rustls());
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A resumed session does not run the verifier: a revoked caller would come back.
     config.send_tls13_tickets = 0;
@@ -79,17 +110,25 @@ pub(super) fn server_config(
     Ok(config)
 }
 
+/// Where a hybrid key exchange is demanded of whose credentials these are, nothing else is offered.
 pub(super) fn client_config(
     credentials: &Credentials,
     trust: &Arc<TrustStore>,
     clock: &Arc<dyn Clock>,
+    require: RequireHybrid,
 ) -> Result<ClientConfig, TlsError> {
-    let (chain, key) = credentials.for_rustls();
-    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(Time(clock.clone())))
+    let provider = match require.of(credentials.identity().principal()) {
+        true => hybrid_provider(),
+        false => provider(),
+    };
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(Time(clock.clone())))
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier(trust.clone())))
-        .with_client_auth_cert(chain, key)?;
+        .with_custom_certificate_verifier(Arc::new(Verifier {
+            trust: trust.clone(),
+            without_hybrid: RequireHybrid::Off,
+        }))
+        .with_client_cert_resolver(credentials.for_rustls());
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -118,7 +157,11 @@ impl TimeProvider for Time {
 }
 
 #[derive(Debug)]
-struct Verifier(Arc<TrustStore>);
+struct Verifier {
+    trust: Arc<TrustStore>,
+    /// Who is refused for the key exchange of the handshakes that this judges.
+    without_hybrid: RequireHybrid,
+}
 
 impl Verifier {
     fn signature(
@@ -149,7 +192,11 @@ impl ClientCertVerifier for Verifier {
         _intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.0.admit_caller(leaf, timestamp(now)) {
+        let admitted = self.trust.admit_caller(leaf, timestamp(now));
+        match admitted {
+            Ok(caller) if self.without_hybrid.of(caller.principal()) => {
+                Err(Reason::NotHybrid.into_rustls())
+            }
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(reason) => Err(reason.into_rustls()),
         }
@@ -189,7 +236,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let admitted = jurisdiction_of(name)
             .ok_or(Reason::WrongPeer)
-            .and_then(|peer| self.0.admit_node(leaf, peer, timestamp(now)));
+            .and_then(|peer| self.trust.admit_node(leaf, peer, timestamp(now)));
         match admitted {
             Ok(_) => Ok(ServerCertVerified::assertion()),
             Err(reason) => Err(reason.into_rustls()),

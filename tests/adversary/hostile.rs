@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use super::world::{card, channel, code};
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -24,7 +27,7 @@ use yichuan::{
 /// A log in memory, under a key of a real jurisdiction.
 pub(crate) struct Forger {
     pub(crate) of: &'static str,
-    pub(crate) signer: LogSigner,
+    pub(crate) signer: Arc<LogSigner>,
     pub(crate) leaves: Vec<Vec<u8>>,
     /// Sizes of the heads that it has shown, on whatever stream: it links them to the next one.
     pub(crate) shown: Mutex<BTreeSet<u64>>,
@@ -63,7 +66,7 @@ impl Forger {
         let signer = LogSigner::generate(&format!("{of}.yichuan/log/1")).unwrap();
         let mut forger = Self {
             of,
-            signer,
+            signer: Arc::new(signer),
             leaves: Vec::new(),
             shown: Mutex::default(),
         };
@@ -79,7 +82,7 @@ impl Forger {
     pub(crate) fn twin(&self) -> Self {
         Self {
             of: self.of,
-            signer: LogSigner::from_seed(self.signer.origin(), &self.signer.seed()).unwrap(),
+            signer: Arc::clone(&self.signer),
             leaves: self.leaves.clone(),
             shown: Mutex::new(self.shown.lock().unwrap().clone()),
         }

@@ -48,6 +48,8 @@ pub(super) struct Row<'a> {
     ca_fingerprint: &'a str,
     key_fingerprint: &'a str,
     clock_ahead_s: Option<i64>,
+    key_exchange_in: &'a str,
+    key_exchange_out: &'a str,
     state: &'static str,
     left_out: Option<&'a str>,
     change: Option<&'static str>,
@@ -96,6 +98,8 @@ impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
             ca_fingerprint: &partner.ca_fingerprint,
             key_fingerprint: &partner.key_fingerprint,
             clock_ahead_s: partner.clock_ahead_s,
+            key_exchange_in: &partner.key_exchange_in,
+            key_exchange_out: &partner.key_exchange_out,
             state: state(partner, Lang::En).0,
             left_out: Some(partner.left_out.as_str()).filter(|why| !why.is_empty()),
             change: change(partner).map(PartnerChange::as_str),
@@ -103,6 +107,19 @@ impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
             issued: &partner.issued,
             serial: partner.serial,
         }
+    }
+}
+
+/// What was negotiated last, in and out.
+fn key_exchange(partner: &pb::PartnerSummary) -> String {
+    let [incoming, outgoing] =
+        [&partner.key_exchange_in, &partner.key_exchange_out].map(|group| match group.as_str() {
+            "" => "-".to_owned(),
+            group => plain(group),
+        });
+    match incoming == outgoing {
+        true => incoming,
+        false => format!("{incoming} / {outgoing}"),
     }
 }
 
@@ -133,6 +150,7 @@ pub(super) fn print_partners(
             "待投递",
             "已验证",
             "时钟差（秒）",
+            "密钥交换",
             "名片指纹",
         ],
         [
@@ -143,6 +161,7 @@ pub(super) fn print_partners(
             "outbox",
             "verified",
             "clock ahead, s",
+            "key exchange",
             "card SHA-256",
         ],
     );
@@ -174,6 +193,7 @@ pub(super) fn print_partners(
             partner.outbox.to_string(),
             partner.verified_size.to_string(),
             partner.clock_ahead_s.map_or_else(String::new, clock),
+            key_exchange(partner),
             fingerprint,
         ]);
     }

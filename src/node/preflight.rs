@@ -1,0 +1,149 @@
+//! What a start takes from the configuration, looked at by the parts that use it. Each start begins with it, and `config
+//! check` is nothing else: what the one says, the other does.
+
+use super::{NodeError, StartError, TrustError, descriptors, files::Files, trust};
+use crate::{
+    access::Principal,
+    config::Config,
+    domain::{Clock, Timestamp},
+    exchange::VaultError,
+    log,
+    note::VerifierKey,
+    store::KeyFile,
+    telemetry::AdminError,
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Looked {
+    /// The key of the configuration that names it.
+    pub key: &'static str,
+    /// What it is, or why a node does not start with it.
+    pub found: Result<Found, NodeError>,
+}
+
+/// What was found that a node starts with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// As it should be.
+    Sound,
+    /// Another process has the address now: the node itself, if it runs.
+    Taken,
+    /// The log's key.
+    Log(VerifierKey),
+    /// The CA's certificate.
+    Authority {
+        /// When it expires.
+        until: Timestamp,
+    },
+    /// The CA's list.
+    List {
+        /// When the next one is due.
+        until: Timestamp,
+        /// Whether that time is to come. A node starts with one that has expired, for the sake of its partners, and
+        /// admits nobody of its own.
+        fresh: bool,
+    },
+    /// The node's certificate.
+    Certificate {
+        /// Whose.
+        principal: Principal,
+        /// When it expires.
+        until: Timestamp,
+    },
+}
+
+/// Looks at all of it. Changes nothing. Blocks.
+pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
+    let mut looks = vec![
+        Looked {
+            key: "limits",
+            found: descriptors::allow(&config.limits.gate())
+                .map(|()| Found::Sound)
+                .map_err(NodeError::from),
+        },
+        Looked {
+            key: "listen.admin",
+            found: port(config.listen.admin)
+                .map_err(|(address, source)| AdminError::Bind { address, source }.into()),
+        },
+        Looked {
+            key: "listen.address",
+            found: port(config.listen.address)
+                .map_err(|(address, source)| StartError::Listen { address, source }.into()),
+        },
+        Looked {
+            key: "data",
+            found: data(config).map(Found::Log).map_err(NodeError::Start),
+        },
+    ];
+    tls(config, clock, &mut looks);
+    looks
+}
+
+/// Whether a port may be listened on.
+fn port(address: SocketAddr) -> Result<Found, (SocketAddr, io::Error)> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(Found::Sound),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Found::Taken),
+        Err(error) => Err((address, error)),
+    }
+}
+
+/// The data directory's own files. What is in the store, opening it says.
+fn data(config: &Config) -> Result<VerifierKey, StartError> {
+    let files = Files::at(&config.data);
+    files.private()?;
+    let signer = files.signer()?;
+    files.of(config.jurisdiction, &signer)?;
+    let key = signer.verifier_key();
+    let checkpoint = files.checkpoint();
+    let kept = log::kept_checkpoint(&checkpoint, &key)?;
+    log::refuse_failed(&checkpoint)?;
+    let ring = KeyFile::at(files.bucket_keys()).load();
+    // The first start makes one, before the log has an entry.
+    if ring.map_err(VaultError::from)?.is_none() && kept.is_some_and(|kept| kept.size() > 0) {
+        return Err(VaultError::NoKeyFile.into());
+    }
+    Ok(key)
+}
+
+/// The node's certificates. That of the CA and the list are named where they are at fault by themselves; what is wrong
+/// with all of them together is said of the node's certificate.
+fn tls(config: &Config, clock: &Arc<dyn Clock>, looks: &mut Vec<Looked>) {
+    let mut add = |key, found: Result<Found, TrustError>| {
+        let found = found.map_err(|error| NodeError::Start(error.into()));
+        looks.push(Looked { key, found });
+    };
+    let (own, files) = (config.jurisdiction, &config.tls);
+    let mut issuer = None;
+    match trust::authority(own, files) {
+        Err(error) => add("tls.ca", Err(error)),
+        Ok(authority) => {
+            let until = authority.not_after();
+            add("tls.ca", Ok(Found::Authority { until }));
+            match trust::list(files, &authority) {
+                Err(error) => add("tls.crl", Err(error)),
+                Ok(list) => {
+                    let (until, fresh) = (list.next_update(), list.is_fresh(clock.now()));
+                    add("tls.crl", Ok(Found::List { until, fresh }));
+                    issuer = Some((authority, list));
+                }
+            }
+        }
+    }
+    let certificate = trust::credentials(own, files).and_then(|credentials| {
+        let identity = credentials.identity();
+        let (principal, until) = (identity.principal().clone(), identity.not_after());
+        if let Some((authority, list)) = issuer {
+            trust::stand(config, credentials, authority, list, clock)?;
+        }
+        Ok(Found::Certificate { principal, until })
+    });
+    add("tls.cert", certificate);
+}
