@@ -73,5 +73,7 @@ pub(crate) const DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 28];
 pub(crate) const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
 /// An OID under 1.3.6.1.4.1 that means nothing.
 pub(crate) const UNKNOWN: &[u8] = &[0x2b, 6, 1, 4, 1, 0x83, 0xff, 0x7f, 1];
+/// That a list is for certificates whose distribution point is `http://x`: `distributionPoint`, `fullName`.
+pub(crate) const ONE_POINT: &[u8] = b"\x30\x0e\xa0\x0c\xa0\x0a\x86\x08http://x";
 /// That a list is for certificates of people and machines, not of CAs: `onlyContainsUserCerts`.
 pub(crate) const ONLY_LEAVES: &[u8] = &[0x30, 3, 0x81, 1, 0xff];

@@ -483,9 +483,10 @@ const CASES: &[Case] = &[
         Some("node"),
     ),
     (
+        // Of a CA that is trusted by itself, webpki reads name, key and constraints.
         "CA with a critical extension",
         |c| c.ca_with(der::UNKNOWN, &[5, 0]),
-        Some("critical extension"),
+        None,
     ),
     (
         "no list",
@@ -524,9 +525,15 @@ const CASES: &[Case] = &[
         Some("critical extension"),
     ),
     (
-        "list for a part",
+        "list for leaves",
         |c| c.list_with(der::DISTRIBUTION_POINT, der::ONLY_LEAVES),
-        Some("distribution point"),
+        Some("cannot be used"),
+    ),
+    (
+        // webpki takes it for certificates that name no point.
+        "list for one distribution point",
+        |c| c.list_with(der::DISTRIBUTION_POINT, der::ONE_POINT),
+        None,
     ),
     // The data directory.
     (
