@@ -2,7 +2,7 @@
 
 use super::{
     input::{Input, edit, nameless},
-    world::{COUNTY, sender, signer},
+    world::{COUNTY, seed, sender, signer},
 };
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -43,7 +43,7 @@ pub(crate) fn checkpoint(bytes: &[u8]) {
     let text = input.piece();
     let lines = input.rest();
     let key = signer(COUNTY).verifier_key();
-    let pair = Ed25519KeyPair::from_seed_unchecked(&signer(COUNTY).seed()[..]).expect("a key");
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed(COUNTY)).expect("a key");
     let id = key.to_string().split('+').nth(1).expect("an id").to_owned();
     let id = u32::from_str_radix(&id, 16).expect("hexadecimal");
     let signature = [&id.to_be_bytes()[..], pair.sign(text).as_ref()].concat();

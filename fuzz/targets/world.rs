@@ -26,10 +26,14 @@ pub(crate) fn code(text: &str) -> Jurisdiction {
     text.parse().expect("a code")
 }
 
+/// The private half of a node's log key.
+pub(crate) fn seed(of: &str) -> [u8; 32] {
+    [of.as_bytes()[0]; 32]
+}
+
 /// A node's log key.
 pub(crate) fn signer(of: &str) -> LogSigner {
-    let seed = [of.as_bytes()[0]; 32];
-    LogSigner::from_seed(&format!("{of}.yichuan/log/1"), &seed).expect("a key")
+    LogSigner::from_seed(&format!("{of}.yichuan/log/1"), &seed(of)).expect("a key")
 }
 
 /// What the other node knows of this one.
