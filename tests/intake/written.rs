@@ -38,7 +38,13 @@ fn sound(workbook: Vec<u8>, what: &str) -> usize {
                     continue;
                 }
                 Event::Eof => break,
-                _ => continue,
+                Event::Text(_)
+                | Event::CData(_)
+                | Event::Comment(_)
+                | Event::Decl(_)
+                | Event::PI(_)
+                | Event::DocType(_)
+                | Event::GeneralRef(_) => continue,
             };
             let reference = |key: &str| {
                 let attribute = element
@@ -75,11 +81,11 @@ fn sound(workbook: Vec<u8>, what: &str) -> usize {
 
 fn pushed(rows: u32, is_proved: bool) -> Receipt {
     let at = |second: u64| Timestamp::from_millis(1_780_000_000_000 + second * 1_000);
-    let row = |row| ReceiptRow {
+    let row = |(row, outcome): (u32, Outcome)| ReceiptRow {
         sheet: Some("线索".into()),
         row,
         number: format!("SN{row}"),
-        outcome: Outcome::ALL[row as usize % 5],
+        outcome,
         lead_id: String::new(),
         log_index: Some(row.into()),
         destination: "440000".into(),
@@ -95,7 +101,10 @@ fn pushed(rows: u32, is_proved: bool) -> Receipt {
         sha256: "00".repeat(32),
         began: at(0),
         ended: at(9),
-        rows: (2..rows + 2).map(row).collect(),
+        rows: (2..rows + 2)
+            .zip(Outcome::ALL.into_iter().cycle())
+            .map(row)
+            .collect(),
         broken_off: (!is_proved).then(|| "断了".to_owned()),
         proof: is_proved.then(|| Proof {
             origin: "520624.yichuan/log/1".into(),

@@ -7,6 +7,7 @@ mod kind;
 mod layout;
 mod package;
 mod parts;
+mod utf8;
 mod xml;
 
 use super::SheetError;

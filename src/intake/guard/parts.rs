@@ -5,27 +5,23 @@
 
 use super::{
     FileKind,
-    package::{Counted, MAX_RATIO, RATIO_FREE_BYTES, damaged},
+    package::damaged,
+    utf8::{Archive, is_utf_16, text, write_as_utf_8},
     xml::attribute,
 };
 use crate::intake::SheetError;
 use quick_xml::{
     Reader,
-    encoding::DecodingReader,
     escape::unescape,
     events::{BytesStart, Event},
 };
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
-    io::{BufRead, BufReader, Cursor, Read, Write},
+    io::{Cursor, Write},
 };
-use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
-/// The most of one part that says where others are, in bytes.
-const MAX_INDEX_BYTES: u64 = 4 * 1024 * 1024;
-/// An XML declaration is no longer, in bytes.
-const MAX_DECLARATION: usize = 512;
 const CONTENT_TYPES: &str = "[content_types].xml";
 const PACKAGE_RELS: &str = "_rels/.rels";
 /// In normal form.
@@ -33,8 +29,6 @@ const MAIN: &str = "xl/workbook.xml";
 const MAIN_RELS: &str = "xl/_rels/workbook.xml.rels";
 const STRINGS: &str = "xl/sharedStrings.xml";
 const STYLES: &str = "xl/styles.xml";
-
-type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
 /// The parts of a workbook that are read, by their number in the archive.
 pub(super) struct Parts {
@@ -440,81 +434,6 @@ fn elements(
             Ok(_) => {}
             Err(_) => return Err(SheetError::Damaged),
         }
-    }
-}
-
-/// A part that says where others are.
-fn text(archive: &mut Archive<'_>, part: usize) -> Result<String, SheetError> {
-    let mut text = Vec::new();
-    if is_utf_16(archive, part)? {
-        write_as_utf_8(archive, part, MAX_INDEX_BYTES, &mut text)?;
-    } else {
-        let mut counted = Counted::new(archive.by_index(part).map_err(damaged)?, MAX_INDEX_BYTES);
-        let read = counted.read_to_end(&mut text);
-        if counted.over {
-            return Err(SheetError::Bomb);
-        }
-        read.map_err(|_| SheetError::Damaged)?;
-    }
-    let text = String::from_utf8(text).map_err(|_| SheetError::Damaged)?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
-/// True for a part in UTF-16, with a byte order mark or without.
-fn is_utf_16(archive: &mut Archive<'_>, part: usize) -> Result<bool, SheetError> {
-    let mut start = Vec::new();
-    let part = archive.by_index(part).map_err(damaged)?;
-    part.take(2)
-        .read_to_end(&mut start)
-        .map_err(|_| SheetError::Damaged)?;
-    Ok(matches!(
-        start.as_slice(),
-        [0xfe, 0xff] | [0xff, 0xfe] | [0, b'<'] | [b'<', 0]
-    ))
-}
-
-/// Writes a part in UTF-16 as UTF-8, without the declaration that says otherwise. Says how long it is.
-fn write_as_utf_8(
-    archive: &mut Archive<'_>,
-    part: usize,
-    limit: u64,
-    to: &mut dyn Write,
-) -> Result<u64, SheetError> {
-    let part = archive.by_index(part).map_err(damaged)?;
-    let ratio = part.compressed_size().saturating_mul(MAX_RATIO);
-    let limit = limit.min(ratio.max(RATIO_FREE_BYTES));
-    let mut text = DecodingReader::new(BufReader::new(part));
-    let mut length = 0;
-    let mut start = Vec::new();
-    let mut is_begun = false;
-    loop {
-        let piece = text.fill_buf().map_err(|_| SheetError::Damaged)?;
-        let read = piece.len();
-        let is_over = read == 0;
-        let piece = if is_begun {
-            piece
-        } else {
-            start.extend_from_slice(piece);
-            if start.len() < MAX_DECLARATION && !is_over {
-                text.consume(read);
-                continue;
-            }
-            is_begun = true;
-            let end = start.windows(2).position(|two| two == b"?>");
-            match end.filter(|_| start.starts_with(b"<?xml")) {
-                Some(end) => start.get(end + 2..).unwrap_or_default(),
-                None => &start,
-            }
-        };
-        length += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if length > limit {
-            return Err(SheetError::Bomb);
-        }
-        to.write_all(piece).map_err(|_| SheetError::Damaged)?;
-        if is_over {
-            return Ok(length);
-        }
-        text.consume(read);
     }
 }
 
