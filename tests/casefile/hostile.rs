@@ -79,7 +79,7 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(u8::try_from(value).unwrap());
 }
 
 fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
