@@ -115,6 +115,7 @@ messages! {
     ListReferralsResponse ShowReferralRequest ShowReferralResponse WatchReferralsRequest WatchReferralsResponse
     PushCaughtRequest PushCaughtResponse ListCaughtRequest ListCaughtResponse ShowCaughtRequest ShowCaughtResponse
     ProposePartnerRequest ApprovePartnerRequest PartnerSummary ListPartnersRequest ListPartnersResponse
+    SuspendPartnerRequest DraftPartnerChangeRequest ApprovePartnerChangeRequest PartnerChanged
     GetCheckpointRequest GetCheckpointResponse ReplayRequest ReplayResponse ProveInclusionRequest
     ProveInclusionResponse ProveConsistencyRequest ProveConsistencyResponse
     RelayRequest RelayResponse

@@ -1,7 +1,7 @@
 //! Messages of strangers, each read as its handler reads it, without a node behind it: for fuzzing, and for the tests that
 //! keep what fuzzing found.
 
-use super::{WireDefect, caught, codec, convert, pb, referrals};
+use super::{WireDefect, caught, codec, convert, partners, pb, referrals};
 use crate::{
     access::{Assignee, GroundsDefect},
     domain::{CaughtFields, LeadFields, referral::ReferralFields},
@@ -142,6 +142,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         convert::grounds(request.grounds)?;
         convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
         let _: Fingerprint = parsed(&request.fingerprint, "fingerprint")?;
+        partners::changes(&request.changes)?;
         Ok(Carried::Nothing)
     }),
     ("ListPartnersRequest", |bytes| {
@@ -167,6 +168,26 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ("ProveConsistencyRequest", |bytes| {
         let request: pb::ProveConsistencyRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
+        Ok(Carried::Nothing)
+    }),
+    ("SuspendPartnerRequest", |bytes| {
+        let request: pb::SuspendPartnerRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        Ok(Carried::Nothing)
+    }),
+    ("DraftPartnerChangeRequest", |bytes| {
+        let request: pb::DraftPartnerChangeRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        partners::change_of(request.change)?;
+        Ok(Carried::Nothing)
+    }),
+    ("ApprovePartnerChangeRequest", |bytes| {
+        let request: pb::ApprovePartnerChangeRequest = decode(bytes)?;
+        convert::grounds(request.grounds)?;
+        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        partners::change_of(request.change)?;
         Ok(Carried::Nothing)
     }),
 ];

@@ -1,6 +1,6 @@
 //! The `Partners` service.
 
-use super::{caller::Door, convert, pb, status};
+use super::{WireDefect, caller::Door, convert, pb, status};
 use crate::{
     access,
     desk::{Approval, CardChange, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
@@ -134,8 +134,13 @@ impl PartnersService {
     }
 }
 
-fn change_of(number: i32) -> Result<PartnerChange, Status> {
-    PartnerChange::from_wire(number).ok_or_else(|| super::WireDefect::Malformed("change").into())
+pub(super) fn change_of(number: i32) -> Result<PartnerChange, WireDefect> {
+    PartnerChange::from_wire(number).ok_or(WireDefect::Malformed("change"))
+}
+
+pub(super) fn changes(names: &[String]) -> Result<BTreeSet<CardChange>, WireDefect> {
+    let changes: Result<_, _> = names.iter().map(|name| name.parse()).collect();
+    changes.map_err(|_| WireDefect::Malformed("changes"))
 }
 
 #[tonic::async_trait]
@@ -168,12 +173,10 @@ impl pb::partners_server::Partners for PartnersService {
         let fingerprint: Fingerprint = request
             .fingerprint
             .parse()
-            .map_err(|_| super::WireDefect::Malformed("fingerprint"))?;
-        let changes: Result<BTreeSet<CardChange>, _> =
-            request.changes.iter().map(|name| name.parse()).collect();
+            .map_err(|_| WireDefect::Malformed("fingerprint"))?;
         let approval = Approval {
             fingerprint: *fingerprint.as_bytes(),
-            changes: changes.map_err(|_| super::WireDefect::Malformed("changes"))?,
+            changes: changes(&request.changes)?,
             accepted_log: Some(request.accept_new_log).filter(|origin| !origin.is_empty()),
         };
         let partners = self.partners.clone();
