@@ -18,15 +18,11 @@ use hyper_util::rt::TokioIo;
 use rustls::{AlertDescription, ClientConfig};
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{
-    net::{TcpStream, lookup_host},
-    sync::Semaphore,
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
@@ -45,7 +41,7 @@ pub struct Dialer {
     live: Arc<Live>,
     /// One for each connection, and for each that is tried.
     sockets: Arc<Semaphore>,
-    lookups: Semaphore,
+    lookups: Arc<Semaphore>,
     require: RequireHybrid,
     clock: Arc<dyn Clock>,
 }
@@ -88,7 +84,7 @@ impl Dialer {
             turn: Mutex::new(()),
             live: Arc::default(),
             sockets: Arc::new(Semaphore::new(Self::SOCKETS)),
-            lookups: Semaphore::new(LOOKUPS),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             require,
             clock,
         }))
@@ -180,11 +176,23 @@ impl Dialer {
         endpoint: &EndpointUrl,
         peer: Jurisdiction,
     ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
-        let looking = self.lookups.acquire().await.map_err(io::Error::other)?;
-        let addresses = lookup_host((endpoint.host(), endpoint.port())).await?;
-        let addresses = addresses.collect();
-        drop(looking);
+        let (host, port) = (endpoint.host(), endpoint.port());
+        let addresses = match host.parse() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => self.look_up(host.to_owned(), port).await?,
+        };
         race::first(addresses, |address| self.dial_at(address, peer)).await
+    }
+
+    /// Whoever asks may give up; a place is free again when the system has answered.
+    async fn look_up(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let place = Arc::clone(&self.lookups).acquire_owned().await;
+        let place = place.map_err(io::Error::other)?;
+        let asking = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            Ok((host.as_str(), port).to_socket_addrs()?.collect())
+        });
+        asking.await.map_err(io::Error::other)?
     }
 
     async fn dial_at(
