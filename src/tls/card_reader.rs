@@ -29,8 +29,9 @@ impl CardReader for Cards {
         let authority = Authority::parse(&partner.ca).map_err(|error| error.to_string())?;
         // A list that another CA signed stays behind with that CA.
         let crl = crl.and_then(|crl| Crl::parse(crl, &authority).ok());
-        drop((authority, crl));
-        Ok(())
+        TrustStore::new(authority, crl)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
