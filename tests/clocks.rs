@@ -1,5 +1,5 @@
 //! Clocks that are an hour off, and one that jumps: nobody's clock moves anybody else's entries or deadlines, the skew is
-//! seen on both sides, and what is dated absurdly is refused with proof.
+//! seen on both sides, and what is dated absurdly waits until the clocks agree.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,23 +12,27 @@ mod heard;
 #[path = "adversary/world.rs"]
 mod world;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 use world::{
-    COUNTY, GUANGDONG, ZHEJIANG, channel, count, eager, entries, leads_to, push, receipt_for,
-    refusal_for, until, verify, within,
+    COUNTY, GUANGDONG, ZHEJIANG, channel, count, eager, entries, leads_to, push, receipt_for, show,
+    until, verify, within,
 };
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
     domain::{Clock, Timestamp},
+    exchange::CourierOptions,
     log::Log,
     node::Node,
-    record::{Kind, Refusal},
+    record::Kind,
     rpc::pb::{self, partners_client::PartnersClient, referrals_client::ReferralsClient},
-    telemetry::SystemClock,
+    telemetry::{Readiness, SystemClock},
 };
 
 const HOUR: i64 = 3_600;
@@ -168,41 +172,86 @@ async fn an_hour_apart_they_exchange_and_each_keeps_its_own_time_and_deadlines()
     assert!(is_near(ahead(&cluster, COUNTY, GUANGDONG).await, HOUR));
     assert!(is_near(ahead(&cluster, COUNTY, ZHEJIANG).await, -HOUR));
     assert!(is_near(ahead(&cluster, GUANGDONG, COUNTY).await, -HOUR));
-    // Nothing went between these two.
-    assert_eq!(ahead(&cluster, GUANGDONG, ZHEJIANG).await, None);
+    // Nothing went between these two: they have greeted each other.
+    assert!(is_near(
+        ahead(&cluster, GUANGDONG, ZHEJIANG).await,
+        -2 * HOUR
+    ));
     cluster.stop().await;
 }
 
-#[tokio::test]
-async fn what_is_dated_more_than_a_day_ahead_is_refused_with_proof() {
-    let dir = tempfile::tempdir().unwrap();
-    let cluster = world(&dir, &[(GUANGDONG, 25 * HOUR)]).await;
-    let county = cluster.member(COUNTY);
-    let lead = push(
-        &county.config.listen.endpoint,
-        COUNTY,
-        &leads_to(GUANGDONG)[..1],
+fn is_refusal(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::DispatchRefused { .. } | Kind::RefusalLogged { .. }
     )
-    .await;
-    until(county.node.log(), 1, receipt_for(lead[0].index)).await;
+}
 
-    let guangdong = cluster.member(GUANGDONG);
-    let mut fields = leads_to(GUANGDONG).remove(1);
-    fields.destination_code = COUNTY.to_owned();
-    fields.destination_place.clear();
-    let sent = push(&guangdong.config.listen.endpoint, GUANGDONG, &[fields]).await;
-    until(guangdong.node.log(), 1, refusal_for(sent[0].index)).await;
-    let untimely = |kind: &Kind| {
-        matches!(
-            kind,
-            Kind::DispatchRefused {
-                reason: Refusal::Untimely,
-                ..
-            }
-        )
+/// The county is a month behind, and knows it by its partners. What they send waits, and is taken when its clock is right.
+#[tokio::test]
+async fn regression_a_recipient_whose_clock_is_wrong_refuses_nothing_for_good_and_is_told_that_it_is_its_own()
+ {
+    heard::install();
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Off::by(-30 * 24 * HOUR);
+    let waits = CourierOptions {
+        again_min: Duration::from_millis(10),
+        again_max: Duration::from_millis(50),
+        ..eager()
     };
-    assert_eq!(count(county.node.log(), untimely), 1);
-    keeps_its_own_time(county.node.log(), 0);
+    let codes = [COUNTY, GUANGDONG, ZHEJIANG];
+    let cluster = Cluster::start_with(dir.path(), &codes, waits, |config| {
+        match config.jurisdiction.as_str() {
+            COUNTY => Arc::clone(&clock) as Arc<dyn Clock>,
+            _ => Off::by(0),
+        }
+    })
+    .await
+    .unwrap();
+    cluster.introduce().await.unwrap();
+    let county = cluster.member(COUNTY);
+    let mut sent = Vec::new();
+    for there in [GUANGDONG, ZHEJIANG] {
+        let mut fields = leads_to(there).remove(0);
+        fields.destination_code = COUNTY.to_owned();
+        fields.destination_place.clear();
+        let endpoint = &cluster.member(there).config.listen.endpoint;
+        let pushed = push(endpoint, there, &[fields]).await;
+        sent.push((there, pushed[0].clone()));
+    }
+    for (there, lead) in &sent {
+        let endpoint = &cluster.member(there).config.listen.endpoint;
+        within(async {
+            while show(endpoint, there, &lead.lead_id)
+                .await
+                .summary
+                .unwrap()
+                .put_off
+                != "untimely"
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    // The one whose clock is wrong is told so, and nobody else.
+    let Readiness::Warned(warnings) = (county.node.probe())() else {
+        panic!("it does not know");
+    };
+    assert!(
+        warnings[0].contains("behind those of 2 of 2 partners"),
+        "{warnings:?}"
+    );
+    assert_eq!((cluster.member(GUANGDONG).node.probe())(), Readiness::Ready);
+
+    clock.0.store(0, Ordering::SeqCst);
+    for (there, lead) in &sent {
+        let log = cluster.member(there).node.log();
+        until(log, 1, receipt_for(lead.index)).await;
+        assert_eq!(count(log, is_refusal), 0);
+    }
+    assert_eq!(count(county.node.log(), is_refusal), 0);
+    verify(county.node.log());
     cluster.stop().await;
 }
 

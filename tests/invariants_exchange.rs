@@ -27,14 +27,14 @@ use yichuan::{
     cli::demo::cluster::{Cluster, Member, grounds, write_node},
     config::Config,
     exchange::{Outbox, Vault},
-    log::{Log, LogOptions, Proposal, TxnError},
+    log::{Closure, Log, LogHealth, LogOptions, OpenError, Proposal, TxnError},
     merkle,
-    node::{Node, StartError},
+    node::{Node, StartError, doctor},
     note::{Cosignature, LogSigner, VerifierKey},
     record::{Entry, Kind, PartnerProof, Received},
     rpc::pb,
     store::{KeyFile, MemoryStore, OpenStoreError, Row},
-    telemetry::SystemClock,
+    telemetry::{Readiness, SystemClock},
     tls::NodeCard,
 };
 
@@ -379,6 +379,196 @@ async fn a_partner_that_is_down_holds_up_no_other_and_loses_nothing() {
     let receipts = count(county.log(), |k| matches!(k, Kind::ReceiptLogged { .. }));
     assert_eq!(receipts, 11);
     for station in [&mut county, &mut guangdong, &mut zhejiang] {
+        verify(station.log());
+        station.stop().await;
+    }
+}
+
+/// All of a directory, as `cp -a` would have it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, into) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if path.is_dir() {
+            copy(&path, &into);
+        } else {
+            std::fs::copy(&path, &into).unwrap();
+        }
+    }
+}
+
+impl Station {
+    /// Puts another directory in place of its own, which is kept aside.
+    fn put_back(&self, other: &Path, aside: &Path) {
+        std::fs::rename(&self.config.data, aside).unwrap();
+        std::fs::rename(other, &self.config.data).unwrap();
+    }
+
+    /// Tries to push; the reason of the refusal.
+    async fn refuses(&self, lead: &yichuan::domain::LeadFields) -> tonic::Status {
+        let request = pb::PushLeadsRequest {
+            grounds: Some(grounds(self.code, Purpose::Screening)),
+            row: 1,
+            lead: Some(yichuan::rpc::lead_message(lead)),
+        };
+        let officer = channel(
+            &self.config.listen.endpoint,
+            self.code,
+            self.code,
+            "officer-001",
+        );
+        let pushed = pb::desk_client::DeskClient::new(officer)
+            .push_leads(tokio_stream::iter([request]))
+            .await;
+        match pushed {
+            Ok(verdicts) => verdicts.into_inner().message().await.unwrap_err(),
+            Err(refused) => refused,
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        (self.node.as_ref().unwrap().probe())()
+    }
+
+    async fn evidence_against(&self, partner: &str) -> u64 {
+        let officer = channel(
+            &self.config.listen.endpoint,
+            self.code,
+            self.code,
+            "officer-001",
+        );
+        let request = pb::ListPartnersRequest {
+            grounds: Some(grounds(self.code, Purpose::Screening)),
+        };
+        let listed = pb::partners_client::PartnersClient::new(officer)
+            .list_partners(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let found = listed.partners.iter().find(|p| p.jurisdiction == partner);
+        found.unwrap().evidence
+    }
+}
+
+/// A copy of the data directory, taken while the node was stopped or ran, was put back, and 300 leads were acknowledged
+/// that nobody ever got.
+#[tokio::test]
+async fn i9_a_checkpoint_that_bears_our_signature_and_is_not_in_our_log_closes_the_log_for_good_whoever_shows_it()
+ {
+    for hot in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut county = Station::new(dir.path(), COUNTY).await;
+        let mut guangdong = Station::new(dir.path(), GUANGDONG).await;
+        county.meets(&guangdong).await;
+        let leads = leads_to(GUANGDONG);
+        let first = county.push(&leads[..2]).await;
+        until(county.log(), 1, receipt_for(first[1].index)).await;
+        let (older, newer) = (dir.path().join("older"), dir.path().join("newer"));
+        if hot {
+            copy(&county.config.data, &older);
+        } else {
+            county.stop().await;
+            copy(&county.config.data, &older);
+            county.start().await;
+        }
+        let later = county.push(&leads[2..7]).await;
+        for sent in &later {
+            until(county.log(), 1, receipt_for(sent.index)).await;
+        }
+        county.stop().await;
+
+        county.put_back(&older, &newer);
+        county.start().await;
+        let held = county.log().checkpoint().size();
+        let LogHealth::Closed { why } = county.log().health() else {
+            panic!("a node that was rolled back takes writes, though its partner was asked");
+        };
+        assert!(matches!(*why, Closure::Disowned { .. }), "{why}");
+        let refused = county.refuses(&leads[7]).await;
+        assert!(
+            refused.message().contains("put the newer store back"),
+            "{refused:?}"
+        );
+        let Readiness::NotReady(reasons) = county.readiness() else {
+            panic!("it is ready");
+        };
+        assert!(reasons[0].contains("rolled back"), "{reasons:?}");
+        assert_eq!(county.log().checkpoint().size(), held, "it wrote something");
+        // The partner keeps what it holds and what it is shown instead.
+        until(guangdong.log(), 1, world::is_evidence).await;
+        assert!(guangdong.evidence_against(COUNTY).await > 0);
+        county.stop().await;
+
+        // For good, though nobody shows it again.
+        guangdong.stop().await;
+        let clock = Arc::new(SystemClock);
+        let again = Node::start_with(&county.config, clock, eager()).await;
+        assert!(
+            matches!(
+                again,
+                Err(StartError::OpenLog(OpenError::RolledBack { .. }))
+            ),
+            "{again:?}"
+        );
+        let scratch = dir.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        let found = doctor::examine(&county.config, &scratch, |_, _| {}).unwrap();
+        assert!(!found.is_sound());
+        let said = found
+            .findings
+            .iter()
+            .find(|f| f.part == doctor::Part::Checkpoint);
+        assert!(said.unwrap().what.contains("rolled back"), "{said:?}");
+
+        // The way out: the newer store.
+        guangdong.start().await;
+        county.put_back(&newer, &dir.path().join("rolled-back"));
+        county.start().await;
+        let sent = county.push(&leads[7..8]).await;
+        until(county.log(), 1, receipt_for(sent[0].index)).await;
+        verify(county.log());
+        county.stop().await;
+        guangdong.stop().await;
+    }
+}
+
+/// Where no partner is up it cannot know; it says so, and closes as soon as one comes.
+#[tokio::test]
+async fn i9_a_node_that_could_ask_nobody_says_so_and_closes_when_a_partner_comes_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut county = Station::new(dir.path(), COUNTY).await;
+    let mut guangdong = Station::new(dir.path(), GUANGDONG).await;
+    county.meets(&guangdong).await;
+    let leads = leads_to(GUANGDONG);
+    let (older, newer) = (dir.path().join("older"), dir.path().join("newer"));
+    county.stop().await;
+    copy(&county.config.data, &older);
+    county.start().await;
+    let sent = county.push(&leads[..2]).await;
+    until(county.log(), 1, receipt_for(sent[1].index)).await;
+    county.stop().await;
+    guangdong.stop().await;
+
+    county.put_back(&older, &newer);
+    county.start().await;
+    let Readiness::Warned(warnings) = county.readiness() else {
+        panic!("it does not say that it could ask nobody");
+    };
+    assert!(
+        warnings[0].contains("no partner could be asked"),
+        "{warnings:?}"
+    );
+    // It goes on, and signs a fork.
+    county.push(&leads[2..4]).await;
+    guangdong.start().await;
+    let why = world::within(county.log().until_closed()).await;
+    assert!(matches!(*why, Closure::Disowned { .. }), "{why}");
+    until(guangdong.log(), 1, world::is_evidence).await;
+    for station in [&mut county, &mut guangdong] {
         verify(station.log());
         station.stop().await;
     }

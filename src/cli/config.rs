@@ -56,6 +56,7 @@ struct Shown<'a> {
     client: Client,
     check: Check,
     limits: Limits,
+    exchange: Exchange,
     quotas: BTreeMap<&'static str, u32>,
 }
 
@@ -93,6 +94,11 @@ struct Check {
 }
 
 #[derive(Serialize)]
+struct Exchange {
+    start_wait_s: u64,
+}
+
+#[derive(Serialize)]
 struct Limits {
     connections: usize,
     connections_per_address: usize,
@@ -117,6 +123,7 @@ impl<'a> From<&'a Config> for Shown<'a> {
             client,
             check,
             limits,
+            exchange,
             quotas,
         } = config;
         let texts = |items: &mut dyn Iterator<Item = String>| items.collect();
@@ -163,6 +170,9 @@ impl<'a> From<&'a Config> for Shown<'a> {
                 handshake_timeout_s: limits.handshake_timeout.as_secs(),
                 drain_s: limits.drain.as_secs(),
                 disk_reserve_mib: limits.disk_reserve / 1024 / 1024,
+            },
+            exchange: Exchange {
+                start_wait_s: exchange.start_wait.as_secs(),
             },
             quotas: Quota::ALL
                 .iter()

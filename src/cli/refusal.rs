@@ -111,6 +111,9 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::NoChange => "没有待批准的恢复或移除，须先由一人提出",
         RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
         RefusedFor::Late => "节点没有在限期内答复；是否已办理不能确定，可重做同一命令",
+        RefusedFor::RolledBack => {
+            "节点的日志缺少它已签署的内容：数据被回退或替换。请其管理员停机，放回较新的数据；已丢失的只能另立后续日志"
+        }
         RefusedFor::Streams => "同时打开的流已达上限，请先结束一个",
         RefusedFor::DiskShort => {
             "节点磁盘将满，暂不接收新记录，所余无几时亦不可查阅，请与其管理员联系"

@@ -4,6 +4,7 @@ use super::print::plain;
 use crate::{
     access::Purpose,
     domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
+    exchange::NotYet,
     intake::JsonReason,
     record::{self, Refusal, pb},
 };
@@ -207,6 +208,21 @@ pub(super) fn refused_before(word: &str, lang: Lang) -> Option<JsonReason> {
     })
 }
 
+/// Why a partner's node has not taken a dispatch yet, though it has seen it. The word itself where it is of a newer node.
+pub(super) fn put_off_label(word: &str, lang: Lang) -> &str {
+    let known = NotYet::ALL.into_iter().find(|why| why.as_str() == word);
+    let (zh, en) = match known {
+        Some(NotYet::Untimely) => (
+            "按对方时钟日期不符，待一方校时",
+            "dated wrongly by the partner's clock",
+        ),
+        Some(NotYet::Follows) => ("待其前件被接收", "waits for what it follows"),
+        Some(NotYet::Unable) => ("对方数据受损，暂不能判断", "the partner's store is damaged"),
+        Some(NotYet::Unknown) | None => (word, word),
+    };
+    lang.pick(zh, en)
+}
+
 /// A lead's state with what it says of its end: `assessed (verified)`.
 pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
     let Some(state) = state_from_wire(summary.state) else {
@@ -218,7 +234,9 @@ pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
         record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|word| refusal_label(word, lang));
-    match outcome.or(reason).or(refusal) {
+    let put_off = Some(summary.put_off.as_str()).filter(|text| !text.is_empty());
+    let put_off = put_off.map(|word| put_off_label(word, lang));
+    match outcome.or(reason).or(refusal).or(put_off) {
         Some(more) => match lang {
             Lang::Zh => format!("{label}（{more}）"),
             Lang::En => format!("{label} ({more})"),

@@ -14,7 +14,7 @@ mod written;
 pub use error::ConfigError;
 pub use overlay::environment;
 pub use render::{NewNode, SAMPLE, render};
-pub use resolved::{Access, Check, Client, Config, Limits, Listen, TlsFiles};
+pub use resolved::{Access, Check, Client, Config, Exchange, Limits, Listen, TlsFiles};
 
 /// Where the configuration is, if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/yichuan/node.toml";

@@ -42,6 +42,8 @@ pub struct Config {
     pub check: Check,
     /// What it gives away at most.
     pub limits: Limits,
+    /// How it exchanges with partners.
+    pub exchange: Exchange,
     /// What each principal may ask for.
     pub quotas: Quotas,
 }
@@ -95,6 +97,13 @@ pub struct Client {
 pub struct Check {
     /// Partners that an offline check may assume.
     pub partners: Vec<Jurisdiction>,
+}
+
+/// `[exchange]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// How long a node that starts waits for its partners to say what they hold of its log, before the first write.
+    pub start_wait: Duration,
 }
 
 /// `[limits]`.
@@ -244,6 +253,9 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             partners: written.check.partners,
         },
         limits: limits(&written.limits),
+        exchange: Exchange {
+            start_wait: Duration::from_secs(written.exchange.start_wait_s.unwrap_or(5).into()),
+        },
         quotas: quotas(&written.quotas),
         path: path.to_owned(),
     })

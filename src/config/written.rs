@@ -35,6 +35,8 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
+    pub(super) exchange: Exchange,
+    #[serde(default)]
     pub(super) quotas: Quotas,
 }
 
@@ -93,6 +95,12 @@ pub(super) struct Limits {
     pub(super) handshake_timeout_s: Option<NonZeroU32>,
     pub(super) drain_s: Option<u32>,
     pub(super) disk_reserve_mib: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exchange {
+    pub(super) start_wait_s: Option<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Jurisdiction, Lead, LeadStep},
-    exchange::{Admission, RowError, Rows as _, Vault, VerifiedDispatch},
+    exchange::{Admission, NotYet, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
     log::Txn,
     record::{Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     store::tables,
@@ -125,13 +125,14 @@ impl Admission for DeskAdmission {
         &self,
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
-    ) -> Result<Result<(), Refusal>, RowError> {
+    ) -> Result<Result<(), Unfit>, RowError> {
         match self.judge(txn, dispatch) {
-            Ok(verdict) => Ok(verdict),
+            Ok(verdict) => Ok(verdict.map_err(Unfit::from)),
             Err(RowsError::Row(error)) => Err(error),
             Err(RowsError::Damaged(damaged)) => {
                 tracing::error!(%damaged, "a dispatch cannot be judged");
-                Ok(Err(Refusal::NotAllowed))
+                // Our damage, which is mended: the sender is not to blame.
+                Ok(Err(NotYet::Unable.into()))
             }
         }
     }

@@ -42,7 +42,7 @@ pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
 pub use pages::{LOOK_LIMIT, PAGE_LIMIT};
 pub use partner_cards::{Approval, CardChange, CardReader, UnknownChange};
 pub use partners::{CARD_LIMIT, PartnerDesk, PartnerEntry, PartnerRefused, Standing};
-pub use policy::{ensure_policy, start_log};
+pub use policy::{ensure_policy, has_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};
 pub use query::{LeadQuery, Page};
 pub use quotas::{recount_quotas, report_quota};

@@ -4,7 +4,7 @@ use super::rows::{RowDamaged, RowsError, decode, encode};
 use crate::{
     access::{Policy, Principal, UnitName, Units},
     domain::{EntryId, Jurisdiction},
-    exchange::Rows,
+    exchange::{RowError, Rows},
     log::{Log, Proposal, ProposeError, Txn, TxnError, ViewError},
     record::{Cause, Entry, Kind},
     store::tables,
@@ -89,6 +89,15 @@ pub async fn start_log(log: &Log, own: Jurisdiction) -> Result<(), ProposeError<
     }))
     .await
     .map(|_| ())
+}
+
+/// Whether the policy is the newest one in the log, so that [`ensure_policy`] would write nothing.
+///
+/// # Errors
+/// The store failed.
+pub fn has_policy(rows: &mut dyn Rows, policy: &Policy) -> Result<bool, RowError> {
+    let auditors: Vec<String> = policy.auditors.iter().cloned().collect();
+    Ok(rows.row(&tables::POLICY)? == PolicyRow::bytes(&auditors, &policy.units).ok())
 }
 
 /// Writes `PolicyChanged` where the policy is not the newest one in the log.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::{ListLeads, Parties, Permit, Scope},
     domain::{Column, Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
-    exchange::{Payload, Vault},
+    exchange::{NotYet, Payload, Vault},
     log::{Durable, Reader},
     record::{Consultation, Content},
     store::tables,
@@ -58,6 +58,12 @@ pub struct Page {
 }
 
 impl Desk {
+    /// Why a lead of ours is still on its way, where the recipient's node has said that it cannot take it yet.
+    pub fn put_off(&self, row: &LeadRow) -> Option<NotYet> {
+        let is_waiting = row.direction == Direction::Sent && row.state == LeadState::Sent;
+        is_waiting.then(|| self.outbox.put_off(row.to, row.index))?
+    }
+
     /// Lists leads. The consultation, naming every lead on the page, is durable before the page is returned.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The delivery loop: one task a partner, so that one that is down holds up no other.
 
 use super::{
-    Answers, Delivery, Directory, Greeting, Inbox, Outbox, OutboxError, Partner, TreeFault,
+    Answers, Delivery, Directory, Greeting, Inbox, NotYet, Outbox, OutboxError, Partner, TreeFault,
     Witness, outbox::OutboundSession,
 };
 use crate::domain::Jurisdiction;
@@ -31,8 +31,28 @@ pub struct Opened {
 
 /// A partner could not be reached, or the stream broke. Always worth another try.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CarrierError(pub String);
+#[error("{why}")]
+pub struct CarrierError {
+    /// What happened.
+    pub why: String,
+    /// The partner's newest checkpoint, a note, where it says that its log does not contain what we hold of it.
+    pub disowned: Option<Vec<u8>>,
+}
+
+impl From<String> for CarrierError {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            disowned: None,
+        }
+    }
+}
+
+impl From<&str> for CarrierError {
+    fn from(why: &str) -> Self {
+        why.to_owned().into()
+    }
+}
 
 /// A future that a carrier returns.
 pub type CarrierFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -66,6 +86,10 @@ pub struct CourierOptions {
     pub answer_within: Duration,
     /// A stream is opened anew after so long, so that both sides compare trees again.
     pub stream_age: Duration,
+    /// What a partner put off is brought again after so long; later waits double while it takes nothing.
+    pub again_min: Duration,
+    /// The longest of those waits.
+    pub again_max: Duration,
 }
 
 impl Default for CourierOptions {
@@ -76,6 +100,8 @@ impl Default for CourierOptions {
             open_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
             stream_age: Duration::from_secs(3600),
+            again_min: Duration::from_secs(1),
+            again_max: Duration::from_secs(300),
         }
     }
 }
@@ -181,6 +207,11 @@ impl Courier {
             .clone()
     }
 
+    /// How many dispatches a partner put off when they were brought last, and why the oldest of them.
+    pub fn put_off_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
+        self.outbox.put_off_by(partner)
+    }
+
     /// Waits until all tasks have stopped; the stop token is cancelled first by whoever owns it.
     pub async fn stopped(&self) {
         self.tasks.close();
@@ -244,6 +275,7 @@ impl Link {
                     metrics::counter!("yichuan_stream_failures_total", "partner" => partner.to_string())
                         .increment(1);
                     self.state(LinkState::Down(why));
+                    self.outbox.own_log().unreached(partner);
                     if worked {
                         waits = backoff.build();
                     }
@@ -286,15 +318,35 @@ impl Link {
     async fn open(&self) -> Result<(OutboundSession, Opened), String> {
         let partner = Arc::clone(&self.partner);
         let witnessed = self.witness.notes_for(&self.directory, partner.code);
-        let (hello, opening) = self
-            .outbox
-            .greeting(&partner, self.carrier.own_crl(), witnessed);
+        let (hello, opening) = self.outbox.greeting(
+            &partner,
+            self.carrier.own_crl(),
+            witnessed,
+            self.inbox.now_s(),
+        );
         let opened = self.carrier.open(Arc::clone(&partner), hello);
         let opened = tokio::time::timeout(self.options.open_within, opened)
             .await
-            .map_err(|_| "the partner did not answer in time".to_owned())?
-            .map_err(|error| error.to_string())?;
+            .map_err(|_| "the partner did not answer in time".to_owned())?;
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(CarrierError { why, disowned }) => {
+                if let Some(head) = disowned {
+                    // First: what is kept waits for a node that starts, and that waits for this.
+                    self.outbox.own_log().unreached(partner.code);
+                    self.inbox.disowned(&partner, &head).await;
+                }
+                return Err(why);
+            }
+        };
         let welcome = &opened.welcome;
+        // Before all that may write: the node that starts waits for this.
+        self.outbox
+            .own_log()
+            .heard(partner.code, &welcome.checkpoint)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.inbox.saw_clock(partner.code, welcome.time_s);
         self.carrier
             .partner_crl(Arc::clone(&partner), welcome.crl.clone())
             .await;
@@ -320,17 +372,35 @@ impl Link {
         let aged = Instant::now() + self.options.stream_age;
         // When the oldest delivery under way must have its answer. New work does not put it off.
         let mut due = None;
+        // When what was put off is brought again, and how long that took last time.
+        let (mut again, mut pause) = (None, self.options.again_min);
         loop {
             news.mark_unchanged();
-            // An old stream takes no more, so that it ends under steady traffic too.
-            while Instant::now() < aged
+            let mut is_again = again.is_some_and(|at| at <= Instant::now());
+            if is_again && session.under_way() == 0 {
+                pause = match session.again() {
+                    true => self.options.again_min,
+                    false => pause.saturating_mul(2).min(self.options.again_max),
+                };
+                (again, is_again) = (None, false);
+            }
+            // An old stream takes no more, so that it ends under steady traffic too; nor does one that is to begin again.
+            while !is_again
+                && Instant::now() < aged
                 && let Some(delivery) = self.outbox.next_delivery(&mut session).await?
             {
                 opened.deliveries.send(delivery).await.map_err(|_| gone())?;
             }
+            if session.is_put_off() && again.is_none() {
+                again = Some(Instant::now() + pause);
+            }
+            let again_at = again.unwrap_or(aged);
             let idle = session.under_way() == 0;
             if idle {
                 due = None;
+                if !session.is_put_off() {
+                    pause = self.options.again_min;
+                }
             }
             let answer_by = match due {
                 Some(by) => by,
@@ -359,6 +429,7 @@ impl Link {
                 () = tokio::time::sleep_until(answer_by), if !idle => {
                     return Err(OutboxError::Log("the partner did not answer a delivery in time".into()));
                 }
+                () = tokio::time::sleep_until(again_at), if idle && again.is_some() => {}
                 () = tokio::time::sleep_until(aged), if idle => return Ok(()),
             }
         }

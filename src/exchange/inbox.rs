@@ -1,11 +1,12 @@
 //! The inbox: deliveries are verified before anything in them is believed, kept, and answered with proof.
 
 use super::{
-    AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
-    Greeting, Lane, Opening, OutboxError, PROTOCOL, Partner, Proved, RowError, SKEW_ABSURD_S,
-    Shown, Skews, Tree, TreeFault, Vault, VaultError, Witness, evidence,
+    Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
+    Greeting, Lane, NotYet, Opening, OutboxError, OwnLog, PROTOCOL, Partner, Proved, RowError,
+    SKEW_ABSURD_S, Shown, Skews, Tree, TreeFault, Unfit, Vault, VaultError, Witness, evidence,
     keep::{Keep, KeptAt},
     outbox::{log_error, own_tree},
+    passing::PutOff,
     shown::links,
     verify::{VerifiedDispatch, verify_dispatch, verify_tree},
 };
@@ -29,12 +30,13 @@ pub trait Admission: Send + Sync + fmt::Debug {
     /// Judges a dispatch with everything before it in view.
     ///
     /// # Errors
-    /// A refusal, which is logged and proved to the sender; or the store failed.
+    /// A refusal, which is logged and proved to the sender; something that passes, so that it is tried again; or the store
+    /// failed.
     fn admit(
         &self,
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
-    ) -> Result<Result<(), Refusal>, RowError>;
+    ) -> Result<Result<(), Unfit>, RowError>;
 }
 
 /// A stream is given up.
@@ -71,6 +73,11 @@ pub enum SessionFault {
     /// The partner opened a newer stream.
     #[error("a newer stream from this partner took over, or its card is no more in force")]
     TakenOver,
+    /// The stream brings more and more that cannot be taken yet.
+    #[error(
+        "too many dispatches on this stream are not taken yet; bring the oldest ones again first"
+    )]
+    PutOff,
     /// A payload cannot be kept.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -90,7 +97,8 @@ pub struct Inbox {
     shown: Arc<Shown>,
     directory: Arc<Directory>,
     admission: Arc<dyn Admission>,
-    skews: Skews,
+    own_log: Arc<OwnLog>,
+    skews: Arc<Skews>,
     /// The newest stream of each partner: under which card it was opened, and what ends it when a newer one takes over or
     /// the card is no more in force.
     streams: Mutex<BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>>,
@@ -111,6 +119,7 @@ pub struct InboundSession {
     taken_over: CancellationToken,
     opening: Opening,
     expected: u64,
+    put_off: Arc<Mutex<PutOff>>,
     answering: Option<Answering>,
 }
 
@@ -152,6 +161,10 @@ pub struct InboxParts {
     pub directory: Arc<Directory>,
     /// The rules of each kind of dispatch.
     pub admission: Arc<dyn Admission>,
+    /// What partners hold of our log.
+    pub own_log: Arc<OwnLog>,
+    /// How far their clocks are from ours.
+    pub skews: Arc<Skews>,
 }
 
 impl Inbox {
@@ -166,6 +179,8 @@ impl Inbox {
             shown,
             directory,
             admission,
+            own_log,
+            skews,
         } = parts;
         Self {
             log,
@@ -177,7 +192,8 @@ impl Inbox {
             shown,
             directory,
             admission,
-            skews: Skews::default(),
+            own_log,
+            skews,
             streams: Mutex::default(),
         }
     }
@@ -196,6 +212,8 @@ impl Inbox {
         if hello.protocol != PROTOCOL {
             return Err(SessionFault::Protocol(hello.protocol));
         }
+        self.own_log.heard(partner.code, &hello.checkpoint).await?;
+        self.saw_clock(partner.code, hello.time_s);
         let Tree { origin, size, root } = hello.verified.clone();
         let own_origin = self.log.origin().to_owned();
         let answered = self
@@ -224,6 +242,8 @@ impl Inbox {
             crl,
             witnessed: self.witness.notes_for(&self.directory, partner.code),
             asked: opening.asked.iter().map(|(_, it)| it.size()).collect(),
+            checkpoint: opening.note.clone(),
+            time_s: self.clock.now().seconds(),
         };
         let answering = Answering {
             partner: partner.code,
@@ -235,6 +255,7 @@ impl Inbox {
             taken_over,
             opening,
             expected: 1,
+            put_off: Arc::default(),
             answering: Some(answering),
         };
         Ok((session, welcome))
@@ -269,6 +290,12 @@ impl Inbox {
         for note in notes.iter().take(super::WITNESSED_LIMIT) {
             let origin = note.split(|byte| *byte == b'\n').next();
             let origin = origin.and_then(|line| str::from_utf8(line).ok());
+            if origin == Some(self.log.origin()) {
+                if let Err(error) = self.own_log.compare(shown_by.code, note).await {
+                    tracing::warn!(partner = %shown_by.code, %error, "what a partner shows of our log");
+                }
+                continue;
+            }
             let Some(partner) = origin.and_then(|origin| others.get(origin)) else {
                 continue;
             };
@@ -281,6 +308,30 @@ impl Inbox {
                     .await;
             }
         }
+    }
+
+    /// A partner gave a stream up because its log does not contain what it signed and we hold: `note` is its newest
+    /// checkpoint. Kept beside what we hold.
+    pub(super) async fn disowned(&self, partner: &Arc<Partner>, note: &[u8]) {
+        let Ok(head) = partner.key.verify(note) else {
+            return;
+        };
+        let fault = TreeFault::Irreconcilable {
+            verified: self.witness.tree(partner).size,
+            checkpoint: Box::new(head),
+        };
+        self.keep_evidence(partner, &fault, Some(partner.code))
+            .await;
+    }
+
+    /// This node's clock, seconds since 1970-01-01 UTC.
+    pub(super) fn now_s(&self) -> u64 {
+        self.clock.now().seconds()
+    }
+
+    /// Our newest checkpoint, as a note.
+    pub fn head(&self) -> Vec<u8> {
+        self.log.checkpoint().note().as_bytes().to_vec()
     }
 
     /// Keeps an irreconcilable checkpoint as evidence in the log. Others are only warned of.
@@ -320,6 +371,14 @@ impl Inbox {
         if count > 1 && bytes > BYTES_PER_DELIVERY {
             return Err(SessionFault::Bytes(bytes));
         }
+        let put_off = Arc::clone(&session.put_off);
+        if put_off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_full()
+        {
+            return Err(SessionFault::PutOff);
+        }
         let partner = Arc::clone(&session.partner);
         self.shown.verified(partner.code, delivery.verified_size);
         let theirs = match self.verified(session, &delivery).await {
@@ -333,8 +392,7 @@ impl Inbox {
         let mut proved = Vec::with_capacity(count);
         for dispatch in delivery.dispatches {
             let dispatch = verify_dispatch(&partner, self.own, &theirs, dispatch)?;
-            let dispatch = self.timely(partner.code, dispatch);
-            proved.push(self.ready_bucket(dispatch).await?);
+            proved.push(self.judge_times(partner.code, dispatch).await?);
         }
 
         if session.taken_over.is_cancelled() {
@@ -347,6 +405,7 @@ impl Inbox {
             vault: Arc::clone(&self.vault),
             witness: Arc::clone(&self.witness),
             admission: Arc::clone(&self.admission),
+            put_off,
         };
         let kept = self
             .log
@@ -390,21 +449,11 @@ impl Inbox {
         Ok(theirs)
     }
 
-    /// What is dated far in the future is refused, with proof. A clock that is off by less is noted.
-    fn timely(&self, partner: Jurisdiction, dispatch: Proved) -> Proved {
-        let Proved::Fit(dispatch) = dispatch else {
-            return dispatch;
-        };
-        let (time, now) = (dispatch.time(), self.clock.now());
-        self.skews.saw_entry(partner, time, now);
-        if time > now.plus_seconds(SKEW_ABSURD_S) {
-            return dispatch.into_unfit(Refusal::Untimely);
-        }
-        Proved::Fit(dispatch)
-    }
-
-    /// A partner cosigned a checkpoint of ours just now, by its clock.
+    /// A partner's clock, as it says just now; 0 where it does not.
     pub fn saw_clock(&self, partner: Jurisdiction, at_seconds: u64) {
+        if at_seconds == 0 {
+            return;
+        }
         self.skews.saw(partner, at_seconds, self.clock.now());
     }
 
@@ -413,25 +462,36 @@ impl Inbox {
         &self.skews
     }
 
-    /// The purge month comes from the sender: it is refused where it lies outside the five years that a record may be
-    /// kept; its keys are made, durably, before the log needs them.
-    async fn ready_bucket(&self, dispatch: Proved) -> Result<Proved, SessionFault> {
-        let dispatch = match dispatch {
-            Proved::Fit(dispatch) => dispatch,
-            unfit @ Proved::Unfit { .. } => return Ok(unfit),
+    /// Judges what is dated: by our clock only what passes when that is set right, by the entry's own date what does not.
+    ///
+    /// What is dated far in the future is not taken yet; a clock that is off by less is noted. The purge month comes from the
+    /// sender: it is refused where it lies beyond the five years that a record may be kept, or was over on the day of its
+    /// entry; and put off where it is over by now. Its keys are made, durably, before the log needs them.
+    async fn judge_times(
+        &self,
+        partner: Jurisdiction,
+        dispatch: Proved,
+    ) -> Result<(Proved, Option<NotYet>), SessionFault> {
+        let Proved::Fit(dispatch) = dispatch else {
+            return Ok((dispatch, None));
         };
-        let month = dispatch.sent().terms.purge_month;
-        let now = self.clock.now();
-        // A day's grace: the sender may already be in next month.
-        let latest = PurgeMonth::years_after(now.plus_seconds(86_400), 5);
-        if month > latest || month < PurgeMonth::years_after(now, 0) {
-            return Ok(dispatch.into_unfit(Refusal::InvalidContent));
+        let untimely = Some(NotYet::Untimely);
+        let (dated, now) = (dispatch.time(), self.clock.now());
+        self.skews.saw_entry(partner, dated, now);
+        if dated > now.plus_seconds(SKEW_ABSURD_S) {
+            return Ok((Proved::Fit(dispatch), untimely));
         }
-        if self.vault.has_bucket(month) {
-            return Ok(Proved::Fit(dispatch));
+        let month = dispatch.sent().terms.purge_month;
+        // A day's grace: the sender may have reckoned in next month.
+        let latest = PurgeMonth::years_after(dated.max(now).plus_seconds(SKEW_ABSURD_S), 5);
+        if month > latest || month < PurgeMonth::years_after(dated, 0) {
+            return Ok((dispatch.into_unfit(Refusal::InvalidContent), None));
+        }
+        if month < PurgeMonth::years_after(now, 0) {
+            return Ok((Proved::Fit(dispatch), untimely));
         }
         self.vault.ready(&self.log, month).await?;
-        Ok(Proved::Fit(dispatch))
+        Ok((Proved::Fit(dispatch), None))
     }
 
     /// Waits until the delivery is durable, and answers it with proof.
@@ -464,7 +524,14 @@ impl Inbox {
                 linked.extend(others);
                 let proofs = reader.proofs();
                 let mut answers = Vec::with_capacity(kept.len());
-                for KeptAt { index, entry } in kept {
+                for kept in kept {
+                    let (index, entry) = match kept {
+                        KeptAt::Entry { index, entry } => (index, entry),
+                        KeptAt::NotYet(why) => {
+                            answers.push(Answer::NotYet(why));
+                            continue;
+                        }
+                    };
                     let entry = match entry {
                         Some(entry) => entry,
                         None => reader
@@ -472,11 +539,11 @@ impl Inbox {
                             .ok_or(crate::log::ReadError::NoSuchEntry { index, size })?,
                     };
                     let inclusion = proofs.inclusion(index, size)?;
-                    answers.push(AnswerProof {
+                    answers.push(Answer::Proof(AnswerProof {
                         index,
                         entry,
                         inclusion,
-                    });
+                    }));
                 }
                 let consistency = proofs.consistency(base, size)?;
                 let linked = links(reader, size, linked)?;

@@ -1,8 +1,8 @@
 //! Keeping what was delivered: each dispatch becomes an entry, a receipt or a refusal, on top of what was answered before.
 
 use super::{
-    Admission, Proved, RowError, Rows as _, Vault, VaultError, VerifiedDispatch, Witness,
-    rows::DispatchRow, witness::own_cause,
+    Admission, NotYet, Proved, RowError, Rows as _, Unfit, Vault, VaultError, VerifiedDispatch,
+    Witness, passing::PutOff, rows::DispatchRow, witness::own_cause,
 };
 use crate::{
     domain::{EntryId, Jurisdiction},
@@ -11,19 +11,24 @@ use crate::{
     record::{Entry, Kind, Known, Received, Refusal},
     store::tables,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The entry that answers a dispatch.
+/// What answers a dispatch.
 #[derive(Debug)]
-pub(super) struct KeptAt {
-    pub(super) index: u64,
-    /// Its bytes, where it was written for this delivery; an older one is read again.
-    pub(super) entry: Option<Vec<u8>>,
+pub(super) enum KeptAt {
+    /// An entry.
+    Entry {
+        index: u64,
+        /// Its bytes, where it was written for this delivery; an older one is read again.
+        entry: Option<Vec<u8>>,
+    },
+    /// Nothing yet.
+    NotYet(NotYet),
 }
 
 impl From<u64> for KeptAt {
     fn from(index: u64) -> Self {
-        Self { index, entry: None }
+        Self::Entry { index, entry: None }
     }
 }
 
@@ -35,6 +40,8 @@ pub(super) struct Keep {
     pub(super) vault: Arc<Vault>,
     pub(super) witness: Arc<Witness>,
     pub(super) admission: Arc<dyn Admission>,
+    /// Of the stream that brings it.
+    pub(super) put_off: Arc<Mutex<PutOff>>,
 }
 
 impl Keep {
@@ -42,10 +49,11 @@ impl Keep {
     pub(super) fn all(
         &self,
         txn: &mut Txn<'_>,
-        proved: &[Proved],
+        proved: &[(Proved, Option<NotYet>)],
     ) -> Result<Vec<KeptAt>, VaultError> {
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = Vec::with_capacity(proved.len());
-        for dispatch in proved {
+        for (dispatch, not_yet) in proved {
             let received = dispatch.received();
             // An answer once given stands, whatever comes with the same leaf later: the same entry answers, with a newer
             // proof. Else a sender could collect a receipt and a refusal of one dispatch.
@@ -53,11 +61,19 @@ impl Keep {
                 Some(index) => Some(index),
                 None => self.refused_before(txn, received)?,
             };
-            kept.push(match (before, dispatch) {
+            let answer = match (before, dispatch) {
                 (Some(index), _) => index.into(),
-                (None, Proved::Fit(dispatch)) => self.one(txn, dispatch)?,
+                (None, Proved::Fit(dispatch)) => self.one(txn, dispatch, *not_yet, &put_off)?,
                 (None, Proved::Unfit { reason, .. }) => self.refuse(txn, received, *reason)?,
-            });
+            };
+            if let Proved::Fit(dispatch) = dispatch {
+                let (index, record) = (received.sender_index, dispatch.sent().record);
+                match answer {
+                    KeptAt::NotYet(_) => put_off.put_off(index, record),
+                    KeptAt::Entry { .. } => put_off.answered(index, record),
+                }
+            }
+            kept.push(answer);
         }
         self.witness
             .advance(txn, self.partner, &self.theirs)
@@ -65,7 +81,13 @@ impl Keep {
         Ok(kept)
     }
 
-    fn one(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Result<KeptAt, VaultError> {
+    fn one(
+        &self,
+        txn: &mut Txn<'_>,
+        dispatch: &VerifiedDispatch,
+        not_yet: Option<NotYet>,
+        put_off: &PutOff,
+    ) -> Result<KeptAt, VaultError> {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
         let key = tables::dispatch(self.partner, sent.dispatch_id);
@@ -73,8 +95,17 @@ impl Keep {
             // Not with this leaf, or it would have been answered before.
             return Ok(self.refuse(txn, received, Refusal::Conflict)?);
         }
-        if let Err(reason) = self.admission.admit(txn, dispatch)? {
-            return Ok(self.refuse(txn, received, reason)?);
+        if let Some(why) = not_yet {
+            return Ok(KeptAt::NotYet(why));
+        }
+        // Judged before what it follows, it could be refused for good for coming too early.
+        if put_off.precedes(received.sender_index, sent, dispatch.content()) {
+            return Ok(KeptAt::NotYet(NotYet::Follows));
+        }
+        match self.admission.admit(txn, dispatch)? {
+            Ok(()) => {}
+            Err(Unfit::Refused(reason)) => return Ok(self.refuse(txn, received, reason)?),
+            Err(Unfit::NotYet(why)) => return Ok(KeptAt::NotYet(why)),
         }
         let index = txn.size();
         let (ciphertext, payload_key) = dispatch.sealed();
@@ -152,7 +183,7 @@ impl Keep {
             sender: dispatch.map(VerifiedDispatch::entry),
             content: dispatch.map(VerifiedDispatch::content),
         };
-        Ok(KeptAt {
+        Ok(KeptAt::Entry {
             index: txn.append_known(leaf.clone(), known)?,
             entry: Some(leaf),
         })

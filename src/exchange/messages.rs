@@ -1,5 +1,6 @@
 //! What two nodes say to each other, free of the wire.
 
+use super::NotYet;
 use crate::{merkle::Hash, seal::PayloadKey};
 
 /// The version of the exchange protocol.
@@ -44,6 +45,10 @@ pub struct Greeting {
     pub witnessed: Vec<Vec<u8>>,
     /// Sizes of trees of the other side's that others showed this side.
     pub asked: Vec<u64>,
+    /// The checkpoint of `verified`, a note as the other side signed it; empty where there is none.
+    pub checkpoint: Vec<u8>,
+    /// This side's clock, seconds since 1970-01-01 UTC; 0 where it does not say.
+    pub time_s: u64,
 }
 
 /// An earlier tree that the checkpoint of a message is proved to continue.
@@ -103,11 +108,20 @@ pub struct Answers {
     /// The recipient's cosignature on the delivery's checkpoint.
     pub cosignature: [u8; 64],
     /// One for each dispatch, in order.
-    pub answers: Vec<AnswerProof>,
+    pub answers: Vec<Answer>,
     /// The recipient's trees that the sender may have seen elsewhere.
     pub linked: Vec<Link>,
     /// Size of the sender's tree that the recipient verified last, on either stream.
     pub verified_size: u64,
+}
+
+/// What became of one dispatch.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is received or refused, with proof.
+    Proof(AnswerProof),
+    /// It is to be brought again later.
+    NotYet(NotYet),
 }
 
 /// The recipient's proof for one dispatch.

@@ -8,7 +8,9 @@ mod inbox;
 mod keep;
 mod messages;
 mod outbox;
+mod own;
 mod partner;
+mod passing;
 mod rows;
 mod settle;
 mod shown;
@@ -26,16 +28,18 @@ pub use inbox::{
     Admission, Answering, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
 };
 pub use messages::{
-    AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
+    Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
     DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
 };
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
+pub use own::OwnLog;
 pub use partner::{CutOff, Directory, Partner, Partners};
+pub use passing::{NotYet, Unfit};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
 pub use settle::Settling;
 pub use shown::Shown;
-pub use skew::{SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
+pub use skew::{OwnClock, SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
 pub use survey::{RowReport, RowSurvey};
 pub use vault::{Payload, Vault, VaultError, month_without_keys};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_links, verify_tree};

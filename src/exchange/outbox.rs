@@ -1,9 +1,10 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answers, Delivery, Greeting, Lane, Opening, PROTOCOL, Partner, RowError, Shown, Tree,
-    TreeFault, Vault, VaultError, Witness, evidence,
+    Answer, Answers, Delivery, Greeting, Lane, NotYet, Opening, OwnLog, PROTOCOL, Partner,
+    RowError, Shown, Tree, TreeFault, Vault, VaultError, Witness, evidence,
     gather::{Gathered, gather},
+    passing::PUT_OFF_LIMIT,
     rows::DispatchRow,
     settle::{Settled, Settling, log_answers},
     verify::verify_tree,
@@ -28,6 +29,9 @@ use tokio::sync::watch;
 
 /// Deliveries that may be under way on one stream.
 pub(super) const DELIVERIES_UNDER_WAY: usize = 8;
+
+/// A round stops at so many dispatches that are put off: a partner that takes nothing need not be shown everything.
+const PUT_OFF_PER_ROUND: usize = PUT_OFF_LIMIT / 2;
 
 /// A dispatch that is to be sent.
 #[derive(Debug)]
@@ -128,7 +132,7 @@ pub enum OutboxError {
     /// The partner says it verified a tree of ours that ours is not.
     #[error(
         "the partner verified our log at size {size}, which ours does not continue: this store was rolled back or \
-         replaced; do not go on with it"
+         replaced. Put the newer store back; where it is lost, only a successor log goes on"
     )]
     NotOurTree {
         /// What it says.
@@ -146,6 +150,9 @@ pub struct Outbox {
     vault: Arc<Vault>,
     witness: Arc<Witness>,
     shown: Arc<Shown>,
+    own_log: Arc<OwnLog>,
+    /// Why each partner last put off what waits for it, by index; bounded.
+    put_off: Mutex<BTreeMap<Jurisdiction, BTreeMap<u64, NotYet>>>,
     /// What was staged for each partner and is not yet announced: the index after the newest. A proposal that was
     /// dropped leaves a row here too; it wakes a courier for nothing.
     staged: Mutex<BTreeMap<Jurisdiction, u64>>,
@@ -169,6 +176,7 @@ impl Outbox {
         vault: Arc<Vault>,
         witness: Arc<Witness>,
         shown: Arc<Shown>,
+        own_log: Arc<OwnLog>,
     ) -> Self {
         Self {
             log,
@@ -176,6 +184,8 @@ impl Outbox {
             vault,
             witness,
             shown,
+            own_log,
+            put_off: Mutex::default(),
             staged: Mutex::default(),
             bells: Mutex::default(),
         }
@@ -293,12 +303,49 @@ impl Outbox {
         }
     }
 
+    /// Why the dispatch at `index` is still in the outbox, where `to` put it off when it was brought last.
+    pub fn put_off(&self, to: Jurisdiction, index: u64) -> Option<NotYet> {
+        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        put_off.get(&to)?.get(&index).copied()
+    }
+
+    /// How many dispatches `to` put off when they were brought last, and why the oldest of them. Counted up to a bound.
+    pub fn put_off_by(&self, to: Jurisdiction) -> Option<(usize, NotYet)> {
+        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = put_off.get(&to)?;
+        let (_, why) = waiting.first_key_value()?;
+        Some((waiting.len(), *why))
+    }
+
+    /// True where it was put off before and is answered now.
+    fn note_put_off(&self, to: Jurisdiction, index: u64, why: Option<NotYet>) -> bool {
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = put_off.entry(to).or_default();
+        match why {
+            Some(why) if waiting.len() < PUT_OFF_LIMIT || waiting.contains_key(&index) => {
+                waiting.insert(index, why);
+            }
+            None if waiting.remove(&index).is_some() => {}
+            Some(_) | None => return false,
+        }
+        let partner = to.to_string();
+        // Bounded: far below 2^53.
+        metrics::gauge!("yichuan_outbox_put_off", "partner" => partner).set(waiting.len() as f64);
+        why.is_none()
+    }
+
+    /// What partners hold of this node's log.
+    pub(super) fn own_log(&self) -> &OwnLog {
+        &self.own_log
+    }
+
     /// This node's greeting when it opens a stream to `partner`, and what it is to be held against.
     pub(super) fn greeting(
         &self,
         partner: &Partner,
         crl: Vec<u8>,
         witnessed: Vec<Vec<u8>>,
+        time_s: u64,
     ) -> (Greeting, Opening) {
         let opening = self.witness.open(partner, Lane::Answers);
         let greeting = Greeting {
@@ -307,6 +354,8 @@ impl Outbox {
             crl,
             witnessed,
             asked: opening.asked.iter().map(|(_, it)| it.size()).collect(),
+            checkpoint: opening.note.clone(),
+            time_s,
         };
         (greeting, opening)
     }
@@ -337,6 +386,8 @@ impl Outbox {
             opening,
             wanted: welcome.asked.iter().copied().collect(),
             cursor: 0,
+            put_off: 0,
+            took_some: false,
             sequence: 0,
             under_way: VecDeque::new(),
         })
@@ -350,7 +401,7 @@ impl Outbox {
         &self,
         session: &mut OutboundSession,
     ) -> Result<Option<Delivery>, OutboxError> {
-        if session.under_way.len() >= DELIVERIES_UNDER_WAY {
+        if session.under_way.len() >= DELIVERIES_UNDER_WAY || session.put_off >= PUT_OFF_PER_ROUND {
             return Ok(None);
         }
         let (to, own, cursor) = (session.partner.code, self.own, session.cursor);
@@ -448,7 +499,17 @@ impl Outbox {
         };
         let mut kinds = Vec::with_capacity(answers.answers.len());
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
-            kinds.push(settling.one(answer, *index, leaf)?);
+            let why = match answer {
+                Answer::Proof(answer) => {
+                    kinds.push(settling.one(answer, *index, leaf)?);
+                    None
+                }
+                Answer::NotYet(why) => {
+                    session.put_off += 1;
+                    Some(why)
+                }
+            };
+            session.took_some |= self.note_put_off(partner.code, *index, why);
         }
         session.opening.tree = Tree {
             origin: theirs.origin().to_owned(),
@@ -475,11 +536,26 @@ pub struct OutboundSession {
     wanted: BTreeSet<u64>,
     /// Outbox rows below this index were sent on this stream.
     cursor: u64,
+    /// Dispatches that the partner put off since the cursor was at the start.
+    put_off: usize,
+    /// Whether it answered any since then that it had put off before.
+    took_some: bool,
     sequence: u64,
     under_way: VecDeque<UnderWay>,
 }
 
 impl OutboundSession {
+    /// True where something was put off, and is to be brought again.
+    pub(super) const fn is_put_off(&self) -> bool {
+        self.put_off > 0
+    }
+
+    /// Begins at the oldest dispatch again. True where the partner answered something of it meanwhile.
+    pub(super) fn again(&mut self) -> bool {
+        (self.cursor, self.put_off) = (0, 0);
+        std::mem::take(&mut self.took_some)
+    }
+
     /// Deliveries without an answer yet.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()

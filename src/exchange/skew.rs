@@ -17,6 +17,32 @@ pub const SKEW_ABSURD_S: u64 = 24 * 3_600;
 #[derive(Debug, Default)]
 pub struct Skews(Mutex<BTreeMap<Jurisdiction, i64>>);
 
+/// This node's own clock, as its partners' clocks make it look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnClock {
+    /// How far it is behind them, seconds; negative where it is ahead.
+    pub behind_s: i64,
+    /// How many partners' clocks say so.
+    pub by: usize,
+    /// Of how many that were seen.
+    pub of: usize,
+}
+
+impl std::fmt::Display for OwnClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, side) = match self.behind_s {
+            behind @ 0.. => (behind.unsigned_abs(), "behind"),
+            ahead => (ahead.unsigned_abs(), "ahead of"),
+        };
+        let Self { by, of, .. } = self;
+        write!(
+            f,
+            "this node's clock is some {seconds} s {side} those of {by} of {of} partners: it is likely ours that is wrong; \
+             set it by a time server"
+        )
+    }
+}
+
 impl Skews {
     /// A partner's clock, as it stood just now: the time in a verified cosignature.
     pub(super) fn saw(&self, partner: Jurisdiction, at_seconds: u64, now: Timestamp) {
@@ -36,11 +62,11 @@ impl Skews {
     }
 
     fn note(&self, partner: Jurisdiction, ahead_s: i64) {
-        let before = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(partner, ahead_s);
+        let (before, own) = {
+            let mut skews = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = own_clock(&skews);
+            (skews.insert(partner, ahead_s), own)
+        };
         let is_off = |ahead: i64| ahead.unsigned_abs() > SKEW_TOLERATED_S;
         if is_off(ahead_s) && !before.is_some_and(is_off) {
             tracing::warn!(
@@ -54,6 +80,17 @@ impl Skews {
         let gauge = ahead_s as f64;
         metrics::gauge!("yichuan_partner_clock_ahead_seconds", "partner" => partner.to_string())
             .set(gauge);
+        let now = self.own_clock();
+        metrics::gauge!("yichuan_own_clock_suspect").set(f64::from(u8::from(now.is_some())));
+        if let (None, Some(wrong)) = (own, now) {
+            tracing::warn!("{wrong}");
+        }
+    }
+
+    /// Where most partners' clocks are off to the same side of ours, by more than is tolerated, and they are at least two:
+    /// then it is ours.
+    pub fn own_clock(&self) -> Option<OwnClock> {
+        own_clock(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How far ahead a partner's clock is, seconds; nothing where it was not seen since the start.
@@ -63,9 +100,55 @@ impl Skews {
     }
 }
 
+fn own_clock(skews: &BTreeMap<Jurisdiction, i64>) -> Option<OwnClock> {
+    let tolerated = i64::try_from(SKEW_TOLERATED_S).unwrap_or(i64::MAX);
+    let (mut ahead, mut behind): (Vec<i64>, Vec<i64>) = skews
+        .values()
+        .filter(|ahead| ahead.unsigned_abs() > SKEW_TOLERATED_S)
+        .partition(|ahead| **ahead > tolerated);
+    let off = if ahead.len() > behind.len() {
+        &mut ahead
+    } else {
+        &mut behind
+    };
+    off.sort_unstable();
+    let (by, of) = (off.len(), skews.len());
+    (by >= 2 && by * 2 > of).then(|| OwnClock {
+        behind_s: off.get(by / 2).copied().unwrap_or_default(),
+        by,
+        of,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_most_partners_disagree_to_one_side_it_is_our_clock() {
+        let now = Timestamp::from_millis(1_772_640_000_000);
+        let two_years = 2 * 365 * 86_400;
+        let partners = ["110000", "330000", "440000", "500000"].map(|code| code.parse().unwrap());
+        let skews = Skews::default();
+        let see = |nth: usize, ahead: u64| {
+            skews.saw(partners[nth], now.seconds() + ahead, now);
+            skews.own_clock().map(|own| (own.behind_s, own.by, own.of))
+        };
+        // One against one: nobody can tell whose it is.
+        assert_eq!(see(0, two_years), None);
+        assert_eq!(
+            see(1, two_years + 7),
+            Some((two_years.cast_signed() + 7, 2, 2))
+        );
+        assert_eq!(see(2, 0), Some((two_years.cast_signed() + 7, 2, 3)));
+        // Half of them is no majority.
+        assert_eq!(see(3, 1), None);
+        // Nor are two that are off to different sides.
+        let skews = Skews::default();
+        skews.saw(partners[0], now.seconds() + 4_000, now);
+        skews.saw(partners[1], now.seconds() - 4_000, now);
+        assert_eq!(skews.own_clock(), None);
+    }
 
     #[test]
     fn a_clock_is_as_far_ahead_as_its_cosignature_and_at_least_as_far_as_its_entries() {

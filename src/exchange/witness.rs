@@ -76,6 +76,8 @@ struct Seen {
 pub struct Opening {
     /// The tree that it starts from.
     pub tree: Tree,
+    /// Its checkpoint, a note as the partner signed it; empty where there is none.
+    pub note: Vec<u8>,
     /// Tells it from earlier ones.
     pub number: u64,
     /// Checkpoints that others showed, and who: what the partner shows first is to be linked to them.
@@ -174,6 +176,10 @@ impl Witness {
         Opening {
             number: seen.chain.open(lane, name),
             tree: tree_of(Some(seen), partner),
+            note: seen
+                .chain
+                .newest()
+                .map_or_else(Vec::new, |newest| note(partner, newest)),
             asked: seen
                 .gossip
                 .iter()
@@ -251,19 +257,34 @@ impl Witness {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of them but one's, as signed notes to show to that one.
+    /// All of them but one's, as signed notes to show to that one; and what others showed of its own log, which it may not
+    /// know any more.
     pub fn notes_for(&self, directory: &Directory, other: Jurisdiction) -> Vec<Vec<u8>> {
         let all = self.seen();
-        all.iter()
+        let of_its_own = all.get(&other).into_iter().flat_map(|logs| {
+            let shown = logs.values().flat_map(|seen| seen.gossip.values());
+            shown.map(|shown| shown.note().as_bytes().to_vec())
+        });
+        let of_others = all
+            .iter()
             .filter(|(code, _)| **code != other)
             .filter_map(|(code, logs)| {
                 let partner = directory.get(*code)?;
-                let (checkpoint, signature) = logs.get(partner.key.name())?.chain.newest()?;
-                let signed = partner.key.verify_parts(checkpoint, signature).ok()?;
-                Some(signed.note().as_bytes().to_vec())
+                let newest = logs.get(partner.key.name())?.chain.newest()?;
+                Some(note(&partner, newest))
             })
+            .filter(|note| !note.is_empty());
+        of_its_own
+            .chain(of_others)
             .take(super::WITNESSED_LIMIT)
             .collect()
+    }
+
+    /// How much evidence is kept against a partner's log: proofs, and claims that speak beside a proof that was asked for.
+    pub fn evidence_against(&self, partner: Jurisdiction) -> usize {
+        let evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = evidence.get(&partner);
+        kept.map_or(0, |kept| kept.proofs.len() + kept.claims.len())
     }
 
     /// Writes down a checkpoint that was taken, in the commit that rests on it. An older one changes nothing.
@@ -387,6 +408,12 @@ fn seen_of<'a>(all: &'a BTreeMap<Jurisdiction, Logs>, partner: &Partner) -> Opti
 fn seen_mut<'a>(all: &'a mut BTreeMap<Jurisdiction, Logs>, partner: &Partner) -> &'a mut Seen {
     let logs = all.entry(partner.code).or_default();
     logs.entry(partner.key.name().to_owned()).or_default()
+}
+
+/// A checkpoint of a partner, as it signed it; empty where it is of an earlier log or key.
+fn note(partner: &Partner, (checkpoint, signature): &Witnessed) -> Vec<u8> {
+    let signed = partner.key.verify_parts(checkpoint, signature);
+    signed.map_or_else(|_| Vec::new(), |signed| signed.note().as_bytes().to_vec())
 }
 
 fn tree_of(seen: Option<&Seen>, partner: &Partner) -> Tree {

@@ -40,10 +40,10 @@ pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
 pub use salvage::{CopiedLeaves, CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{Appended, MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
-pub use word::{failure_file, leave as leave_word, refuse as refuse_failed};
+pub use word::{disowned_file, failure_file, leave as leave_word, refuse as refuse_failed};
 
 use crate::{
-    domain::Clock,
+    domain::{Clock, Jurisdiction},
     note::{LogSigner, SignedCheckpoint, VerifierKey},
     store::{KeyFileError, Store},
 };
@@ -94,6 +94,8 @@ impl LogOptions {
 #[derive(Clone)]
 pub struct Log {
     inner: Arc<Inner>,
+    /// Its proposals do not wait for [`Log::admit_writes`].
+    is_ahead: bool,
 }
 
 struct Inner {
@@ -151,6 +153,7 @@ impl Log {
                 thread: tokio::sync::Mutex::new(Some(thread)),
                 reads: Arc::new(Semaphore::new(options.reads.max(1))),
             }),
+            is_ahead: false,
         })
     }
 
@@ -186,6 +189,9 @@ impl Log {
             let why = self.inner.shared.closed();
             ProposeError::Closed(why.unwrap_or_else(|| Arc::new(Closure::Stopped)))
         };
+        if !self.is_ahead {
+            self.inner.shared.admitted().await;
+        }
         if let Some(why) = self.inner.shared.closed() {
             return Err(ProposeError::Closed(why));
         }
@@ -268,6 +274,51 @@ impl Log {
         }
     }
 
+    /// From now on proposals wait, those of [`Log::ahead`] excepted, until [`Log::admit_writes`] or the log's end. Reads
+    /// go on.
+    pub fn hold_writes(&self) {
+        self.inner.shared.hold();
+    }
+
+    /// Proposals that waited are decided, and later ones wait no more.
+    pub fn admit_writes(&self) {
+        self.inner.shared.admit();
+    }
+
+    /// The same log, whose proposals do not wait while others are held.
+    pub fn ahead(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            is_ahead: true,
+        }
+    }
+
+    /// Holds a checkpoint that bears this log's signature against the log. Where the log does not contain it, whoever
+    /// showed it, the store was rolled back or replaced: the log is closed for good (I9), and the checkpoint is kept beside
+    /// the store. Whether it is contained.
+    ///
+    /// Nothing is shown before it is published, so what somebody holds is in the log by the time it comes back.
+    ///
+    /// # Errors
+    /// The store failed, so that it cannot be told.
+    pub async fn contains(
+        &self,
+        shown: SignedCheckpoint,
+        by: Jurisdiction,
+    ) -> Result<bool, ReadError> {
+        let shared = Arc::clone(&self.inner.shared);
+        let compared = self.read(move |reader| {
+            let proofs = reader.proofs();
+            let (size, held) = (shown.size(), proofs.published());
+            let contained = size <= held && proofs.root(size)? == *shown.root();
+            if !contained {
+                shared.disown(&shown, held, by);
+            }
+            Ok(contained)
+        });
+        compared.await?
+    }
+
     /// Closes the log because its key file failed (I2): the keys of what would be written may not be on disk. Blocks.
     pub fn close_for_keys(&self, error: &KeyFileError) {
         let said = error.to_string();
@@ -328,6 +379,7 @@ impl Log {
     /// Takes no more proposals, writes those in the queue, and joins the log's threads. Reads go on.
     pub async fn close(&self) {
         drop(self.inner.sender().take());
+        self.inner.shared.admit();
         let mut thread = self.inner.thread.lock().await;
         if let Some(thread) = thread.take() {
             let joined = tokio::task::spawn_blocking(|| thread.join()).await;

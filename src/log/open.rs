@@ -153,9 +153,10 @@ pub(super) fn open(
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
     word::refuse(checkpoint_file)?;
+    let shown = kept_checkpoint(&word::disowned_file(checkpoint_file), &key)?;
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
-            if let Some(kept) = kept? {
+            if let Some(kept) = shown.or(kept?) {
                 let (stored, published) = (0, kept.size());
                 return Err(OpenError::RolledBack { stored, published });
             }
@@ -174,6 +175,9 @@ pub(super) fn open(
                     return Err(OpenError::NoCheckpointFile { size, path });
                 }
             }
+            if let Some(shown) = &shown {
+                check_not_rolled_back(store, &checkpoint, shown)?;
+            }
             check_tree(store, &head, &checkpoint)?;
             Opened {
                 edges: TileEdges::load(store, head.size)?,
@@ -184,7 +188,23 @@ pub(super) fn open(
         }
         (Some(_), None) | (None, Some(_)) => return Err(Damage::Head.into()),
     };
+    if let Some(shown) = shown {
+        settle_disowned(&word::disowned_file(checkpoint_file), &shown);
+    }
     Ok(opened)
+}
+
+/// What was not in the log is in it: the newer store is back, and what closed the log is nothing any more.
+fn settle_disowned(path: &Path, shown: &SignedCheckpoint) {
+    let size = shown.size();
+    match fs::remove_file(path) {
+        Ok(()) => tracing::warn!(
+            size,
+            "the checkpoint that the log was closed for is in it again"
+        ),
+        // It is held against the log once more at the next start.
+        Err(error) => tracing::warn!(size, "could not remove {}: {error}", path.display()),
+    }
 }
 
 /// The newest checkpoint of the log that was begun with `key`, in a store that no log is open on; it is not behind what
@@ -197,8 +217,9 @@ pub(super) fn published_head(
     let kept = kept_checkpoint(checkpoint_file, key)?;
     word::refuse(checkpoint_file)?;
     let (_, checkpoint) = signed_head(store, key)?;
-    if let Some(kept) = &kept {
-        check_not_rolled_back(store, &checkpoint, kept)?;
+    let shown = kept_checkpoint(&word::disowned_file(checkpoint_file), key)?;
+    for published in [&kept, &shown].into_iter().flatten() {
+        check_not_rolled_back(store, &checkpoint, published)?;
     }
     Ok(checkpoint)
 }

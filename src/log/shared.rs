@@ -11,8 +11,9 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Damage, ReadError, pulse::Pulse, word};
+use super::{Damage, ReadError, keeper, pulse::Pulse, word};
 use crate::{
+    domain::Jurisdiction,
     note::SignedCheckpoint,
     store::{Store, StoreError},
 };
@@ -66,6 +67,23 @@ pub enum Closure {
          says all that is damaged and how to repair it"
     )]
     Damaged(Damage),
+    /// Somebody showed a checkpoint that bears the log's own signature, and the log does not contain it (I9).
+    #[error(
+        "the log is closed because it was rolled back or replaced: {by} holds a checkpoint of {size} entries that this log \
+         signed, and this log, of {held} entries, does not contain it. Nothing more is taken: stop the node and put the \
+         newer store back; where it is lost, only a successor log goes on. The checkpoint is kept in {}",
+        path.display()
+    )]
+    Disowned {
+        /// Who showed it.
+        by: Jurisdiction,
+        /// Entries under it.
+        size: u64,
+        /// Entries in the log.
+        held: u64,
+        /// Where it is kept.
+        path: PathBuf,
+    },
     /// The sequencer panicked.
     #[error(
         "the log is closed because of a defect in it; see the messages before, verify the log and start again"
@@ -93,6 +111,8 @@ pub(super) struct Shared {
     /// disk.
     gate: RwLock<Gate>,
     closure: OnceLock<Arc<Closure>>,
+    /// Whether proposals wait for [`Shared::admit`].
+    held: watch::Sender<bool>,
     /// Rings once, when there is a closure.
     closing: CancellationToken,
     /// Word of a storage error is left beside it.
@@ -130,12 +150,14 @@ impl Shared {
         patience: Duration,
     ) -> Self {
         metrics::gauge!("yichuan_log_closed").set(0.0);
+        metrics::gauge!("yichuan_log_rolled_back").set(0.0);
         Self {
             store,
             pulse: Pulse::new(patience),
             published: watch::Sender::new(checkpoint),
             gate: RwLock::default(),
             closure: OnceLock::new(),
+            held: watch::Sender::new(false),
             closing: CancellationToken::new(),
             checkpoint_file,
         }
@@ -176,6 +198,12 @@ impl Shared {
                 metrics::gauge!("yichuan_log_closed").set(1.0);
                 tracing::error!("{why}");
             }
+            // What it leaves behind is the checkpoint itself: see `Shared::disown`.
+            Closure::Disowned { .. } => {
+                metrics::gauge!("yichuan_log_closed").set(1.0);
+                metrics::gauge!("yichuan_log_rolled_back").set(1.0);
+                tracing::error!("{why}");
+            }
             Closure::Store(_)
             | Closure::CheckpointFile { .. }
             | Closure::KeyFile { .. }
@@ -186,6 +214,47 @@ impl Shared {
             }
         }
         why
+    }
+
+    /// Closes the log for good (I9): `by` showed a checkpoint with our signature that is not in it. The checkpoint stays
+    /// beside the store, so that the log does not open again without it. Blocks.
+    pub(super) fn disown(&self, shown: &SignedCheckpoint, held: u64, by: Jurisdiction) {
+        let path = word::disowned_file(&self.checkpoint_file);
+        let size = shown.size();
+        self.close(Closure::Disowned {
+            by,
+            size,
+            held,
+            path: path.clone(),
+        });
+        // The first one stays: it is enough.
+        if path.exists() {
+            return;
+        }
+        if let Err(error) = keeper::write(&path, shown.note().as_bytes()) {
+            let path = path.display();
+            tracing::error!("could not keep the checkpoint in {path}: {error}");
+        }
+    }
+
+    /// From now on, proposals wait until [`Shared::admit`].
+    pub(super) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Proposals wait no more.
+    pub(super) fn admit(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Waits until proposals are admitted, or the log is closed.
+    pub(super) async fn admitted(&self) {
+        let mut held = self.held.subscribe();
+        tokio::select! {
+            biased;
+            _ = held.wait_for(|held| !held) => {}
+            () = self.closing.cancelled() => {}
+        }
     }
 
     /// A read that met a failing store or damage closes the log too: whatever it would write rests on what it cannot

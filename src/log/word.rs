@@ -17,6 +17,14 @@ pub fn failure_file(checkpoint_file: &Path) -> PathBuf {
     path.into()
 }
 
+/// Where a checkpoint of this log is kept that somebody showed and that the log does not contain (I9), beside the
+/// checkpoint file. The log opens again only where it is in it.
+pub fn disowned_file(checkpoint_file: &Path) -> PathBuf {
+    let mut path = checkpoint_file.as_os_str().to_owned();
+    path.push(".disowned");
+    path.into()
+}
+
 /// Leaves word of a storage error: the log does not open again in this directory. The disk may refuse this too; then the
 /// operator has the message. Blocks.
 pub fn leave(checkpoint_file: &Path, why: &impl Display) {

@@ -23,14 +23,15 @@ use crate::{
     access::{Ledger, Policy},
     config::Config,
     desk::{
-        Desk, DeskAdmission, PartnerDesk, PartnerRefused, ensure_policy, recount_quotas, start_log,
+        Desk, DeskAdmission, PartnerDesk, PartnerRefused, ensure_policy, has_policy,
+        recount_quotas, start_log,
     },
     domain::{Clock, Jurisdiction},
     exchange::{
-        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, Shown, Vault,
-        VaultError, Witness, WitnessError,
+        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, OwnLog, Shown,
+        Skews, Vault, VaultError, Witness, WitnessError,
     },
-    log::{Log, LogHealth, OpenError, ReadError},
+    log::{Closure, Log, LogHealth, OpenError, ReadError},
     note::LogSigner,
     rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
     store::{OpenStoreError, Reserve, StoreError},
@@ -111,6 +112,8 @@ pub struct Node {
     directory: Arc<Directory>,
     trust: Arc<Trust>,
     courier: Arc<Courier>,
+    own_log: Arc<OwnLog>,
+    skews: Arc<Skews>,
     reserve: Arc<Reserve>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -250,13 +253,24 @@ impl Node {
             .await
             .map_err(|_| StartError::Log("asking for disk space was cut off".into()))??;
         vault.keep_free(Arc::clone(&reserve));
+        // Until partners were asked what they hold of this log: see `Node::begin`.
+        log.hold_writes();
         let policy = policy_of(config);
-        start_log(&log, own)
+        let known = policy.clone();
+        let in_force = log
+            .read(move |mut reader| has_policy(&mut reader, &known))
             .await
+            .map_err(|e| StartError::Log(e.to_string()))?
             .map_err(|e| StartError::Log(e.to_string()))?;
-        ensure_policy(&log, &policy)
-            .await
-            .map_err(|e| StartError::Log(e.to_string()))?;
+        let policy = if in_force {
+            policy
+        } else {
+            Policy {
+                own,
+                auditors: std::collections::BTreeSet::new(),
+                units: crate::access::Units::default(),
+            }
+        };
         let policy = Arc::new(ArcSwap::from_pointee(policy));
 
         let directory = Arc::new(Directory::default());
@@ -283,12 +297,15 @@ impl Node {
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shown = Arc::new(Shown::default());
+        let own_log = Arc::new(OwnLog::new(log.clone()));
+        let skews = Arc::new(Skews::default());
         let outbox = Arc::new(Outbox::new(
             log.clone(),
             own,
             Arc::clone(&vault),
             Arc::clone(&witness),
             Arc::clone(&shown),
+            Arc::clone(&own_log),
         ));
         let inbox = Arc::new(Inbox::new(
             log.clone(),
@@ -301,6 +318,8 @@ impl Node {
                 shown,
                 directory: Arc::clone(&directory),
                 admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault))),
+                own_log: Arc::clone(&own_log),
+                skews: Arc::clone(&skews),
             },
         ));
         let lists: Arc<dyn RevocationLists> = Arc::clone(&trust) as Arc<dyn RevocationLists>;
@@ -401,8 +420,7 @@ impl Node {
             until.run_until_cancelled(watching.watch()).await;
         });
         courier.refresh();
-        tracing::info!(jurisdiction = %own, %address, size = log.checkpoint().size(), "the node is up");
-        Ok(Self {
+        let node = Self {
             own,
             address,
             clock,
@@ -411,11 +429,40 @@ impl Node {
             directory,
             trust,
             courier,
+            own_log,
+            skews,
             reserve,
             tasks,
             stop,
             serving: Mutex::new(Some(serving)),
-        })
+        };
+        if let Err(error) = node.begin(config).await {
+            node.stop().await;
+            return Err(error);
+        }
+        let size = node.log.checkpoint().size();
+        tracing::info!(jurisdiction = %own, %address, size, "the node is up");
+        Ok(node)
+    }
+
+    /// Asks all partners at once what they hold of this log, and only then lets anything be written: first what log this
+    /// is and who may read it, then what waited meanwhile. A node whose log is found not to be the one that it showed comes
+    /// up all the same: it says so, and can be read.
+    async fn begin(&self, config: &Config) -> Result<(), StartError> {
+        let wait = config.exchange.start_wait;
+        self.own_log.ask_all(&self.directory, wait).await;
+        let (ahead, policy) = (self.log.ahead(), policy_of(config));
+        let begun = match start_log(&ahead, self.own).await {
+            Ok(()) => ensure_policy(&ahead, &policy).await,
+            failed => failed,
+        };
+        self.log.admit_writes();
+        match (begun, self.log.health()) {
+            (Ok(()), _) => self.policy.store(Arc::new(policy)),
+            (Err(_), LogHealth::Closed { why }) if matches!(*why, Closure::Disowned { .. }) => {}
+            (Err(error), _) => return Err(StartError::Log(error.to_string())),
+        }
+        Ok(())
     }
 
     /// Where it listens.
@@ -468,6 +515,7 @@ impl Node {
             Arc::clone(&self.reserve),
             Arc::clone(&self.directory),
         );
+        let (own_log, skews) = (Arc::clone(&self.own_log), Arc::clone(&self.skews));
         Arc::new(move || {
             let mut reasons = Vec::new();
             if let LogHealth::Closed { why } = log.health() {
@@ -489,10 +537,18 @@ impl Node {
             if !reasons.is_empty() {
                 return Readiness::NotReady(reasons);
             }
-            let warnings: Vec<_> = left_out(&directory, &trust)
+            let mut warnings: Vec<_> = left_out(&directory, &trust)
                 .into_iter()
                 .map(|(partner, why)| format!("partner {partner} is left out: {why}"))
                 .collect();
+            if own_log.asked_nobody(&directory) {
+                warnings.push(
+                    "no partner could be asked since the start what it holds of this log; nobody would have noticed an \
+                     older copy of the store"
+                        .to_owned(),
+                );
+            }
+            warnings.extend(skews.own_clock().map(|wrong| wrong.to_string()));
             if warnings.is_empty() {
                 Readiness::Ready
             } else {

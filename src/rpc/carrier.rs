@@ -1,8 +1,9 @@
 //! The client of a partner: carries deliveries over one gRPC stream.
 
-use super::{MAX_MESSAGE, NodeChannel, convert, pb};
+use super::{MAX_MESSAGE, NodeChannel, RefusedFor, convert, pb};
 use crate::{
     exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},
+    note::MAX_NOTE_BYTES,
     tls::{Dialer, EndpointUrl},
 };
 use futures_util::{StreamExt as _, stream};
@@ -11,6 +12,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, Streaming};
+
+/// The header beside a refusal of a node whose log does not contain what it signed: its newest checkpoint, a note.
+pub(super) const HEAD: &str = "yichuan-head-bin";
 
 /// Messages that wait on either side of a stream.
 const WINDOW: usize = 8;
@@ -62,7 +66,7 @@ impl GrpcCarrier {
         let endpoint: EndpointUrl = partner
             .endpoint
             .parse()
-            .map_err(|_| CarrierError("the endpoint on the partner's card is malformed".into()))?;
+            .map_err(|_| CarrierError::from("the endpoint on the partner's card is malformed"))?;
         let channel = NodeChannel::from(self.dialer.connect(&endpoint, partner.code));
         let mut client = pb::exchange_client::ExchangeClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
@@ -84,12 +88,12 @@ impl GrpcCarrier {
         let first = responses.message().await.map_err(failed)?;
         let Some(pb::relay_response::Message::Welcome(welcome)) = first.and_then(|m| m.message)
         else {
-            return Err(CarrierError(
-                "the partner did not begin with a welcome".into(),
+            return Err(CarrierError::from(
+                "the partner did not begin with a welcome",
             ));
         };
         let welcome = convert::welcome_from_wire(&welcome)
-            .map_err(|defect| CarrierError(format!("the partner's welcome: {defect}")))?;
+            .map_err(|defect| CarrierError::from(format!("the partner's welcome: {defect}")))?;
         let (incoming, answers) = mpsc::channel(WINDOW);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
@@ -111,11 +115,12 @@ async fn read(
         let answers = match responses.message().await {
             Ok(Some(response)) => match response.message {
                 Some(pb::relay_response::Message::Answers(answers)) => {
-                    convert::answers_from_wire(answers)
-                        .map_err(|defect| CarrierError(format!("the partner's answers: {defect}")))
+                    convert::answers_from_wire(answers).map_err(|defect| {
+                        CarrierError::from(format!("the partner's answers: {defect}"))
+                    })
                 }
                 Some(pb::relay_response::Message::Welcome(_)) | None => {
-                    Err(CarrierError("answers were due from the partner".into()))
+                    Err("answers were due from the partner".into())
                 }
             },
             Ok(None) => return,
@@ -137,7 +142,20 @@ fn failed(status: Status) -> CarrierError {
     if status.source().is_some() {
         // Ours: the partner was not reached, or the connection broke.
         let message: String = status.message().chars().take(300).collect();
-        return CarrierError(format!("{code:?}: {message}"));
+        return format!("{code:?}: {message}").into();
+    }
+    if code == Code::FailedPrecondition && RefusedFor::of(&status) == Some(RefusedFor::RolledBack) {
+        let head = status.metadata().get_bin(HEAD);
+        let head = head.and_then(|head| head.to_bytes().ok());
+        return CarrierError {
+            why: format!(
+                "{code:?}: the partner's log does not contain what it signed and this node holds: it was rolled back or \
+                 replaced, and takes nothing until its newer store is back"
+            ),
+            disowned: head
+                .filter(|head| head.len() <= MAX_NOTE_BYTES)
+                .map(|head| head.to_vec()),
+        };
     }
     let meaning = if matches!(code, Code::PermissionDenied | Code::Unauthenticated) {
         "the partner does not admit this node; ask whether it has approved this node's card"
@@ -154,7 +172,7 @@ fn failed(status: Status) -> CarrierError {
     } else {
         "the partner cannot receive now"
     };
-    CarrierError(format!("{code:?}: {meaning}"))
+    format!("{code:?}: {meaning}").into()
 }
 
 impl Carrier for GrpcCarrier {

@@ -11,10 +11,11 @@ use crate::{
         SheetColumn, Standing, Timestamp,
     },
     exchange::{
-        AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link,
-        Tree, WITNESSED_LIMIT,
+        Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting,
+        LINKS_LIMIT, Link, NotYet, Tree, WITNESSED_LIMIT,
     },
     merkle::{self, Hash},
+    note::MAX_NOTE_BYTES,
     record::{self, LeadAnswer},
     seal::PayloadKey,
 };
@@ -112,7 +113,11 @@ fn greeting(
     crl: &[u8],
     witnessed: &[bytes::Bytes],
     asked: &[u64],
+    (checkpoint, time_s): (&[u8], u64),
 ) -> Result<Greeting, WireDefect> {
+    if checkpoint.len() > MAX_NOTE_BYTES {
+        return Err(WireDefect::TooLong("checkpoint"));
+    }
     if crl.len() > CRL_LIMIT {
         return Err(WireDefect::TooLong("crl"));
     }
@@ -128,6 +133,8 @@ fn greeting(
         crl: crl.to_vec(),
         witnessed: witnessed.iter().map(|note| note.to_vec()).collect(),
         asked: asked.to_vec(),
+        checkpoint: checkpoint.to_vec(),
+        time_s,
     })
 }
 
@@ -138,6 +145,7 @@ pub(super) fn hello_from_wire(hello: &pb::RelayHello) -> Result<Greeting, WireDe
         &hello.crl,
         &hello.witnessed,
         &hello.asked,
+        (&hello.checkpoint, hello.time_s),
     )
 }
 
@@ -148,6 +156,7 @@ pub(super) fn welcome_from_wire(welcome: &pb::RelayWelcome) -> Result<Greeting, 
         &welcome.crl,
         &welcome.witnessed,
         &welcome.asked,
+        (&welcome.checkpoint, welcome.time_s),
     )
 }
 
@@ -158,6 +167,8 @@ pub(super) fn hello_to_wire(greeting: Greeting) -> pb::RelayHello {
         crl: greeting.crl.into(),
         witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
         asked: greeting.asked,
+        checkpoint: greeting.checkpoint.into(),
+        time_s: greeting.time_s,
     }
 }
 
@@ -168,6 +179,8 @@ pub(super) fn welcome_to_wire(greeting: Greeting) -> pb::RelayWelcome {
         crl: greeting.crl.into(),
         witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
         asked: greeting.asked,
+        checkpoint: greeting.checkpoint.into(),
+        time_s: greeting.time_s,
     }
 }
 
@@ -246,6 +259,51 @@ pub(super) fn delivery_from_wire(delivery: pb::Delivery) -> Result<Delivery, Wir
     })
 }
 
+const fn not_yet_to_wire(why: NotYet) -> pb::NotYet {
+    match why {
+        NotYet::Untimely => pb::NotYet::Untimely,
+        NotYet::Follows => pb::NotYet::Follows,
+        NotYet::Unable | NotYet::Unknown => pb::NotYet::Unable,
+    }
+}
+
+/// A word that this node does not know passes as well.
+fn not_yet_from_wire(value: i32) -> Option<NotYet> {
+    Some(match pb::NotYet::try_from(value) {
+        Ok(pb::NotYet::Unspecified) => return None,
+        Ok(pb::NotYet::Untimely) => NotYet::Untimely,
+        Ok(pb::NotYet::Follows) => NotYet::Follows,
+        Ok(pb::NotYet::Unable) => NotYet::Unable,
+        Err(_) => NotYet::Unknown,
+    })
+}
+
+fn outcome_to_wire(answer: Answer) -> pb::Answer {
+    match answer {
+        Answer::Proof(proof) => pb::Answer {
+            index: proof.index,
+            entry: proof.entry.into(),
+            inclusion: merkle::proof_to_bytes(&proof.inclusion).into(),
+            not_yet: 0,
+        },
+        Answer::NotYet(why) => pb::Answer {
+            not_yet: not_yet_to_wire(why).into(),
+            ..pb::Answer::default()
+        },
+    }
+}
+
+fn outcome_from_wire(answer: pb::Answer) -> Result<Answer, WireDefect> {
+    if let Some(why) = not_yet_from_wire(answer.not_yet) {
+        return Ok(Answer::NotYet(why));
+    }
+    Ok(Answer::Proof(AnswerProof {
+        index: answer.index,
+        entry: answer.entry.to_vec(),
+        inclusion: proof(&answer.inclusion, "answers.inclusion")?,
+    }))
+}
+
 pub(super) fn answers_to_wire(answers: Answers) -> pb::Answers {
     pb::Answers {
         sequence: answers.sequence,
@@ -253,15 +311,7 @@ pub(super) fn answers_to_wire(answers: Answers) -> pb::Answers {
         consistency: merkle::proof_to_bytes(&answers.consistency).into(),
         cosigned_at_s: answers.cosigned_at_s,
         cosignature: answers.cosignature.to_vec().into(),
-        answers: answers
-            .answers
-            .into_iter()
-            .map(|answer| pb::Answer {
-                index: answer.index,
-                entry: answer.entry.into(),
-                inclusion: merkle::proof_to_bytes(&answer.inclusion).into(),
-            })
-            .collect(),
+        answers: answers.answers.into_iter().map(outcome_to_wire).collect(),
         linked: links_to_wire(answers.linked),
         verified_size: answers.verified_size,
     }
@@ -281,13 +331,7 @@ pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDef
         answers: answers
             .answers
             .into_iter()
-            .map(|answer| {
-                Ok(AnswerProof {
-                    index: answer.index,
-                    entry: answer.entry.to_vec(),
-                    inclusion: proof(&answer.inclusion, "answers.inclusion")?,
-                })
-            })
+            .map(outcome_from_wire)
             .collect::<Result<_, WireDefect>>()?,
         linked: links_from_wire(&answers.linked)?,
         verified_size: answers.verified_size,
@@ -372,6 +416,7 @@ pub(super) fn summary(
     record: RecordId,
     row: &LeadRow,
     assigned: Option<&Assignee>,
+    put_off: Option<NotYet>,
 ) -> pb::LeadSummary {
     pb::LeadSummary {
         lead_id: record.to_string(),
@@ -388,6 +433,7 @@ pub(super) fn summary(
         sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
         assigned_to: assigned_to(assigned),
         number: String::new(),
+        put_off: put_off.map_or("", NotYet::as_str).to_owned(),
     }
 }
 
@@ -439,10 +485,16 @@ pub(super) fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
 pub(super) fn detail(
     record: RecordId,
     detail: LeadDetail,
+    put_off: Option<NotYet>,
     consulted_index: u64,
 ) -> pb::ShowLeadResponse {
     pb::ShowLeadResponse {
-        summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
+        summary: Some(summary(
+            record,
+            &detail.row,
+            detail.assigned.as_ref(),
+            put_off,
+        )),
         lead: Some(record::lead_to_wire(&detail.lead)),
         events: detail.events.into_iter().map(event).collect(),
         consulted_index,

@@ -73,9 +73,12 @@ impl pb::desk_server::Desk for DeskService {
             leads: page
                 .leads
                 .iter()
-                .map(|(id, lead)| pb::LeadSummary {
-                    number: page.numbers.get(id).cloned().unwrap_or_default(),
-                    ..convert::summary(*id, &lead.row, lead.assigned.as_ref())
+                .map(|(id, lead)| {
+                    let put_off = self.desk.put_off(&lead.row);
+                    pb::LeadSummary {
+                        number: page.numbers.get(id).cloned().unwrap_or_default(),
+                        ..convert::summary(*id, &lead.row, lead.assigned.as_ref(), put_off)
+                    }
                 })
                 .collect(),
             next_after: page.next_after,
@@ -99,9 +102,11 @@ impl pb::desk_server::Desk for DeskService {
             .await
             .map_err(|e| status::desk(&e))?;
         let (detail, consulted_index) = opened.into_inner();
+        let put_off = self.desk.put_off(&detail.row);
         Ok(Response::new(convert::detail(
             record,
             detail,
+            put_off,
             consulted_index,
         )))
     }

@@ -66,6 +66,7 @@ impl PartnersService {
         let in_force = self.directory.get(code).is_some();
         let connected = in_force && self.courier.states().get(&code) == Some(&LinkState::Up);
         let [key_exchange_in, key_exchange_out] = self.changed.key_exchanges(code);
+        let put_off = self.courier.put_off_by(code);
         let verified_size = self.witness.tree(&partner).size;
         let approved = matches!(standing, Standing::InForce | Standing::Suspended);
         let left_out = self.changed.left_out().remove(&code);
@@ -102,6 +103,9 @@ impl PartnersService {
             serial: partner.issued.1,
             key_exchange_in,
             key_exchange_out,
+            evidence: u64::try_from(self.witness.evidence_against(code)).unwrap_or(u64::MAX),
+            put_off: put_off.map_or(0, |(count, _)| u64::try_from(count).unwrap_or(u64::MAX)),
+            put_off_why: put_off.map_or("", |(_, why)| why.as_str()).to_owned(),
         })
     }
 
@@ -275,6 +279,10 @@ impl pb::partners_server::Partners for PartnersService {
                     ..pb::PartnerSummary::default()
                 }),
         );
-        Ok(Response::new(pb::ListPartnersResponse { partners }))
+        let own_clock = self.inbox.skews().own_clock();
+        Ok(Response::new(pb::ListPartnersResponse {
+            partners,
+            own_clock_behind_s: own_clock.map(|own| own.behind_s),
+        }))
     }
 }

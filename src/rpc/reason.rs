@@ -123,6 +123,8 @@ reasons! {
     NoChange = "no_change",
     /// The node takes no writes.
     Closed = "closed",
+    /// The node's log does not contain what it signed: it was rolled back or replaced.
+    RolledBack = "rolled_back",
     /// The node's disk has no room for new records.
     DiskShort = "disk_short",
     /// The caller has as many streams open as it may.

@@ -1,11 +1,19 @@
 //! The `Exchange` service: the receiving side of a stream between nodes.
 
 use super::{
-    caller::Door, carrier::RevocationLists, convert, meter::Metered, pb, reason::RefusedFor, status,
+    caller::Door,
+    carrier::{HEAD, RevocationLists},
+    convert,
+    meter::Metered,
+    pb,
+    reason::RefusedFor,
+    status,
 };
 use crate::{
     access::Quota,
-    exchange::{Answering, Directory, InboundSession, Inbox, PendingAnswers, SessionFault},
+    exchange::{
+        Answering, Directory, InboundSession, Inbox, OutboxError, PendingAnswers, SessionFault,
+    },
     tls::Peer,
 };
 use futures_util::Stream;
@@ -13,7 +21,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
 
 /// A stream that does not say hello within this is let go.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -68,7 +76,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .inbox
             .greet(partner, &hello, self.lists.own())
             .await
-            .map_err(|fault| fault_status(&fault))?;
+            .map_err(|fault| fault_status(&fault, &self.inbox))?;
         let answering = session
             .take_answering()
             .ok_or_else(|| Status::internal("the session is taken"))?;
@@ -103,7 +111,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             drop(waiting);
             if let Some(Err(ended)) = ended {
                 let status = match ended {
-                    Ended::Fault(fault) => give_up(&extensions, &fault),
+                    Ended::Fault(fault) => give_up(&extensions, &fault, &inbox),
                     Ended::Quota(status) => status,
                 };
                 let last_word = async {
@@ -215,16 +223,16 @@ async fn answer(
 }
 
 /// Ends a stream that has begun. Before it begins, a refusal is logged as that of every other call.
-fn give_up(extensions: &tonic::Extensions, fault: &SessionFault) -> Status {
+fn give_up(extensions: &tonic::Extensions, fault: &SessionFault, inbox: &Inbox) -> Status {
     let peer = extensions
         .get::<Arc<Peer>>()
         .map(|peer| peer.identity().principal().to_string());
     tracing::warn!(peer, %fault, "a partner's stream was given up");
     metrics::counter!("yichuan_sessions_given_up_total").increment(1);
-    fault_status(fault)
+    fault_status(fault, inbox)
 }
 
-fn fault_status(fault: &SessionFault) -> Status {
+fn fault_status(fault: &SessionFault, inbox: &Inbox) -> Status {
     match fault {
         SessionFault::Protocol(_) | SessionFault::Tree(_) | SessionFault::TakenOver => {
             Status::failed_precondition(fault.to_string())
@@ -235,10 +243,16 @@ fn fault_status(fault: &SessionFault) -> Status {
         | SessionFault::Malformed(_) => {
             status::invalid(RefusedFor::Protocol, "delivery", fault.to_string())
         }
-        SessionFault::Own(crate::exchange::OutboxError::NotOurTree { .. }) => {
-            Status::failed_precondition(fault.to_string())
+        // The partner learns what this log is instead, signed: it keeps that beside what it holds.
+        SessionFault::Own(OutboxError::NotOurTree { .. }) => {
+            let mut status = Status::failed_precondition(fault.to_string());
+            let head = MetadataValue::from_bytes(&inbox.head());
+            status.metadata_mut().insert_bin(HEAD, head);
+            RefusedFor::RolledBack.beside(status)
         }
-        SessionFault::Disk(_) => Status::resource_exhausted(fault.to_string()),
+        SessionFault::Disk(_) | SessionFault::PutOff => {
+            Status::resource_exhausted(fault.to_string())
+        }
         SessionFault::Own(_) | SessionFault::Vault(_) => {
             Status::unavailable("this node cannot receive now; try again later")
         }

@@ -291,9 +291,7 @@ pub(crate) fn hello() -> pb::RelayHello {
     pb::RelayHello {
         protocol: 1,
         verified: Some(nothing_verified()),
-        crl: bytes::Bytes::new(),
-        witnessed: Vec::new(),
-        asked: Vec::new(),
+        ..pb::RelayHello::default()
     }
 }
 

@@ -17,6 +17,8 @@ mod gossip;
 mod heard;
 mod hostile;
 mod months;
+mod not_yet;
+mod own_log;
 mod recipient;
 mod referrals;
 mod refused;

@@ -84,6 +84,8 @@ pub(crate) enum Lie {
     Refuse,
     /// A receipt whose time is the end of time.
     EndOfTime,
+    /// Not yet, for ever, to all that the other side had in its log below this index; a receipt for the rest.
+    NotYetBelow(u64),
 }
 
 /// What it does, and what has happened to it.
@@ -150,9 +152,8 @@ impl pb::exchange_server::Exchange for Service {
             let welcome = pb::RelayWelcome {
                 protocol: 1,
                 verified: Some(state.verified.clone()),
-                crl: bytes::Bytes::new(),
                 witnessed: state.witnessed.iter().cloned().map(Into::into).collect(),
-                asked: Vec::new(),
+                ..pb::RelayWelcome::default()
             };
             let welcome = pb::RelayResponse {
                 message: Some(pb::relay_response::Message::Welcome(welcome)),
@@ -224,18 +225,32 @@ impl State {
         let theirs = self.sender.verify(&delivery.checkpoint).unwrap();
         let shown = *base;
         let mut answers = Vec::new();
-        for dispatch in &delivery.dispatches {
+        let later = |dispatch: &pb::DeliveredDispatch| matches!(self.lie, Lie::NotYetBelow(index) if dispatch.index < index);
+        let put_off: Vec<bool> = delivery.dispatches.iter().map(later).collect();
+        for dispatch in delivery.dispatches.iter().filter(|it| !later(it)) {
             let entry = self.entry(dispatch, &theirs);
             let entry = entry.encode();
             let index = self.forger.append(entry.clone());
             answers.push((index, entry));
         }
-        let answers: Vec<_> = answers
-            .into_iter()
-            .map(|(index, entry)| pb::Answer {
-                index,
-                entry: entry.into(),
-                inclusion: self.forger.inclusion(index).into(),
+        let mut answers = answers.into_iter().map(|(index, entry)| pb::Answer {
+            index,
+            entry: entry.into(),
+            inclusion: self.forger.inclusion(index).into(),
+            not_yet: 0,
+        });
+        let not_yet = pb::Answer {
+            not_yet: pb::NotYet::Untimely.into(),
+            ..pb::Answer::default()
+        };
+        let answers: Vec<_> = put_off
+            .iter()
+            .map(|later| {
+                if *later {
+                    not_yet.clone()
+                } else {
+                    answers.next().unwrap()
+                }
             })
             .collect();
         let cosigned = self
@@ -257,7 +272,10 @@ impl State {
             self.last = said.clone();
         }
         *base = self.forger.size();
-        if matches!(self.lie, Lie::None | Lie::Refuse | Lie::EndOfTime) {
+        if matches!(
+            self.lie,
+            Lie::None | Lie::Refuse | Lie::EndOfTime | Lie::NotYetBelow(_)
+        ) {
             self.verified = pb::VerifiedTree {
                 origin: theirs.origin().to_owned(),
                 size: theirs.size(),

@@ -120,6 +120,7 @@ pub(super) struct Row<'a> {
     refused: Option<String>,
     /// As the sheet has it; of refused leads.
     number: Option<&'a str>,
+    put_off: Option<&'a str>,
     urgency: Option<&'static str>,
     handling: Option<&'static str>,
     sign_by: Option<String>,
@@ -141,6 +142,7 @@ impl<'a> Row<'a> {
             refusal: Some(lead.refusal.as_str()).filter(|text| !text.is_empty()),
             refused: refused(&lead.refusal, Sent::Row, lang),
             number: Some(lead.number.as_str()).filter(|text| !text.is_empty()),
+            put_off: Some(lead.put_off.as_str()).filter(|text| !text.is_empty()),
             urgency: record::urgency_from_wire(lead.urgency).map(Urgency::as_str),
             handling: record::handling_from_wire(lead.handling).map(Handling::as_str),
             sign_by: rfc3339(lead.sign_by_ms),

@@ -6,6 +6,7 @@ use crate::{
         context::{Context, block_on},
         exit::Failure,
         print::{self, Format, plain},
+        words::put_off_label,
     },
     domain::Lang,
     exchange::SKEW_TOLERATED_S,
@@ -16,20 +17,41 @@ use serde::Serialize;
 use std::io::Write;
 
 pub(super) fn list(context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-    let partners = block_on(async { partners(&context.connect()?).await })?;
-    print_partners(&partners, context, out)
+    let listed = block_on(async { listed(&context.connect()?).await })?;
+    print_partners(&listed.partners, context, out)?;
+    if let (Some(behind), Format::Table) = (listed.own_clock_behind_s, context.format()) {
+        let (seconds, is_behind) = (behind.unsigned_abs(), behind > 0);
+        match context.lang() {
+            Lang::Zh => writeln!(
+                out,
+                "本节点时钟比多数对方节点{} {seconds} 秒，应是本节点时钟有误，请按授时服务器校准",
+                if is_behind { "慢" } else { "快" }
+            )?,
+            Lang::En => writeln!(
+                out,
+                "this node's clock is {seconds} s {} most of its partners': it is likely this one that is wrong; set it by a \
+                 time server",
+                if is_behind { "behind" } else { "ahead of" }
+            )?,
+        }
+    }
+    Ok(())
 }
 
 /// Partners and drafts of a node.
 pub(in crate::cli) async fn partners(
     node: &Connection,
 ) -> Result<Vec<pb::PartnerSummary>, Failure> {
+    Ok(listed(node).await?.partners)
+}
+
+async fn listed(node: &Connection) -> Result<pb::ListPartnersResponse, Failure> {
     let request = pb::ListPartnersRequest {
         grounds: node.grounds(),
     };
     let mut client = node.partners();
     let listed = node.patient(async || client.list_partners(request.clone()).await);
-    Ok(listed.await?.partners)
+    listed.await
 }
 
 #[derive(Serialize)]
@@ -56,6 +78,9 @@ pub(super) struct Row<'a> {
     change_by: Option<&'a str>,
     issued: &'a str,
     serial: u32,
+    evidence: u64,
+    put_off: u64,
+    put_off_why: Option<&'a str>,
 }
 
 /// A stable key, and the same for people.
@@ -106,6 +131,9 @@ impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
             change_by: Some(partner.change_by.as_str()).filter(|who| !who.is_empty()),
             issued: &partner.issued,
             serial: partner.serial,
+            evidence: partner.evidence,
+            put_off: partner.put_off,
+            put_off_why: Some(partner.put_off_why.as_str()).filter(|why| !why.is_empty()),
         }
     }
 }
@@ -127,6 +155,20 @@ fn key_exchange(partner: &pb::PartnerSummary) -> String {
 fn clock(ahead_s: i64) -> String {
     let off = ahead_s.unsigned_abs() > SKEW_TOLERATED_S;
     format!("{ahead_s:+}{}", if off { " !" } else { "" })
+}
+
+/// How much waits, and how much of it the partner has seen and cannot take yet.
+fn outbox(partner: &pb::PartnerSummary, lang: Lang) -> String {
+    let waiting = partner.outbox;
+    if partner.put_off == 0 {
+        return waiting.to_string();
+    }
+    let (put_off, why) = (partner.put_off, plain(&partner.put_off_why));
+    let why = put_off_label(&why, lang);
+    match lang {
+        Lang::Zh => format!("{waiting}（其中 {put_off} 件对方暂不能接收：{why}）"),
+        Lang::En => format!("{waiting} ({put_off} of them put off: {why})"),
+    }
 }
 
 pub(super) fn print_partners(
@@ -180,6 +222,16 @@ pub(super) fn print_partners(
             standing.push_str(lang.pick("；不可用：", "; left out: "));
             standing.push_str(&plain(&partner.left_out));
         }
+        // What is signed and does not go together is said beside the state.
+        match (partner.evidence, lang) {
+            (0, _) => {}
+            (kept, Lang::Zh) => standing.push_str(&format!(
+                "；已存其日志不一致证据 {kept} 件，请联系其审计人员"
+            )),
+            (kept, Lang::En) => standing.push_str(&format!(
+                "; {kept} pieces of evidence against its log are kept, call its auditor"
+            )),
+        }
         // Grouped as on the card, so that it can be compared aloud.
         let fingerprint = partner
             .card_fingerprint
@@ -190,7 +242,7 @@ pub(super) fn print_partners(
             plain(&partner.name),
             plain(&partner.endpoint),
             standing,
-            partner.outbox.to_string(),
+            outbox(partner, lang),
             partner.verified_size.to_string(),
             partner.clock_ahead_s.map_or_else(String::new, clock),
             key_exchange(partner),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::Jurisdiction,
     exchange::RowReport,
-    log::{Damage, Survey, failure_file, kept_checkpoint},
+    log::{Damage, Survey, disowned_file, failure_file, kept_checkpoint},
     node::files::Files,
     note::{SignedCheckpoint, VerifierKey},
     seal::Keyring,
@@ -75,6 +75,26 @@ pub(super) fn checkpoint_file(
     key: &VerifierKey,
     found: &mut Examination,
 ) -> Option<SignedCheckpoint> {
+    // Somebody showed a checkpoint of ours that the log did not contain: it is held against the log, and says more.
+    let shown = disowned_file(&files.checkpoint());
+    match kept_checkpoint(&shown, key) {
+        Ok(None) => {}
+        Ok(Some(shown_to_us)) => {
+            let what = format!(
+                "a partner showed a checkpoint of {} entries with this log's signature, which the log did not contain: the \
+                 store was rolled back or replaced. Put the newer store back; where it is lost, only a successor log goes \
+                 on. It is kept in {}",
+                shown_to_us.size(),
+                shown.display()
+            );
+            found.note(Part::Checkpoint, State::Damaged, what);
+            return Some(shown_to_us);
+        }
+        Err(error) => {
+            found.note(Part::Checkpoint, State::Damaged, error.to_string());
+            return None;
+        }
+    }
     match kept_checkpoint(&files.checkpoint(), key) {
         Ok(Some(kept)) => {
             found.note(Part::Checkpoint, State::Sound, "");

@@ -39,6 +39,7 @@ pub(super) fn exchange(county: &HandLog) {
         crl: crl.clone().into(),
         witnessed: vec![note.clone().into()],
         asked: vec![3, 5],
+        ..pb::RelayHello::default()
     };
     relayed(0, "hello", pb::relay_request::Message::Hello(hello));
     let proved = county.proved(4);
@@ -72,6 +73,7 @@ pub(super) fn exchange(county: &HandLog) {
         crl: crl.into(),
         witnessed: vec![note.clone().into()],
         asked: vec![3, 5],
+        ..pb::RelayWelcome::default()
     };
     let message = Some(pb::relay_response::Message::Welcome(welcome));
     let message = pb::RelayResponse { message }.encode_to_vec();
@@ -86,6 +88,7 @@ pub(super) fn exchange(county: &HandLog) {
             index: 5,
             entry: county.leaf(5).into(),
             inclusion: vec![3; 96].into(),
+            ..pb::Answer::default()
         }],
         linked: vec![linked],
         verified_size: 5,

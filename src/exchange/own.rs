@@ -1,0 +1,112 @@
+//! This node's own log, as partners hold it against it: a checkpoint that bears our signature and is not in our log closes
+//! the log for good (I9). A node that starts asks its partners before it takes the first write.
+
+use super::{Directory, OutboxError};
+use crate::{domain::Jurisdiction, log::Log};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::watch;
+
+/// What partners say of this node's log.
+#[derive(Debug)]
+pub struct OwnLog {
+    log: Log,
+    /// Since the start: whether each partner said what it holds, or could not be asked.
+    asked: watch::Sender<BTreeMap<Jurisdiction, bool>>,
+}
+
+impl OwnLog {
+    /// Nobody was asked yet.
+    pub fn new(log: Log) -> Self {
+        Self {
+            log,
+            asked: watch::Sender::default(),
+        }
+    }
+
+    /// A partner said what it holds of our log: `note`, with our signature; empty where it holds nothing. Notes that are
+    /// not ours prove nothing.
+    ///
+    /// # Errors
+    /// Our log does not contain it, and is closed now; or it cannot be told.
+    pub(super) async fn heard(&self, from: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
+        let compared = self.compare(from, note).await;
+        self.asked.send_if_modified(|asked| {
+            let is_new = asked.get(&from) != Some(&true);
+            asked.insert(from, true);
+            is_new
+        });
+        compared
+    }
+
+    /// As [`OwnLog::heard`], of a note that somebody passes on.
+    pub(super) async fn compare(&self, by: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
+        let Ok(shown) = self.log.verifier_key().verify(note) else {
+            return Ok(());
+        };
+        let size = shown.size();
+        if self.log.contains(shown, by).await? {
+            Ok(())
+        } else {
+            Err(OutboxError::NotOurTree { size })
+        }
+    }
+
+    /// A partner could not be asked.
+    pub(super) fn unreached(&self, partner: Jurisdiction) {
+        self.asked.send_if_modified(|asked| {
+            let is_new = !asked.contains_key(&partner);
+            asked.entry(partner).or_insert(false);
+            is_new
+        });
+    }
+
+    /// Waits until each of the partners has said what it holds or could not be reached, for so long at most, or until the
+    /// log is closed. Says whom it could ask.
+    pub async fn ask_all(&self, directory: &Directory, within: Duration) {
+        let partners = directory.snapshot();
+        if partners.is_empty() {
+            return;
+        }
+        let mut asked = self.asked.subscribe();
+        let all = asked.wait_for(|asked| partners.keys().all(|code| asked.contains_key(code)));
+        tokio::select! {
+            _ = tokio::time::timeout(within, all) => {}
+            _ = self.log.until_closed() => return,
+        }
+        let answered = self.answered();
+        let unasked = partners
+            .keys()
+            .filter(|code| !answered.contains(code))
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        if answered.is_empty() {
+            tracing::warn!(
+                unasked,
+                "no partner could be asked what it holds of this log: were the store an older copy, it would show only when \
+                 one comes up"
+            );
+        } else {
+            tracing::info!(
+                asked = answered.len(),
+                unasked,
+                "partners were asked: what they hold of this log is in it"
+            );
+        }
+    }
+
+    /// Who said what it holds, since the start.
+    fn answered(&self) -> Vec<Jurisdiction> {
+        let asked = self.asked.borrow();
+        asked
+            .iter()
+            .filter(|(_, said)| **said)
+            .map(|(code, _)| *code)
+            .collect()
+    }
+
+    /// True where there are partners, and none has said what it holds since the start.
+    pub fn asked_nobody(&self, directory: &Directory) -> bool {
+        !directory.snapshot().is_empty() && self.answered().is_empty()
+    }
+}

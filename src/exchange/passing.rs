@@ -1,0 +1,121 @@
+//! What keeps a dispatch from being answered and passes: it is answered 'not yet', leaves no entry, and is brought again.
+
+use crate::{
+    domain::RecordId,
+    record::{Content, DispatchSent, Refusal},
+};
+use std::collections::BTreeMap;
+
+/// Records of which a dispatch was put off on one stream: at most so many. A sender stops at half of it.
+pub(super) const PUT_OFF_LIMIT: usize = 1_024;
+
+/// Why a dispatch is not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotYet {
+    /// By the recipient's clock its entry is dated more than a day ahead, or its purge month is over.
+    Untimely,
+    /// It follows another that is not answered yet.
+    Follows,
+    /// The recipient cannot judge it: its own store is damaged.
+    Unable,
+    /// Something that a newer recipient names and this node does not know.
+    Unknown,
+}
+
+impl NotYet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Untimely, Self::Follows, Self::Unable, Self::Unknown];
+
+    /// A stable key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untimely => "untimely",
+            Self::Follows => "follows",
+            Self::Unable => "unable",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What to do about it, for an operator.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Untimely => {
+                "the partner's clock and the dates of what is sent are more than a day apart: compare both clocks with a \
+                 time server"
+            }
+            Self::Follows => "what it follows is not taken yet",
+            Self::Unable => {
+                "the partner's store is damaged: its administrator runs `yichuan doctor`"
+            }
+            Self::Unknown => "the partner is of a newer version; its administrator knows",
+        }
+    }
+}
+
+/// Why a dispatch is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It never will be: refused, with an entry and proof.
+    Refused(Refusal),
+    /// It may be later.
+    NotYet(NotYet),
+}
+
+impl From<NotYet> for Unfit {
+    fn from(why: NotYet) -> Self {
+        Self::NotYet(why)
+    }
+}
+
+impl From<Refusal> for Unfit {
+    /// Every reason is final but one: what is in a dispatch and what came before it do not change, and clocks do. So an
+    /// `Untimely` in a log is of an older node.
+    fn from(reason: Refusal) -> Self {
+        match reason {
+            Refusal::Untimely => Self::NotYet(NotYet::Untimely),
+            Refusal::Malformed
+            | Refusal::Misaddressed
+            | Refusal::PayloadMismatch
+            | Refusal::Conflict
+            | Refusal::ChangedContent
+            | Refusal::InvalidContent
+            | Refusal::NotAllowed => Self::Refused(reason),
+        }
+    }
+}
+
+/// What was put off on one stream: the first dispatch of each record. What follows it is put off too, so that a record's
+/// dispatches are taken in the order in which they were sent.
+#[derive(Debug, Default)]
+pub(super) struct PutOff(BTreeMap<RecordId, u64>);
+
+impl PutOff {
+    /// True where a dispatch of its record, or of a lead that it carries, was put off before it.
+    pub(super) fn precedes(&self, index: u64, sent: &DispatchSent, content: &Content) -> bool {
+        let before = |record: &RecordId| self.0.get(record).is_some_and(|first| *first < index);
+        let carried = match content {
+            Content::Referral(fields) => fields.leads().unwrap_or_default(),
+            Content::Lead(_)
+            | Content::LeadAnswer(_)
+            | Content::Caught(_)
+            | Content::ReferralNote(_) => Vec::new(),
+        };
+        before(&sent.record) || carried.iter().any(before)
+    }
+
+    pub(super) fn put_off(&mut self, index: u64, record: RecordId) {
+        let first = self.0.entry(record).or_insert(index);
+        *first = index.min(*first);
+    }
+
+    /// It is answered.
+    pub(super) fn answered(&mut self, index: u64, record: RecordId) {
+        if self.0.get(&record) == Some(&index) {
+            self.0.remove(&record);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= PUT_OFF_LIMIT
+    }
+}

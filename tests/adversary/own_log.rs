@@ -1,0 +1,156 @@
+//! Partners that show an honest node 'its own' checkpoint: only what bears its signature and is not in its log closes it.
+
+use super::{
+    hostile::{Forger, Line, hello},
+    world::{
+        COUNTY, GUANGDONG, ZHEJIANG, code, eager, honest_traffic_flows, introduce, leads_to, push,
+        start, verify, within,
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tonic::Code;
+use yichuan::{
+    cli::demo::cluster::Cluster,
+    log::{Closure, LogHealth},
+    merkle,
+    node::{Node, files::Files},
+    note::{LogSigner, SignedCheckpoint},
+    rpc::{RefusedFor, pb},
+    telemetry::{Readiness, SystemClock},
+};
+
+fn note(head: &SignedCheckpoint) -> bytes::Bytes {
+    head.note().as_bytes().to_vec().into()
+}
+
+/// The county, an honest partner, and a hostile one with a card.
+async fn world(dir: &tempfile::TempDir) -> (Cluster, Forger) {
+    let cluster = start(dir.path(), &[COUNTY, ZHEJIANG], eager()).await;
+    cluster.introduce().await.unwrap();
+    let forger = Forger::new(GUANGDONG);
+    let nowhere = "https://127.0.0.1:1".parse().unwrap();
+    let endpoint = &cluster.member(COUNTY).config.listen.endpoint;
+    introduce(endpoint, COUNTY, &forger.card(&nowhere)).await;
+    (cluster, forger)
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_only_looks_like_ours_or_is_an_old_one_closes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cluster, forger) = world(&dir).await;
+    let county = cluster.member(COUNTY);
+    let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
+    let old = log.checkpoint();
+    honest_traffic_flows(&cluster, &leads_to(ZHEJIANG)[0]).await;
+    let ours = Files::at(&county.config.data).signer().unwrap();
+    let beyond = (log.checkpoint().size() + 100, merkle::leaf_hash(b"never"));
+    let namesake = LogSigner::generate(log.origin()).unwrap();
+    let successor = format!("{COUNTY}.yichuan/log/2");
+    let successor = LogSigner::from_seed(&successor, &ours.seed()).unwrap();
+    let mut flipped = ours.sign(beyond.0, beyond.1).note().to_owned();
+    flipped = flipped.replacen(&beyond.0.to_string(), &(beyond.0 + 1).to_string(), 1);
+    let shown = [
+        (
+            "our name under another key",
+            note(&namesake.sign(beyond.0, beyond.1)),
+        ),
+        (
+            "another log under our key",
+            note(&successor.sign(beyond.0, beyond.1)),
+        ),
+        (
+            "our signature on something else",
+            flipped.into_bytes().into(),
+        ),
+        ("its own", note(&forger.head())),
+        ("nonsense", b"nonsense".to_vec().into()),
+        ("an old one", note(&old)),
+        ("the newest", note(&log.checkpoint())),
+    ];
+    for (what, note) in shown {
+        let told = [
+            pb::RelayHello {
+                checkpoint: note.clone(),
+                ..hello()
+            },
+            pb::RelayHello {
+                witnessed: vec![note],
+                ..hello()
+            },
+        ];
+        for hello in told {
+            let opened = Line::open(endpoint, COUNTY, GUANGDONG, hello).await;
+            assert!(opened.is_ok(), "{what}");
+            assert_eq!(log.health(), LogHealth::Open, "{what}");
+        }
+    }
+    honest_traffic_flows(&cluster, &leads_to(ZHEJIANG)[1]).await;
+    verify(log);
+    cluster.stop().await;
+}
+
+/// In the hello, as what it holds of us; and beside it, as what it passes on.
+#[tokio::test]
+async fn i9_a_checkpoint_of_ours_that_is_not_in_our_log_closes_it_wherever_in_a_greeting_it_stands()
+{
+    for passed_on in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (cluster, _) = world(&dir).await;
+        let county = cluster.member(COUNTY);
+        let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
+        let ours = Files::at(&county.config.data).signer().unwrap();
+        // No larger than the log, but over something else.
+        let size = log.checkpoint().size();
+        let other = ours.sign(size - passed_on as u64, merkle::leaf_hash(b"other"));
+        let mut told = hello();
+        if passed_on {
+            told.witnessed = vec![note(&other)];
+        } else {
+            told.checkpoint = note(&other);
+        }
+        let opened = Line::open(endpoint, COUNTY, GUANGDONG, told).await;
+        if let Err(status) = &opened {
+            assert_eq!(status.code(), Code::FailedPrecondition);
+            assert_eq!(RefusedFor::of(status), Some(RefusedFor::RolledBack));
+        }
+        assert_eq!(opened.is_ok(), passed_on);
+        let why = within(log.until_closed()).await;
+        assert!(
+            matches!(*why, Closure::Disowned { by, .. } if by == code(GUANGDONG)),
+            "{why}"
+        );
+        let kept = std::fs::read(county.config.data.join("checkpoint.disowned")).unwrap();
+        assert_eq!(kept, other.note().as_bytes());
+        verify(log);
+        cluster.stop().await;
+    }
+}
+
+/// It accepts a connection and never says a word.
+#[tokio::test]
+async fn a_partner_that_never_answers_makes_a_start_wait_no_longer_than_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = start(dir.path(), &[COUNTY], eager()).await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = format!("https://{}", silent.local_addr().unwrap());
+    let endpoint = cluster.member(COUNTY).config.listen.endpoint.clone();
+    let card = Forger::new(GUANGDONG).card(&there.parse().unwrap());
+    introduce(&endpoint, COUNTY, &card).await;
+    cluster.stop().await;
+    let county = cluster.into_members().remove(0);
+    let mut config = county.config;
+    config.exchange.start_wait = Duration::from_millis(200);
+    drop(county.node);
+    let node = within(Node::start_with(&config, Arc::new(SystemClock), eager()))
+        .await
+        .unwrap();
+    let Readiness::Warned(warnings) = (node.probe())() else {
+        panic!("it does not say that it asked nobody");
+    };
+    assert!(
+        warnings[0].contains("no partner could be asked"),
+        "{warnings:?}"
+    );
+    push(&endpoint, COUNTY, &leads_to(GUANGDONG)[..1]).await;
+    node.stop().await;
+}
