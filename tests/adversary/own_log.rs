@@ -46,7 +46,7 @@ async fn a_checkpoint_that_only_looks_like_ours_or_is_an_old_one_closes_nothing(
     let beyond = (log.checkpoint().size() + 100, merkle::leaf_hash(b"never"));
     let namesake = LogSigner::generate(log.origin()).unwrap();
     let successor = format!("{COUNTY}.yichuan/log/2");
-    let successor = LogSigner::from_seed(&successor, &ours.seed()).unwrap();
+    let successor = LogSigner::generate(&successor).unwrap();
     let mut flipped = ours.sign(beyond.0, beyond.1).note().to_owned();
     flipped = flipped.replacen(&beyond.0.to_string(), &(beyond.0 + 1).to_string(), 1);
     let shown = [
@@ -55,7 +55,7 @@ async fn a_checkpoint_that_only_looks_like_ours_or_is_an_old_one_closes_nothing(
             note(&namesake.sign(beyond.0, beyond.1)),
         ),
         (
-            "another log under our key",
+            "another log of our name",
             note(&successor.sign(beyond.0, beyond.1)),
         ),
         (
