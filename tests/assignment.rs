@@ -23,6 +23,11 @@ use yichuan::{
 const COUNTY: &str = "520624";
 const PROVINCE: &str = "440000";
 
+/// What the referral is about.
+const PLACE: &str = "440304";
+const SUBSTANCE: &str = "海洛因";
+const NAME: &str = "钱癸子";
+
 /// A county that sent a lead and a referral to a province.
 struct World {
     cluster: Cluster,
@@ -54,6 +59,9 @@ impl World {
             referral: Some(pb::Referral {
                 title: "协查".into(),
                 matter: "核实居住情况".into(),
+                place_code: PLACE.into(),
+                substance: SUBSTANCE.into(),
+                subject_name: NAME.into(),
                 ..pb::Referral::default()
             }),
             urgency: pb::Urgency::Normal.into(),
@@ -105,6 +113,19 @@ impl World {
             grounds: Some(grounds(of, Purpose::Case)),
             lead_id: self.lead.clone(),
             override_assignment: overriding,
+            standing_only: false,
+        };
+        let shown = self.desk(of, who).show_lead(request).await;
+        shown.map(Response::into_inner)
+    }
+
+    /// Somebody asks where the lead stands.
+    async fn standing(&self, of: &str, who: &str) -> Result<pb::ShowLeadResponse, Status> {
+        let request = pb::ShowLeadRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            lead_id: self.lead.clone(),
+            standing_only: true,
+            ..pb::ShowLeadRequest::default()
         };
         let shown = self.desk(of, who).show_lead(request).await;
         shown.map(Response::into_inner)
@@ -136,6 +157,7 @@ impl World {
             grounds: Some(grounds(PROVINCE, Purpose::Case)),
             referral_id: self.referral.clone(),
             override_assignment: overriding,
+            standing_only: false,
         };
         let shown = self.referrals(PROVINCE, who).show_referral(request).await;
         shown.map(|answer| answer.into_inner().consulted_index)
@@ -171,9 +193,16 @@ impl World {
         (code, text(output.stdout), text(output.stderr))
     }
 
-    fn size(&self) -> u64 {
+    /// Entries of the province's log, but for who tried what they may not.
+    fn size(&self) -> usize {
         let log = self.cluster.member(PROVINCE).node.log();
-        log.checkpoint().size()
+        let leaves = log.reader().entries(0, usize::MAX, usize::MAX).unwrap();
+        let kinds = leaves
+            .iter()
+            .map(|(_, leaf)| Entry::decode(leaf).unwrap().kind);
+        kinds
+            .filter(|kind| !matches!(kind, Kind::AttemptRefused(_)))
+            .count()
     }
 
     async fn entry(&self, index: u64) -> Entry {
@@ -219,6 +248,15 @@ impl World {
     }
 }
 
+/// For what somebody of a role calls.
+fn purpose(who: &str) -> Purpose {
+    if who.starts_with("auditor") {
+        Purpose::Audit
+    } else {
+        Purpose::Case
+    }
+}
+
 #[track_caller]
 fn denied<T: std::fmt::Debug>(result: Result<T, Status>, names: &str) {
     let status = result.unwrap_err();
@@ -244,7 +282,11 @@ async fn an_assigned_lead_is_its_officers_and_others_see_only_that_it_exists() {
         "only a supervisor",
     );
     denied(world.sign("officer-002", true).await, "only a supervisor");
-    assert_eq!(world.size(), before, "what is refused leaves no entry");
+    assert_eq!(
+        world.size(),
+        before,
+        "what is refused leaves no trace of reading"
+    );
 
     let listed = world.listed(PROVINCE, "officer-002").await;
     assert_eq!(listed.len(), 1);
@@ -328,9 +370,14 @@ async fn a_unit_is_its_members_and_a_partner_is_not_concerned() {
         "unit/narcotics",
     );
 
-    // The county that sent it opens it, and does not learn whose it is there.
-    let shown = world.show(COUNTY, "officer-002", false).await.unwrap();
+    // The county that sent it sees where it stands, and does not learn whose it is there.
+    denied(
+        world.show(COUNTY, "officer-002", false).await,
+        "at your own node",
+    );
+    let shown = world.standing(COUNTY, "officer-002").await.unwrap();
     assert_eq!(shown.summary.unwrap().assigned_to, "");
+    assert_eq!((shown.lead, shown.events.len()), (None, 1));
     let listed = world.listed(COUNTY, "officer-002").await;
     assert_eq!(listed[0].assigned_to, "");
     world.cluster.stop().await;
@@ -392,6 +439,217 @@ async fn the_commands_assign_list_refuse_and_override() {
         assert_eq!(code, 0);
         assert!(said.contains("assigned to nobody"), "{said}");
         assert_eq!(world.command("officer-002", &[kind, "show", id]).0, 0);
+    }
+    world.cluster.stop().await;
+}
+
+/// What somebody learns of the assigned lead and the assigned referral at the province's node, by every way that there is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Learned {
+    /// That they are there, from lists, a standing, and following.
+    there: [bool; 5],
+    /// What they say, opened; or found by number, name, place, substance.
+    says: [bool; 6],
+}
+
+const NOTHING: Learned = Learned {
+    there: [false; 5],
+    says: [false; 6],
+};
+const STANDING: Learned = Learned {
+    there: [true; 5],
+    says: [false; 6],
+};
+const ALL: Learned = Learned {
+    there: [true; 5],
+    says: [true; 6],
+};
+
+impl World {
+    async fn leads_of(&self, of: &str, who: &str, number: &str, over: bool) -> bool {
+        let request = pb::ListLeadsRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            resident_number: number.to_owned(),
+            override_assignment: over,
+            ..pb::ListLeadsRequest::default()
+        };
+        let listed = self.desk(of, who).list_leads(request).await;
+        listed.is_ok_and(|found| {
+            let found = found.into_inner();
+            assert_eq!(found.next_after, None, "a cursor says what is not found");
+            found.leads.iter().any(|lead| lead.lead_id == self.lead)
+        })
+    }
+
+    async fn referrals_of(
+        &self,
+        of: &str,
+        who: &str,
+        over: bool,
+        asked: pb::ListReferralsRequest,
+    ) -> bool {
+        let request = pb::ListReferralsRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            override_assignment: over,
+            ..asked
+        };
+        let listed = self.referrals(of, who).list_referrals(request).await;
+        listed.is_ok_and(|found| {
+            let found = found.into_inner();
+            assert_eq!(found.next_after, None, "a cursor says what is not found");
+            let ids = found.referrals.into_iter().map(|it| it.referral_id);
+            ids.collect::<Vec<_>>().contains(&self.referral)
+        })
+    }
+
+    async fn follows(&self, of: &str, who: &str) -> bool {
+        let request = pb::WatchReferralsRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            after_index: Some(0),
+        };
+        let before = self.listings(of, who).await;
+        let Ok(changes) = self.referrals(of, who).watch_referrals(request).await else {
+            return false;
+        };
+        let mut changes = changes.into_inner();
+        let change = tokio::time::timeout(Duration::from_secs(30), changes.message());
+        let change = change.await.unwrap().unwrap().unwrap();
+        assert_eq!(change.referral.unwrap().referral_id, self.referral);
+        // Who follows leaves a trace, as who lists does, or has left it within this minute.
+        assert!(
+            before + self.listings(of, who).await > 0,
+            "no trace of {who}"
+        );
+        true
+    }
+
+    /// Traces of their lists with the referral on it.
+    async fn listings(&self, of: &str, who: &str) -> usize {
+        let log = self.cluster.member(PROVINCE).node.log();
+        let leaves = log.reader().entries(0, usize::MAX, usize::MAX).unwrap();
+        let whose = format!("spiffe://{of}.yichuan/{}", who.replace('-', "/"));
+        let entries = leaves.iter().map(|(_, leaf)| Entry::decode(leaf).unwrap());
+        let traces = entries.filter(|entry| match &entry.kind {
+            Kind::Consulted { how, records, .. } => {
+                entry.cause.principal.to_string() == whose
+                    && *how == Consultation::List
+                    && records.contains(&self.referral.parse().unwrap())
+            }
+            _ => false,
+        });
+        traces.count()
+    }
+
+    async fn learned(&self, of: &str, who: &str, over: bool) -> Learned {
+        let any = pb::ListReferralsRequest::default;
+        let number = leads::resident_number(1);
+        let show = pb::ShowLeadRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            lead_id: self.lead.clone(),
+            override_assignment: over,
+            ..pb::ShowLeadRequest::default()
+        };
+        let read = pb::ShowReferralRequest {
+            grounds: Some(grounds(of, purpose(who))),
+            referral_id: self.referral.clone(),
+            override_assignment: over,
+            ..pb::ShowReferralRequest::default()
+        };
+        let stands = pb::ShowReferralRequest {
+            standing_only: true,
+            ..read.clone()
+        };
+        let about = |place: &str, substance: &str, name: &str| pb::ListReferralsRequest {
+            place_code: place.to_owned(),
+            substance: substance.to_owned(),
+            subject_name: name.to_owned(),
+            ..any()
+        };
+        let stands = self.referrals(of, who).show_referral(stands).await;
+        let stands = stands.is_ok_and(|shown| {
+            let shown = shown.into_inner();
+            assert_eq!(shown.referral, None);
+            assert!(shown.events.iter().all(|event| event.note.is_empty()));
+            true
+        });
+        Learned {
+            there: [
+                self.leads_of(of, who, "", over).await,
+                self.referrals_of(of, who, over, any()).await,
+                self.standing(of, who).await.is_ok(),
+                stands,
+                self.follows(of, who).await,
+            ],
+            says: [
+                self.desk(of, who).show_lead(show).await.is_ok(),
+                self.referrals(of, who).show_referral(read).await.is_ok(),
+                self.leads_of(of, who, &number, over).await,
+                self.referrals_of(of, who, over, about(PLACE, "", "")).await,
+                self.referrals_of(of, who, over, about("", SUBSTANCE, ""))
+                    .await,
+                self.referrals_of(of, who, over, about("", "", NAME)).await,
+            ],
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_by_every_way_each_learns_of_an_assigned_record_what_is_theirs() {
+    let world = World::start().await;
+    for record in [&world.lead, &world.referral] {
+        let assigned = world.assign("supervisor-001", record, "officer/001");
+        assigned.await.unwrap();
+    }
+    for (of, who, over, expected) in [
+        (PROVINCE, "officer-001", false, ALL),
+        (PROVINCE, "officer-002", false, STANDING),
+        (PROVINCE, "officer-002", true, STANDING),
+        (PROVINCE, "supervisor-001", false, STANDING),
+        (PROVINCE, "supervisor-001", true, ALL),
+        // Of the same number as the one whose it is, with a certificate of the partner.
+        (COUNTY, "officer-001", false, STANDING),
+        (COUNTY, "officer-001", true, STANDING),
+        (COUNTY, "supervisor-001", true, STANDING),
+        (COUNTY, "auditor-001", false, NOTHING),
+        (COUNTY, "node", false, NOTHING),
+        (PROVINCE, "admin-001", false, NOTHING),
+    ] {
+        let learned = world.learned(of, who, over).await;
+        assert_eq!(learned, expected, "{of} {who}, override {over}");
+    }
+    // An auditor lists nothing, and opens with a basis.
+    let learned = world.learned(PROVINCE, "auditor-001", false).await;
+    let opens = Learned {
+        says: [true, true, false, false, false, false],
+        ..NOTHING
+    };
+    assert_eq!(learned, opens);
+    world.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_assessment_found_is_shown_to_whom_the_lead_is_assigned() {
+    let world = World::start().await;
+    world.sign("officer-001", false).await.unwrap();
+    let assess = pb::AnswerLeadRequest {
+        grounds: Some(grounds(PROVINCE, Purpose::Case)),
+        lead_id: world.lead.clone(),
+        action: pb::Action::LeadAssess.into(),
+        outcome: pb::AssessmentOutcome::Verified.into(),
+        ..pb::AnswerLeadRequest::default()
+    };
+    let mut officer = world.desk(PROVINCE, "officer-001");
+    officer.answer_lead(assess).await.unwrap();
+    let assigned = world.assign("supervisor-001", &world.lead, "officer/001");
+    assigned.await.unwrap();
+    for (of, who, outcome) in [
+        (PROVINCE, "officer-001", pb::AssessmentOutcome::Verified),
+        (PROVINCE, "officer-002", pb::AssessmentOutcome::Unspecified),
+        (COUNTY, "officer-001", pb::AssessmentOutcome::Unspecified),
+    ] {
+        let listed = world.listed(of, who).await;
+        assert_eq!(listed[0].state(), pb::LeadState::Assessed);
+        assert_eq!(listed[0].outcome(), outcome, "{of} {who}");
     }
     world.cluster.stop().await;
 }

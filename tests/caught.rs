@@ -81,6 +81,7 @@ impl World {
         let request = pb::ShowCaughtRequest {
             grounds: Some(grounds(of, Purpose::Case)),
             caught_id: id.to_owned(),
+            standing_only: false,
         };
         let mut client = self.client(node, of);
         let shown = client.show_caught(request).await;
@@ -321,16 +322,23 @@ async fn notices_are_found_by_whom_they_concern_and_by_nobody_else() {
     assert!(world.list(COUNTY, ZHEJIANG, any()).await.is_empty());
     let hidden = world.show(COUNTY, ZHEJIANG, &ids[0]).await.unwrap_err();
     assert_eq!(hidden.code(), Code::NotFound);
-    let opened = world.show(GUANGDONG, COUNTY, &ids[0]).await.unwrap();
+    let elsewhere = world.show(GUANGDONG, COUNTY, &ids[0]).await.unwrap_err();
+    assert_eq!(elsewhere.code(), Code::PermissionDenied);
+    assert!(elsewhere.message().contains("at your own node"));
+    let opened = world.show(COUNTY, COUNTY, &ids[0]).await.unwrap();
     assert_eq!(opened.notice, Some(notice(4)));
 
     let by_number = |n: usize| pb::ListCaughtRequest {
         resident_number: leads::resident_number(n),
         ..any()
     };
-    for (node, of) in [(COUNTY, COUNTY), (COUNTY, GUANGDONG), (GUANGDONG, COUNTY)] {
-        assert_eq!(world.list(node, of, by_number(4)).await, ids[..1]);
-        assert!(world.list(node, of, by_number(6)).await.is_empty());
+    for node in [COUNTY, GUANGDONG] {
+        assert_eq!(world.list(node, node, by_number(4)).await, ids[..1]);
+        assert!(world.list(node, node, by_number(6)).await.is_empty());
+    }
+    // What it says is not found at the other node, as it is not opened there.
+    for (node, of) in [(COUNTY, GUANGDONG), (GUANGDONG, COUNTY)] {
+        assert!(world.list(node, of, by_number(4)).await.is_empty());
     }
     let named = |name: &str, n: usize| pb::ListCaughtRequest {
         name: name.into(),

@@ -147,6 +147,7 @@ async fn a_sheet_goes_out_and_is_answered() {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             lead_id: lead_id.clone(),
             override_assignment: false,
+            standing_only: false,
         })
         .await
         .unwrap()

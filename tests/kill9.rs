@@ -459,6 +459,7 @@ async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
             grounds: grounds.clone(),
             lead_id: exchange.acknowledged[&lead.number].lead_id.clone(),
             override_assignment: false,
+            standing_only: false,
         };
         let opened = desk.show_lead(request).await.unwrap().into_inner();
         assert_eq!(opened.lead.as_ref(), Some(lead));

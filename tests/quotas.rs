@@ -28,14 +28,14 @@ use std::{
 use tonic::{Code, Status, transport::Channel};
 use world::{COUNTY, GUANGDONG, channel, count, eager, entries, until, within};
 use yichuan::{
-    access::{Purpose, QuotaReport, Quotas},
+    access::{Attempt, AttemptReport, Grounds, Purpose, QuotaReport, Quotas},
     cli::demo::cluster::{Cluster, Member, grounds},
-    domain::{Clock, LeadFields, Timestamp},
+    domain::{Clock, EntryId, LeadFields, RecordId, Timestamp},
     log::Log,
     node::Node,
-    record::Kind,
+    record::{Cause, Consultation, Entry, Kind},
     rpc::pb::{
-        self, desk_client::DeskClient, partners_client::PartnersClient,
+        self, audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
         referrals_client::ReferralsClient,
     },
     telemetry::{Metrics, SystemClock},
@@ -483,4 +483,208 @@ async fn a_denied_call_spends_too() {
     )
     .await
     .unwrap();
+}
+
+fn is_trace(kind: &Kind) -> bool {
+    matches!(kind, Kind::Consulted { .. })
+}
+
+async fn show(channel: Channel, lead_id: &str, basis: &str) -> Result<u64, Status> {
+    let request = pb::ShowLeadRequest {
+        grounds: Some(pb::Grounds {
+            basis: basis.to_owned(),
+            ..grounds(COUNTY, Purpose::Screening)
+        }),
+        lead_id: lead_id.to_owned(),
+        ..Default::default()
+    };
+    let shown = within(DeskClient::new(channel).show_lead(request)).await?;
+    Ok(shown.into_inner().consulted_index)
+}
+
+#[tokio::test]
+async fn regression_the_same_look_again_within_a_minute_is_one_entry() {
+    let world = world(Quotas::default()).await;
+    let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
+    assert!(push(officer.clone(), leads(0..2)).await.1.is_none());
+    let listing = pb::ListLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        ..Default::default()
+    };
+    let listed = DeskClient::new(officer.clone()).list_leads(listing).await;
+    let ids: Vec<_> = listed.unwrap().into_inner().leads;
+    let [one, other] = [&ids[0].lead_id, &ids[1].lead_id];
+    let before = count(log, is_trace);
+    let campaign = "campaign:520624-2026-01";
+    let first = show(officer.clone(), one, campaign).await.unwrap();
+    for _ in 0..20 {
+        list(officer.clone()).await.unwrap();
+        let again = show(officer.clone(), one, campaign).await.unwrap();
+        assert_eq!(again, first);
+    }
+    assert_eq!(count(log, is_trace), before + 1);
+    // Another record, basis, person or minute is another look; and so is a search for somebody else who is not there.
+    show(officer.clone(), other, campaign).await.unwrap();
+    show(officer.clone(), one, "campaign:520624-2026-02")
+        .await
+        .unwrap();
+    show(world.dial("officer-002"), one, campaign)
+        .await
+        .unwrap();
+    for n in [5, 6, 5, 6] {
+        assert!(!search(officer.clone(), n).await.unwrap());
+    }
+    assert_eq!(count(log, is_trace), before + 6);
+    world.clock.forward(60);
+    let later = show(officer.clone(), one, campaign).await.unwrap();
+    assert!(later > first);
+    assert_eq!(count(log, is_trace), before + 7);
+}
+
+#[tokio::test]
+async fn regression_what_reading_adds_to_the_log_in_a_day_is_bounded() {
+    let limit = 4_096;
+    let world = world(Quotas {
+        logged_bytes_per_day: limit,
+        ..Quotas::default()
+    })
+    .await;
+    let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
+    let bytes = || -> usize {
+        let traces = entries(log)
+            .into_iter()
+            .filter(|entry| is_trace(&entry.kind));
+        traces.map(|entry| entry.encode().len()).sum()
+    };
+    let mut refused = None;
+    for _ in 0..1_000 {
+        // Beyond the minute in which it is the same look.
+        world.clock.forward(60);
+        if let Err(status) = list(officer.clone()).await {
+            refused = Some(status);
+            break;
+        }
+    }
+    let after = exhausted(&refused.unwrap(), "logged_bytes_per_day");
+    assert!(after <= 86_400);
+    // And what the time since then gave back.
+    let most = usize::try_from(limit).unwrap() * 5 / 4;
+    assert!(bytes() <= most, "{}", bytes());
+    until(log, 1, is_report).await;
+    assert_eq!(reports(log)[0].quota.as_str(), "logged_bytes_per_day");
+    // Others read on, and pushing has a quota of its own.
+    list(world.dial("officer-002")).await.unwrap();
+    assert!(push(officer, leads(0..2)).await.1.is_none());
+}
+
+fn attempts(log: &Log) -> Vec<AttemptReport> {
+    let entries = entries(log).into_iter();
+    entries
+        .filter_map(|entry| match entry.kind {
+            Kind::AttemptRefused(report) => Some(report),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn regression_who_tries_what_they_may_not_is_in_the_log_once_an_hour() {
+    let world = world(Quotas::default()).await;
+    let (log, admin) = (world.log(COUNTY), world.dial("admin-001"));
+    let is_attempt = |kind: &Kind| matches!(kind, Kind::AttemptRefused(_));
+    for _ in 0..30 {
+        let refused = list(admin.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+    until(log, 1, is_attempt).await;
+    let unknown = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
+    let officer = world.dial("officer-001");
+    let refused = show(officer, unknown, "campaign:520624-2026-01").await;
+    assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+    until(log, 2, is_attempt).await;
+    let said: Vec<_> = attempts(log)
+        .into_iter()
+        .map(|it| (it.principal.to_string(), it.attempt, it.counted))
+        .collect();
+    let of = |who: &str| format!("spiffe://520624.yichuan/{who}");
+    assert_eq!(
+        said,
+        [
+            (of("admin/001"), Attempt::Role, 1),
+            (of("officer/001"), Attempt::NotFound, 1)
+        ]
+    );
+    // An hour later the next one says how many there were.
+    world.clock.forward(3_600);
+    list(admin).await.unwrap_err();
+    until(log, 3, is_attempt).await;
+    assert_eq!(attempts(log)[2].counted, 30);
+}
+
+#[tokio::test]
+async fn regression_an_auditors_look_at_the_log_is_an_entry_and_ends_when_they_are_taken_off_the_list()
+ {
+    let world = world(Quotas::default()).await;
+    let (log, auditor) = (world.log(COUNTY), world.dial("auditor-001"));
+    // More than a connection takes in before it is read.
+    for _ in 0..8 {
+        let big = yichuan::log::Proposal::new(|txn| {
+            for _ in 0..100 {
+                let now = txn.now();
+                let entry = Entry {
+                    time: now,
+                    id: EntryId::new(now),
+                    cause: Cause {
+                        principal: "spiffe://520624.yichuan/officer/001".parse().unwrap(),
+                        grounds: Some(
+                            Grounds::parse("screening", "campaign:520624-2026-01").unwrap(),
+                        ),
+                    },
+                    kind: Kind::Consulted {
+                        how: Consultation::List,
+                        records: (0..1_000).map(|_| RecordId::new(now)).collect(),
+                        overridden: false,
+                    },
+                };
+                txn.append(entry.encode())?;
+            }
+            Ok::<_, yichuan::log::TxnError>(())
+        });
+        log.propose(big).await.unwrap();
+    }
+    let size = log.checkpoint().size();
+    let replay = pb::ReplayRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Audit)),
+        from: 0,
+        to: 0,
+    };
+    let is_look = |kind: &Kind| match kind {
+        Kind::Consulted { how, .. } => {
+            *how == Consultation::Log {
+                first: 0,
+                count: size,
+            }
+        }
+        _ => false,
+    };
+    let mut audit = AuditClient::new(auditor);
+    let mut leaves = audit.replay(replay.clone()).await.unwrap().into_inner();
+    leaves.message().await.unwrap().unwrap();
+    assert_eq!(count(log, is_look), 1);
+    let county = world.cluster.member(COUNTY);
+    let mut config = county.config.clone();
+    config.access.auditors.clear();
+    county.node.reload(&config).await.unwrap();
+    let mut read = 0;
+    let ended = loop {
+        match within(leaves.message()).await {
+            Ok(Some(some)) => read += some.leaves.len(),
+            Ok(None) => break None,
+            Err(status) => break Some(status),
+        }
+    };
+    assert_eq!(ended.unwrap().code(), Code::PermissionDenied);
+    assert!(read < usize::try_from(size).unwrap());
+    let refused = audit.replay(replay).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
 }

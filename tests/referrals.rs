@@ -102,6 +102,7 @@ impl World {
             grounds: Some(grounds(node, Purpose::Case)),
             referral_id: id.to_owned(),
             override_assignment: false,
+            standing_only: false,
         };
         let mut client = self.client(node, node, "officer-001");
         client

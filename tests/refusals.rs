@@ -194,6 +194,7 @@ async fn a_lead_between_two_others_is_not_there() {
             grounds: screening(ZHEJIANG),
             lead_id: lead_id.to_owned(),
             override_assignment: false,
+            standing_only: false,
         });
         let status = world.refused(who, Code::NotFound, lead_id, showing).await;
         said.push(status.message().replace(lead_id, "…"));
@@ -247,6 +248,7 @@ async fn nobody_reads_or_writes_without_purpose_and_basis() {
             grounds: grounds.clone(),
             lead_id: world.lead.lead_id.clone(),
             override_assignment: false,
+            standing_only: false,
         });
         world.refused(who, denied, reason, showing).await;
         let mut desk = world.desk(GUANGDONG, "440000/officer-001");
@@ -297,6 +299,7 @@ async fn every_role_keeps_to_its_own() {
         grounds: screening(COUNTY),
         lead_id: world.lead.lead_id.clone(),
         override_assignment: false,
+        standing_only: false,
     });
     world.refused(who, denied, "role", showing).await;
     let pushing = push_with(world.desk(COUNTY, who), screening(COUNTY), &world.next);
@@ -565,6 +568,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             grounds: screening(GUANGDONG),
             lead_id: lead_id.to_owned(),
             override_assignment: false,
+            standing_only: false,
         });
         world.refused(who, bad, "lead_id", showing).await;
         let mut desk = world.desk(GUANGDONG, who);

@@ -34,12 +34,13 @@ const RECIPIENT: &str = "440000";
 const DESTINATION: &str = "440304";
 
 /// Quotas that a benchmark would spend in seconds: it is one officer for all.
-const UNBOUNDED: [&str; 6] = [
+const UNBOUNDED: [&str; 7] = [
     "YICHUAN__QUOTAS__CALLS_PER_MINUTE",
     "YICHUAN__QUOTAS__PUSHED_PER_MINUTE",
     "YICHUAN__QUOTAS__PUSHED_PER_DAY",
     "YICHUAN__QUOTAS__DISPATCHES_PER_MINUTE",
     "YICHUAN__QUOTAS__DISPATCHES_PER_DAY",
+    "YICHUAN__QUOTAS__LOGGED_BYTES_PER_DAY",
     "YICHUAN__QUOTAS__STREAMS",
 ];
 

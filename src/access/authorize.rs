@@ -91,6 +91,11 @@ acts! {
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
 }
 
+/// Whether people of a role may take an action for a purpose, in whatever jurisdiction is theirs.
+pub fn may<A: Act>(_act: A, role: Role, purpose: Purpose) -> bool {
+    A::ROLES.contains(&role) && A::PURPOSES.contains(&purpose)
+}
+
 /// Exchange dispatches with this node: for a partner's node, which acts on the grounds in its entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Relay;
@@ -178,7 +183,7 @@ pub enum Denial {
         action: &'static str,
     },
     /// Officers of another jurisdiction only read.
-    #[error("officers of {jurisdiction} only list and open here; {action} at their own node")]
+    #[error("officers of {jurisdiction} only list here; {action} at your own node")]
     Foreign {
         /// Whose.
         jurisdiction: Jurisdiction,
@@ -204,6 +209,14 @@ pub enum Denial {
     /// Somebody who is no supervisor asked to override.
     #[error("this record is assigned to {0}; only a supervisor of this node overrides that")]
     Override(Assignee),
+    /// People of another jurisdiction see that a record is here, and read what it says at their own node.
+    #[error(
+        "officers of {jurisdiction} see ids, states, deadlines and proofs here; open it at your own node, which has it too"
+    )]
+    Elsewhere {
+        /// Whose.
+        jurisdiction: Jurisdiction,
+    },
     /// Not a node of another jurisdiction.
     #[error("only a partner's node relays dispatches")]
     NotAPartnerNode,
@@ -219,6 +232,7 @@ impl Denial {
             Self::UnlistedAuditor => "unlisted_auditor",
             Self::Assigned(_) => "assigned",
             Self::Override(_) => "override",
+            Self::Elsewhere { .. } => "elsewhere",
             Self::NotAPartnerNode => "not_a_partner_node",
         }
     }

@@ -5,14 +5,18 @@ mod authorize;
 mod grounds;
 mod principal;
 mod quota;
+mod sight;
 
-pub use assignment::{Assignee, Clearance, MalformedAssignee, Officer, UnitName, Units};
+pub use assignment::{Assignee, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
     Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
     ListCaught, ListLeads, ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral,
     Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadCheckpoint, ReadLog,
-    ReadReferral, Relay, Scope,
+    ReadReferral, Relay, Scope, may,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};
-pub use quota::{Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search};
+pub use quota::{
+    Attempt, AttemptReport, Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search,
+};
+pub use sight::{Clearance, Sight, Subject};

@@ -100,7 +100,8 @@ pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
         | Kind::ReferralDrafted(_)
         | Kind::ReferralApproved { .. }
         | Kind::RecordAssigned { .. }
-        | Kind::QuotaReached(_) => return None,
+        | Kind::QuotaReached(_)
+        | Kind::AttemptRefused(_) => return None,
     };
     Some(PartnerEntry {
         time: entry.time,

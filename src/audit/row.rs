@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Every kind of entry, as [`Kind::as_str`] writes it.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "log_started",
     "policy_changed",
     "partner_proposed",
@@ -32,6 +32,7 @@ const KINDS: [&str; 19] = [
     "referral_approved",
     "record_assigned",
     "quota_reached",
+    "attempt_refused",
 ];
 
 /// The name of a kind of entry.
@@ -97,6 +98,10 @@ impl<'a> Subject<'a> {
             Kind::LogStarted { .. } | Kind::PolicyChanged { .. } | Kind::PartnerProposed { .. } => {
                 Self::default()
             }
+            Kind::AttemptRefused(report) => Self {
+                who: Some(&report.principal),
+                ..Self::default()
+            },
             Kind::QuotaReached(report) => Self {
                 who: Some(&report.principal),
                 ..Self::default()
@@ -237,15 +242,19 @@ row! {
         records: Vec<String>,
         /// True where a supervisor overrode an assignment to do so.
         overridden: bool,
+        /// Of an auditor's look at the log, the first entry that was asked for, and how many.
+        range: [u64; 2],
         /// To whom the record is assigned from here on; empty for nobody.
         assignee: String,
-        /// Who reached a quota.
+        /// Who reached a quota, or tried what they may not.
         who: String,
         /// Which.
         quota: &'static str,
         /// How much there is of it.
         limit: u32,
-        /// How much of it was used.
+        /// What somebody tried and was refused.
+        attempt: &'static str,
+        /// How much of it was used, or how often it was tried.
         counted: u32,
         /// Seconds over which it is counted.
         window_s: u32,
@@ -416,6 +425,7 @@ impl ReplayRow {
             } => {
                 self.overridden = overridden.then_some(true);
                 self.how = Some(how.as_str());
+                self.range = how.range().map(|(first, count)| [first, count]);
                 self.records = Some(records.iter().map(ToString::to_string).collect());
             }
             Kind::ReferralApproved { record, draft } => {
@@ -434,6 +444,12 @@ impl ReplayRow {
                 self.counted = Some(report.counted);
                 self.window_s = Some(report.window_s);
                 self.refused = Some(report.refused);
+            }
+            Kind::AttemptRefused(report) => {
+                self.who = Some(report.principal.to_string());
+                self.attempt = Some(report.attempt.as_str());
+                self.counted = Some(report.counted);
+                self.window_s = Some(report.window_s);
             }
             Kind::EvidenceKept {
                 jurisdiction,

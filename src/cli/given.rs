@@ -42,6 +42,16 @@ pub(super) struct OverrideArgs {
     pub(super) assignment: bool,
 }
 
+/// How much of a record to look at.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LookArgs {
+    #[command(flatten)]
+    pub(super) over: OverrideArgs,
+    /// 只看状态 / Only where it stands and what proves it, also of what is not yours to open here.
+    #[arg(long, conflicts_with = "assignment")]
+    pub(super) standing: bool,
+}
+
 /// What was typed; with `@`, what stands in the file of that name; with `-`, what stands on stdin: command lines are
 /// public on a machine, and stay in histories.
 pub(super) fn text(typed: &str) -> Result<String, Failure> {

@@ -61,13 +61,16 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::Protocol => "消息不合节点之间的协议，请核对双方程序版本",
         RefusedFor::NoGrounds => "没有写明用途和依据，或写法不对",
         RefusedFor::Role => "此身份的角色在本节点不能办理此事",
-        RefusedFor::Foreign => "其他辖区的人员在此只能列出和查看，办理请用自己的节点",
+        RefusedFor::Foreign => "其他辖区的人员在此只能列出，办理请用自己的节点",
         RefusedFor::Purpose => "所写的用途不包括此事；审计用途只供审计人员，审计人员也只用审计用途",
         RefusedFor::UnlistedAuditor => "节点的策略中没有这位审计人员，请管理员登记",
         RefusedFor::Assigned => {
             "此记录已指派给他人；可由主管改派，或由主管越过指派查看，会记入日志"
         }
         RefusedFor::Override => "此记录已指派给他人；只有本节点的主管可以越过指派",
+        RefusedFor::Elsewhere => {
+            "其他辖区的人员在此只能看到标识、状态、期限和证明；内容请在自己的节点打开"
+        }
         RefusedFor::NotAPartnerNode => "只有对方节点可以投递",
         RefusedFor::NotFound => "没有可供您查看的这条记录，请先列出",
         RefusedFor::Erased => "内容已删除，日志仍可证明其往来",

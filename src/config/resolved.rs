@@ -330,6 +330,7 @@ fn quotas(written: &written::Quotas) -> Quotas {
         conflicts_per_hour: or(written.conflicts_per_hour, default.conflicts_per_hour),
         dispatches_per_minute: or(written.dispatches_per_minute, default.dispatches_per_minute),
         dispatches_per_day: or(written.dispatches_per_day, default.dispatches_per_day),
+        logged_bytes_per_day: or(written.logged_bytes_per_day, default.logged_bytes_per_day),
         streams: or(written.streams, default.streams),
     }
 }

@@ -115,6 +115,7 @@ pub(super) struct Quotas {
     pub(super) conflicts_per_hour: Option<NonZeroU32>,
     pub(super) dispatches_per_minute: Option<NonZeroU32>,
     pub(super) dispatches_per_day: Option<NonZeroU32>,
+    pub(super) logged_bytes_per_day: Option<NonZeroU32>,
     pub(super) streams: Option<NonZeroU32>,
 }
 

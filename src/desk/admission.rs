@@ -8,10 +8,13 @@ use super::{
     rows::{EVENTS_PER_RECORD, RowsError, events},
 };
 use crate::{
-    domain::{Jurisdiction, Lead, LeadStep},
+    access::{
+        ActOnReferral, AnswerLead, ApproveReferral, OpenReferral, PushCaught, PushLeads, may,
+    },
+    domain::{Jurisdiction, Lead, LeadStep, ReferralKind},
     exchange::{Admission, NotYet, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
     log::Txn,
-    record::{Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
+    record::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     store::tables,
 };
 use std::sync::Arc;
@@ -120,12 +123,34 @@ impl DeskAdmission {
     }
 }
 
+/// Whether somebody of this role does such a thing for this purpose: a partner's people are judged by the table that ours
+/// are. The second person behind a transfer is in the partner's log; the one who sends it is the one who approved it.
+fn may_cause(cause: &Cause, action: DispatchAction) -> bool {
+    let Some(grounds) = &cause.grounds else {
+        return false;
+    };
+    let (role, purpose) = (cause.principal.role(), grounds.purpose);
+    match action {
+        DispatchAction::Lead(LeadStep::Lead) => may(PushLeads, role, purpose),
+        DispatchAction::Lead(LeadStep::Sign | LeadStep::Assess | LeadStep::Return) => {
+            may(AnswerLead, role, purpose)
+        }
+        DispatchAction::Open(ReferralKind::Assistance) => may(OpenReferral, role, purpose),
+        DispatchAction::Open(ReferralKind::Transfer) => may(ApproveReferral, role, purpose),
+        DispatchAction::Referral(_) => may(ActOnReferral, role, purpose),
+        DispatchAction::Caught => may(PushCaught, role, purpose),
+    }
+}
+
 impl Admission for DeskAdmission {
     fn admit(
         &self,
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Unfit>, RowError> {
+        if !may_cause(&dispatch.entry().cause, dispatch.sent().action) {
+            return Ok(Err(Refusal::NotAllowed.into()));
+        }
         match self.judge(txn, dispatch) {
             Ok(verdict) => Ok(verdict.map_err(Unfit::from)),
             Err(RowsError::Row(error)) => Err(error),

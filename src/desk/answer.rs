@@ -3,10 +3,10 @@
 use super::{
     Desk, DeskError, Direction,
     admission::NOTE_LIMIT,
-    assignment::clear_to_act,
     lead_rows::{LeadRow, lead, step_names},
-    leads::visible,
+    looks::clear_to_act,
     rows::{EVENTS_PER_RECORD, RowsError, actions, events},
+    sight::look,
 };
 use crate::{
     access::{AnswerLead, Permit},
@@ -146,12 +146,14 @@ impl Desk {
         }
         // A lead is assessed again and again.
         self.vault.admit_reading().map_err(DeskError::from)?;
-        let scope = permit.scope();
-        let row = self
+        let asking = permit.clone();
+        let listed = self
             .log
-            .read(move |mut reader| visible(&mut reader, scope, record))
+            .read(move |mut reader| look::<LeadRow, _>(&mut reader, &asking, record))
             .await
-            .map_err(DeskError::from)??;
+            .map_err(DeskError::from)?
+            .map_err(DeskError::from)?;
+        let row = listed.ok_or(DeskError::NotFound(record))?.row;
         if row.direction == Direction::Sent {
             return Err(AnswerRefused::OwnLead(record));
         }
@@ -209,7 +211,7 @@ fn decide(
     mut draft: Draft,
 ) -> Result<Answered, Failure> {
     let row: LeadRow = lead(txn, record)?.ok_or(DeskError::NotFound(record))?;
-    clear_to_act(txn, permit, record)?;
+    clear_to_act::<LeadRow, _>(txn, permit, record)?;
     let events = events(txn, record)?;
     if events.len() >= EVENTS_PER_RECORD {
         return Err(AnswerRefused::Full(record).into());

@@ -1,17 +1,17 @@
-//! Assigning records, and clearing whoever opens one or acts on one.
+//! Assigning records.
 
 use super::{
-    Desk, DeskError, leads,
+    Desk, DeskError, LeadRow, ReferralRow,
     policy::knows_unit,
-    referrals,
     rows::{RowsError, decode, encode, text},
+    sight::look,
 };
 use crate::{
-    access::{AssignRecord, Assignee, Clearance, Permit, Scope, UnitName},
+    access::{AssignRecord, Assignee, Permit, UnitName},
     domain::{EntryId, RecordId},
     exchange::Rows,
-    log::{Durable, Proposal, ProposeError, Txn, ViewError},
-    record::{Cause, Consultation, Entry, Kind},
+    log::{Proposal, ProposeError, Txn, ViewError},
+    record::{Cause, Entry, Kind},
     store::{DiskShort, tables},
 };
 use serde::{Deserialize, Serialize};
@@ -82,15 +82,6 @@ impl From<RowsError> for AssignRefused {
     }
 }
 
-/// A row, and to whom its record is assigned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed<R> {
-    /// Where it stands.
-    pub row: R,
-    /// Whose it is, as far as that concerns who asks.
-    pub assigned: Option<Assignee>,
-}
-
 impl Desk {
     /// Assigns a lead or a referral, or opens it again to all of the node's officers. Gives the index of the entry.
     ///
@@ -103,13 +94,13 @@ impl Desk {
         assignee: Option<Assignee>,
     ) -> Result<u64, AssignRefused> {
         self.vault.admit()?;
-        let scope = permit.scope();
+        let permit = permit.clone();
         let cause = Cause {
             principal: permit.principal().clone(),
             grounds: Some(permit.grounds().clone()),
         };
         let proposal = Proposal::new(move |txn| {
-            is_here(txn, scope, record)?;
+            is_here(txn, &permit, record)?;
             if let Some(Assignee::Unit(unit)) = &assignee
                 && !knows_unit(txn, unit)?
             {
@@ -129,93 +120,23 @@ impl Desk {
             Err(error) => Err(DeskError::Log(error.to_string()).into()),
         }
     }
-
-    /// Clears one record for opening and logs that it is opened, in one step: no assignment comes in between.
-    pub(super) async fn clear_to_open<A: Clone + Send + 'static>(
-        &self,
-        permit: &Permit<A>,
-        record: RecordId,
-    ) -> Result<Durable<(Clearance, u64)>, DeskError> {
-        self.vault.admit_reading()?;
-        let permit = permit.clone();
-        let proposal = Proposal::new(move |txn| {
-            is_here(txn, permit.scope(), record)?;
-            let clearance = clear(txn, &permit, record)?;
-            let index = consult(txn, &clearance, Consultation::Open)?;
-            Ok((clearance, index))
-        });
-        match self.log.propose(proposal).await {
-            Ok(cleared) => Ok(cleared),
-            Err(ProposeError::Rejected(refused)) => Err(refused),
-            Err(error) => Err(DeskError::Log(error.to_string())),
-        }
-    }
 }
 
-/// Clears one record for acting on it; an override is logged before the act.
-pub(super) fn clear_to_act<A>(
-    txn: &mut Txn<'_>,
-    permit: &Permit<A>,
-    record: RecordId,
-) -> Result<Clearance, DeskError> {
-    let clearance = clear(txn, permit, record)?;
-    if clearance.overridden() {
-        consult(txn, &clearance, Consultation::Act)?;
-    }
-    Ok(clearance)
+/// A lead or a referral; notices are for everybody.
+fn is_here<A>(rows: &mut dyn Rows, permit: &Permit<A>, record: RecordId) -> Result<(), DeskError> {
+    let here = look::<LeadRow, A>(rows, permit, record)?.is_some()
+        || look::<ReferralRow, A>(rows, permit, record)?.is_some();
+    here.then_some(()).ok_or(DeskError::NotFound(record))
 }
 
-fn clear<A>(
+/// To whom a record is assigned.
+pub(super) fn assignment(
     rows: &mut dyn Rows,
-    permit: &Permit<A>,
     record: RecordId,
-) -> Result<Clearance, DeskError> {
-    let assigned = assignment(rows, record)?;
-    Ok(permit.clear(record, assigned.as_ref())?)
-}
-
-fn consult(txn: &mut Txn<'_>, clearance: &Clearance, how: Consultation) -> Result<u64, DeskError> {
-    let entry = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause: Cause {
-            principal: clearance.principal().clone(),
-            grounds: Some(clearance.grounds().clone()),
-        },
-        kind: Kind::Consulted {
-            how,
-            records: vec![clearance.record()],
-            overridden: clearance.overridden(),
-        },
-    };
-    Ok(txn.append(entry.encode()).map_err(RowsError::from)?)
-}
-
-fn is_here(rows: &mut dyn Rows, scope: Scope, record: RecordId) -> Result<(), DeskError> {
-    match leads::visible(rows, scope, record) {
-        Err(DeskError::NotFound(_)) => referrals::visible(rows, scope, record).map(|_| ()),
-        found => found.map(|_| ()),
-    }
-}
-
-fn assignment(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Assignee>, RowsError> {
+) -> Result<Option<Assignee>, RowsError> {
     let Some(bytes) = rows.row(&tables::assignment(record))? else {
         return Ok(None);
     };
     let row: AssignmentRow = decode(&bytes)?;
     Ok(Some(row.assignee))
-}
-
-/// A row with its assignment, which is nobody's business outside the jurisdiction.
-pub(super) fn listed<R>(
-    rows: &mut dyn Rows,
-    scope: Scope,
-    record: RecordId,
-    row: R,
-) -> Result<Listed<R>, DeskError> {
-    let assigned = match scope {
-        Scope::Node => assignment(rows, record)?,
-        Scope::Counterpart(_) => None,
-    };
-    Ok(Listed { row, assigned })
 }

@@ -1,16 +1,18 @@
 //! Opening one caught notice.
 
 use super::{
-    Desk, DeskError, ReceiptSummary,
-    caught_rows::{CaughtRow, caught},
+    Desk, DeskError, ReceiptSummary, Trace,
+    caught_rows::CaughtRow,
+    looks::Look,
     rows::{RowDamaged, RowsError, events},
+    sight::look,
 };
 use crate::{
-    access::{OpenCaught, Parties, Permit, Scope},
+    access::{ListCaught, OpenCaught, Permit},
     domain::{CaughtFields, RecordId},
     exchange::{Payload, Vault, VaultError},
     log::{Durable, Reader},
-    record::{Consultation, Content},
+    record::Content,
 };
 use std::sync::Arc;
 
@@ -19,8 +21,8 @@ use std::sync::Arc;
 pub struct CaughtDetail {
     /// Where it stands.
     pub row: CaughtRow,
-    /// What it says.
-    pub notice: CaughtFields,
+    /// What it says, where it was opened.
+    pub notice: Option<CaughtFields>,
     /// Who sent it, a SPIFFE ID.
     pub principal: String,
     /// The recipient's proof, once this node has it, where this node sent the notice.
@@ -31,71 +33,74 @@ impl Desk {
     /// Opens one caught notice. The consultation is durable before anything is returned.
     ///
     /// # Errors
-    /// It is not there for the caller, it is erased, or the log failed.
+    /// It is not there for the caller, or not theirs to open; it is erased, or the log failed.
     pub async fn open_caught(
         &self,
         permit: &Permit<OpenCaught>,
         record: RecordId,
-    ) -> Result<Durable<(CaughtDetail, u64)>, DeskError> {
-        let scope = permit.scope();
-        self.log
-            .read(move |reader| visible(reader, scope, record))
-            .await??;
-        let consulted = self
-            .consulted(
-                permit.principal(),
-                permit.grounds(),
-                Consultation::Open,
-                vec![record],
-            )
-            .await?;
-        let vault = Arc::clone(&self.vault);
+    ) -> Result<Durable<(CaughtDetail, Trace)>, DeskError> {
+        let cleared = self.clear_to_open::<CaughtRow, _>(permit, record).await?;
+        let (vault, permit) = (Arc::clone(&self.vault), permit.clone());
         let detail = self
             .log
-            .read(move |reader| detail(reader, &vault, scope, record))
+            .read(move |reader| detail(reader, Some(&vault), &permit, record))
             .await??;
-        Ok(consulted.map(|index| (detail, index)))
+        Ok(cleared.map(|(_, trace)| (detail, trace)))
+    }
+
+    /// Where one notice stands and what proves it, for whoever may know that it is there. The consultation is durable
+    /// before anything is returned.
+    ///
+    /// # Errors
+    /// It is not there for the caller, or the log failed.
+    pub async fn caught_standing(
+        &self,
+        permit: &Permit<ListCaught>,
+        record: RecordId,
+    ) -> Result<Durable<(CaughtDetail, Trace)>, DeskError> {
+        let asking = permit.clone();
+        let detail = self
+            .log
+            .read(move |reader| detail(reader, None, &asking, record))
+            .await??;
+        let consulted = self.consulted(permit, Look::one(record)).await?;
+        Ok(consulted.map(|trace| (detail, trace)))
     }
 }
 
-/// A notice's row, if it is in scope.
-fn visible(mut reader: &Reader, scope: Scope, record: RecordId) -> Result<CaughtRow, DeskError> {
-    caught(&mut reader, record)?
-        .filter(|row| {
-            scope.covers(Parties {
-                from: row.from,
-                to: row.to,
-            })
-        })
-        .ok_or(DeskError::NotFound(record))
-}
-
-fn detail(
+/// What there is to see of a notice; its content, where there is a vault to take it from.
+fn detail<A>(
     mut reader: &Reader,
-    vault: &Vault,
-    scope: Scope,
+    vault: Option<&Vault>,
+    permit: &Permit<A>,
     record: RecordId,
 ) -> Result<CaughtDetail, DeskError> {
-    let row = visible(reader, scope, record)?;
+    let listed = look::<CaughtRow, A>(&mut reader, permit, record)?;
+    let row = listed.ok_or(DeskError::NotFound(record))?.row;
     let (index, event) = events(&mut reader, record)?
         .into_iter()
         .next()
         .ok_or(RowDamaged)
         .map_err(RowsError::from)?;
     let month = event.month().map_err(RowsError::from)?;
-    let Payload::Open(plaintext) = vault.open_payload(&mut reader, index, month, event.dispatch)?
-    else {
-        return Err(DeskError::Erased(record));
-    };
-    let Ok(Content::Caught(notice)) = plaintext.content() else {
-        return Err(DeskError::Vault(VaultError::Damaged {
-            index,
-            what: "its content cannot be read",
-        }));
-    };
+    let mut notice = None;
+    if let Some(vault) = vault {
+        let Payload::Open(plaintext) =
+            vault.open_payload(&mut reader, index, month, event.dispatch)?
+        else {
+            return Err(DeskError::Erased(record));
+        };
+        let Ok(Content::Caught(says)) = plaintext.content() else {
+            return Err(DeskError::Vault(VaultError::Damaged {
+                index,
+                what: "its content cannot be read",
+            }));
+        };
+        notice = Some(*says);
+    }
     Ok(CaughtDetail {
         row,
-        notice: *notice,
+        notice,
         principal: event.principal,
         receipt: event.receipt.map(ReceiptSummary::from),
     })

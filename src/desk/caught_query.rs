@@ -1,17 +1,18 @@
 //! Listing caught notices.
 
 use super::{
-    Desk, DeskError, Direction,
-    caught_rows::{CaughtRow, caught, state_key},
-    pages::{Source, collect, first_at},
+    Desk, DeskError, Direction, Listed, Trace,
+    caught_rows::{CaughtRow, state_key},
+    looks::Look,
+    pages::{Source, Wanted, collect, first_at},
     rows::RowsError,
+    sight::look,
 };
 use crate::{
-    access::{ListCaught, Parties, Permit, Scope},
+    access::{ListCaught, Permit, Scope},
     domain::{CaughtState, Jurisdiction, RecordId, ResidentNumber, Timestamp},
     exchange::{Rows as _, Vault},
     log::{Durable, Reader},
-    record::Consultation,
     seal::PurgeMonth,
     store::tables,
 };
@@ -64,7 +65,7 @@ impl CaughtQuery {
 #[derive(Clone, Debug, Default)]
 pub struct CaughtPage {
     /// In the order of this log.
-    pub notices: Vec<(RecordId, CaughtRow)>,
+    pub notices: Vec<(RecordId, Listed<CaughtRow>)>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
     /// Rows looked at to find them.
@@ -80,28 +81,23 @@ impl Desk {
         &self,
         permit: &Permit<ListCaught>,
         query: CaughtQuery,
-    ) -> Result<Durable<(CaughtPage, u64)>, DeskError> {
-        let (scope, vault) = (permit.scope(), Arc::clone(&self.vault));
-        let how = match query.person() {
-            Some(_) => Consultation::Number,
-            None => Consultation::List,
-        };
+    ) -> Result<Durable<(CaughtPage, Trace)>, DeskError> {
+        let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
+        let asked = query.person();
         let page = self
             .log
-            .read(move |reader| page(reader, &vault, scope, &query))
+            .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
-        let records = page.notices.iter().map(|(record, _)| *record).collect();
-        let consulted = self
-            .consulted(permit.principal(), permit.grounds(), how, records)
-            .await?;
-        Ok(consulted.map(|index| (page, index)))
+        let look = Look::page(&page.notices, asked);
+        let consulted = self.consulted(permit, look).await?;
+        Ok(consulted.map(|trace| (page, trace)))
     }
 }
 
 fn page(
     reader: &Reader,
     vault: &Vault,
-    scope: Scope,
+    permit: &Permit<ListCaught>,
     query: &CaughtQuery,
 ) -> Result<CaughtPage, DeskError> {
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
@@ -112,15 +108,21 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
+    let wanted = Wanted {
+        within: from..end,
+        limit: query.limit,
+        search: query.person().is_some(),
+    };
     let page = collect(
         reader,
-        &sources(vault, query),
-        from..end,
-        query.limit,
+        &sources(vault, permit.scope(), query),
+        wanted,
         |mut reader, record| {
-            let row = caught(&mut reader, record)?.filter(|row| matches(row, query, scope));
-            match row {
-                Some(row) if has_name(reader, vault, query, &row, record)? => Ok(Some(row)),
+            let listed = look(&mut reader, permit, record)?;
+            match listed.filter(|listed| matches(listed, query)) {
+                Some(listed) if has_name(reader, vault, query, &listed.row, record)? => {
+                    Ok(Some(listed))
+                }
                 Some(_) | None => Ok(None),
             }
         },
@@ -133,11 +135,13 @@ fn page(
 }
 
 /// The keyed index of the number, else of the name, finds candidates; without either, direction and state do.
-fn sources(vault: &Vault, query: &CaughtQuery) -> Vec<Source> {
+fn sources(vault: &Vault, scope: Scope, query: &CaughtQuery) -> Vec<Source> {
     if query.resident_number.is_some() || query.name.is_some() {
         return vault
             .ring()
             .buckets()
+            // Nothing that people of another jurisdiction may find is looked for.
+            .filter(|_| scope == Scope::Node)
             .map(|(month, keys)| {
                 let month = month.number();
                 let tag = match (&query.resident_number, &query.name) {
@@ -183,13 +187,13 @@ fn has_name(
     Ok(found.is_some_and(|id| id == record.as_bytes()))
 }
 
-fn matches(row: &CaughtRow, query: &CaughtQuery, scope: Scope) -> bool {
-    scope.covers(Parties {
-        from: row.from,
-        to: row.to,
-    }) && query
-        .direction
-        .is_none_or(|direction| row.direction == direction)
+/// What a record says is only matched for whom it says it.
+fn matches(listed: &Listed<CaughtRow>, query: &CaughtQuery) -> bool {
+    let row = &listed.row;
+    (query.person().is_none() || listed.sight.is_content())
+        && query
+            .direction
+            .is_none_or(|direction| row.direction == direction)
         && (query.states.is_empty() || query.states.contains(&row.state()))
         && query
             .counterpart

@@ -1,20 +1,20 @@
 //! The desk of an officer: one handle on everything that may be done with leads.
 
 use super::{
-    Direction, LeadRow,
-    assignment::{Listed, listed},
-    lead_rows::lead,
+    Direction, LeadRow, Listed, Trace,
+    looks::{Look, Looks},
     rows::{ReceiptRow, RowsError, actions, events},
+    sight::{RecordRow as _, look},
 };
 use crate::{
-    access::{Assignee, Clearance, Denial, Grounds, OpenLead, Parties, Permit, Principal, Scope},
+    access::{Assignee, Denial, ListLeads, OpenLead, Permit},
     domain::{
-        Clock, EntryId, Jurisdiction, LeadFields, LeadStep, RecordId, ReturnReason, Standing,
-        Timestamp, resolve,
+        Clock, Jurisdiction, LeadFields, LeadStep, RecordId, ReturnReason, Standing, Timestamp,
+        resolve,
     },
-    exchange::{Directory, Outbox, Payload, Rows, Vault, VaultError},
-    log::{Durable, Log, Proposal, ProposeError, ReadError, Reader, TxnError},
-    record::{Cause, Consultation, Content, DispatchAction, Entry, Kind, LeadAnswer},
+    exchange::{Directory, Outbox, Payload, Vault, VaultError},
+    log::{Durable, Log, ProposeError, ReadError, Reader},
+    record::{Content, DispatchAction, LeadAnswer},
     seal::PurgeMonth,
     store::DiskShort,
 };
@@ -29,6 +29,7 @@ pub struct Desk {
     pub(super) vault: Arc<Vault>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) directory: Arc<Directory>,
+    pub(super) looks: Arc<Looks>,
 }
 
 impl fmt::Debug for Desk {
@@ -45,7 +46,7 @@ pub enum DeskError {
     /// There is no such lead, or not for this caller: which of the two is not said.
     #[error("no record {0} is here for you; list those that are")]
     NotFound(RecordId),
-    /// It is assigned to somebody else.
+    /// It is there, and not for this caller to open or to act on.
     #[error(transparent)]
     Denied(#[from] Denial),
     /// The view or the log failed to read.
@@ -75,8 +76,8 @@ pub struct LeadDetail {
     pub row: LeadRow,
     /// To whom it is assigned, as far as that concerns who asks.
     pub assigned: Option<Assignee>,
-    /// What it says.
-    pub lead: LeadFields,
+    /// What it says, where it was opened.
+    pub lead: Option<LeadFields>,
     /// What happened, in the order of this log.
     pub events: Vec<LeadEvent>,
 }
@@ -157,57 +158,45 @@ impl Desk {
             vault,
             outbox,
             directory,
+            looks: Arc::default(),
         }
     }
 
     /// Opens one lead. The consultation is durable before anything is returned.
     ///
     /// # Errors
-    /// It is not there for the caller, or assigned to somebody else; it is erased, or the log failed.
+    /// It is not there for the caller, or not theirs to open; it is erased, or the log failed.
     pub async fn open(
         &self,
         permit: &Permit<OpenLead>,
         record: RecordId,
-    ) -> Result<Durable<(LeadDetail, u64)>, DeskError> {
-        let cleared = self.clear_to_open(permit, record).await?;
-        let (vault, clearance) = (Arc::clone(&self.vault), cleared.0.clone());
+    ) -> Result<Durable<(LeadDetail, Trace)>, DeskError> {
+        let cleared = self.clear_to_open::<LeadRow, _>(permit, record).await?;
+        let (vault, permit) = (Arc::clone(&self.vault), permit.clone());
         let detail = self
             .log
-            .read(move |reader| detail(reader, &vault, &clearance))
+            .read(move |reader| detail(reader, Some(&vault), &permit, record))
             .await??;
-        Ok(cleared.map(|(_, index)| (detail, index)))
+        Ok(cleared.map(|(_, trace)| (detail, trace)))
     }
 
-    /// Appends a `Consulted` entry, and gives its index.
-    pub(super) async fn consulted(
+    /// Where one lead stands and what proves it, for whoever may know that it is there. The consultation is durable before
+    /// anything is returned.
+    ///
+    /// # Errors
+    /// It is not there for the caller, or the log failed.
+    pub async fn lead_standing(
         &self,
-        principal: &Principal,
-        grounds: &Grounds,
-        how: Consultation,
-        records: Vec<RecordId>,
-    ) -> Result<Durable<u64>, DeskError> {
-        self.vault.admit_reading()?;
-        let cause = Cause {
-            principal: principal.clone(),
-            grounds: Some(grounds.clone()),
-        };
-        let proposal = Proposal::new(move |txn| {
-            let entry = Entry {
-                time: txn.now(),
-                id: EntryId::new(txn.now()),
-                cause,
-                kind: Kind::Consulted {
-                    how,
-                    records,
-                    overridden: false,
-                },
-            };
-            txn.append(entry.encode())
-        });
-        self.log
-            .propose(proposal)
-            .await
-            .map_err(log_error::<TxnError>)
+        permit: &Permit<ListLeads>,
+        record: RecordId,
+    ) -> Result<Durable<(LeadDetail, Trace)>, DeskError> {
+        let asking = permit.clone();
+        let detail = self
+            .log
+            .read(move |reader| detail(reader, None, &asking, record))
+            .await??;
+        let consulted = self.consulted(permit, Look::one(record)).await?;
+        Ok(consulted.map(|trace| (detail, trace)))
     }
 }
 
@@ -215,30 +204,20 @@ pub(super) fn log_error<E: fmt::Display>(error: ProposeError<E>) -> DeskError {
     DeskError::Log(error.to_string())
 }
 
-/// A lead's row, if it is in scope.
-pub(super) fn visible(
-    rows: &mut dyn Rows,
-    scope: Scope,
-    record: RecordId,
-) -> Result<LeadRow, DeskError> {
-    lead(rows, record)?
-        .filter(|row| {
-            scope.covers(Parties {
-                from: row.from,
-                to: row.to,
-            })
-        })
-        .ok_or(DeskError::NotFound(record))
-}
-
-fn detail(
+/// What there is to see of a lead; its content, where there is a vault to take it from.
+fn detail<A>(
     mut reader: &Reader,
-    vault: &Vault,
-    clearance: &Clearance,
+    vault: Option<&Vault>,
+    permit: &Permit<A>,
+    record: RecordId,
 ) -> Result<LeadDetail, DeskError> {
-    let (scope, record) = (clearance.scope(), clearance.record());
-    let row = visible(&mut reader, scope, record)?;
-    let Listed { row, assigned } = listed(&mut reader, scope, record, row)?;
+    let listed = look::<LeadRow, A>(&mut reader, permit, record)?;
+    let Listed {
+        mut row, assigned, ..
+    } = listed.ok_or(DeskError::NotFound(record))?;
+    if vault.is_none() {
+        row.withhold();
+    }
     let rows = events(&mut reader, record)?;
     let actions =
         actions(&rows, row.direction, DispatchAction::lead_step).map_err(RowsError::from)?;
@@ -248,8 +227,9 @@ fn detail(
     for ((index, event), action) in rows.into_iter().zip(actions) {
         let month = event.month().map_err(RowsError::from)?;
         let mut answer = None;
-        if let Payload::Open(plaintext) =
-            vault.open_payload(&mut reader, index, month, event.dispatch)?
+        if let Some(vault) = vault
+            && let Payload::Open(plaintext) =
+                vault.open_payload(&mut reader, index, month, event.dispatch)?
         {
             let damaged = VaultError::Damaged {
                 index,
@@ -275,11 +255,13 @@ fn detail(
             receipt: event.receipt.map(ReceiptSummary::from),
         });
     }
-    let lead = fields.ok_or(DeskError::Erased(record))?;
+    if vault.is_some() && fields.is_none() {
+        return Err(DeskError::Erased(record));
+    }
     Ok(LeadDetail {
         row,
         assigned,
-        lead,
+        lead: fields,
         events: happened,
     })
 }

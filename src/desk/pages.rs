@@ -19,6 +19,12 @@ pub const PAGE_LIMIT: usize = CONSULTED_LIMIT;
 /// A call looks at no more rows than this; a page that finds less goes on where it stopped.
 pub const LOOK_LIMIT: usize = 5_000;
 
+/// A search looks at more: where it stopped would say how many records there are that it may not find.
+const SEARCH_LIMIT: usize = 50_000;
+
+/// A search looks at no fewer rows than this, found or not: else the clock would say what it may not find.
+const SEARCH_LEAST: usize = 16;
+
 /// Rows read at once.
 const CHUNK: usize = 256;
 
@@ -34,20 +40,49 @@ pub(super) struct Collected<T> {
 /// Where candidates are found: ranges of keys that end in the log index.
 pub(super) type Source = Box<dyn Fn(u64) -> Vec<u8>>;
 
+/// What a page is to hold.
+pub(super) struct Wanted {
+    /// Indices in this log.
+    pub(super) within: Range<u64>,
+    /// At most so many records.
+    pub(super) limit: usize,
+    /// True where what records say is searched.
+    pub(super) search: bool,
+}
+
 /// Collects a page: candidates of all sources in index order, those that `keep` keeps.
 pub(super) fn collect<T>(
     reader: &Reader,
     sources: &[Source],
-    within: Range<u64>,
-    limit: usize,
+    wanted: Wanted,
     keep: impl Fn(&Reader, RecordId) -> Result<Option<T>, DeskError>,
 ) -> Result<Collected<T>, DeskError> {
-    let limit = limit.clamp(1, PAGE_LIMIT);
-    let (mut from, end) = (within.start, within.end);
+    let search = wanted.search;
+    let mut page = scan(reader, sources, wanted, &keep)?;
+    while search && page.looked < SEARCH_LEAST {
+        keep(reader, RecordId::from([0; 16]))?;
+        page.looked += 1;
+    }
+    Ok(page)
+}
+
+fn scan<T>(
+    reader: &Reader,
+    sources: &[Source],
+    wanted: Wanted,
+    keep: &impl Fn(&Reader, RecordId) -> Result<Option<T>, DeskError>,
+) -> Result<Collected<T>, DeskError> {
+    let limit = wanted.limit.clamp(1, PAGE_LIMIT);
+    let most = if wanted.search {
+        SEARCH_LIMIT
+    } else {
+        LOOK_LIMIT
+    };
+    let (mut from, end) = (wanted.within.start, wanted.within.end);
     let mut found = Vec::new();
     let mut looked = 0;
     // Every round reads on from `from`, so it ends when the sources do.
-    while looked < LOOK_LIMIT {
+    while looked < most {
         let (chunk, covered) = next_chunk(reader, sources, from, end)?;
         for (index, record) in chunk {
             looked += 1;
@@ -136,4 +171,68 @@ pub(super) fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskErro
         }
     }
     Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::Clock,
+        log::{Log, LogOptions, Proposal, TxnError},
+        note::LogSigner,
+        store::MemoryStore,
+    };
+    use std::{cell::Cell, sync::Arc};
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_772_640_000_000)
+        }
+    }
+
+    /// Rows that a caller's look at a page reads, where three are there and none is theirs, or where there is none.
+    fn looked(log: &Log, tag: u8, search: bool) -> (usize, usize) {
+        let source: Source =
+            Box::new(move |index| tables::subject(203_103, &[tag; 16], index).to_vec());
+        let wanted = Wanted {
+            within: 0..u64::MAX,
+            limit: 10,
+            search,
+        };
+        let kept = Cell::new(0);
+        let page = collect::<()>(&log.reader(), &[source], wanted, |_, _| {
+            kept.set(kept.get() + 1);
+            Ok(None)
+        });
+        let page = page.unwrap();
+        assert_eq!(page.next_after, None);
+        (kept.get(), page.looked)
+    }
+
+    #[tokio::test]
+    async fn regression_a_search_reads_as_many_rows_for_what_is_not_theirs_as_for_what_is_not_there()
+     {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let options = LogOptions::new(signer, Arc::new(Still), dir.path().join("checkpoint"));
+        let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
+        let put = Proposal::new(|txn| -> Result<(), TxnError> {
+            for index in 0..3 {
+                txn.append(vec![1])?;
+                let record = RecordId::new(txn.now()).as_bytes().to_vec();
+                txn.put(tables::subject(203_103, &[1; 16], index), record)?;
+            }
+            Ok(())
+        });
+        log.propose(put).await.unwrap();
+        assert_eq!(looked(&log, 1, true), looked(&log, 2, true));
+        // What is no search may tell.
+        assert_eq!(
+            (looked(&log, 1, false), looked(&log, 2, false)),
+            ((3, 3), (0, 0))
+        );
+    }
 }

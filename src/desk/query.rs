@@ -1,19 +1,20 @@
 //! Listing leads: filters, and pages by log index that neither skip nor repeat while the log grows.
 
 use super::{
-    Desk, DeskError, Direction, LeadRow, Listed,
-    assignment::listed,
-    lead_rows::{lead, state_key},
+    Desk, DeskError, Direction, LeadRow, Listed, Trace,
+    lead_rows::state_key,
     leads::went,
-    pages::{Source, collect, first_at},
+    looks::Look,
+    pages::{Source, Wanted, collect, first_at},
     rows::{RowsError, events},
+    sight::look,
 };
 use crate::{
-    access::{ListLeads, Parties, Permit, Scope},
+    access::{ListLeads, Permit, Scope},
     domain::{Column, Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
     exchange::{NotYet, Payload, Vault},
     log::{Durable, Reader},
-    record::{Consultation, Content},
+    record::Content,
     store::tables,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -43,13 +44,20 @@ pub struct LeadQuery {
     pub limit: usize,
 }
 
+impl LeadQuery {
+    /// Whom it is about.
+    pub fn person(&self) -> Option<&str> {
+        self.resident_number.as_ref().map(ResidentNumber::as_str)
+    }
+}
+
 /// One page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the order of this log.
     pub leads: Vec<(RecordId, Listed<LeadRow>)>,
     /// The numbers that their sheets gave to refused leads from here, for people of this node: by them a row is found
-    /// again. Of leads that are assigned to nobody alone.
+    /// again. Of leads that the caller may open alone.
     pub numbers: BTreeMap<RecordId, String>,
     /// Where the next page starts; nothing on the last.
     pub next_after: Option<u64>,
@@ -72,28 +80,24 @@ impl Desk {
         &self,
         permit: &Permit<ListLeads>,
         query: LeadQuery,
-    ) -> Result<Durable<(Page, u64)>, DeskError> {
-        let (scope, vault) = (permit.scope(), Arc::clone(&self.vault));
-        let how = match query.resident_number {
-            Some(_) => Consultation::Number,
-            None => Consultation::List,
-        };
+    ) -> Result<Durable<(Page, Trace)>, DeskError> {
+        let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
+        let asked = query.person().map(str::to_owned);
         let page = self
             .log
-            .read(move |reader| page(reader, &vault, scope, &query))
+            .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
-        let records = page.leads.iter().map(|(record, _)| *record).collect();
         let consulted = self
-            .consulted(permit.principal(), permit.grounds(), how, records)
+            .consulted(permit, Look::page(&page.leads, asked))
             .await?;
-        Ok(consulted.map(|index| (page, index)))
+        Ok(consulted.map(|trace| (page, trace)))
     }
 }
 
 fn page(
     reader: &Reader,
     vault: &Vault,
-    scope: Scope,
+    permit: &Permit<ListLeads>,
     query: &LeadQuery,
 ) -> Result<Page, DeskError> {
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
@@ -104,24 +108,25 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
+    let wanted = Wanted {
+        within: from..end,
+        limit: query.limit,
+        search: query.person().is_some(),
+    };
     let page = collect(
         reader,
-        &sources(vault, query),
-        from..end,
-        query.limit,
+        &sources(vault, permit.scope(), query),
+        wanted,
         |mut reader, record| {
-            lead(&mut reader, record)?
-                .filter(|row| matches(row, query, scope))
-                .map(|row| listed(&mut reader, scope, record, row))
-                .transpose()
+            let listed = look(&mut reader, permit, record)?;
+            Ok(listed.filter(|listed| matches(listed, query)))
         },
     )?;
     let mut numbers = BTreeMap::new();
     for (record, found) in &page.found {
         let is_shown = found.row.state == LeadState::Refused
             && found.row.direction == Direction::Sent
-            && scope == Scope::Node
-            && found.assigned.is_none();
+            && found.sight.is_content();
         if is_shown && let Some(number) = sheet_number(reader, vault, *record, found.row.index)? {
             numbers.insert(*record, number);
         }
@@ -156,11 +161,13 @@ fn sheet_number(
     })
 }
 
-fn sources(vault: &Vault, query: &LeadQuery) -> Vec<Source> {
+fn sources(vault: &Vault, scope: Scope, query: &LeadQuery) -> Vec<Source> {
     if let Some(number) = &query.resident_number {
         return vault
             .ring()
             .buckets()
+            // Nothing that people of another jurisdiction may find is looked for.
+            .filter(|_| scope == Scope::Node)
             .map(|(month, keys)| {
                 let (month, tag) = (month.number(), keys.number_tag(number.as_str()));
                 Box::new(move |index| tables::subject(month, &tag, index).to_vec()) as Source
@@ -182,11 +189,11 @@ fn sources(vault: &Vault, query: &LeadQuery) -> Vec<Source> {
     sources
 }
 
-fn matches(row: &LeadRow, query: &LeadQuery, scope: Scope) -> bool {
-    scope.covers(Parties {
-        from: row.from,
-        to: row.to,
-    }) && went(row, query.direction)
+/// What a record says is only matched for whom it says it.
+fn matches(listed: &Listed<LeadRow>, query: &LeadQuery) -> bool {
+    let row = &listed.row;
+    (query.person().is_none() || listed.sight.is_content())
+        && went(row, query.direction)
         && (query.states.is_empty() || query.states.contains(&row.state))
         && query.origin.is_none_or(|origin| row.from == origin)
         && query

@@ -7,7 +7,7 @@ use super::{
     rows::{RowDamaged, RowsError},
 };
 use crate::{
-    access::{Ledger, Principal, Quota, QuotaReport},
+    access::{AttemptReport, Ledger, Principal, Quota, QuotaReport},
     domain::{EntryId, Jurisdiction, Timestamp},
     log::{Log, Proposal, Reader, TxnError},
     record::{Cause, Consultation, Entry, Kind},
@@ -30,6 +30,22 @@ pub async fn report_quota(
     own: Jurisdiction,
     report: QuotaReport,
 ) -> Result<u64, DeskError> {
+    say(log, own, Kind::QuotaReached(report)).await
+}
+
+/// Writes down that somebody tried what they may not. It is the node that says so, not who tried.
+///
+/// # Errors
+/// The log takes no writes.
+pub async fn report_attempt(
+    log: &Log,
+    own: Jurisdiction,
+    report: AttemptReport,
+) -> Result<u64, DeskError> {
+    say(log, own, Kind::AttemptRefused(report)).await
+}
+
+async fn say(log: &Log, own: Jurisdiction, kind: Kind) -> Result<u64, DeskError> {
     let proposal = Proposal::new(move |txn| {
         let entry = Entry {
             time: txn.now(),
@@ -38,7 +54,7 @@ pub async fn report_quota(
                 principal: Principal::node(own),
                 grounds: None,
             },
-            kind: Kind::QuotaReached(report),
+            kind,
         };
         txn.append(entry.encode())
     });
@@ -87,9 +103,10 @@ fn recount(entry: Entry, ledger: &mut Ledger) {
                 ledger.recount_search(&cause.principal, records.is_empty(), time);
             }
             Consultation::Open => ledger.recount(&cause.principal, Quota::Opened, time),
-            Consultation::List | Consultation::Act => {}
+            Consultation::List | Consultation::Act | Consultation::Log { .. } => {}
         },
         Kind::QuotaReached(report) => ledger.reported(&report, time),
+        Kind::AttemptRefused(report) => ledger.attempted(&report, time),
         _ => {}
     }
 }

@@ -1,21 +1,21 @@
 //! Listing and following referrals.
 
 use super::{
-    Desk, DeskError, Direction, Listed,
-    assignment::listed,
-    pages::{Source, collect, first_at},
-    referral_rows::{ReferralRow, ReferralState, referral},
+    Desk, DeskError, Direction, Listed, Trace,
+    looks::Look,
+    pages::{Source, Wanted, collect, first_at},
+    referral_rows::{ReferralRow, ReferralState},
     rows::{RowDamaged, RowsError},
+    sight::look,
 };
 use crate::{
-    access::{ListReferrals, Parties, Permit, Scope},
+    access::{ListReferrals, Permit, Scope},
     domain::{Jurisdiction, RecordId, ReferralKind, Timestamp, Urgency},
     exchange::{Rows as _, Vault},
     log::{Durable, Reader},
-    record::Consultation,
     store::tables,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Which referrals. All that is given must hold.
 #[derive(Clone, Default)]
@@ -56,13 +56,12 @@ impl std::fmt::Debug for ReferralQuery {
 }
 
 impl ReferralQuery {
-    /// Whom it is about, with all else that is asked of them: each other value is another guess. Nothing where it is about
-    /// no person.
-    pub fn person(&self) -> Option<String> {
-        let is_person = |(kind, _): &(&str, String)| matches!(*kind, "number" | "name");
+    /// What is asked of what referrals say, all of it together: each other value is another guess, at a place or a
+    /// substance as at a person. Nothing where only what everybody sees is asked for.
+    pub fn searched(&self) -> Option<String> {
         let about = self.about.iter().map(|(kind, value)| [*kind, value]);
         let asked = || about.flatten().collect::<Vec<_>>().join("\0");
-        self.about.iter().any(is_person).then(asked)
+        (!self.about.is_empty()).then(asked)
     }
 }
 
@@ -106,38 +105,43 @@ impl Desk {
         &self,
         permit: &Permit<ListReferrals>,
         query: ReferralQuery,
-    ) -> Result<Durable<(ReferralPage, u64)>, DeskError> {
-        let (scope, vault) = (permit.scope(), Arc::clone(&self.vault));
-        // A place or a substance is nobody.
-        let how = match query.person() {
-            None => Consultation::List,
-            Some(_) => Consultation::Number,
-        };
+    ) -> Result<Durable<(ReferralPage, Trace)>, DeskError> {
+        let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
+        let asked = query.searched();
         let page = self
             .log
-            .read(move |reader| page(reader, &vault, scope, &query))
+            .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
-        let records = page.referrals.iter().map(|(record, _)| *record).collect();
-        let consulted = self
-            .consulted(permit.principal(), permit.grounds(), how, records)
-            .await?;
-        Ok(consulted.map(|index| (page, index)))
+        let look = Look::page(&page.referrals, asked);
+        let consulted = self.consulted(permit, look).await?;
+        Ok(consulted.map(|trace| (page, trace)))
     }
 
-    /// Changes after an index, of the next `limit`, for whoever follows; and up to where they are complete.
+    /// Changes after an index, of the next `limit`, for whoever follows; and up to where they are complete. As with a list,
+    /// the consultation, naming every referral among them, is durable before any is returned. Where there is none, nothing
+    /// was looked at, and nothing is written.
     ///
     /// # Errors
     /// The log failed.
     pub async fn referral_changes(
         &self,
-        scope: Scope,
+        permit: &Permit<ListReferrals>,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<ReferralChanges, DeskError> {
+    ) -> Result<(ReferralChanges, Option<Trace>), DeskError> {
         let from = after.map_or(0, |after| after.saturating_add(1));
-        self.log
-            .read(move |reader| changes(reader, scope, from, limit))
-            .await?
+        let asking = permit.clone();
+        let seen = self
+            .log
+            .read(move |reader| changes(reader, &asking, from, limit))
+            .await??;
+        if seen.changes.is_empty() {
+            return Ok((seen, None));
+        }
+        let records: BTreeSet<_> = seen.changes.iter().map(|change| change.record).collect();
+        let look = Look::list(records.into_iter().collect());
+        let trace = self.consulted(permit, look).await?.into_inner();
+        Ok((seen, Some(trace)))
     }
 
     /// The log's newest size, and a way to wait for it to grow.
@@ -146,16 +150,9 @@ impl Desk {
     }
 }
 
-fn in_scope(scope: Scope, row: &ReferralRow) -> bool {
-    scope.covers(Parties {
-        from: row.from,
-        to: row.to,
-    }) && (scope == Scope::Node || row.draft.is_none())
-}
-
 fn changes(
     mut reader: &Reader,
-    scope: Scope,
+    permit: &Permit<ListReferrals>,
     from: u64,
     limit: usize,
 ) -> Result<ReferralChanges, DeskError> {
@@ -169,8 +166,7 @@ fn changes(
         let index = tables::last_index(&key).ok_or_else(damaged)?;
         let record = RecordId::from_slice(&value).map_err(|_| damaged())?;
         seen.looked_to = Some(index);
-        if let Some(row) = referral(&mut reader, record)?.filter(|row| in_scope(scope, row)) {
-            let referral = listed(&mut reader, scope, record, row)?;
+        if let Some(referral) = look(&mut reader, permit, record)? {
             seen.changes.push(ReferralChange {
                 index,
                 record,
@@ -184,7 +180,7 @@ fn changes(
 fn page(
     reader: &Reader,
     vault: &Vault,
-    scope: Scope,
+    permit: &Permit<ListReferrals>,
     query: &ReferralQuery,
 ) -> Result<ReferralPage, DeskError> {
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
@@ -195,17 +191,20 @@ fn page(
         Some(before) => first_at(reader, before)?,
         None => u64::MAX,
     };
+    let wanted = Wanted {
+        within: from..end,
+        limit: query.limit,
+        search: !query.about.is_empty(),
+    };
     let page = collect(
         reader,
-        &sources(vault, query),
-        from..end,
-        query.limit,
+        &sources(vault, permit.scope(), query),
+        wanted,
         |mut reader, record| {
-            let row = referral(&mut reader, record)?;
-            let row = row.filter(|row| in_scope(scope, row) && matches(row, query));
-            match row {
-                Some(row) if about_all(reader, vault, query, &row, record)? => {
-                    listed(&mut reader, scope, record, row).map(Some)
+            let listed = look(&mut reader, permit, record)?;
+            match listed.filter(|listed| matches(listed, query)) {
+                Some(listed) if about_all(reader, vault, query, &listed.row, record)? => {
+                    Ok(Some(listed))
                 }
                 Some(_) | None => Ok(None),
             }
@@ -219,11 +218,13 @@ fn page(
 }
 
 /// The keyed index of the first value that is asked about finds candidates; the others are looked up for each.
-fn sources(vault: &Vault, query: &ReferralQuery) -> Vec<Source> {
+fn sources(vault: &Vault, scope: Scope, query: &ReferralQuery) -> Vec<Source> {
     if let Some((kind, value)) = query.about.first() {
         return vault
             .ring()
             .buckets()
+            // Nothing that people of another jurisdiction may find is looked for.
+            .filter(|_| scope == Scope::Node)
             .map(|(month, keys)| {
                 let (month, tag) = (month.number(), keys.tag(kind, value));
                 Box::new(move |index| tables::subject(month, &tag, index).to_vec()) as Source
@@ -265,10 +266,13 @@ fn about_all(
     Ok(true)
 }
 
-fn matches(row: &ReferralRow, query: &ReferralQuery) -> bool {
-    query
-        .direction
-        .is_none_or(|direction| row.direction == direction)
+/// What a record says is only matched for whom it says it.
+fn matches(listed: &Listed<ReferralRow>, query: &ReferralQuery) -> bool {
+    let row = &listed.row;
+    (query.about.is_empty() || listed.sight.is_content())
+        && query
+            .direction
+            .is_none_or(|direction| row.direction == direction)
         && (query.states.is_empty() || query.states.contains(&row.state()))
         && query.kind.is_none_or(|kind| row.kind == kind)
         && query

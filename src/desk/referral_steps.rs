@@ -2,13 +2,14 @@
 
 use super::{
     Desk, DeskError, Direction,
-    assignment::clear_to_act,
+    looks::clear_to_act,
     referral_admission::{Carried, carried, may_carry},
     referral_rows::{ReferralRow, ReferralState, referral},
     rows::{EVENTS_PER_SIDE, RowsError, actions, count, events, room_for},
+    sight::look,
 };
 use crate::{
-    access::{ActOnReferral, ApproveReferral, Grounds, OpenReferral, Parties, Permit, Principal},
+    access::{ActOnReferral, ApproveReferral, Grounds, OpenReferral, Permit, Principal},
     domain::{
         DispatchId, EntryId, Handling, Jurisdiction, PartnerLookup as _, RecordId, ReferralKind,
         ReferralProgress, ReturnReason, StepNotAllowed, Urgency,
@@ -278,22 +279,13 @@ impl Desk {
             self.vault.admit_reading()
         };
         room.map_err(DeskError::from)?;
-        let scope = permit.scope();
-        let row = self
+        let asking = permit.clone();
+        let listed = self
             .log
-            .read(move |reader| {
-                let mut rows = reader;
-                referral(&mut rows, record)
-            })
+            .read(move |mut reader| look::<ReferralRow, _>(&mut reader, &asking, record))
             .await
-            .map_err(DeskError::from)??
-            .filter(|row| {
-                scope.covers(Parties {
-                    from: row.from,
-                    to: row.to,
-                })
-            })
-            .ok_or(DeskError::NotFound(record))?;
+            .map_err(DeskError::from)??;
+        let row = listed.ok_or(DeskError::NotFound(record))?.row;
         if row.progress == ReferralProgress::Drafted {
             return Err(ReferralRefused::Draft(record));
         }
@@ -324,7 +316,7 @@ impl Desk {
         self.step(move |txn| {
             // Looks again with everything before it in view: two officers may act at once.
             let row = referral(txn, record)?.ok_or(DeskError::NotFound(record))?;
-            clear_to_act(txn, &permit, record)?;
+            clear_to_act::<ReferralRow, _>(txn, &permit, record)?;
             if let Some(fields) = &stepping.fields {
                 carried(txn, fields, row.kind, [row.from, row.to])?.allowed()?;
             }

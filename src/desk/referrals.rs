@@ -1,18 +1,19 @@
 //! Opening one referral to read it.
 
 use super::{
-    Desk, DeskError, Listed, ReceiptSummary,
-    assignment::listed,
-    referral_rows::{ReferralRow, referral},
+    Desk, DeskError, Listed, ReceiptSummary, Trace,
+    looks::Look,
+    referral_rows::ReferralRow,
     rows::{EventRow, RowsError, actions, events},
+    sight::look,
 };
 use crate::{
-    access::{Assignee, Clearance, Parties, Permit, ReadReferral, Scope},
+    access::{Assignee, ListReferrals, Permit, ReadReferral},
     domain::{
         RecordId, ReferralProgress, ReferralStep, ReturnReason, Standing, Timestamp,
         referral::ReferralFields, resolve,
     },
-    exchange::{Payload, Rows, Vault, VaultError},
+    exchange::{Payload, Vault, VaultError},
     log::{Durable, Reader},
     record::{Content, DispatchAction, Entry, Kind, Note},
     seal::PurgeMonth,
@@ -26,8 +27,8 @@ pub struct ReferralDetail {
     pub row: ReferralRow,
     /// To whom it is assigned, as far as that concerns who asks.
     pub assigned: Option<Assignee>,
-    /// What it says now, after corrections and resubmissions.
-    pub fields: ReferralFields,
+    /// What it says now, after corrections and resubmissions, where it was opened.
+    pub fields: Option<ReferralFields>,
     /// What happened, in the order of this log.
     pub events: Vec<ReferralEvent>,
     /// The steps that this node's side may take now.
@@ -61,48 +62,50 @@ impl Desk {
     /// Opens one referral. The consultation is durable before anything is returned.
     ///
     /// # Errors
-    /// It is not there for the caller, or assigned to somebody else; it is erased, or the log failed.
+    /// It is not there for the caller, or not theirs to open; it is erased, or the log failed.
     pub async fn read_referral(
         &self,
         permit: &Permit<ReadReferral>,
         record: RecordId,
-    ) -> Result<Durable<(ReferralDetail, u64)>, DeskError> {
-        let cleared = self.clear_to_open(permit, record).await?;
-        let (vault, clearance) = (Arc::clone(&self.vault), cleared.0.clone());
+    ) -> Result<Durable<(ReferralDetail, Trace)>, DeskError> {
+        let cleared = self.clear_to_open::<ReferralRow, _>(permit, record).await?;
+        let (vault, permit) = (Arc::clone(&self.vault), permit.clone());
         let detail = self
             .log
-            .read(move |reader| detail(reader, &vault, &clearance))
+            .read(move |reader| detail(reader, Some(&vault), &permit, record))
             .await??;
-        Ok(cleared.map(|(_, index)| (detail, index)))
+        Ok(cleared.map(|(_, trace)| (detail, trace)))
+    }
+
+    /// Where one referral stands and what proves it, for whoever may know that it is there. The consultation is durable
+    /// before anything is returned.
+    ///
+    /// # Errors
+    /// It is not there for the caller, or the log failed.
+    pub async fn referral_standing(
+        &self,
+        permit: &Permit<ListReferrals>,
+        record: RecordId,
+    ) -> Result<Durable<(ReferralDetail, Trace)>, DeskError> {
+        let asking = permit.clone();
+        let detail = self
+            .log
+            .read(move |reader| detail(reader, None, &asking, record))
+            .await??;
+        let consulted = self.consulted(permit, Look::one(record)).await?;
+        Ok(consulted.map(|trace| (detail, trace)))
     }
 }
 
-/// A referral's row, if it is in scope.
-pub(super) fn visible(
-    rows: &mut dyn Rows,
-    scope: Scope,
-    record: RecordId,
-) -> Result<ReferralRow, DeskError> {
-    referral(rows, record)?
-        .filter(|row| {
-            scope.covers(Parties {
-                from: row.from,
-                to: row.to,
-            })
-        })
-        // A draft is nobody else's business.
-        .filter(|row| scope == Scope::Node || row.draft.is_none())
-        .ok_or(DeskError::NotFound(record))
-}
-
-fn detail(
+/// What there is to see of a referral; its content, where there is a vault to take it from.
+fn detail<A>(
     mut reader: &Reader,
-    vault: &Vault,
-    clearance: &Clearance,
+    vault: Option<&Vault>,
+    permit: &Permit<A>,
+    record: RecordId,
 ) -> Result<ReferralDetail, DeskError> {
-    let (scope, record) = (clearance.scope(), clearance.record());
-    let row = visible(&mut reader, scope, record)?;
-    let Listed { row, assigned } = listed(&mut reader, scope, record, row)?;
+    let listed = look::<ReferralRow, A>(&mut reader, permit, record)?;
+    let Listed { row, assigned, .. } = listed.ok_or(DeskError::NotFound(record))?;
     let rows = events(&mut reader, record)?;
     let actions =
         actions(&rows, row.direction, DispatchAction::referral_step).map_err(RowsError::from)?;
@@ -167,7 +170,9 @@ fn detail(
     } else {
         row.progress.allowed(row.kind, row.own_side())
     };
-    let fields = fields.ok_or(DeskError::Erased(record))?;
+    if vault.is_some() && fields.is_none() {
+        return Err(DeskError::Erased(record));
+    }
     Ok(ReferralDetail {
         row,
         assigned,
@@ -180,7 +185,7 @@ fn detail(
 
 fn content(
     mut reader: &Reader,
-    vault: &Vault,
+    vault: Option<&Vault>,
     index: u64,
     month: PurgeMonth,
     dispatch: crate::domain::DispatchId,
@@ -188,6 +193,9 @@ fn content(
     let damaged = VaultError::Damaged {
         index,
         what: "its content cannot be read",
+    };
+    let Some(vault) = vault else {
+        return Ok(None);
     };
     match vault.open_payload(&mut reader, index, month, dispatch)? {
         Payload::Open(plaintext) => Ok(Some(plaintext.content().map_err(|_| damaged)?)),

@@ -156,7 +156,8 @@ impl View for Views {
             | Kind::Consulted { .. }
             | Kind::EvidenceKept { .. }
             | Kind::ReferralApproved { .. }
-            | Kind::QuotaReached(_) => Ok(()),
+            | Kind::QuotaReached(_)
+            | Kind::AttemptRefused(_) => Ok(()),
         }
     }
 }

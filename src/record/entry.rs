@@ -4,7 +4,7 @@ use super::{
     AbandonedLog, DispatchSent, EntryDefect, PartnerChange, Refusal, bounds, checkpoint, pb, wire,
 };
 use crate::{
-    access::{Assignee, Basis, Grounds, Principal, QuotaReport, Units},
+    access::{Assignee, AttemptReport, Basis, Grounds, Principal, QuotaReport, Units},
     domain::{DispatchId, EntryId, Jurisdiction, RecordId, Timestamp},
     merkle::{self, Hash},
     note::Checkpoint,
@@ -174,6 +174,8 @@ pub enum Kind {
     },
     /// A principal was slowed or refused because it asked for too much.
     QuotaReached(QuotaReport),
+    /// Somebody tried what they may not.
+    AttemptRefused(AttemptReport),
 }
 
 /// A dispatch as it arrived, with what proves that it is in its sender's log.
@@ -229,10 +231,17 @@ pub enum Consultation {
     List,
     /// A payload was opened.
     Open,
-    /// A search by resident number.
+    /// A search of what records say: by number, name, place or substance.
     Number,
     /// None was opened: a supervisor overrode an assignment to act; the next entry is the act.
     Act,
+    /// An auditor read entries of the log.
+    Log {
+        /// The first that was asked for.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
 }
 
 impl Consultation {
@@ -243,6 +252,17 @@ impl Consultation {
             Self::Open => "open",
             Self::Number => "number",
             Self::Act => "act",
+            Self::Log { .. } => "log",
+        }
+    }
+}
+
+impl Consultation {
+    /// Of entries of the log: the first, and how many.
+    pub const fn range(self) -> Option<(u64, u64)> {
+        match self {
+            Self::Log { first, count } => Some((first, count)),
+            Self::List | Self::Open | Self::Number | Self::Act => None,
         }
     }
 }
@@ -270,6 +290,7 @@ impl Kind {
             Self::ReferralApproved { .. } => "referral_approved",
             Self::RecordAssigned { .. } => "record_assigned",
             Self::QuotaReached(_) => "quota_reached",
+            Self::AttemptRefused(_) => "attempt_refused",
         }
     }
 
@@ -373,7 +394,10 @@ impl Kind {
                     Consultation::Open => pb::Consultation::Open,
                     Consultation::Number => pb::Consultation::Number,
                     Consultation::Act => pb::Consultation::Act,
+                    Consultation::Log { .. } => pb::Consultation::Log,
                 } as i32,
+                first: how.range().map_or(0, |(first, _)| first),
+                count: how.range().map_or(0, |(_, count)| count),
                 overridden: *overridden,
                 record_ids: records
                     .iter()
@@ -412,6 +436,12 @@ impl Kind {
                 counted: report.counted,
                 window_s: report.window_s,
                 refused: report.refused,
+            }),
+            Self::AttemptRefused(report) => W::AttemptRefused(pb::AttemptRefused {
+                principal: report.principal.to_string(),
+                attempt: wire::attempt_to_wire(report.attempt),
+                counted: report.counted,
+                window_s: report.window_s,
             }),
         }
     }
@@ -498,6 +528,10 @@ impl Kind {
                         Ok(pb::Consultation::Open) => Consultation::Open,
                         Ok(pb::Consultation::Number) => Consultation::Number,
                         Ok(pb::Consultation::Act) => Consultation::Act,
+                        Ok(pb::Consultation::Log) => Consultation::Log {
+                            first: consulted.first,
+                            count: consulted.count,
+                        },
                         Ok(pb::Consultation::Unspecified) | Err(_) => {
                             return Err(EntryDefect::Missing("how"));
                         }
@@ -533,6 +567,13 @@ impl Kind {
                 counted: reached.counted,
                 window_s: reached.window_s,
                 refused: reached.refused,
+            }),
+            W::AttemptRefused(refused) => Self::AttemptRefused(AttemptReport {
+                principal: wire::parse(&refused.principal, "principal")?,
+                attempt: wire::attempt_from_wire(refused.attempt)
+                    .ok_or(EntryDefect::Missing("attempt"))?,
+                counted: refused.counted,
+                window_s: refused.window_s,
             }),
             W::EvidenceKept(evidence) => Self::EvidenceKept {
                 jurisdiction: wire::parse(&evidence.jurisdiction, "jurisdiction")?,

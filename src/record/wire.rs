@@ -1,7 +1,7 @@
 //! Fields as they come off the wire, each with an error that names it.
 
 use crate::{
-    access::{Officer, Purpose, Quota, UnitName, Units},
+    access::{Attempt, Officer, Purpose, Quota, UnitName, Units},
     domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
     merkle::Hash,
     record::pb,
@@ -97,7 +97,12 @@ mapped!(Purpose, pb::Purpose, purpose_to_wire, purpose_from_wire {
 mapped!(Quota, pb::Quota, quota_to_wire, quota_from_wire {
     Calls = Calls, PushedSteadily = PushedSteadily, Pushed = Pushed, Opened = Opened,
     Searches = Searches, Misses = Misses, Conflicts = Conflicts,
-    DispatchesSteadily = DispatchesSteadily, Dispatches = Dispatches,
+    DispatchesSteadily = DispatchesSteadily, Dispatches = Dispatches, Logged = Logged,
+});
+mapped!(Attempt, pb::Attempt, attempt_to_wire, attempt_from_wire {
+    NoGrounds = NoGrounds, Role = Role, Foreign = Foreign, Purpose = Purpose,
+    UnlistedAuditor = UnlistedAuditor, Assigned = Assigned, Override = Override,
+    Elsewhere = Elsewhere, NotAPartnerNode = NotAPartnerNode, NotFound = NotFound,
 });
 mapped!(Urgency, pb::Urgency, urgency_to_wire, urgency_from_wire {
     Normal = Normal, Urgent = Urgent, Critical = Critical,

@@ -1,7 +1,12 @@
 //! The `Audit` service.
 
 use super::{caller::Door, pb, status};
-use crate::{access, log::Log, merkle::Hash};
+use crate::{
+    access::{self, Permit},
+    desk::Desk,
+    log::Log,
+    merkle::Hash,
+};
 use futures_util::{Stream, stream};
 use std::pin::Pin;
 use tonic::{Request, Response, Status};
@@ -14,6 +19,7 @@ const REPLAY_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub(super) struct AuditService {
     pub(super) door: Door,
+    pub(super) desk: Desk,
     pub(super) log: Log,
 }
 
@@ -27,6 +33,20 @@ fn hashes(proof: &[Hash]) -> Vec<bytes::Bytes> {
 }
 
 impl AuditService {
+    /// Writes down that an auditor reads these entries: once a call, however long its answer, so that no look is read of
+    /// without end.
+    async fn trace(
+        &self,
+        permit: &Permit<access::ReadLog>,
+        first: u64,
+        count: u64,
+    ) -> Result<(), Status> {
+        let reading = self.door.reading(permit, 0)?;
+        let trace = self.desk.log_read(permit, first, count).await;
+        reading.cost(trace.map_or(0, |trace| trace.bytes));
+        Ok(())
+    }
+
     /// A size asked for, where 0 means the newest.
     fn size(&self, asked: u64) -> u64 {
         if asked == 0 {
@@ -59,9 +79,9 @@ impl pb::audit_server::Audit for AuditService {
         request: Request<pb::ReplayRequest>,
     ) -> Result<Response<ReplayStream>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let (_, lease) = self
-            .door
-            .permit_stream(&extensions, request.grounds, access::ReadLog)?;
+        let (permit, lease) =
+            self.door
+                .permit_stream(&extensions, request.grounds, access::ReadLog)?;
         let (log, end) = (self.log.clone(), self.size(request.to));
         if end > self.log.checkpoint().size() || request.from > end {
             return Err(Status::out_of_range(format!(
@@ -70,12 +90,18 @@ impl pb::audit_server::Audit for AuditService {
                 self.log.checkpoint().size()
             )));
         }
+        // The newest size was taken before this: the answer does not grow by what is written of it.
+        self.trace(&permit, request.from, end.saturating_sub(request.from))
+            .await?;
+        let door = self.door.clone();
         let leaves = stream::try_unfold(request.from, move |from| {
-            let log = log.clone();
+            let (log, door, permit) = (log.clone(), door.clone(), permit.clone());
             async move {
                 if from >= end {
                     return Ok(None);
                 }
+                // Who is taken off the list reads no further.
+                door.again(&permit, access::ReadLog)?;
                 let most = usize::try_from(end - from)
                     .unwrap_or(usize::MAX)
                     .min(REPLAY_LEAVES);
@@ -108,7 +134,8 @@ impl pb::audit_server::Audit for AuditService {
         request: Request<pb::ProveInclusionRequest>,
     ) -> Result<Response<pb::ProveInclusionResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        self.door
+        let permit = self
+            .door
             .permit(&extensions, request.grounds, access::ReadLog)?;
         let (index, tree_size) = (request.index, self.size(request.tree_size));
         let (proof, leaf) = self
@@ -122,6 +149,7 @@ impl pb::audit_server::Audit for AuditService {
             .await
             .and_then(|read| read)
             .map_err(|error| status::read(&error))?;
+        self.trace(&permit, index, 1).await?;
         Ok(Response::new(pb::ProveInclusionResponse {
             tree_size,
             hashes: hashes(&proof),

@@ -2,7 +2,7 @@
 
 use super::{
     convert,
-    meter::{Looking, Meter, Metered, Searching, StreamLease},
+    meter::{Looking, Meter, Metered, Reading, Searching, StreamLease},
     pb, status,
 };
 use crate::{
@@ -10,11 +10,15 @@ use crate::{
     tls::Peer,
 };
 use arc_swap::ArcSwap;
+use prost::Message;
 use std::sync::Arc;
 use tonic::{Extensions, Status};
 
 /// Records of a page that count as one call.
 const RECORDS_PER_CALL: usize = 100;
+
+/// Bytes of log that an act on a record is taken to add beside its own: its entry, and the entry that answers it.
+const ACT_BYTES: usize = 2_048;
 
 /// Decides about every call: who may, and how much. Denials are counted, and logged with all other refusals.
 #[derive(Clone, Debug)]
@@ -82,6 +86,25 @@ impl Door {
         self.metered(&Self::principal(extensions)?).stream()
     }
 
+    /// The trace of a look at so many records, within what the caller may add to the log.
+    pub(super) fn reading<A>(&self, permit: &Permit<A>, records: usize) -> Result<Reading, Status> {
+        self.metered(permit.principal()).reading(records)
+    }
+
+    /// An act on a record, within what the caller may add to the log.
+    pub(super) fn acting<A>(&self, permit: &Permit<A>, said: &impl Message) -> Result<(), Status> {
+        let bytes = said.encoded_len().saturating_add(ACT_BYTES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.meter.spend(permit.principal(), Quota::Logged, bytes)
+    }
+
+    /// What a permit was given for, by the policy of now: who reads for hours may have been taken off a list.
+    pub(super) fn again<A: Act>(&self, permit: &Permit<A>, act: A) -> Result<Permit<A>, Status> {
+        let (who, grounds) = (permit.principal(), permit.grounds().clone());
+        let permit = self.policy.load().authorize(who, grounds, act);
+        permit.map_err(|denial| status::denial(&denial))
+    }
+
     /// A page of records counts as a call for each hundred that it may hold: it costs the log and this node as much. Then
     /// the caller waits until it is its turn to look.
     pub(super) async fn look<A>(
@@ -95,14 +118,14 @@ impl Door {
         self.metered(permit.principal()).look().await
     }
 
-    /// Counts a search for a person, where the call is one, and waits until it is its turn.
+    /// Counts a search of what records say, where the call is one, and waits until it is its turn.
     pub(super) async fn search<A>(
         &self,
         permit: &Permit<A>,
-        person: Option<&str>,
+        asked: Option<&str>,
     ) -> Result<Searching, Status> {
-        match person {
-            Some(person) => self.metered(permit.principal()).search(person).await,
+        match asked {
+            Some(asked) => self.metered(permit.principal()).search(asked).await,
             None => Ok(Searching::nobody()),
         }
     }

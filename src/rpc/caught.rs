@@ -63,10 +63,12 @@ impl pb::caught_server::Caught for CaughtService {
         let query = query(request)?;
         let person = query.person();
         let searching = self.door.search(&permit, person.as_deref()).await?;
+        let reading = self.door.reading(&permit, query.limit)?;
         let looking = self.door.look(&permit, query.limit).await?;
         let listed = self.desk.list_caught(&permit, query).await;
-        let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
-        looking.looked_at(page.looked);
+        let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        let consulted_index = reading.left(trace);
+        looking.page(page.looked, person.is_some());
         searching.found(!page.notices.is_empty());
         let CaughtPage {
             notices,
@@ -74,7 +76,10 @@ impl pb::caught_server::Caught for CaughtService {
             ..
         } = page;
         Ok(Response::new(pb::ListCaughtResponse {
-            notices: notices.iter().map(|(id, row)| summary(*id, row)).collect(),
+            notices: notices
+                .iter()
+                .map(|(id, listed)| summary(*id, &listed.row))
+                .collect(),
             next_after,
             consulted_index,
         }))
@@ -85,12 +90,22 @@ impl pb::caught_server::Caught for CaughtService {
         request: Request<pb::ShowCaughtRequest>,
     ) -> Result<Response<pb::ShowCaughtResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::OpenCaught)?;
         let record = convert::id(&request.caught_id, "caught_id")?;
-        let opened = self.desk.open_caught(&permit, record).await;
-        let (detail, consulted_index) = opened.map_err(|e| status::desk(&e))?.into_inner();
+        let (shown, reading) = if request.standing_only {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::ListCaught)?;
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.caught_standing(&permit, record).await, reading)
+        } else {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::OpenCaught)?;
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.open_caught(&permit, record).await, reading)
+        };
+        let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();
+        let consulted_index = reading.left(trace);
         let CaughtDetail {
             row,
             notice,
@@ -99,7 +114,7 @@ impl pb::caught_server::Caught for CaughtService {
         } = detail;
         Ok(Response::new(pb::ShowCaughtResponse {
             summary: Some(summary(record, &row)),
-            notice: Some(record::caught_to_wire(&notice)),
+            notice: notice.as_ref().map(record::caught_to_wire),
             principal,
             receipt: receipt.map(convert::receipt),
             consulted_index,

@@ -495,7 +495,7 @@ pub(super) fn detail(
             detail.assigned.as_ref(),
             put_off,
         )),
-        lead: Some(record::lead_to_wire(&detail.lead)),
+        lead: detail.lead.as_ref().map(record::lead_to_wire),
         events: detail.events.into_iter().map(event).collect(),
         consulted_index,
     }

@@ -56,18 +56,21 @@ impl pb::desk_server::Desk for DeskService {
         let (_, extensions, request) = request.into_parts();
         let permit = self
             .door
-            .permit(&extensions, request.grounds.clone(), access::ListLeads)?;
+            .permit(&extensions, request.grounds.clone(), access::ListLeads)?
+            .overriding(request.override_assignment);
         let query = convert::query(&request)?;
-        let person = query.resident_number.as_ref().map(|number| number.as_str());
-        let searching = self.door.search(&permit, person).await?;
+        let search = query.person().is_some();
+        let searching = self.door.search(&permit, query.person()).await?;
+        let reading = self.door.reading(&permit, query.limit)?;
         let looking = self.door.look(&permit, query.limit).await?;
         let listed = self
             .desk
             .list(&permit, query)
             .await
             .map_err(|e| status::desk(&e))?;
-        let (page, consulted_index) = listed.into_inner();
-        looking.looked_at(page.looked);
+        let (page, trace) = listed.into_inner();
+        let consulted_index = reading.left(trace);
+        looking.page(page.looked, search);
         searching.found(!page.leads.is_empty());
         Ok(Response::new(pb::ListLeadsResponse {
             leads: page
@@ -91,17 +94,23 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<pb::ShowLeadRequest>,
     ) -> Result<Response<pb::ShowLeadResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::OpenLead)?
-            .overriding(request.override_assignment);
         let record = convert::record_id(&request.lead_id)?;
-        let opened = self
-            .desk
-            .open(&permit, record)
-            .await
-            .map_err(|e| status::desk(&e))?;
-        let (detail, consulted_index) = opened.into_inner();
+        let (shown, reading) = if request.standing_only {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::ListLeads)?;
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.lead_standing(&permit, record).await, reading)
+        } else {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::OpenLead)?
+                .overriding(request.override_assignment);
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.open(&permit, record).await, reading)
+        };
+        let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();
+        let consulted_index = reading.left(trace);
         let put_off = self.desk.put_off(&detail.row);
         Ok(Response::new(convert::detail(
             record,
@@ -120,6 +129,7 @@ impl pb::desk_server::Desk for DeskService {
             .door
             .permit(&extensions, request.grounds.clone(), access::AnswerLead)?
             .overriding(request.override_assignment);
+        self.door.acting(&permit, &request)?;
         let record = convert::record_id(&request.lead_id)?;
         let answer = convert::new_answer(&request)?;
         let answered = self
@@ -138,9 +148,10 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<pb::AssignRecordRequest>,
     ) -> Result<Response<pb::AssignRecordResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::AssignRecord)?;
+        let permit =
+            self.door
+                .permit(&extensions, request.grounds.clone(), access::AssignRecord)?;
+        self.door.acting(&permit, &request)?;
         let record = convert::id(&request.record_id, "record_id")?;
         let assignee = match request.assignee.as_str() {
             "" => None,

@@ -3,8 +3,8 @@
 
 use super::{reason::RefusedFor, status};
 use crate::{
-    access::{Ledger, Principal, Quota, QuotaReport, Reach},
-    desk::{LOOK_LIMIT, report_quota},
+    access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReport, Reach},
+    desk::{LOOK_LIMIT, Trace, report_attempt, report_quota},
     domain::{Clock, Jurisdiction},
     log::Log,
 };
@@ -29,6 +29,10 @@ const UNIT_BYTES: usize = 4_096;
 /// More wait their turn: the places of the log's readers are for everybody.
 const LOOKS: usize = 2;
 
+/// A `Consulted` entry has at most so many bytes beside its records, and each record so many.
+const TRACE_BYTES: usize = 256;
+const TRACE_BYTES_EACH: usize = 18;
+
 /// Rows looked at that count as one call.
 const ROWS_PER_CALL: usize = 200;
 
@@ -36,7 +40,7 @@ const ROWS_PER_CALL: usize = 200;
 pub struct Meter {
     ledger: Mutex<Ledger>,
     clock: Arc<dyn Clock>,
-    reports: mpsc::Sender<QuotaReport>,
+    reports: mpsc::Sender<Report>,
     /// Of those who look through records now.
     looking: Mutex<BTreeMap<Principal, Arc<Semaphore>>>,
 }
@@ -47,9 +51,16 @@ impl fmt::Debug for Meter {
     }
 }
 
+/// What the log is to keep of somebody's calls.
+#[derive(Debug)]
+enum Report {
+    Quota(QuotaReport),
+    Attempt(AttemptReport),
+}
+
 /// Reports on their way into the log.
 #[derive(Debug)]
-pub struct QuotaReports(mpsc::Receiver<QuotaReport>);
+pub struct QuotaReports(mpsc::Receiver<Report>);
 
 impl QuotaReports {
     /// Writes reports until `stop`, and then those that still wait.
@@ -61,8 +72,12 @@ impl QuotaReports {
                 () = stop.cancelled() => return,
             };
             let Some(report) = report else { return };
-            if let Err(error) = report_quota(&log, own, report).await {
-                tracing::error!(%error, "that a quota was reached could not be kept");
+            let written = match report {
+                Report::Quota(report) => report_quota(&log, own, report).await,
+                Report::Attempt(report) => report_attempt(&log, own, report).await,
+            };
+            if let Err(error) = written {
+                tracing::error!(%error, "that somebody asked for what is refused could not be kept");
             }
         }
     }
@@ -123,8 +138,23 @@ impl Meter {
             refused = report.refused,
             "a principal reached a quota"
         );
+        self.send(Report::Quota(report));
+    }
+
+    fn send(&self, report: Report) {
         if self.reports.try_send(report).is_err() {
-            tracing::error!("too many quotas are reached at once for the log to keep them all");
+            tracing::error!("too much is refused at once for the log to keep it all");
+        }
+    }
+
+    /// Counts a refused attempt, by the word of its refusal. Other refusals are none.
+    pub(super) fn attempt(&self, who: &Principal, word: &str) {
+        let Some(attempt) = Attempt::of(word) else {
+            return;
+        };
+        let report = self.ledger().attempt(who, attempt, self.clock.now());
+        if let Some(report) = report {
+            self.send(Report::Attempt(report));
         }
     }
 }
@@ -189,6 +219,17 @@ impl Metered {
         Ok(Searching(search.new.then(|| self.clone())))
     }
 
+    /// Room in the log for the trace of a look at so many records. What it does not come to is given back.
+    pub(super) fn reading(&self, records: usize) -> Result<Reading, Status> {
+        let most = TRACE_BYTES.saturating_add(records.saturating_mul(TRACE_BYTES_EACH));
+        let taken = u32::try_from(most).unwrap_or(u32::MAX);
+        self.meter.spend(&self.principal, Quota::Logged, taken)?;
+        Ok(Reading {
+            metered: self.clone(),
+            taken,
+        })
+    }
+
     /// Waits for the caller's turn to look through records.
     pub(super) async fn look(&self) -> Result<Looking, Status> {
         let turn = self.meter.turns(&self.principal).acquire_owned().await;
@@ -229,6 +270,14 @@ impl Looking {
     pub(super) fn looked_at(mut self, rows: usize) {
         self.rows = rows;
     }
+
+    /// A search is over, which costs the same whatever it met: else what is left of the quota would say how much there is
+    /// that it may not find.
+    pub(super) fn page(self, rows: usize, search: bool) {
+        if !search {
+            self.looked_at(rows);
+        }
+    }
 }
 
 impl Drop for Looking {
@@ -237,6 +286,32 @@ impl Drop for Looking {
         let calls = u32::try_from(self.rows / ROWS_PER_CALL).unwrap_or(u32::MAX);
         let now = meter.clock.now();
         meter.ledger().charge(principal, Quota::Calls, calls, now);
+    }
+}
+
+/// A look whose trace is paid for. One that is cut off, or refused, costs what it might have come to.
+#[derive(Debug)]
+pub(super) struct Reading {
+    metered: Metered,
+    taken: u32,
+}
+
+impl Reading {
+    /// What the trace added to the log.
+    pub(super) fn left(self, trace: Trace) -> u64 {
+        self.cost(trace.bytes);
+        trace.index
+    }
+
+    /// Gives back what so many bytes do not need.
+    pub(super) fn cost(self, bytes: usize) {
+        let Metered { meter, principal } = &self.metered;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let spared = self.taken.saturating_sub(bytes);
+        let now = meter.clock.now();
+        meter
+            .ledger()
+            .give_back(principal, Quota::Logged, spared, now);
     }
 }
 

@@ -49,7 +49,7 @@ reasons! {
     NoGrounds = "no_grounds",
     /// The role does not do this.
     Role = "role",
-    /// People of another jurisdiction only list and open.
+    /// People of another jurisdiction only list.
     Foreign = "foreign",
     /// The purpose does not cover the action.
     Purpose = "purpose",
@@ -59,6 +59,8 @@ reasons! {
     Assigned = "assigned",
     /// Somebody who is no supervisor asked to override an assignment.
     Override = "override",
+    /// What it says is read at the caller's own node.
+    Elsewhere = "elsewhere",
     /// Somebody other than a partner's node tried to relay.
     NotAPartnerNode = "not_a_partner_node",
     /// No such record for this caller.
@@ -157,6 +159,7 @@ impl From<&Denial> for RefusedFor {
             Denial::UnlistedAuditor => Self::UnlistedAuditor,
             Denial::Assigned(_) => Self::Assigned,
             Denial::Override(_) => Self::Override,
+            Denial::Elsewhere { .. } => Self::Elsewhere,
             Denial::NotAPartnerNode => Self::NotAPartnerNode,
         }
     }

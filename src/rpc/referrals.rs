@@ -1,8 +1,8 @@
 //! The `Referrals` service.
 
-use super::{WireDefect, caller::Door, convert, meter::Metered, pb, status};
+use super::{WireDefect, caller::Door, convert, pb, status};
 use crate::{
-    access::{self, Assignee, Scope},
+    access::{self, Assignee, Permit},
     desk::{
         Desk, Direction, NewReferral, ReferralChange, ReferralDetail, ReferralQuery, ReferralRow,
         ReferralState, ReferralStepTaken, Stepping,
@@ -29,9 +29,9 @@ type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchReferralsResponse, 
 
 /// Somebody who follows.
 struct Watching {
-    metered: Metered,
+    door: Door,
     desk: Desk,
-    scope: Scope,
+    permit: Permit<access::ListReferrals>,
     after: Option<u64>,
     ready: VecDeque<ReferralChange>,
     published: tokio::sync::watch::Receiver<std::sync::Arc<crate::note::SignedCheckpoint>>,
@@ -55,13 +55,17 @@ impl Watching {
             }
             // Marked before reading, so that nothing is missed in between.
             let size = self.published.borrow_and_update().size();
-            let looking = self.metered.look().await?;
-            let seen = self
+            // What somebody may see changes while they follow.
+            self.permit = self.door.again(&self.permit, access::ListReferrals)?;
+            let reading = self.door.reading(&self.permit, WATCH_CHUNK)?;
+            let looking = self.door.metered(self.permit.principal()).look().await?;
+            let (seen, trace) = self
                 .desk
-                .referral_changes(self.scope, self.after, WATCH_CHUNK)
+                .referral_changes(&self.permit, self.after, WATCH_CHUNK)
                 .await
                 .map_err(|error| status::desk(&error))?;
             looking.looked_at(0);
+            reading.cost(trace.map_or(0, |trace| trace.bytes));
             if seen.looked_to.is_some() {
                 self.after = seen.looked_to;
                 self.ready.extend(seen.changes);
@@ -88,6 +92,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let permit =
             self.door
                 .permit(&extensions, request.grounds.clone(), access::OpenReferral)?;
+        self.door.acting(&permit, &request)?;
         let taken = self
             .desk
             .open_referral(&permit, new_referral(request)?)
@@ -102,9 +107,12 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::ApproveReferralRequest>,
     ) -> Result<Response<pb::ReferralAnswer>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ApproveReferral)?;
+        let permit = self.door.permit(
+            &extensions,
+            request.grounds.clone(),
+            access::ApproveReferral,
+        )?;
+        self.door.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
         let taken = self.desk.approve_referral(&permit, record).await;
         taken
@@ -121,6 +129,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .door
             .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?
             .overriding(request.override_assignment);
+        self.door.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
         let taken = self
             .desk
@@ -136,16 +145,19 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::ListReferralsRequest>,
     ) -> Result<Response<pb::ListReferralsResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.door
-                .permit(&extensions, request.grounds.clone(), access::ListReferrals)?;
+        let permit = self
+            .door
+            .permit(&extensions, request.grounds.clone(), access::ListReferrals)?
+            .overriding(request.override_assignment);
         let query = query(request)?;
-        let person = query.person();
-        let searching = self.door.search(&permit, person.as_deref()).await?;
+        let asked = query.searched();
+        let searching = self.door.search(&permit, asked.as_deref()).await?;
+        let reading = self.door.reading(&permit, query.limit)?;
         let looking = self.door.look(&permit, query.limit).await?;
         let listed = self.desk.list_referrals(&permit, query).await;
-        let (page, consulted_index) = listed.map_err(|e| status::desk(&e))?.into_inner();
-        looking.looked_at(page.looked);
+        let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
+        let consulted_index = reading.left(trace);
+        looking.page(page.looked, asked.is_some());
         searching.found(!page.referrals.is_empty());
         Ok(Response::new(pb::ListReferralsResponse {
             referrals: page
@@ -163,13 +175,23 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::ShowReferralRequest>,
     ) -> Result<Response<pb::ShowReferralResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ReadReferral)?
-            .overriding(request.override_assignment);
         let record = referral_id(&request.referral_id)?;
-        let read = self.desk.read_referral(&permit, record).await;
-        let (detail, consulted_index) = read.map_err(|e| status::desk(&e))?.into_inner();
+        let (read, reading) = if request.standing_only {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::ListReferrals)?;
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.referral_standing(&permit, record).await, reading)
+        } else {
+            let permit = self
+                .door
+                .permit(&extensions, request.grounds, access::ReadReferral)?
+                .overriding(request.override_assignment);
+            let reading = self.door.reading(&permit, 1)?;
+            (self.desk.read_referral(&permit, record).await, reading)
+        };
+        let (detail, trace) = read.map_err(|e| status::desk(&e))?.into_inner();
+        let consulted_index = reading.left(trace);
         Ok(Response::new(shown(record, detail, consulted_index)))
     }
 
@@ -184,9 +206,9 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let published = self.desk.follow();
         let now = published.borrow().size().checked_sub(1);
         let watching = Watching {
-            metered: self.door.metered(permit.principal()),
+            door: self.door.clone(),
             desk: self.desk.clone(),
-            scope: permit.scope(),
+            permit,
             after: request.after_index.or(now),
             ready: VecDeque::new(),
             published,
@@ -378,7 +400,7 @@ fn shown(
     let allowed = detail.allowed.into_iter().filter_map(ReferralAct::of);
     pb::ShowReferralResponse {
         summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
-        referral: Some(record::referral_to_wire(&detail.fields)),
+        referral: detail.fields.as_ref().map(record::referral_to_wire),
         events: events.collect(),
         allowed: allowed
             .map(|act| DispatchAction::Referral(act).to_wire())

@@ -1,6 +1,6 @@
 //! Every call that this node refuses, or does not answer in time, leaves a line in its log: who called what, and why not.
 
-use super::{pb, reason::RefusedFor, status};
+use super::{meter::Meter, pb, reason::RefusedFor, status};
 use crate::{
     access::{Denial, Exceeded, GroundsDefect},
     tls::Peer,
@@ -50,20 +50,26 @@ fn known(path: &str) -> &'static str {
     CALLS.get(path).map_or("unknown", String::as_str)
 }
 
-/// Logs calls that are refused before they are answered, and streams that end in a refusal. One place for all services, so
-/// that none forgets.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogRefusals;
+/// Logs calls that are refused before they are answered, and streams that end in a refusal, and has the node's log keep who
+/// tries what they may not. One place for all services, so that none forgets.
+#[derive(Clone, Debug)]
+pub struct LogRefusals(pub(super) Arc<Meter>);
 
 /// See [`LogRefusals`].
 #[derive(Clone, Debug)]
-pub struct RefusalsLogged<S>(S);
+pub struct RefusalsLogged<S> {
+    meter: Arc<Meter>,
+    inner: S,
+}
 
 impl<S> Layer<S> for LogRefusals {
     type Service = RefusalsLogged<S>;
 
     fn layer(&self, inner: S) -> RefusalsLogged<S> {
-        RefusalsLogged(inner)
+        RefusalsLogged {
+            meter: Arc::clone(&self.0),
+            inner,
+        }
     }
 }
 
@@ -77,17 +83,18 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let peer = request.extensions().get::<Arc<Peer>>().cloned();
         let call = known(request.uri().path());
+        let meter = Arc::clone(&self.meter);
         // A caller that waits less long is told here too, so that it is logged: tonic answers it ahead of this layer, but
         // not before.
         let within =
             asked(request.headers()).map_or(ANSWER_WITHIN, |asked| asked.min(ANSWER_WITHIN));
-        let answering = tokio::time::timeout(within, self.0.call(request));
+        let answering = tokio::time::timeout(within, self.inner.call(request));
         Box::pin(async move {
             let mut response = match answering.await {
                 Ok(answer) => answer?,
@@ -95,12 +102,12 @@ where
             };
             // A status in the headers: the call is over before anything was answered.
             let Some(status) = Status::from_header_map(response.headers()) else {
-                return Ok(response.map(|body| followed(body, peer, call)));
+                return Ok(response.map(|body| followed(body, peer, call, meter)));
             };
             let said = response.extensions().get::<Status>().unwrap_or(&status);
             let code = said.code();
             let said = status::unread(said.clone());
-            log(peer.as_deref(), call, &said);
+            log(peer.as_deref(), call, &said, &meter);
             if said.code() != code {
                 // It fails only for words that no header can hold; what tonic said stays then.
                 drop(said.add_header(response.headers_mut()));
@@ -135,19 +142,27 @@ fn late(within: Duration) -> Status {
 }
 
 /// An answer whose end is logged where it is a refusal.
-fn followed(body: Body, peer: Option<Arc<Peer>>, call: &'static str) -> Body {
+fn followed(
+    body: Body,
+    peer: Option<Arc<Peer>>,
+    call: &'static str,
+    meter: Arc<Meter>,
+) -> Body {
     Body::new(body.map_frame(move |frame| {
         let trailers = frame.trailers_ref();
         if let Some(status) = trailers.and_then(Status::from_header_map) {
-            log(peer.as_deref(), call, &status);
+            log(peer.as_deref(), call, &status, &meter);
         }
         frame
     }))
 }
 
-fn log(peer: Option<&Peer>, call: &str, status: &Status) {
+fn log(peer: Option<&Peer>, call: &str, status: &Status, meter: &Meter) {
     if status.code() == Code::Ok {
         return;
+    }
+    if let Some(peer) = peer {
+        meter.attempt(peer.identity().principal(), word(status));
     }
     let principal = peer.map(|peer| peer.identity().principal().to_string());
     let reason = word(status);

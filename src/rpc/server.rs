@@ -78,6 +78,7 @@ pub type Layers = Stack<Toll, Stack<LogRefusals, Identity>>;
 /// The descriptors for reflection do not load.
 pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflection::server::Error> {
     let toll = Toll(Arc::clone(&services.meter));
+    let refusals = LogRefusals(Arc::clone(&services.meter));
     let door = Door::new(services.policy, services.meter);
     let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
     let exchange = ExchangeService {
@@ -98,13 +99,18 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         desk: services.desk.clone(),
         tasks: services.tasks.clone(),
     };
+    let audit = AuditService {
+        door: door.clone(),
+        desk: services.desk.clone(),
+        log: services.log.clone(),
+    };
     let desk = DeskService {
         door: door.clone(),
         desk: services.desk,
         tasks: services.tasks,
     };
     let partners = PartnersService {
-        door: door.clone(),
+        door,
         partners: services.partners,
         log: services.log.clone(),
         witness: services.witness,
@@ -113,10 +119,6 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         directory: services.directory,
         tasks: tasks.clone(),
         changed: services.changed,
-    };
-    let audit = AuditService {
-        door,
-        log: services.log.clone(),
     };
 
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -156,7 +158,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         .max_concurrent_streams(u32::try_from(streams).ok())
         .http2_max_pending_accept_reset_streams(Some(20))
         .concurrency_limit_per_connection(services.requests_per_connection)
-        .layer(LogRefusals)
+        .layer(refusals)
         .layer(toll)
         .add_service(
             pb::exchange_server::ExchangeServer::new(exchange)

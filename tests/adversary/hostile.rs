@@ -13,7 +13,7 @@ use yichuan::{
     access::{Grounds, Principal},
     domain::{
         CaughtFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, LeadStep,
-        RecordId, Urgency, sign_within_seconds,
+        RecordId, ReferralKind, Urgency, sign_within_seconds,
     },
     merkle::{self, Hash, NodeReader},
     note::{LogSigner, SignedCheckpoint},
@@ -222,15 +222,20 @@ impl Forger {
             ciphertext_length: u32::try_from(sealed.ciphertext.len()).unwrap(),
             commitment: plaintext.commitment(),
         };
-        let officer = format!("spiffe://{}.yichuan/officer/001", self.of);
+        // A transfer is sent by whoever approved it.
+        let (who, purpose) = match action {
+            DispatchAction::Open(ReferralKind::Transfer) => ("supervisor", "case"),
+            _ => ("officer", "screening"),
+        };
+        let person = format!("spiffe://{}.yichuan/{who}/001", self.of);
         let basis = format!("campaign:{}-2026-01", self.of);
         let mut entry = self.own_entry(Kind::PolicyChanged {
             auditors: Vec::new(),
             units: Default::default(),
         });
         entry.cause = Cause {
-            principal: officer.parse().unwrap(),
-            grounds: Some(Grounds::parse("screening", &basis).unwrap()),
+            principal: person.parse().unwrap(),
+            grounds: Some(Grounds::parse(purpose, &basis).unwrap()),
         };
         change(&mut entry, &mut sent);
         entry.kind = Kind::DispatchSent(sent.clone());

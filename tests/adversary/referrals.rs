@@ -11,7 +11,7 @@ use super::{
 use std::sync::Arc;
 use tonic::transport::Channel;
 use yichuan::{
-    access::Purpose,
+    access::{Grounds, Purpose},
     cli::demo::cluster::{Cluster, grounds},
     domain::{
         Clock as _, Handling, LeadFields, RecordId, ReferralKind, Timestamp,
@@ -424,6 +424,61 @@ async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
         .await
         .unwrap_err();
     assert!(refused.message().contains("H1"), "{refused:?}");
+    world.goes_on().await;
+    world.cluster.stop().await;
+}
+
+/// A partner's log says who caused a dispatch. What nobody of that role does, or not for that purpose, is refused with proof.
+#[tokio::test]
+async fn regression_what_no_person_of_that_role_does_is_refused() {
+    let mut world = World::new().await;
+    let mut line = world.line().await;
+    let person = |role: &str| format!("spiffe://{GUANGDONG}.yichuan/{role}");
+    let by = |entry: &mut Entry, role: &str, purpose: &str| {
+        let basis = format!("campaign:{GUANGDONG}-2026-01");
+        entry.cause.principal = person(role).parse().unwrap();
+        entry.cause.grounds = Some(Grounds::parse(purpose, &basis).unwrap());
+    };
+    let mut sent = Vec::new();
+    for (role, purpose, refused) in [
+        ("auditor/001", "audit", true),
+        ("auditor/001", "screening", true),
+        ("admin/001", "supervision", true),
+        ("node", "screening", true),
+        ("officer/001", "audit", true),
+        ("supervisor/001", "screening", false),
+    ] {
+        let fields = world.leads.next().unwrap();
+        let lead = world
+            .forger
+            .lead_but(COUNTY, &fields, |entry, _| by(entry, role, purpose));
+        sent.push((lead, refused));
+    }
+    let content = Content::Referral(Box::new(ReferralFields {
+        title: "移送".into(),
+        matter: "请依法办理。".into(),
+        ..Default::default()
+    }));
+    for (kind, role, refused) in [
+        (ReferralKind::Transfer, "officer/001", true),
+        (ReferralKind::Transfer, "supervisor/001", false),
+        (ReferralKind::Assistance, "officer/001", false),
+        (ReferralKind::Assistance, "admin/001", true),
+    ] {
+        let action = DispatchAction::Open(kind);
+        let open = world
+            .forger
+            .dispatch_but(COUNTY, &content, action, |entry, _| by(entry, role, "case"));
+        sent.push((open, refused));
+    }
+    let (parcels, refused): (Vec<_>, Vec<_>) = sent.into_iter().unzip();
+    let answers = line.deliver(&world.forger, &parcels).await;
+    let refusals = answers.answers.iter().map(refusal_in);
+    let expected = refused
+        .into_iter()
+        .map(|refused| refused.then_some(Refusal::NotAllowed));
+    assert_eq!(refusals.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    verify(world.cluster.member(COUNTY).node.log());
     world.goes_on().await;
     world.cluster.stop().await;
 }

@@ -179,6 +179,7 @@ pub(crate) async fn show(
             grounds: Some(grounds(node, Purpose::Screening)),
             lead_id: lead_id.to_owned(),
             override_assignment: false,
+            standing_only: false,
         })
         .await
         .unwrap()
@@ -249,16 +250,19 @@ pub(crate) fn rows(log: &Log, from: u8, to: u8) -> Vec<Row> {
         .unwrap()
 }
 
-/// Everything that a node keeps: its signed head and every row.
+/// Everything that a node keeps: its log, but for who tried what they may not, and every row.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
-    head: SignedCheckpoint,
+    entries: Vec<Entry>,
     rows: Vec<Row>,
 }
 
 pub(crate) fn kept(log: &Log) -> Kept {
     Kept {
-        head: SignedCheckpoint::clone(&log.checkpoint()),
+        entries: entries(log)
+            .into_iter()
+            .filter(|entry| !matches!(entry.kind, Kind::AttemptRefused(_)))
+            .collect(),
         rows: rows(log, 0x10, 0x80),
     }
 }

@@ -41,7 +41,7 @@ fn every_entry_is_a_row_and_every_kind_has_its_name() {
             assert_eq!(indexes(log, only), [row.index]);
         }
     }
-    assert_eq!(KindName::all().count(), 19);
+    assert_eq!(KindName::all().count(), 20);
     assert!("dispatch".parse::<KindName>().is_err());
 }
 

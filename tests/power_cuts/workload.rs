@@ -207,6 +207,7 @@ impl World {
                 grounds: home.grounds(Purpose::Screening),
                 lead_id: lead.lead_id,
                 override_assignment: false,
+                standing_only: false,
             };
             let shown = desk.show_lead(request).await.unwrap().into_inner();
             self.notes

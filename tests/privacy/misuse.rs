@@ -110,6 +110,7 @@ async fn show(home: &Home, secret: &str, seen: &mut Seen) {
         grounds: home.grounds(Purpose::Screening),
         lead_id: secret.to_owned(),
         override_assignment: false,
+        standing_only: false,
     });
     let metadata = request.metadata_mut();
     metadata.insert_bin("note-bin", MetadataValue::from_bytes(secret.as_bytes()));
@@ -229,6 +230,7 @@ async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
         grounds: nodes.zhejiang.grounds(Purpose::Screening),
         lead_id: inbox(&nodes.guangdong).await[0].clone(),
         override_assignment: false,
+        standing_only: false,
     };
     seen.refusal("another's lead", desk.show_lead(show).await);
     let answer = pb::AnswerLeadRequest {

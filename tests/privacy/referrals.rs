@@ -283,6 +283,7 @@ async fn call_wrongly(nodes: &Nodes, secret: &str, seen: &mut Seen) {
         grounds: grounds(),
         referral_id: secret.to_owned(),
         override_assignment: false,
+        standing_only: false,
     };
     seen.refusal("a referral", client.show_referral(show).await);
     let act = pb::ActOnReferralRequest {

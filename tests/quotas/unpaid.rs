@@ -183,26 +183,37 @@ async fn regression_each_name_under_a_number_is_another_guess() {
     assert_eq!(answered, [2, 2]);
 }
 
+/// What a referral says of a place or a substance is tried out as a number is.
 #[tokio::test]
-async fn regression_a_place_is_no_person_after_a_restart_either() {
+async fn regression_each_place_and_each_substance_is_another_guess_also_after_a_restart() {
     let world = world(Quotas {
         misses_per_hour: 2,
         ..Quotas::default()
     })
     .await;
-    let mut referrals = ReferralsClient::new(world.dial("officer-001"));
-    for n in 0..5 {
+    let mut places = ReferralsClient::new(world.dial("officer-001"));
+    let mut substances = ReferralsClient::new(world.dial("officer-002"));
+    let mut answered = [0, 0];
+    for n in 0..10 {
         let there = pb::ListReferralsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             place_code: format!("44030{n}"),
             ..pb::ListReferralsRequest::default()
         };
-        within(referrals.list_referrals(there)).await.unwrap();
+        answered[0] += usize::from(within(places.list_referrals(there)).await.is_ok());
+        let of = pb::ListReferralsRequest {
+            grounds: Some(grounds(COUNTY, Purpose::Case)),
+            substance: format!("毒品{n}"),
+            ..pb::ListReferralsRequest::default()
+        };
+        answered[1] += usize::from(within(substances.list_referrals(of)).await.is_ok());
     }
+    assert_eq!(answered, [2, 2]);
     let (_dir, county) = world.restarted().await;
     let endpoint = &county.config.listen.endpoint;
     let officer = channel(endpoint, COUNTY, COUNTY, "officer-001");
-    assert!(!search(officer, 1).await.unwrap());
+    let refused = search(officer, 1).await.unwrap_err();
+    exhausted(&refused, "misses_per_hour");
     county.node.stop().await;
 }
 

@@ -72,13 +72,13 @@ FIELD, MOST = re.compile("([A-Za-z-]+)([0-9]*)([*]?)(!?)"), {"u": 2**64 - 1, "i"
 MESSAGES = {name: [FIELD.fullmatch(field).groups() for field in ["-"] + fields] for name, *fields in map(str.split, """
 Entry i1! u b16! s! i5 s - - - LogStarted PolicyChanged PartnerProposed PartnerApproved DispatchSent DispatchReceived
 DispatchRefused ReceiptLogged RefusalLogged Consulted EvidenceKept ReferralDrafted ReferralApproved RecordAssigned QuotaReached
-- - - - - PartnerSuspended PartnerChangeDrafted PartnerResumed PartnerRemoved;
+- - - - AttemptRefused PartnerSuspended PartnerChangeDrafted PartnerResumed PartnerRemoved;
 LogStarted s! s! s!; PolicyChanged s* Unit*; Unit s! s*; PartnerProposed b; PartnerApproved s! b32! AbandonedLog; AbandonedLog s! u b32!;
 PartnerSuspended s!; PartnerChangeDrafted s! i2!; PartnerResumed s! b32!; PartnerRemoved s! b32!; Terms i! i i219912!;
 DispatchSent b16! s! s! i40! b16! i3! i4! Terms! i5 b32* b32! i262144! b32!; DispatchReceived b u b Checkpoint!; DispatchRefused b u
 b Checkpoint! i8!; PartnerProof b! u b Checkpoint! u b64! u! b32!; ReceiptLogged s! b16! u PartnerProof!; RefusalLogged s! b16! u
-i8! PartnerProof!; Consulted i4! b16* i1; EvidenceKept s! Checkpoint! Checkpoint! s; ReferralDrafted DispatchSent!; ReferralApproved
-b16! b32!; RecordAssigned b16! s; QuotaReached s! i9! i i i i1; Checkpoint s! u b32! b64!""".split(";"))}
+i8! PartnerProof!; Consulted i5! b16* i1 u u; EvidenceKept s! Checkpoint! Checkpoint! s; ReferralDrafted DispatchSent!; ReferralApproved
+b16! b32!; RecordAssigned b16! s; QuotaReached s! i10! i i i i1; AttemptRefused s! i10! i i; Checkpoint s! u b32! b64!""".split(";"))}
 PRINCIPAL = re.compile("spiffe://(%s)[.]yichuan/(?:node|(officer|supervisor|auditor|admin)/[A-Za-z0-9-]{1,16})" % CODE)
 BASIS = re.compile(r"case:A\d{16}(0[1-9]|1[0-2])\d{4}|(lead|referral):[0-9a-f-]{36}|campaign:\d{6}-20\d\d-(?!00)[1-9]?\d\d", re.A)
 WHO = {12: "o|s|ad", 13: "s", 14: "o|s", 19: "o|s|au", 21: "o|s", 22: "s", 23: "s", 30: "s", 31: "o|s|ad", 32: "s", 33: "s"}  # may cause it, by how the role begins
@@ -105,6 +105,7 @@ def entry(leaf, code):  # what stands in an entry of that jurisdiction's log
     [kind], who, grounds = found.keys() - range(10), PRINCIPAL.fullmatch(found[4]), found.keys() & {5, 6}
     need(who and re.match(WHO.get(kind, "node"), who[2] or "node") and (who[1] == code or kind == 19), "it is another's to write")
     need(len(grounds) == 2 and BASIS.fullmatch(found[6]) or not grounds and not who[2], "it is written without grounds")
+    need(found.get(19, {1: 5})[1] == 5 or not found[19].keys() & {4, 5}, "entries are named where records were read")
     need(len(leaf) <= (1024 if kind == 14 else 65535) and len(found.get(19, {}).get(2, ())) <= 1000, "it is too long")
     if sent := found.get(14) or found.get(21, {}).get(1):
         need(sent[2] == code != sent[3] and sent[8][1] == (86400 if sent[6] == 1 else 28800) and 1 <= sent[8][3] % 100 <= 12

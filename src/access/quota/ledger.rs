@@ -1,7 +1,8 @@
 //! Who has used how much. Bounded: a principal that was idle longest makes room for a new one.
 
 use super::{
-    Exceeded, Quota, QuotaReport, Quotas,
+    Attempt, AttemptReport, Exceeded, Quota, QuotaReport, Quotas,
+    attempts::{self, Attempts},
     lookups::{Enumeration, Lookups, Verdict},
     rate::{Bucket, Rate},
 };
@@ -29,6 +30,7 @@ struct Account {
     lookups: Lookups,
     /// Which reports were made, and when.
     reported: BTreeMap<(Quota, bool), Timestamp>,
+    attempts: Attempts,
     streams: u32,
     last: u64,
 }
@@ -160,6 +162,21 @@ impl Ledger {
         }
     }
 
+    /// Gives back what was spent beforehand and not used.
+    pub fn give_back(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (account, crowd) = self.accounts(who);
+        let give_back = |account: &mut Account, limit| {
+            let rate = Rate::new(limit, quota.window_s());
+            let bucket = account.used.entry(quota).or_default();
+            bucket.give_back(rate, amount, now);
+        };
+        give_back(account, limit);
+        if foreign {
+            give_back(crowd, limit.saturating_mul(CROWD));
+        }
+    }
+
     /// Spends some of a quota that is never refused, and says how long to wait before going on.
     pub fn pace(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) -> Duration {
         let rate = self.quotas.rate(quota);
@@ -224,6 +241,33 @@ impl Ledger {
     pub fn reported(&mut self, report: &QuotaReport, time: Timestamp) {
         let (account, _) = self.accounts(&report.principal);
         account.reports(report.quota, report.refused, time);
+    }
+
+    /// Counts an attempt that was refused, and says what the log is to keep of it, where it does not yet.
+    pub fn attempt(
+        &mut self,
+        who: &Principal,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Option<AttemptReport> {
+        let foreign = self.is_crowd(who);
+        let (account, crowd) = self.accounts(who);
+        let counted = account.attempts.count(attempt, now)?;
+        if foreign && !crowd.attempts.may_report(now) {
+            return None;
+        }
+        Some(AttemptReport {
+            principal: who.clone(),
+            attempt,
+            counted,
+            window_s: attempts::WINDOW_S,
+        })
+    }
+
+    /// An attempt that the log has already is not written down again.
+    pub fn attempted(&mut self, report: &AttemptReport, time: Timestamp) {
+        let (account, _) = self.accounts(&report.principal);
+        account.attempts.told(report.attempt, time);
     }
 
     /// Opens a stream; [`Ledger::close_stream`] follows. None where the principal has as many as it may.
@@ -376,6 +420,7 @@ mod tests {
         conflicts_per_hour: 5,
         dispatches_per_minute: 10,
         dispatches_per_day: 10,
+        logged_bytes_per_day: 1_000,
         streams: 2,
     };
 

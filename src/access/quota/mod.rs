@@ -1,10 +1,12 @@
 //! Quotas: how much a principal may ask of a node. No honest officer meets them; a stolen key and a curious hand do.
 
+mod attempts;
 mod ledger;
 mod lookups;
 mod rate;
 
 use super::Principal;
+pub use attempts::{Attempt, AttemptReport};
 pub use ledger::{Ledger, Reach, Search};
 use rate::Rate;
 use std::fmt;
@@ -51,9 +53,9 @@ quotas! {
     Pushed = "pushed_per_day" in DAY,
     /// Payloads opened.
     Opened = "opened_per_hour" in HOUR,
-    /// Persons searched for, each once.
+    /// Persons, places or substances searched for, each once.
     Searches = "searches_per_hour" in HOUR,
-    /// Persons searched for who were not there.
+    /// Of them, those that were not there.
     Misses = "misses_per_hour" in HOUR,
     /// Pushes under a number that stands for something else.
     Conflicts = "conflicts_per_hour" in HOUR,
@@ -61,6 +63,8 @@ quotas! {
     DispatchesSteadily = "dispatches_per_minute" in MINUTE,
     /// Dispatches of a partner's node, over a day.
     Dispatches = "dispatches_per_day" in DAY,
+    /// Bytes that what somebody reads, or does with records, adds to the log. Pushes have a quota of their own.
+    Logged = "logged_bytes_per_day" in DAY,
 }
 
 impl fmt::Display for Quota {
@@ -90,6 +94,8 @@ pub struct Quotas {
     pub dispatches_per_minute: u32,
     /// See [`Quota::Dispatches`].
     pub dispatches_per_day: u32,
+    /// See [`Quota::Logged`].
+    pub logged_bytes_per_day: u32,
     /// Streams that one principal has open at once.
     pub streams: u32,
 }
@@ -106,6 +112,7 @@ impl Default for Quotas {
             conflicts_per_hour: 10_000,
             dispatches_per_minute: 600_000,
             dispatches_per_day: 5_000_000,
+            logged_bytes_per_day: 16 * 1024 * 1024,
             streams: 32,
         }
     }
@@ -124,6 +131,7 @@ impl Quotas {
             Quota::Conflicts => self.conflicts_per_hour,
             Quota::DispatchesSteadily => self.dispatches_per_minute,
             Quota::Dispatches => self.dispatches_per_day,
+            Quota::Logged => self.logged_bytes_per_day,
         }
     }
 

@@ -77,6 +77,13 @@ impl Bucket {
         self.empty_at_us = level.saturating_add(rate.cost_us(amount)).min(full);
     }
 
+    /// Gives back some of what was taken and not used.
+    pub(super) fn give_back(&mut self, rate: Rate, amount: u32, now: Timestamp) {
+        let now = micros(now);
+        let level = self.level(now, now.saturating_add(rate.window_us));
+        self.empty_at_us = level.saturating_sub(rate.cost_us(amount)).max(now);
+    }
+
     /// Takes `amount` in any case, and says how long to wait before going on. Never longer than a window.
     pub(super) fn pace(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Duration {
         let now = micros(now);

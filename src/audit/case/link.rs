@@ -168,7 +168,8 @@ pub(super) fn check<'a>(
         | Kind::ReferralDrafted(_)
         | Kind::ReferralApproved { .. }
         | Kind::RecordAssigned { .. }
-        | Kind::QuotaReached(_) => Ok(None),
+        | Kind::QuotaReached(_)
+        | Kind::AttemptRefused(_) => Ok(None),
     }
 }
 

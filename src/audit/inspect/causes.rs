@@ -27,7 +27,8 @@ pub(super) fn check(
         | Kind::ReceiptLogged { .. }
         | Kind::RefusalLogged { .. }
         | Kind::EvidenceKept { .. }
-        | Kind::QuotaReached(_) => home && role == Role::Node,
+        | Kind::QuotaReached(_)
+        | Kind::AttemptRefused(_) => home && role == Role::Node,
         Kind::PartnerProposed { .. } | Kind::PartnerChangeDrafted { .. } => {
             home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
         }
@@ -49,6 +50,10 @@ pub(super) fn check(
             how: Consultation::Act,
             ..
         } => false,
+        Kind::Consulted {
+            how: Consultation::Log { .. },
+            ..
+        } => home && role == Role::Auditor,
         Kind::Consulted { .. } => match role {
             Role::Officer | Role::Supervisor => {
                 home || partners.is_partner(principal.jurisdiction())

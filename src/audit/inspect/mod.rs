@@ -199,7 +199,8 @@ impl<'a> Inspector<'a> {
             Kind::LogStarted { .. }
             | Kind::PolicyChanged { .. }
             | Kind::RecordAssigned { .. }
-            | Kind::QuotaReached(_) => {}
+            | Kind::QuotaReached(_)
+            | Kind::AttemptRefused(_) => {}
             Kind::PartnerProposed { card } => {
                 let read = self.partners.propose(&card, &cause.principal);
                 self.report(index, read);
@@ -377,7 +378,8 @@ fn check_length(leaf: &[u8], kind: &Kind) -> Result<(), Fault> {
         | Kind::EvidenceKept { .. }
         | Kind::ReferralApproved { .. }
         | Kind::RecordAssigned { .. }
-        | Kind::QuotaReached(_) => return Ok(()),
+        | Kind::QuotaReached(_)
+        | Kind::AttemptRefused(_) => return Ok(()),
     };
     if leaf.len() > limit {
         return Err(DefectCode::TooLong.with(format_args!("{} bytes", leaf.len())));

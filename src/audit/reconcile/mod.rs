@@ -182,7 +182,8 @@ impl<'a> Reconciler<'a> {
             | Kind::ReferralDrafted(_)
             | Kind::ReferralApproved { .. }
             | Kind::RecordAssigned { .. }
-            | Kind::QuotaReached(_) => {}
+            | Kind::QuotaReached(_)
+            | Kind::AttemptRefused(_) => {}
         }
         Ok(())
     }

@@ -177,6 +177,12 @@ fn quota(row: &ReplayRow) -> Option<String> {
     Some(format!("{who} {quota} {counted}/{limit} {became}"))
 }
 
+fn attempt(row: &ReplayRow) -> Option<String> {
+    let (who, attempt) = (row.who.as_deref()?, row.attempt?);
+    let counted = row.counted.unwrap_or_default();
+    Some(format!("{who} {attempt} × {counted}"))
+}
+
 /// What an entry is about, in one line.
 fn what(row: &ReplayRow) -> String {
     let route = match (&row.from, &row.to) {
@@ -196,6 +202,8 @@ fn what(row: &ReplayRow) -> String {
         row.action.map(str::to_owned),
         row.how.map(str::to_owned),
         row.overridden.map(|_| "overridden".to_owned()),
+        row.range.map(|[first, count]| format!("{first} + {count}")),
+        attempt(row),
         route,
         row.record.clone(),
         row.assignee.as_ref().map(|who| match who.as_str() {

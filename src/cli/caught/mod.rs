@@ -33,6 +33,9 @@ enum CaughtCommand {
         /// 通报标识 / The notice's id.
         #[arg(value_parser = id::<RecordId>)]
         notice: RecordId,
+        /// 只看状态 / Only where it stands and what proves it, also of what is not yours to open here.
+        #[arg(long)]
+        standing: bool,
     },
 }
 
@@ -44,6 +47,6 @@ pub(super) fn run(
     match &args.command {
         CaughtCommand::Push(push) => push::run(push, context, out),
         CaughtCommand::List(list) => list::run(list, context, out),
-        CaughtCommand::Show { notice } => show::run(*notice, context, out),
+        CaughtCommand::Show { notice, standing } => show::run(*notice, *standing, context, out),
     }
 }

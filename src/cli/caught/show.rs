@@ -18,6 +18,7 @@ use std::io::Write;
 
 pub(super) fn run(
     notice: RecordId,
+    standing_only: bool,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -26,14 +27,15 @@ pub(super) fn run(
         let request = pb::ShowCaughtRequest {
             grounds: node.grounds(),
             caught_id: notice.to_string(),
+            standing_only,
         };
         let shown = node
             .patient(async || node.caught().show_caught(request.clone()).await)
             .await?;
         match (shown.summary, shown.notice) {
-            (Some(summary), Some(notice)) => Ok(Shown {
+            (Some(summary), notice) if notice.is_some() || standing_only => Ok(Shown {
                 summary,
-                fields: record::caught_from_wire(notice),
+                fields: notice.map(record::caught_from_wire),
                 principal: shown.principal,
                 receipt: shown.receipt,
                 consulted_index: shown.consulted_index,
@@ -50,7 +52,7 @@ pub(super) fn run(
 
 struct Shown {
     summary: pb::CaughtSummary,
-    fields: CaughtFields,
+    fields: Option<CaughtFields>,
     principal: String,
     receipt: Option<pb::ReceiptSummary>,
     consulted_index: u64,
@@ -60,7 +62,8 @@ struct Shown {
 struct JsonNotice<'a> {
     #[serde(flatten)]
     summary: Row<'a>,
-    notice: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<Map<String, Value>>,
     principal: &'a str,
     receipt: Option<JsonReceipt<'a>>,
     consulted_index: u64,
@@ -68,13 +71,16 @@ struct JsonNotice<'a> {
 
 impl Shown {
     fn to_json(&self, lang: Lang) -> JsonNotice<'_> {
-        let field = |column: &CaughtColumn| {
-            let text = self.fields.get(*column).to_owned();
-            (column.as_str().to_owned(), Value::String(text))
+        let says = |fields: &CaughtFields| {
+            let field = |column: &CaughtColumn| {
+                let text = fields.get(*column).to_owned();
+                (column.as_str().to_owned(), Value::String(text))
+            };
+            CaughtColumn::ALL.iter().map(field).collect()
         };
         JsonNotice {
             summary: Row::of(&self.summary, lang),
-            notice: CaughtColumn::ALL.iter().map(field).collect(),
+            notice: self.fields.as_ref().map(says),
             principal: &self.principal,
             receipt: self.receipt.as_ref().map(JsonReceipt::from),
             consulted_index: self.consulted_index,
@@ -95,7 +101,8 @@ impl Shown {
             ("对方回执", "partner's receipt", receipt),
         ];
         let says = CaughtColumn::ALL.iter().map(|column| {
-            let text = lines(self.fields.get(*column));
+            let text = self.fields.as_ref().map(|it| lines(it.get(*column)));
+            let text = text.unwrap_or_default();
             (column.header_zh(), column.as_str(), text)
         });
         for (zh, en, value) in above.into_iter().chain(says) {

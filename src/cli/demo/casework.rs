@@ -168,11 +168,13 @@ async fn show(
     node: &str,
     of: &str,
     id: &str,
+    standing_only: bool,
 ) -> anyhow::Result<Result<pb::ShowReferralResponse, tonic::Status>> {
     let request = pb::ShowReferralRequest {
         grounds: about(of, id),
         referral_id: id.to_owned(),
         override_assignment: false,
+        standing_only,
     };
     let mut client = referrals(cluster, node, of, "officer-001")?;
     let shown = client.show_referral(request).await;
@@ -190,7 +192,7 @@ async fn agreed(
     let mut histories = Vec::new();
     let mut leads = Vec::new();
     for (node, held) in [COUNTY, GUANGDONG].into_iter().zip(&mut receipts) {
-        let shown = show(cluster, node, node, &id).await??;
+        let shown = show(cluster, node, node, &id, false).await??;
         let now = shown.summary.context("a summary")?.state();
         ensure!(now == state, "{node} has the referral as {now:?}");
         *held = shown.events.iter().filter(|e| e.receipt.is_some()).count();
@@ -280,7 +282,9 @@ pub(super) async fn draft(cluster: &Cluster, lead: &str) -> anyhow::Result<Draft
         refused(
             "广东民警在思南节点上查看这份拟稿",
             "an officer of Guangdong opening the draft at Sinan's node",
-            show(cluster, COUNTY, GUANGDONG, &id).await?.map(drop),
+            show(cluster, COUNTY, GUANGDONG, &id, false)
+                .await?
+                .map(drop),
         )?,
     ];
     Ok(Draft {
@@ -345,8 +349,13 @@ pub(super) async fn seen_by_partners(
         guangdong.referrals.as_slice() == [case.id.as_str()] && zhejiang.referrals.is_empty(),
         "a partner was shown another's referral, or a draft"
     );
-    let opened = show(cluster, COUNTY, GUANGDONG, &case.id).await??;
-    let tried = show(cluster, COUNTY, ZHEJIANG, &case.id).await?;
+    // Where it stands is shown here; what it says, at home.
+    let opened = show(cluster, COUNTY, GUANGDONG, &case.id, true).await??;
+    ensure!(
+        opened.referral.is_none(),
+        "a partner opened a referral away from home"
+    );
+    let tried = show(cluster, COUNTY, ZHEJIANG, &case.id, false).await?;
     Ok(SeenByPartners {
         guangdong,
         steps: opened.events.len(),
@@ -398,6 +407,7 @@ pub(super) async fn caught(cluster: &Cluster, lead_id: &str) -> anyhow::Result<C
             grounds: grounds(GUANGDONG, format!("case:{CASE}")),
             lead_id: lead_id.to_owned(),
             override_assignment: false,
+            standing_only: false,
         })
         .await?
         .into_inner();
@@ -436,6 +446,7 @@ pub(super) async fn caught(cluster: &Cluster, lead_id: &str) -> anyhow::Result<C
         .show_caught(pb::ShowCaughtRequest {
             grounds: grounds(COUNTY, format!("case:{CASE}")),
             caught_id: verdict.caught_id.clone(),
+            standing_only: false,
         })
         .await?
         .into_inner();

@@ -149,6 +149,7 @@ pub(super) async fn read_and_answer(cluster: &Cluster) -> anyhow::Result<Read> {
                 grounds: Some(grounds.clone()),
                 lead_id: lead.clone(),
                 override_assignment: false,
+                standing_only: false,
             })
             .await?;
             desk.answer_lead(pb::AnswerLeadRequest {
@@ -188,6 +189,7 @@ pub(super) async fn seen_by_county(cluster: &Cluster, read: &Read) -> anyhow::Re
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             lead_id: lead_id.clone(),
             override_assignment: false,
+            standing_only: false,
         };
         let shown = desk.show_lead(request).await?.into_inner();
         let summary = shown.summary.context("a summary")?;
@@ -249,6 +251,7 @@ pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<V
             read.returned.clone()
         },
         override_assignment: false,
+        standing_only: false,
     };
     let mut all = Vec::new();
     let mut own = desk(cluster, COUNTY, COUNTY, "officer-001")?;

@@ -5,7 +5,7 @@ use crate::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{Direction, NumberArgs, When},
+        given::{Direction, NumberArgs, OverrideArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
         words::{Sent, refused, standing, state_from_wire, state_to_wire, urgency_label},
@@ -41,6 +41,8 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     number: NumberArgs,
     #[command(flatten)]
+    over: OverrideArgs,
+    #[command(flatten)]
     page: PageArgs,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn run(
             resident_number,
             after_index: args.page.after,
             limit: args.page.limit(),
+            override_assignment: args.over.assignment,
         };
         let mut listing = listing(context);
         loop {

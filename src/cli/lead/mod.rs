@@ -13,7 +13,7 @@ use super::{
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{Direction, NoteArgs, OverrideArgs, id},
+    given::{Direction, LookArgs, NoteArgs, OverrideArgs, id},
     lead_check::{self, Added, CheckError, Summary},
 };
 use crate::{
@@ -87,7 +87,7 @@ enum LeadCommand {
         #[arg(value_parser = id::<RecordId>)]
         lead: RecordId,
         #[command(flatten)]
-        over: OverrideArgs,
+        look: LookArgs,
     },
     /// 签收 / Sign for leads that came to this node.
     Sign {
@@ -153,7 +153,7 @@ pub(super) fn run(
         } => push::run(file, rejected, receipt.as_deref(), context, out),
         LeadCommand::List { list, direction } => list::run(list, *direction, context, out),
         LeadCommand::Inbox { list } => list::run(list, Direction::Received, context, out),
-        LeadCommand::Show { lead, over } => show::run(*lead, *over, context, out),
+        LeadCommand::Show { lead, look } => show::run(*lead, *look, context, out),
         LeadCommand::Sign { leads, note, over } => {
             answer::run(leads, &Answer::Sign, note, *over, context, out)
         }

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::OverrideArgs,
+        given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
         words::{Sent, action, outcome_label, reason_label, refused, standing},
@@ -19,7 +19,7 @@ use std::io::Write;
 
 pub(super) fn run(
     lead: RecordId,
-    over: OverrideArgs,
+    look: LookArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -29,15 +29,16 @@ pub(super) fn run(
         let request = pb::ShowLeadRequest {
             grounds: node.grounds(),
             lead_id: lead.to_string(),
-            override_assignment: over.assignment,
+            override_assignment: look.over.assignment,
+            standing_only: look.standing,
         };
         let shown = node
             .patient(async || desk.show_lead(request.clone()).await)
             .await?;
         match (shown.summary, shown.lead) {
-            (Some(summary), Some(lead)) => Ok(Shown {
+            (Some(summary), lead) if lead.is_some() || look.standing => Ok(Shown {
                 summary,
-                fields: record::lead_from_wire(lead),
+                fields: lead.map(record::lead_from_wire),
                 events: shown.events,
                 consulted_index: shown.consulted_index,
             }),
@@ -53,7 +54,7 @@ pub(super) fn run(
 
 struct Shown {
     summary: pb::LeadSummary,
-    fields: LeadFields,
+    fields: Option<LeadFields>,
     events: Vec<pb::LeadEvent>,
     consulted_index: u64,
 }
@@ -62,7 +63,8 @@ struct Shown {
 struct JsonLead<'a> {
     #[serde(flatten)]
     summary: Row<'a>,
-    lead: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead: Option<Map<String, Value>>,
     events: Vec<JsonEvent<'a>>,
     consulted_index: u64,
 }
@@ -113,13 +115,16 @@ fn note(event: &pb::LeadEvent) -> Option<&str> {
 
 impl Shown {
     fn to_json(&self, lang: Lang) -> JsonLead<'_> {
-        let field = |column: &Column| {
-            let text = self.fields.get(*column).to_owned();
-            (column.as_str().to_owned(), Value::String(text))
+        let says = |fields: &LeadFields| {
+            let field = |column: &Column| {
+                let text = fields.get(*column).to_owned();
+                (column.as_str().to_owned(), Value::String(text))
+            };
+            Column::ALL.iter().map(field).collect()
         };
         JsonLead {
             summary: Row::of(&self.summary, lang),
-            lead: Column::ALL.iter().map(field).collect(),
+            lead: self.fields.as_ref().map(says),
             events: self.events.iter().map(JsonEvent::from).collect(),
             consulted_index: self.consulted_index,
         }
@@ -140,7 +145,8 @@ impl Shown {
             }
         }
         for column in Column::ALL {
-            let text = lines(self.fields.get(*column));
+            let text = self.fields.as_ref().map(|it| lines(it.get(*column)));
+            let text = text.unwrap_or_default();
             if !text.is_empty() {
                 let label = lang.pick(column.header_zh(), column.as_str());
                 facts.add_row([label, &text]);

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{self, Direction, NumberArgs, When},
+        given::{self, Direction, NumberArgs, OverrideArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain},
         words::{Sent, refused, urgency_label},
@@ -57,6 +57,8 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "TEXT")]
     substance: Option<String>,
     #[command(flatten)]
+    over: OverrideArgs,
+    #[command(flatten)]
     page: PageArgs,
 }
 
@@ -86,6 +88,7 @@ impl ListArgs {
             substance: self.substance.clone().unwrap_or_default(),
             after_index: self.page.after,
             limit: self.page.limit(),
+            override_assignment: self.over.assignment,
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{NoteArgs, OverrideArgs, id},
+    given::{LookArgs, NoteArgs, OverrideArgs, id},
 };
 use crate::{
     domain::{RecordId, ReturnReason},
@@ -106,7 +106,7 @@ enum ReferralCommand {
         #[arg(value_parser = id::<RecordId>)]
         referral: RecordId,
         #[command(flatten)]
-        over: OverrideArgs,
+        look: LookArgs,
     },
     /// 关注 / Follow referrals as they change, until interrupted. Ids and states only.
     Watch(WatchArgs),
@@ -140,7 +140,7 @@ pub(super) fn run(
         C::Open(args) => act::open(args, context, out),
         C::Approve { referral } => act::approve(*referral, context, out),
         C::List(args) => list::run(args, context, out),
-        C::Show { referral, over } => show::run(*referral, *over, context, out),
+        C::Show { referral, look } => show::run(*referral, *look, context, out),
         C::Watch(args) => watch::run(args, context, out),
         C::Assign(args) => assign::run(args, context, out),
     }

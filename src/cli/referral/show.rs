@@ -5,7 +5,7 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::OverrideArgs,
+        given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
         words::{Sent, action, reason_label, refused, urgency_label},
@@ -18,7 +18,7 @@ use std::io::Write;
 
 pub(super) fn run(
     referral: RecordId,
-    over: OverrideArgs,
+    look: LookArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
@@ -27,13 +27,14 @@ pub(super) fn run(
         let request = pb::ShowReferralRequest {
             grounds: node.grounds(),
             referral_id: referral.to_string(),
-            override_assignment: over.assignment,
+            override_assignment: look.over.assignment,
+            standing_only: look.standing,
         };
         let shown = node
             .patient(async || node.referrals().show_referral(request.clone()).await)
             .await?;
         match (shown.summary, shown.referral) {
-            (Some(summary), Some(said)) => Ok(Shown {
+            (Some(summary), said) if said.is_some() || look.standing => Ok(Shown {
                 summary,
                 said,
                 events: shown.events,
@@ -53,7 +54,7 @@ pub(super) fn run(
 
 struct Shown {
     summary: pb::ReferralSummary,
-    said: pb::Referral,
+    said: Option<pb::Referral>,
     events: Vec<pb::ReferralEvent>,
     allowed: Vec<i32>,
     notice_due_ms: u64,
@@ -64,7 +65,8 @@ struct Shown {
 struct JsonReferral<'a> {
     #[serde(flatten)]
     summary: Row<'a>,
-    referral: JsonSaid<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referral: Option<JsonSaid<'a>>,
     events: Vec<JsonEvent<'a>>,
     allowed: Vec<&'static str>,
     notice_due: Option<String>,
@@ -122,10 +124,9 @@ fn note(event: &pb::ReferralEvent) -> Option<&str> {
 
 impl Shown {
     fn to_json(&self, lang: Lang) -> JsonReferral<'_> {
-        let said = &self.said;
         JsonReferral {
             summary: Row::of(&self.summary, lang),
-            referral: JsonSaid {
+            referral: self.said.as_ref().map(|said| JsonSaid {
                 title: &said.title,
                 matter: &said.matter,
                 case_number: &said.case_number,
@@ -134,7 +135,7 @@ impl Shown {
                 place_code: &said.place_code,
                 substance: &said.substance,
                 lead_ids: &said.lead_ids,
-            },
+            }),
             events: self.events.iter().map(JsonEvent::from).collect(),
             allowed: self.allowed.iter().map(|step| action(*step).0).collect(),
             notice_due: rfc3339(self.notice_due_ms),
@@ -215,7 +216,8 @@ impl Shown {
     }
 
     fn facts(&self, lang: Lang) -> comfy_table::Table {
-        let (summary, said) = (&self.summary, &self.said);
+        let summary = &self.summary;
+        let said = self.said.clone().unwrap_or_default();
         let urgency = record::urgency_from_wire(summary.urgency);
         let handling = record::handling_from_wire(summary.handling);
         // Whoever sent the transfer on owes it, not its recipient.

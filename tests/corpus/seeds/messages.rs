@@ -361,6 +361,7 @@ pub(super) fn requests() {
             "ShowCaughtRequest" => pb::ShowCaughtRequest {
                 grounds,
                 caught_id: id,
+                standing_only: false,
             }
             .encode_to_vec(),
             "ProposePartnerRequest" => pb::ProposePartnerRequest {

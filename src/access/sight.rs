@@ -1,0 +1,211 @@
+//! What of a record somebody may see. One decision, for whoever opens or acts on one, and for lists, searches, filters and
+//! streams.
+
+use super::{Assignee, Denial, Parties, Permit, Role, Scope};
+use crate::domain::RecordId;
+
+/// A record, as far as it matters who may see what of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The jurisdictions that it is between.
+    pub parties: Parties,
+    /// True for a draft, which never left.
+    pub draft: bool,
+    /// To whom it is assigned.
+    pub assigned: Option<&'a Assignee>,
+}
+
+/// What somebody may see of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing: for them it is not there.
+    Nothing,
+    /// That it is there: its id, state, deadlines and proofs. And why not what it says.
+    Standing(Denial),
+    /// What it says.
+    Content {
+        /// True where it is assigned to somebody else and a supervisor overrides that: the log must say so.
+        overridden: bool,
+    },
+}
+
+impl Sight {
+    /// True where what it says may be read, opened or found.
+    pub const fn is_content(&self) -> bool {
+        matches!(self, Self::Content { .. })
+    }
+}
+
+/// Permission to open one record, or to act on it. Only [`Permit::clear`] makes one, so whoever holds one was checked
+/// against the record's parties and its assignment.
+#[derive(Clone, Debug)]
+pub struct Clearance {
+    record: RecordId,
+    overridden: bool,
+}
+
+impl Clearance {
+    /// The record.
+    pub const fn record(&self) -> RecordId {
+        self.record
+    }
+
+    /// True where it is assigned to somebody else and a supervisor overrides that: the log must say so.
+    pub const fn overridden(&self) -> bool {
+        self.overridden
+    }
+}
+
+impl<A> Permit<A> {
+    /// What the permit's holder may see of a record. A record that is assigned is for its assignee, which concerns no
+    /// auditor; people of another jurisdiction open nothing here, whatever it is assigned to.
+    pub fn sight(&self, of: Subject<'_>) -> Sight {
+        if let Scope::Counterpart(jurisdiction) = self.scope() {
+            return if of.draft || !self.scope().covers(of.parties) {
+                Sight::Nothing
+            } else {
+                Sight::Standing(Denial::Elsewhere { jurisdiction })
+            };
+        }
+        let role = self.principal().role();
+        let others = of
+            .assigned
+            .filter(|assignee| role != Role::Auditor && !self.is_for(assignee));
+        let Some(assignee) = others else {
+            // Nothing stands in the way, so nothing is overridden, whatever was asked.
+            return Sight::Content { overridden: false };
+        };
+        match (self.overrides(), role == Role::Supervisor) {
+            (true, true) => Sight::Content { overridden: true },
+            (true, false) => Sight::Standing(Denial::Override(assignee.clone())),
+            (false, _) => Sight::Standing(Denial::Assigned(assignee.clone())),
+        }
+    }
+
+    /// Clearance to open one record, or to act on it.
+    ///
+    /// # Errors
+    /// Why not; nothing where for the permit's holder it is not there.
+    pub fn clear(&self, record: RecordId, of: Subject<'_>) -> Result<Clearance, Option<Denial>> {
+        match self.sight(of) {
+            Sight::Nothing => Err(None),
+            Sight::Standing(denial) => Err(Some(denial)),
+            Sight::Content { overridden } => Ok(Clearance { record, overridden }),
+        }
+    }
+
+    fn is_for(&self, assignee: &Assignee) -> bool {
+        match assignee {
+            Assignee::Officer(officer) => officer.is(self.principal()),
+            Assignee::Unit(name) => self.units().contains(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Grounds, OpenLead, Policy, Principal, Purpose},
+        domain::Timestamp,
+    };
+    use std::collections::BTreeSet;
+
+    const OFFICER: &str = "spiffe://520624.yichuan/officer/001";
+    const COLLEAGUE: &str = "spiffe://520624.yichuan/officer/002";
+    const SUPERVISOR: &str = "spiffe://520624.yichuan/supervisor/001";
+    const AUDITOR: &str = "spiffe://520624.yichuan/auditor/001";
+    const FOREIGN: &str = "spiffe://440000.yichuan/officer/002";
+    const STRANGER: &str = "spiffe://330000.yichuan/supervisor/001";
+
+    /// Whether the record is open to somebody, and whether by an override.
+    fn ask(who: &str, assigned: Option<&str>, overrides: bool) -> Result<bool, &'static str> {
+        let policy = Policy {
+            own: "520624".parse().unwrap(),
+            auditors: [AUDITOR.to_owned()].into(),
+            units: [(
+                "narcotics".parse().unwrap(),
+                ["officer/001".parse().unwrap()].into(),
+            )]
+            .into(),
+        };
+        let principal: Principal = who.parse().unwrap();
+        let grounds = Grounds {
+            purpose: if principal.role() == Role::Auditor {
+                Purpose::Audit
+            } else {
+                Purpose::Case
+            },
+            basis: "campaign:520624-2026-01".parse().unwrap(),
+        };
+        let permit = policy.authorize(&principal, grounds, OpenLead).unwrap();
+        let assigned = assigned.map(|text| text.parse().unwrap());
+        let record = RecordId::new(Timestamp::from_millis(1_772_640_000_000));
+        let subject = Subject {
+            parties: Parties {
+                from: "440000".parse().unwrap(),
+                to: "520624".parse().unwrap(),
+            },
+            draft: false,
+            assigned: assigned.as_ref(),
+        };
+        permit
+            .overriding(overrides)
+            .clear(record, subject)
+            .map(|clearance| clearance.overridden())
+            .map_err(|denial| denial.map_or("nothing", |denial| denial.code()))
+    }
+
+    #[test]
+    fn what_is_assigned_is_for_its_assignee() {
+        for assigned in [None, Some("officer/001"), Some("unit/narcotics")] {
+            assert_eq!(ask(OFFICER, assigned, false), Ok(false), "{assigned:?}");
+        }
+        assert_eq!(ask(COLLEAGUE, None, false), Ok(false));
+        for assigned in ["officer/001", "unit/narcotics", "unit/unheard-of"] {
+            let assigned = Some(assigned);
+            assert_eq!(ask(COLLEAGUE, assigned, false), Err("assigned"));
+            assert_eq!(ask(SUPERVISOR, assigned, false), Err("assigned"));
+        }
+        // A supervisor's number is not an officer's.
+        assert_eq!(ask(SUPERVISOR, Some("officer/001"), false), Err("assigned"));
+    }
+
+    #[test]
+    fn only_a_supervisor_overrides_and_only_what_stands_in_the_way() {
+        let assigned = Some("officer/001");
+        assert_eq!(ask(SUPERVISOR, assigned, true), Ok(true));
+        assert_eq!(ask(COLLEAGUE, assigned, true), Err("override"));
+        assert_eq!(ask(OFFICER, assigned, true), Ok(false));
+        assert_eq!(ask(SUPERVISOR, None, true), Ok(false));
+    }
+
+    #[test]
+    fn assignment_concerns_no_auditor_and_another_jurisdiction_opens_nothing_here() {
+        for assigned in [None, Some("officer/001"), Some("officer/002")] {
+            assert_eq!(ask(AUDITOR, assigned, false), Ok(false));
+            assert_eq!(ask(FOREIGN, assigned, false), Err("elsewhere"));
+            assert_eq!(ask(FOREIGN, assigned, true), Err("elsewhere"));
+            assert_eq!(ask(STRANGER, assigned, true), Err("nothing"));
+        }
+    }
+
+    #[test]
+    fn an_officer_of_another_jurisdiction_with_the_same_number_is_in_no_unit() {
+        let policy = Policy {
+            own: "520624".parse().unwrap(),
+            auditors: BTreeSet::new(),
+            units: [(
+                "narcotics".parse().unwrap(),
+                ["officer/002".parse().unwrap()].into(),
+            )]
+            .into(),
+        };
+        let grounds = Grounds {
+            purpose: Purpose::Case,
+            basis: "campaign:520624-2026-01".parse().unwrap(),
+        };
+        let permit = policy.authorize(&FOREIGN.parse().unwrap(), grounds, OpenLead);
+        assert!(permit.unwrap().units().is_empty());
+    }
+}

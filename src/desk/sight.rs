@@ -1,0 +1,131 @@
+//! Rows as their callers may see them. Every list, search, filter, stream and opening of a record comes through [`look`].
+
+use super::{
+    CaughtRow, DeskError, LeadRow, ReferralRow, assignment::assignment, caught_rows::caught,
+    lead_rows::lead, referral_rows::referral, rows::RowsError,
+};
+use crate::{
+    access::{Assignee, Clearance, Parties, Permit, Scope, Sight, Subject},
+    domain::RecordId,
+    exchange::Rows,
+};
+
+/// A row, and what whoever asks may see of its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<R> {
+    /// Where it stands.
+    pub row: R,
+    /// Whose it is, as far as that concerns who asks.
+    pub assigned: Option<Assignee>,
+    /// What they may see of it: where it stands, or what it says too.
+    pub sight: Sight,
+}
+
+/// The row of one kind of record.
+pub(super) trait RecordRow: Sized {
+    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError>;
+
+    fn parties(&self) -> Parties;
+
+    /// True for what never left.
+    fn is_draft(&self) -> bool {
+        false
+    }
+
+    /// Takes out what comes from a payload.
+    fn withhold(&mut self) {}
+}
+
+impl RecordRow for LeadRow {
+    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
+        lead(rows, record)
+    }
+
+    fn parties(&self) -> Parties {
+        Parties {
+            from: self.from,
+            to: self.to,
+        }
+    }
+
+    fn withhold(&mut self) {
+        self.outcome = None;
+    }
+}
+
+impl RecordRow for ReferralRow {
+    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
+        referral(rows, record)
+    }
+
+    fn parties(&self) -> Parties {
+        Parties {
+            from: self.from,
+            to: self.to,
+        }
+    }
+
+    fn is_draft(&self) -> bool {
+        self.draft.is_some()
+    }
+}
+
+impl RecordRow for CaughtRow {
+    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
+        caught(rows, record)
+    }
+
+    fn parties(&self) -> Parties {
+        Parties {
+            from: self.from,
+            to: self.to,
+        }
+    }
+}
+
+/// A record as the permit's holder may see it; nothing where for them it is not there.
+pub(super) fn look<R: RecordRow, A>(
+    rows: &mut dyn Rows,
+    permit: &Permit<A>,
+    record: RecordId,
+) -> Result<Option<Listed<R>>, RowsError> {
+    // The same rows are read whether or not there is such a record and whomever it concerns: nobody learns it by the clock.
+    let (row, assigned) = (R::find(rows, record)?, assignment(rows, record)?);
+    let Some(mut row) = row else {
+        return Ok(None);
+    };
+    let sight = permit.sight(subject(&row, assigned.as_ref()));
+    if sight == Sight::Nothing {
+        return Ok(None);
+    }
+    if !sight.is_content() {
+        row.withhold();
+    }
+    Ok(Some(Listed {
+        row,
+        // Which is nobody's business outside the jurisdiction.
+        assigned: assigned.filter(|_| permit.scope() == Scope::Node),
+        sight,
+    }))
+}
+
+/// Clearance for one record, to open it or to act on it.
+pub(super) fn clear<R: RecordRow, A>(
+    rows: &mut dyn Rows,
+    permit: &Permit<A>,
+    record: RecordId,
+) -> Result<Clearance, DeskError> {
+    let (row, assigned) = (R::find(rows, record)?, assignment(rows, record)?);
+    let row = row.ok_or(DeskError::NotFound(record))?;
+    permit
+        .clear(record, subject(&row, assigned.as_ref()))
+        .map_err(|denial| denial.map_or(DeskError::NotFound(record), DeskError::from))
+}
+
+fn subject<'a, R: RecordRow>(row: &R, assigned: Option<&'a Assignee>) -> Subject<'a> {
+    Subject {
+        parties: row.parties(),
+        draft: row.is_draft(),
+        assigned,
+    }
+}
