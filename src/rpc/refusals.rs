@@ -142,12 +142,7 @@ fn late(within: Duration) -> Status {
 }
 
 /// An answer whose end is logged where it is a refusal.
-fn followed(
-    body: Body,
-    peer: Option<Arc<Peer>>,
-    call: &'static str,
-    meter: Arc<Meter>,
-) -> Body {
+fn followed(body: Body, peer: Option<Arc<Peer>>, call: &'static str, meter: Arc<Meter>) -> Body {
     Body::new(body.map_frame(move |frame| {
         let trailers = frame.trailers_ref();
         if let Some(status) = trailers.and_then(Status::from_header_map) {
