@@ -283,11 +283,19 @@ impl World {
                 .collect();
             assert_eq!(ids, self.addressed[partner], "{partner}");
         }
-        let theirs = self.ask_county(GUANGDONG, &["referral", "show", id]).json();
+        let show = ["referral", "show", id, "--standing"];
+        let theirs = self.ask_county(GUANGDONG, &show).json();
         let own = self.show(GUANGDONG, id);
-        assert_eq!(theirs["referral"], own["referral"]);
         assert_eq!(theirs["state"], own["state"]);
-        assert_eq!(happened(&theirs), happened(&own));
+        let refused = self.ask_county(GUANGDONG, &["referral", "show", id]);
+        assert_eq!((refused.code, refused.out.as_str()), (77, ""));
+        assert!(refused.err.contains("at your own node"), "{}", refused.err);
+        // What it says they read at their own node, notes too.
+        assert!(own["referral"].is_object() && theirs["referral"].is_null());
+        let steps = |(action, principal, _)| (action, principal);
+        let all = happened(&theirs).into_iter();
+        assert!(all.clone().all(|(_, _, note)| note.is_empty()));
+        assert!(all.map(steps).eq(happened(&own).into_iter().map(steps)));
         let refused = self.ask_county(ZHEJIANG, &["referral", "show", id]);
         assert_eq!((refused.code, refused.out.as_str()), (66, ""));
         assert!(refused.err.contains("does not have it"), "{}", refused.err);

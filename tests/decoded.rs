@@ -288,7 +288,7 @@ fn regression_no_message_holds_more_than_its_budget_however_full_of_nothing() {
     }
     // What RELIABILITY.md says.
     assert!(worst[&true] < 128 * 1024, "{worst:?}");
-    assert!(worst[&false] < 4 * 1024 * 1024, "{worst:?}");
+    assert!(worst[&false] < 6 * 1024 * 1024, "{worst:?}");
 }
 
 /// As [`regression_no_message_holds_more_than_its_budget_however_full_of_nothing`], of a true message at its longest and what

@@ -8,6 +8,7 @@ pub mod bounds;
 mod checkpoint;
 mod dispatch;
 mod entry;
+mod entry_codec;
 mod known;
 mod partners;
 mod payload;

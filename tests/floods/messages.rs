@@ -1,6 +1,9 @@
 //! Messages that mean harm or nothing: too long, compressed out of proportion, malformed, or half empty.
 
-use crate::{COUNTY, World, world, world::channel};
+use crate::{
+    COUNTY, World, world,
+    world::{channel, until},
+};
 use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::{
     Code, Request, Status,
@@ -8,7 +11,12 @@ use tonic::{
     codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http::uri::PathAndQuery,
 };
-use yichuan::{access::Purpose, cli::demo::cluster::grounds, rpc::pb};
+use yichuan::{
+    access::{Attempt, Purpose},
+    cli::demo::cluster::grounds,
+    record::Kind,
+    rpc::pb,
+};
 
 /// Messages as bytes.
 #[derive(Default)]
@@ -216,16 +224,22 @@ async fn what_means_nothing_is_refused_by_its_field() {
         .await;
         assert!(status.message().contains(field), "{what}: {status:?}");
     }
-    let nothing = vec![Bytes::new()];
-    refused(
-        &world,
-        "no grounds",
-        Code::PermissionDenied,
-        LIST,
-        None,
-        nothing,
+    // That somebody tried without grounds is one entry.
+    let log = world.cluster.member(COUNTY).node.log();
+    let before = log.checkpoint().size();
+    for _ in 0..2 {
+        let nothing = vec![Bytes::new()];
+        let status = call(&world, LIST, None, nothing).await;
+        assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+    }
+    until(
+        log,
+        1,
+        |kind| matches!(kind, Kind::AttemptRefused(report) if report.attempt == Attempt::NoGrounds),
     )
     .await;
+    assert_eq!(log.checkpoint().size(), before + 1);
+
     world.honest_traffic_flows().await;
     world.is_as_before().await;
 }

@@ -11,7 +11,9 @@ use crate::{
         print::{self, plain, redacted},
         words::{purpose_label, standing, state_label},
     },
-    domain::{Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp},
+    domain::{
+        Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,
+    },
     intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Sheet, Verdict, check},
     note::SignedCheckpoint,
     record::pb,
@@ -279,7 +281,8 @@ fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
         origin: plain(lines.next()?),
         size: lines.next()?.parse().ok()?,
         root: plain(lines.next()?),
-        note: plain(note),
+        // The lines of a note are part of it.
+        note: printable_lines(note),
         verified: verified.is_some(),
     })
 }
