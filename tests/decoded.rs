@@ -181,16 +181,16 @@ fn length_delimited(field: &FieldDescriptorProto, content: &[u8]) -> Vec<u8> {
 /// So many elements of a field that say nothing, one by one or packed.
 fn nothing(field: &FieldDescriptorProto, count: usize, packed: bool) -> Vec<u8> {
     let number = u64::from(field.number() as u32) << 3;
-    match field.r#type() {
-        Type::String | Type::Bytes | Type::Message => length_delimited(field, &[]).repeat(count),
-        _ if packed => length_delimited(field, &vec![0; count]),
-        _ => {
-            let mut one = Vec::new();
-            encode_varint(number, &mut one);
-            one.push(0);
-            one.repeat(count)
-        }
+    if matches!(field.r#type(), Type::String | Type::Bytes | Type::Message) {
+        return length_delimited(field, &[]).repeat(count);
     }
+    if packed {
+        return length_delimited(field, &vec![0; count]);
+    }
+    let mut one = Vec::new();
+    encode_varint(number, &mut one);
+    one.push(0);
+    one.repeat(count)
 }
 
 /// A message in which the last field of the way stands so often, and those that it stands in as often as they may.

@@ -373,7 +373,13 @@ fn named_tests_are_there(document: &str) {
         {
             let is_there = text.contains(&format!("fn {name}("));
             tests += usize::from(is_there);
-            let is_kind = ["evidence_kept", "changed_content", "quota_reached"].contains(&name);
+            let is_kind = [
+                "attempt_refused",
+                "evidence_kept",
+                "changed_content",
+                "quota_reached",
+            ]
+            .contains(&name);
             let is_other = [
                 "sync_file_range",
                 "signed_note",

@@ -50,7 +50,7 @@ fn is_damage(error: &NodeError) -> bool {
             OpenStoreError::Io { source, .. } | OpenStoreError::Storage { source, .. } => {
                 !is_shortage(source)
             }
-            _ => true,
+            OpenStoreError::Engine { .. } | OpenStoreError::UnsyncedBlobs { .. } => true,
         },
         StartError::OpenLog(OpenError::Thread(_)) => false,
         StartError::Store(_)

@@ -103,11 +103,13 @@ impl Credentials {
             .load_private_key(key.clone_key())
             .map_err(|_| CredentialsError::KeyKind)?;
         let certified = CertifiedKey::new(vec![leaf.clone()], signing);
-        certified.keys_match().map_err(|error| match error {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+        let mismatch = rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
+        certified.keys_match().map_err(|error| {
+            if error == mismatch {
                 CredentialsError::Mismatch
+            } else {
+                CredentialsError::Unusable(refusal::words(&error))
             }
-            other => CredentialsError::Unusable(refusal::words(&other)),
         })?;
         Ok(Self {
             certified: Arc::new(certified),
