@@ -529,13 +529,11 @@ impl World {
         let leaves = log.reader().entries(0, usize::MAX, usize::MAX).unwrap();
         let whose = format!("spiffe://{of}.yichuan/{}", who.replace('-', "/"));
         let entries = leaves.iter().map(|(_, leaf)| Entry::decode(leaf).unwrap());
-        let traces = entries.filter(|entry| match &entry.kind {
-            Kind::Consulted { how, records, .. } => {
-                entry.cause.principal.to_string() == whose
-                    && *how == Consultation::List
-                    && records.contains(&self.referral.parse().unwrap())
-            }
-            _ => false,
+        let referral = self.referral.parse().unwrap();
+        let traces = entries.filter(|entry| {
+            entry.cause.principal.to_string() == whose
+                && matches!(&entry.kind, Kind::Consulted { how: Consultation::List, records, .. }
+                    if records.contains(&referral))
         });
         traces.count()
     }

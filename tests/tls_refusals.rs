@@ -484,7 +484,7 @@ async fn regression_a_node_that_cannot_exchange_keys_hybridly_is_not_dialled_by_
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     world.address = listener.local_addr().unwrap();
     let (shaken, mut shaking) = mpsc::unbounded_channel();
-    let serving = tokio::task::spawn(async move {
+    let serving = TaskTracker::new().spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             let tls = TlsAcceptor::from(Arc::new(config.clone()))

@@ -245,14 +245,14 @@ async fn regression_a_partner_that_swaps_its_cards_has_nothing_forgotten() {
     assert!(kept(world.log()) == before);
     let naming = (&["key", "origin"][..], new_log);
     approve(&endpoint, COUNTY, &second, naming).await.unwrap();
-    let given_up = entries(world.log())
+    let approved = entries(world.log())
         .into_iter()
         .rev()
-        .find_map(|it| match it.kind {
-            Kind::PartnerApproved { abandoned, .. } => abandoned,
-            _ => None,
-        });
-    let given_up: AbandonedLog = given_up.unwrap();
+        .find(|it| matches!(it.kind, Kind::PartnerApproved { .. }));
+    let Kind::PartnerApproved { abandoned, .. } = approved.unwrap().kind else {
+        unreachable!()
+    };
+    let given_up: AbandonedLog = abandoned.unwrap();
     assert_eq!(given_up.origin, "440000.yichuan/log/1");
     assert_eq!(given_up.size, verified);
     assert_eq!(given_up.root, *world.forger.head().root());

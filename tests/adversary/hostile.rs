@@ -223,9 +223,10 @@ impl Forger {
             commitment: plaintext.commitment(),
         };
         // A transfer is sent by whoever approved it.
-        let (who, purpose) = match action {
-            DispatchAction::Open(ReferralKind::Transfer) => ("supervisor", "case"),
-            _ => ("officer", "screening"),
+        let is_transfer = action == DispatchAction::Open(ReferralKind::Transfer);
+        let (who, purpose) = match is_transfer {
+            true => ("supervisor", "case"),
+            false => ("officer", "screening"),
         };
         let person = format!("spiffe://{}.yichuan/{who}/001", self.of);
         let basis = format!("campaign:{}-2026-01", self.of);
