@@ -112,8 +112,9 @@ fn waits(
 }
 
 /// True for a step that the originator of a transfer may not take alone, in view of all that it had seen when it took it: a
-/// recall that crossed with an acceptance was made in time. It had seen what it names, and of our actions those that were
-/// in its log before, whatever it names.
+/// recall that crossed with an acceptance was made in time. It had seen what it names; what its own actions before it name,
+/// which come in the order in which they were taken; and of our actions those that were in its log before, whatever it
+/// names.
 fn is_withheld(
     row: &ReferralRow,
     events: &[(u64, EventRow)],
@@ -129,9 +130,12 @@ fn is_withheld(
     let (sent, at) = (dispatch.sent(), dispatch.received().sender_index);
     let actions = actions(events, row.direction, DispatchAction::referral_step)?;
     let by_hash: BTreeMap<_, _> = actions.iter().map(|a| (a.hash, a)).collect();
-    let had = |event: &EventRow| {
-        let proof = event.receipt.as_ref();
-        event.direction == Direction::Sent && proof.is_some_and(|r| r.partner_index < at)
+    let had = |event: &EventRow| match event.direction {
+        Direction::Received => true,
+        Direction::Sent => {
+            let proof = event.receipt.as_ref();
+            proof.is_some_and(|receipt| receipt.partner_index < at)
+        }
     };
     let mut look_at: Vec<_> = sent.predecessors.iter().map(|h| *h.as_bytes()).collect();
     for ((_, event), action) in events.iter().zip(&actions) {

@@ -2,7 +2,7 @@
 
 use super::{
     hostile::{Forger, Line, Parcel, hello},
-    recipient::Recipient,
+    recipient::{Lie, Recipient},
     sender::World,
     world::{
         COUNTY, GUANGDONG, channel, eager, introduce, leaves, receipt_for, start, until, verify,
@@ -179,6 +179,15 @@ impl Transferred {
 
     /// The county takes a step, and has Guangdong's receipt for it.
     async fn county(&mut self, action: pb::Action) -> Hash {
+        let index = self.takes(action).await;
+        let log = self.cluster.member(COUNTY).node.log();
+        until(log, 1, receipt_for(index)).await;
+        self.guangdong = self.recipient.state.lock().unwrap().forger.twin();
+        self.hash_at(index)
+    }
+
+    /// The county takes a step; where its entry is.
+    async fn takes(&mut self, action: pb::Action) -> u64 {
         self.recipient.state.lock().unwrap().forger = self.guangdong.twin();
         let request = pb::ActOnReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
@@ -188,10 +197,12 @@ impl Transferred {
             ..Default::default()
         };
         let acted = self.client.act_on_referral(request).await.unwrap();
-        let index = acted.into_inner().log_index;
+        acted.into_inner().log_index
+    }
+
+    /// The hash of an entry of the county's.
+    fn hash_at(&self, index: u64) -> Hash {
         let log = self.cluster.member(COUNTY).node.log();
-        until(log, 1, receipt_for(index)).await;
-        self.guangdong = self.recipient.state.lock().unwrap().forger.twin();
         merkle::leaf_hash(&leaves(log)[usize::try_from(index).unwrap()])
     }
 
@@ -262,6 +273,35 @@ async fn a_recall_that_crossed_with_an_acceptance_prevails() {
     transfer.county(pb::Action::ReferralAccept).await;
     assert_eq!(transfer.deliver(recall).await, None);
     assert_eq!(transfer.state().await, pb::ReferralState::Recalled);
+    transfer.cluster.stop().await;
+}
+
+/// Regression: only what a recall named, and receipts, said what its maker had seen. One that had corrected a transfer after its
+/// acceptance, and put that acceptance off for as long as it liked, recalled it as if the two had crossed.
+#[tokio::test]
+async fn regression_a_recall_does_not_cross_with_what_its_makers_own_step_before_it_names() {
+    let mut transfer = Transferred::new().await;
+    transfer.recipient.tell(Lie::NotYetBelow(u64::MAX));
+    let index = transfer.takes(pb::Action::ReferralAccept).await;
+    let accepted = transfer.hash_at(index);
+    let again = Content::Referral(Box::new(ReferralFields {
+        title: "移送".into(),
+        matter: "请依法办理，补充附件。".into(),
+        ..Default::default()
+    }));
+    let (record, action) = (
+        transfer.open.sent.record,
+        DispatchAction::Referral(ReferralAct::Correct),
+    );
+    let correct = transfer
+        .guangdong
+        .dispatch_but(COUNTY, &again, action, |_, sent| {
+            (sent.record, sent.predecessors) = (record, vec![accepted]);
+        });
+    assert_eq!(transfer.deliver(correct).await, None);
+    let recall = transfer.step(ReferralAct::Recall, hash(&transfer.open));
+    assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
+    assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
     transfer.cluster.stop().await;
 }
 
