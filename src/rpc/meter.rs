@@ -307,11 +307,10 @@ impl Reading {
     pub(super) fn cost(self, bytes: usize) {
         let Metered { meter, principal } = &self.metered;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let spared = self.taken.saturating_sub(bytes);
         let now = meter.clock.now();
         meter
             .ledger()
-            .give_back(principal, Quota::Logged, spared, now);
+            .give_back(principal, Quota::Logged, (self.taken, bytes), now);
     }
 }
 

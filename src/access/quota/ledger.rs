@@ -162,14 +162,20 @@ impl Ledger {
         }
     }
 
-    /// Gives back what was spent beforehand and not used.
-    pub fn give_back(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
+    /// Gives back what of an amount spent beforehand was not used. Of more than the whole quota, no more than that was spent.
+    pub fn give_back(
+        &mut self,
+        who: &Principal,
+        quota: Quota,
+        (spent, used): (u32, u32),
+        now: Timestamp,
+    ) {
         let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
         let (account, crowd) = self.accounts(who);
-        let give_back = |account: &mut Account, limit| {
+        let give_back = |account: &mut Account, limit: u32| {
             let rate = Rate::new(limit, quota.window_s());
             let bucket = account.used.entry(quota).or_default();
-            bucket.give_back(rate, amount, now);
+            bucket.give_back(rate, spent.min(limit).saturating_sub(used), now);
         };
         give_back(account, limit);
         if foreign {
@@ -450,6 +456,20 @@ mod tests {
         );
         ledger.spend(&other, Quota::Opened, 1, at(0)).unwrap();
         ledger.spend(&one, Quota::Opened, 1, at(720)).unwrap();
+    }
+
+    #[test]
+    fn regression_what_was_spent_of_a_small_quota_is_given_back_once() {
+        let (mut ledger, who) = (ledger(), officer("520624", 1));
+        let limit = QUOTAS.logged_bytes_per_day;
+        // More than the quota, which counts as all of it. Given back but for what was used, that stays used.
+        ledger
+            .spend(&who, Quota::Logged, limit * 18, at(0))
+            .unwrap();
+        ledger.give_back(&who, Quota::Logged, (limit * 18, limit / 4), at(0));
+        let rest = limit - limit / 4;
+        ledger.spend(&who, Quota::Logged, rest, at(0)).unwrap();
+        ledger.spend(&who, Quota::Logged, 1, at(0)).unwrap_err();
     }
 
     #[test]
