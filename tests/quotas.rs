@@ -507,6 +507,7 @@ async fn regression_the_same_look_again_within_a_minute_is_one_entry() {
     let world = world(Quotas::default()).await;
     let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
     assert!(push(officer.clone(), leads(0..2)).await.1.is_none());
+    within(world.cluster.settled()).await.unwrap();
     let listing = pb::ListLeadsRequest {
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
@@ -539,6 +540,63 @@ async fn regression_the_same_look_again_within_a_minute_is_one_entry() {
     let later = show(officer.clone(), one, campaign).await.unwrap();
     assert!(later > first);
     assert_eq!(count(log, is_trace), before + 7);
+}
+
+/// What came in after the entry of a look was read under it: by the log, before it was there.
+#[tokio::test]
+async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
+    let world = world(Quotas::default()).await;
+    let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
+    assert!(push(officer.clone(), leads(0..1)).await.1.is_none());
+    within(world.cluster.settled()).await.unwrap();
+    let listing = || pb::ListLeadsRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        ..Default::default()
+    };
+    let mut desk = DeskClient::new(officer.clone());
+    let lead = desk.list_leads(listing()).await.unwrap().into_inner();
+    let (lead, campaign) = (&lead.leads[0].lead_id, "campaign:520624-2026-01");
+    let standing = || pb::ShowLeadRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        lead_id: lead.clone(),
+        standing_only: true,
+        ..Default::default()
+    };
+    let mut looked = async || {
+        let listed = desk.list_leads(listing()).await.unwrap().into_inner();
+        let stands = desk.show_lead(standing()).await.unwrap().into_inner();
+        let shown = show(officer.clone(), lead, campaign).await.unwrap();
+        [listed.consulted_index, stands.consulted_index, shown]
+    };
+    let first = looked().await;
+    assert_eq!(looked().await, first);
+    // The partner signs for it.
+    let endpoint = &world.cluster.member(GUANGDONG).config.listen.endpoint;
+    let theirs = channel(endpoint, GUANGDONG, GUANGDONG, "officer-001");
+    let answer = pb::AnswerLeadRequest {
+        grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
+        lead_id: lead.clone(),
+        action: pb::Action::LeadSign.into(),
+        ..Default::default()
+    };
+    DeskClient::new(theirs).answer_lead(answer).await.unwrap();
+    within(world.cluster.settled()).await.unwrap();
+    let received = |kind: &Kind| matches!(kind, Kind::DispatchReceived(_));
+    let came = entries(log).iter().rposition(|it| received(&it.kind));
+    let came = u64::try_from(came.unwrap()).unwrap();
+    let second = looked().await;
+    assert!(second.iter().all(|look| *look > came), "{second:?} {came}");
+    // And so is one at what was assigned meanwhile.
+    let assign = pb::AssignRecordRequest {
+        grounds: Some(grounds(COUNTY, Purpose::Screening)),
+        record_id: lead.clone(),
+        assignee: "officer/001".into(),
+    };
+    let mut supervisor = DeskClient::new(world.dial("supervisor-001"));
+    let assigned = supervisor.assign_record(assign).await.unwrap();
+    let assigned = assigned.into_inner().log_index;
+    let third = looked().await;
+    assert!(third[0] > assigned && third[2] > assigned, "{third:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{
     caught_rows::CaughtRow,
     looks::Look,
     rows::{RowDamaged, RowsError, events},
-    sight::look,
+    sight::{look, shown},
 };
 use crate::{
     access::{ListCaught, OpenCaught, Permit},
@@ -59,11 +59,13 @@ impl Desk {
         record: RecordId,
     ) -> Result<Durable<(CaughtDetail, Trace)>, DeskError> {
         let asking = permit.clone();
-        let detail = self
-            .log
-            .read(move |reader| detail(reader, None, &asking, record))
-            .await??;
-        let consulted = self.consulted(permit, Look::one(record)).await?;
+        let reading = self.log.read(move |mut reader| {
+            let detail = detail(reader, None, &asking, record)?;
+            let shown = shown::<CaughtRow>(&mut reader, record)?;
+            Ok::<_, DeskError>((detail, shown))
+        });
+        let (detail, shown) = reading.await??;
+        let consulted = self.consulted(permit, Look::one(record, shown)).await?;
         Ok(consulted.map(|trace| (detail, trace)))
     }
 }

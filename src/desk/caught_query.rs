@@ -88,7 +88,7 @@ impl Desk {
             .log
             .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
-        let look = Look::page(&page.notices, asked);
+        let look = Look::page(&page.notices, asked)?;
         let consulted = self.consulted(permit, look).await?;
         Ok(consulted.map(|trace| (page, trace)))
     }

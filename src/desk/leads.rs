@@ -4,7 +4,7 @@ use super::{
     Direction, LeadRow, Listed, Trace,
     looks::{Look, Looks},
     rows::{ReceiptRow, RowsError, actions, events},
-    sight::{RecordRow as _, look},
+    sight::{RecordRow as _, look, shown},
 };
 use crate::{
     access::{Assignee, Denial, ListLeads, OpenLead, Permit},
@@ -191,11 +191,13 @@ impl Desk {
         record: RecordId,
     ) -> Result<Durable<(LeadDetail, Trace)>, DeskError> {
         let asking = permit.clone();
-        let detail = self
-            .log
-            .read(move |reader| detail(reader, None, &asking, record))
-            .await??;
-        let consulted = self.consulted(permit, Look::one(record)).await?;
+        let reading = self.log.read(move |mut reader| {
+            let detail = detail(reader, None, &asking, record)?;
+            let shown = shown::<LeadRow>(&mut reader, record)?;
+            Ok::<_, DeskError>((detail, shown))
+        });
+        let (detail, shown) = reading.await??;
+        let consulted = self.consulted(permit, Look::one(record, shown)).await?;
         Ok(consulted.map(|trace| (detail, trace)))
     }
 }

@@ -1,11 +1,12 @@
 //! Traces of reading: each look is a `Consulted` entry, durable before anything is shown. The same look again is not
-//! another: for a minute it is answered under its first entry.
+//! another: for a minute it is answered under its first entry. One that shows something else is not the same: the log
+//! would say that it was read before it was there.
 
 use super::{
     Desk, DeskError, Listed,
     leads::log_error,
     rows::RowsError,
-    sight::{RecordRow, clear},
+    sight::{RecordRow, clear, shown},
 };
 use crate::{
     access::{Clearance, Grounds, Permit, Principal, ReadLog, Sight},
@@ -43,28 +44,38 @@ pub(super) struct Look {
     pub(super) overridden: bool,
     /// What a search asks for, which no entry says.
     pub(super) asked: Option<String>,
+    /// What there was to see, which no entry says.
+    pub(super) shown: Vec<u8>,
 }
 
 impl Look {
     /// At where records stand.
-    pub(super) fn list(records: Vec<RecordId>) -> Self {
+    pub(super) const fn list(records: Vec<RecordId>, shown: Vec<u8>) -> Self {
         Self {
             how: Consultation::List,
             records,
             overridden: false,
             asked: None,
+            shown,
         }
     }
 
     /// At where one record stands.
-    pub(super) fn one(record: RecordId) -> Self {
-        Self::list(vec![record])
+    pub(super) fn one(record: RecordId, shown: Vec<u8>) -> Self {
+        Self::list(vec![record], shown)
     }
 
     /// At a page of a list, or of a search for what is asked.
-    pub(super) fn page<R>(found: &[(RecordId, Listed<R>)], asked: Option<String>) -> Self {
+    pub(super) fn page<R: RecordRow>(
+        found: &[(RecordId, Listed<R>)],
+        asked: Option<String>,
+    ) -> Result<Self, RowsError> {
         let overridden = |listed: &Listed<R>| listed.sight == Sight::Content { overridden: true };
-        Self {
+        let mut shown = Vec::new();
+        for (_, listed) in found {
+            listed.write(&mut shown)?;
+        }
+        Ok(Self {
             how: match asked {
                 Some(_) => Consultation::Number,
                 None => Consultation::List,
@@ -72,7 +83,8 @@ impl Look {
             records: found.iter().map(|(record, _)| *record).collect(),
             overridden: found.iter().any(|(_, listed)| overridden(listed)),
             asked,
-        }
+            shown,
+        })
     }
 }
 
@@ -94,6 +106,7 @@ impl Looks {
             &look.records,
             look.overridden,
             &look.asked,
+            &look.shown,
         ))
     }
 
@@ -153,7 +166,8 @@ impl Desk {
     ) -> Option<Trace> {
         let look = Look {
             how: Consultation::Log { first, count },
-            ..Look::list(Vec::new())
+            // Which never change.
+            ..Look::list(Vec::new(), Vec::new())
         };
         match self.consulted(permit, look).await {
             Ok(trace) => Some(trace.into_inner()),
@@ -173,18 +187,21 @@ impl Desk {
     ) -> Result<Durable<(Clearance, Trace)>, DeskError> {
         let permit = permit.clone();
         let asking = permit.clone();
-        let clearance = self
-            .log
-            .read(move |mut reader| clear::<R, A>(&mut reader, &asking, record))
-            .await??;
+        let reading = self.log.read(move |mut reader| {
+            let clearance = clear::<R, A>(&mut reader, &asking, record)?;
+            let shown = shown::<R>(&mut reader, record)?;
+            Ok::<_, DeskError>((clearance, shown))
+        });
+        let (clearance, shown) = reading.await??;
         let (who, grounds) = (permit.principal(), permit.grounds());
-        let opened = move |clearance: &Clearance| Look {
+        let opened = move |clearance: &Clearance, shown| Look {
             how: Consultation::Open,
             records: vec![record],
             overridden: clearance.overridden(),
             asked: None,
+            shown,
         };
-        let key = self.looks.key(who, grounds, &opened(&clearance));
+        let key = self.looks.key(who, grounds, &opened(&clearance, shown));
         let now = self.clock.now();
         if let Some(entry) = self.looks.before(key, now) {
             return Ok(entry.map(|index| (clearance, Trace { index, bytes: 0 })));
@@ -192,7 +209,7 @@ impl Desk {
         self.vault.admit_reading()?;
         let proposal = Proposal::new(move |txn| -> Result<(Clearance, Trace), DeskError> {
             let clearance = clear::<R, A>(txn, &permit, record)?;
-            let trace = consult(txn, &permit, opened(&clearance))?;
+            let trace = consult(txn, &permit, opened(&clearance, Vec::new()))?;
             Ok((clearance, trace))
         });
         match self.log.propose(proposal).await {
@@ -220,6 +237,7 @@ pub(super) fn clear_to_act<R: RecordRow, A>(
             records: vec![record],
             overridden: true,
             asked: None,
+            shown: Vec::new(),
         };
         consult(txn, permit, look)?;
     }

@@ -88,7 +88,7 @@ impl Desk {
             .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
         let consulted = self
-            .consulted(permit, Look::page(&page.leads, asked))
+            .consulted(permit, Look::page(&page.leads, asked)?)
             .await?;
         Ok(consulted.map(|trace| (page, trace)))
     }

@@ -112,7 +112,7 @@ impl Desk {
             .log
             .read(move |reader| page(reader, &vault, &asking, &query))
             .await??;
-        let look = Look::page(&page.referrals, asked);
+        let look = Look::page(&page.referrals, asked)?;
         let consulted = self.consulted(permit, look).await?;
         Ok(consulted.map(|trace| (page, trace)))
     }
@@ -139,7 +139,12 @@ impl Desk {
             return Ok((seen, None));
         }
         let records: BTreeSet<_> = seen.changes.iter().map(|change| change.record).collect();
-        let look = Look::list(records.into_iter().collect());
+        let mut shown = Vec::new();
+        for change in &seen.changes {
+            shown.extend(change.index.to_be_bytes());
+            change.referral.write(&mut shown)?;
+        }
+        let look = Look::list(records.into_iter().collect(), shown);
         let trace = self.consulted(permit, look).await?.into_inner();
         Ok((seen, Some(trace)))
     }

@@ -5,7 +5,7 @@ use super::{
     looks::Look,
     referral_rows::ReferralRow,
     rows::{EventRow, RowsError, actions, events},
-    sight::look,
+    sight::{look, shown},
 };
 use crate::{
     access::{Assignee, ListReferrals, Permit, ReadReferral},
@@ -88,11 +88,13 @@ impl Desk {
         record: RecordId,
     ) -> Result<Durable<(ReferralDetail, Trace)>, DeskError> {
         let asking = permit.clone();
-        let detail = self
-            .log
-            .read(move |reader| detail(reader, None, &asking, record))
-            .await??;
-        let consulted = self.consulted(permit, Look::one(record)).await?;
+        let reading = self.log.read(move |mut reader| {
+            let detail = detail(reader, None, &asking, record)?;
+            let shown = shown::<ReferralRow>(&mut reader, record)?;
+            Ok::<_, DeskError>((detail, shown))
+        });
+        let (detail, shown) = reading.await??;
+        let consulted = self.consulted(permit, Look::one(record, shown)).await?;
         Ok(consulted.map(|trace| (detail, trace)))
     }
 }

@@ -1,14 +1,20 @@
 //! Rows as their callers may see them. Every list, search, filter, stream and opening of a record comes through [`look`].
 
 use super::{
-    CaughtRow, DeskError, LeadRow, ReferralRow, assignment::assignment, caught_rows::caught,
-    lead_rows::lead, referral_rows::referral, rows::RowsError,
+    CaughtRow, DeskError, LeadRow, ReferralRow,
+    assignment::assignment,
+    caught_rows::caught,
+    lead_rows::lead,
+    referral_rows::referral,
+    rows::{EVENTS_PER_RECORD, RowsError, encode},
 };
 use crate::{
     access::{Assignee, Clearance, Parties, Permit, Scope, Sight, Subject},
     domain::RecordId,
     exchange::Rows,
+    store::tables,
 };
+use serde::Serialize;
 
 /// A row, and what whoever asks may see of its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +27,28 @@ pub struct Listed<R> {
     pub sight: Sight,
 }
 
+impl<R: Serialize> Listed<R> {
+    /// What there is of it to see, as bytes that are others where it changes.
+    pub(super) fn write(&self, into: &mut Vec<u8>) -> Result<(), RowsError> {
+        into.extend(encode(&self.row)?);
+        write_assigned(self.assigned.as_ref(), into);
+        into.push(u8::from(self.sight.is_content()));
+        Ok(())
+    }
+}
+
+fn write_assigned(assigned: Option<&Assignee>, into: &mut Vec<u8>) {
+    into.extend(
+        assigned
+            .map(Assignee::to_string)
+            .unwrap_or_default()
+            .bytes(),
+    );
+    into.push(0);
+}
+
 /// The row of one kind of record.
-pub(super) trait RecordRow: Sized {
+pub(super) trait RecordRow: Serialize + Sized {
     fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError>;
 
     fn parties(&self) -> Parties;
@@ -120,6 +146,23 @@ pub(super) fn clear<R: RecordRow, A>(
     permit
         .clear(record, subject(&row, assigned.as_ref()))
         .map_err(|denial| denial.map_or(DeskError::NotFound(record), DeskError::from))
+}
+
+/// All that there is of a record, as bytes that are others where it changes: what it says is in what happened to it.
+pub(super) fn shown<R: RecordRow>(
+    rows: &mut dyn Rows,
+    record: RecordId,
+) -> Result<Vec<u8>, RowsError> {
+    let mut shown = encode(&R::find(rows, record)?)?;
+    write_assigned(assignment(rows, record)?.as_ref(), &mut shown);
+    let (from, to) = (
+        tables::record_event(record, 0),
+        tables::record_event(record, u64::MAX),
+    );
+    for (_, event) in rows.rows(&from, &to, EVENTS_PER_RECORD)? {
+        shown.extend(event);
+    }
+    Ok(shown)
 }
 
 fn subject<'a, R: RecordRow>(row: &R, assigned: Option<&'a Assignee>) -> Subject<'a> {
