@@ -62,11 +62,7 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let serving = telemetry::serve_admin(admin, node.probe(), metrics, stop.clone());
-    tasks.spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the admin port failed");
-        }
-    });
+    tasks.spawn(serving);
     loop {
         tokio::select! {
             _ = hangups.recv() => reload(&node, &config).await,

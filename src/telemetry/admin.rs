@@ -8,7 +8,11 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
-    serve::Listener,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
 };
 use std::{
     collections::VecDeque,
@@ -23,6 +27,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
     time::{MissedTickBehavior, Sleep, interval, sleep},
 };
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
@@ -35,6 +40,9 @@ const CONNECTIONS: usize = 64;
 
 /// How long a connection lasts, whatever is said on it.
 const LASTS: Duration = Duration::from_secs(10);
+
+/// What is read of a request before its head is whole, and written of an answer before it is sent.
+const BUFFER: usize = 16 * 1024;
 
 /// How long the port rests when the system has no socket to give.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -86,15 +94,12 @@ pub async fn bind_admin(address: SocketAddr) -> Result<TcpListener, AdminError> 
 }
 
 /// Serves the admin port until `stop` is cancelled.
-///
-/// # Errors
-/// A listener that fails.
 pub async fn serve_admin(
     listener: TcpListener,
     probe: Probe,
     metrics: Metrics,
     stop: CancellationToken,
-) -> io::Result<()> {
+) {
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz).with_state(probe))
@@ -108,16 +113,31 @@ pub async fn serve_admin(
             pace::tell();
         }
     };
-    let doorway = Doorway {
+    let mut doorway = Doorway {
         listener,
         places: Arc::new(Semaphore::new(CONNECTIONS)),
         open: VecDeque::new(),
     };
+    let serving = async {
+        // HTTP/1.1 alone: one answer at a time on a connection, and the next when it is read. Of HTTP/2, one connection
+        // holds two hundred answers that nobody reads.
+        let mut http = Builder::new(TokioExecutor::new()).http1_only();
+        http.http1().max_buf_size(BUFFER);
+        let mut visits = JoinSet::new();
+        loop {
+            let visit = TokioIo::new(doorway.accept().await);
+            let service = TowerToHyperService::new(router.clone());
+            let visit = http.serve_connection(visit, service).into_owned();
+            // How a visit ends concerns nobody.
+            visits.spawn(async { drop(visit.await) });
+            while visits.try_join_next().is_some() {}
+        }
+    };
     // Not gracefully: an idle client of this port must not hold up the node's end.
     tokio::select! {
-        served = axum::serve(doorway, router) => served,
-        () = upkeep => Ok(()),
-        () = stop.cancelled() => Ok(()),
+        () = serving => {}
+        () = upkeep => {}
+        () = stop.cancelled() => {}
     }
 }
 
@@ -129,14 +149,11 @@ struct Doorway {
     open: VecDeque<CancellationToken>,
 }
 
-impl Listener for Doorway {
-    type Io = Visit;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Visit, SocketAddr) {
+impl Doorway {
+    async fn accept(&mut self) -> Visit {
         loop {
-            let (tcp, address) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
+            let tcp = match self.listener.accept().await {
+                Ok((tcp, _)) => tcp,
                 Err(error) => {
                     tracing::warn!(%error, "the admin port cannot accept connections; retrying");
                     sleep(ACCEPT_REST).await;
@@ -155,19 +172,14 @@ impl Listener for Doorway {
             };
             let over = CancellationToken::new();
             self.open.push_back(over.clone());
-            let visit = Visit {
+            return Visit {
                 tcp,
                 late: Box::pin(sleep(LASTS)),
                 crowded_out: Box::pin(over.clone().cancelled_owned()),
                 _over: over.drop_guard(),
                 _place: place,
             };
-            return (visit, address);
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 }
 
@@ -250,7 +262,7 @@ async fn render(State(metrics): State<Metrics>) -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
@@ -307,7 +319,7 @@ mod tests {
         // Somebody who says nothing does not hold up the end.
         let _silent = TcpStream::connect(address).await.unwrap();
         stop.cancel();
-        serving.await.unwrap().unwrap();
+        serving.await.unwrap();
     }
 
     /// Regression: it had room for as many as the process had files, and the log closed for want of one.
@@ -329,6 +341,50 @@ mod tests {
             let ended = tokio::time::timeout(LASTS * 3, tcp.read(&mut [0; 1])).await;
             assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
         }
+        stop.cancel();
+    }
+
+    /// Regression: it spoke HTTP/2 to whoever began with its preface, two hundred requests at a time, and kept the answers
+    /// to all of them for somebody who read none.
+    #[tokio::test]
+    async fn regression_a_connection_has_one_answer_at_a_time() {
+        let (_, metrics) = Metrics::build().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let probe: Probe = {
+            let asked = Arc::clone(&asked);
+            Arc::new(move || {
+                asked.fetch_add(1, Ordering::SeqCst);
+                Readiness::Warned(vec!["a long story".repeat(16 * 1024)])
+            })
+        };
+        let listener = bind_admin("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        tracker.spawn(serve_admin(listener, probe, metrics, stop.clone()));
+
+        // The preface, settings, and `GET /readyz` on the first stream: RFC 9113, sections 3.4, 4.1 and 6.2.
+        let mut other = TcpStream::connect(address).await.unwrap();
+        other
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+            .await
+            .unwrap();
+        other
+            .write_all(b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x07/readyz\x01\x01a")
+            .await
+            .unwrap();
+        let mut said = Vec::new();
+        other.read_to_end(&mut said).await.unwrap();
+        assert!(!said.starts_with(b"\0\0"), "it speaks HTTP/2");
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+
+        // Two hundred at once, none of which is read. Two or three fit into the buffers of the system.
+        let mut hasty = TcpStream::connect(address).await.unwrap();
+        let many = "GET /readyz HTTP/1.1\r\nHost: admin\r\n\r\n".repeat(200);
+        hasty.write_all(many.as_bytes()).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        let answered = asked.load(Ordering::SeqCst);
+        assert!((1..100).contains(&answered), "{answered}");
+        assert!(fetch(address, "/healthz").await.starts_with("HTTP/1.1 200"));
         stop.cancel();
     }
 
