@@ -12,11 +12,7 @@ use crate::{
     store::KeyFile,
     telemetry::AdminError,
 };
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::{io, net::TcpListener, sync::Arc};
 
 /// One thing that was looked at.
 #[derive(Debug)]
@@ -60,39 +56,60 @@ pub enum Found {
 
 /// Looks at all of it. Changes nothing. Blocks.
 pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
-    let mut looks = vec![
-        Looked {
-            key: "limits",
-            found: descriptors::allow(&config.limits.gate())
-                .map(|()| Found::Sound)
-                .map_err(NodeError::from),
-        },
-        Looked {
-            key: "listen.admin",
-            found: port(config.listen.admin)
-                .map_err(|(address, source)| AdminError::Bind { address, source }.into()),
-        },
-        Looked {
-            key: "listen.address",
-            found: port(config.listen.address)
-                .map_err(|(address, source)| StartError::Listen { address, source }.into()),
-        },
-        Looked {
-            key: "data",
-            found: data(config).map(Found::Log).map_err(NodeError::Start),
-        },
-    ];
+    let mut looks = vec![Looked {
+        key: "limits",
+        found: descriptors::allow(&config.limits.gate())
+            .map(|()| Found::Sound)
+            .map_err(NodeError::from),
+    }];
+    ports(config, &mut looks);
+    looks.push(Looked {
+        key: "data",
+        found: data(config).map(Found::Log).map_err(NodeError::Start),
+    });
     tls(config, clock, &mut looks);
     looks
 }
 
-/// Whether a port may be listened on.
-fn port(address: SocketAddr) -> Result<Found, (SocketAddr, io::Error)> {
-    match TcpListener::bind(address) {
-        Ok(_) => Ok(Found::Sound),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Found::Taken),
-        Err(error) => Err((address, error)),
+/// Whether both ports may be listened on, the one while the other is.
+fn ports(config: &Config, looks: &mut Vec<Looked>) {
+    let (admin, address) = (config.listen.admin, config.listen.address);
+    let held = TcpListener::bind(admin);
+    let beside = TcpListener::bind(address).map(drop);
+    let alone = is_taken(&beside) && held.is_ok();
+    let held = held.map(drop);
+    let beside = match alone && TcpListener::bind(address).is_ok() {
+        true => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!(
+                "listen.admin is {admin}, which leaves no room for it; give one of the two another port"
+            ),
+        )),
+        false => beside,
+    };
+    looks.push(Looked {
+        key: "listen.admin",
+        found: port(held).map_err(|source| {
+            let address = admin;
+            AdminError::Bind { address, source }.into()
+        }),
+    });
+    looks.push(Looked {
+        key: "listen.address",
+        found: port(beside).map_err(|source| StartError::Listen { address, source }.into()),
+    });
+}
+
+fn port(bound: io::Result<()>) -> io::Result<Found> {
+    match is_taken(&bound) {
+        true => Ok(Found::Taken),
+        false => bound.map(|()| Found::Sound),
     }
+}
+
+fn is_taken(bound: &io::Result<()>) -> bool {
+    let error = bound.as_ref().err();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// The data directory's own files. What is in the store, opening it says.

@@ -537,6 +537,16 @@ const CASES: &[Case] = &[
     ),
     // The data directory.
     (
+        "one port for both",
+        |c| {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            c.set("address", &format!("\"0.0.0.0:{port}\""));
+            c.set("admin", &format!("\"127.0.0.1:{port}\""));
+        },
+        Some("give one of the two another port"),
+    ),
+    (
         "no log.key",
         |c| fs::remove_file(c.path("data/log.key")).unwrap(),
         Some("no log key"),
