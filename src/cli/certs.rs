@@ -181,7 +181,7 @@ pub(super) fn failure(error: anyhow::Error) -> Failure {
             Exit::NoInput
         }
         Some(CertDirError::File { .. }) => Exit::Internal,
-        Some(CertDirError::Exists(_)) => Exit::Refused,
+        Some(CertDirError::Exists(_) | CertDirError::Exposed(_)) => Exit::Refused,
         Some(CertDirError::Unknown(_)) => Exit::NoInput,
         Some(CertDirError::Index { .. } | CertDirError::Crl(_) | CertDirError::Issue(_)) => {
             Exit::BadData

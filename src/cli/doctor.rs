@@ -10,14 +10,13 @@ use crate::{
     domain::Lang,
     log::OpenError,
     node::{
-        Exposed,
         doctor::{
             DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine,
             repair,
         },
         files::Files,
     },
-    store::LockError,
+    store::{Exposed, LockError},
 };
 use clap::Args;
 use serde::Serialize;

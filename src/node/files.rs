@@ -14,8 +14,9 @@ use crate::{
     log::{self, OpenError},
     note::{LogSigner, SignerError, VerifierKey},
     store::{
-        OpenStoreError, SledStore,
+        Exposed, OpenStoreError, SledStore,
         durable::{create_directory, sync_directory, write_whole},
+        private,
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -85,40 +86,6 @@ pub enum FilesError {
         /// Whose node.
         own: Jurisdiction,
     },
-}
-
-/// A secret that others on the machine can get at.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{} has mode {mode:04o}, so that others on this machine can get at what only the node may read: `chmod {wanted:o} {}`, \
-     and see who could read it until now",
-    path.display(),
-    path.display()
-)]
-pub struct Exposed {
-    /// The file or directory.
-    pub path: PathBuf,
-    /// As it is.
-    pub mode: u32,
-    /// As it should be.
-    pub wanted: u32,
-}
-
-/// Refuses a file or directory that is there and that its group or others may read, write or enter.
-///
-/// # Errors
-/// [`FilesError::Exposed`].
-pub(super) fn private(path: &Path, wanted: u32) -> Result<(), Exposed> {
-    // One that is not there, or cannot be looked at, whoever reads it says.
-    let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => Err(Exposed {
-            path: path.to_owned(),
-            mode,
-            wanted,
-        }),
-    }
 }
 
 /// Paths in a data directory.

@@ -12,7 +12,7 @@ mod trust;
 
 pub use descriptors::TooFewFiles;
 pub use dumps::forbid_dumps;
-pub use files::{Exposed, FilesError};
+pub use files::FilesError;
 pub use open::{StoreLayer, open_log, views};
 pub use preflight::{Found, Looked, look};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};

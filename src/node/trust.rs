@@ -1,13 +1,12 @@
 //! Whom this node believes, as it runs: its own certificates and CRL, its partners' CAs, and the CRLs that they bring.
 
-use super::files::{self, Exposed};
 use crate::{
     config::{Config, TlsFiles},
     domain::{Clock, Jurisdiction},
     exchange::{CarrierFuture, Directory, Partner},
     log::{Log, Proposal, TxnError},
     rpc::RevocationLists,
-    store::{Reserve, tables},
+    store::{Exposed, Reserve, private, tables},
     tls::{
         Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
         GateLimits, TlsError, TrustStore, dev,
@@ -159,7 +158,7 @@ pub(super) fn credentials(
     }
     // Everybody has the keys of certs-dev/.
     if !dev::is_dev_key(credentials.identity()) {
-        files::private(&files.key, 0o600)?;
+        private(&files.key, 0o600)?;
     }
     Ok(Arc::new(credentials))
 }

@@ -8,6 +8,7 @@ mod closing;
 mod conf;
 mod disk;
 pub mod durable;
+mod exposed;
 mod keyfile;
 pub mod keys;
 mod legible;
@@ -23,6 +24,7 @@ use std::{io, sync::Arc};
 
 pub use batch::Batch;
 pub use disk::{OpenStoreError, SledStore};
+pub use exposed::{Exposed, private};
 pub use keyfile::{KeyFile, KeyFileError};
 pub use lock::{DirectoryLock, LockError};
 pub use memory::{Fault, MemoryStore};

@@ -4,12 +4,13 @@
 use super::{
     authority::Authority,
     crl::{Crl, CrlError},
+    dev,
     issue::{Ca, IssueError, Revoked, Validity},
 };
 use crate::{
     access::{MalformedPrincipal, Principal, Role},
     domain::{Jurisdiction, Timestamp},
-    store::durable,
+    store::{Exposed, durable, private},
 };
 use rustix::fs::{Mode, OFlags};
 use std::{
@@ -60,6 +61,9 @@ pub enum CertDirError {
     /// Its list is damaged.
     #[error("{CRL}: {0}")]
     Crl(#[from] CrlError),
+    /// Others can read the CA's key.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// The CA would not.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -139,8 +143,12 @@ impl CertDir {
     /// Its CA with its key.
     ///
     /// # Errors
-    /// No key there, or another's.
+    /// No key there, another's, or one that others can read: they make certificates as they like.
     pub fn ca(&self) -> Result<Ca, CertDirError> {
+        // Everybody has the keys of certs-dev/.
+        if !dev::is_dev_ca(&self.authority) {
+            private(&self.path.join(CA_KEY), 0o600)?;
+        }
         let key = Zeroizing::new(self.read(CA_KEY)?);
         Ok(Ca::from_pem(&self.read(CA)?, &key)?)
     }
@@ -384,6 +392,24 @@ mod tests {
             panic!("one entry");
         };
         assert_eq!(hex::encode(credentials.identity().serial()), entry.serial);
+    }
+
+    #[test]
+    fn regression_a_ca_whose_key_others_can_read_issues_nothing() {
+        let (temp, dir) = dir();
+        let (key, days) = (temp.path().join(CA_KEY), Validity::days(at(0), 10));
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = dir.issue("officer-001", days).unwrap_err();
+            assert!(matches!(&refused, CertDirError::Exposed(it) if it.mode == mode));
+            assert!(matches!(
+                dir.revoke(&[], days),
+                Err(CertDirError::Exposed(_))
+            ));
+        }
+        assert_eq!(dir.index().unwrap(), []);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        dir.issue("officer-001", days).unwrap();
     }
 
     #[test]
