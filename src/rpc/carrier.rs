@@ -140,7 +140,7 @@ async fn read(
 fn failed(status: Status) -> CarrierError {
     let code = status.code();
     if status.source().is_some() {
-        // Ours: the partner was not reached, or the connection broke.
+        // Ours: the partner was not reached, the connection broke, or what it sent is not built.
         let message: String = status.message().chars().take(300).collect();
         return format!("{code:?}: {message}").into();
     }
@@ -166,7 +166,7 @@ fn failed(status: Status) -> CarrierError {
         code,
         Code::InvalidArgument | Code::OutOfRange | Code::Internal | Code::Unimplemented
     ) {
-        "the partner could not read what this node sent; compare versions with it"
+        "the partner and this node cannot read what the other sends; compare versions with it"
     } else if code == Code::ResourceExhausted {
         "the partner takes no more from this node for now; what waits here goes on by itself"
     } else {

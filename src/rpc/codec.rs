@@ -134,6 +134,6 @@ impl<U: Message + Name + Default> Decoder for Counting<U> {
         admit::<U>(from.chunk(), first).map_err(|why| status::undecoded(&why))?;
         U::decode(from)
             .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
+            .map_err(|error| status::undecoded(&error))
     }
 }

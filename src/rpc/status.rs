@@ -11,7 +11,6 @@ use crate::{
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     domain::{Lang, referral::ContentDefect},
     log::ReadError,
-    record::bounds::Unbuilt,
     store::DiskShort,
 };
 use tonic::{Code, Status, metadata::MetadataMap};
@@ -78,9 +77,14 @@ where
     status
 }
 
-/// A message that is not even built, as tonic would say it.
-pub(super) fn undecoded(why: &Unbuilt) -> Status {
-    Status::internal(format!("{UNDECODED}{why}"))
+/// A message that is not built, as tonic would say it. The source tells it from what the other side says.
+pub(super) fn undecoded<E>(why: &E) -> Status
+where
+    E: std::error::Error + Clone + Send + Sync + 'static,
+{
+    let said = why.to_string();
+    let said = said.strip_prefix(UNDECODED).unwrap_or(&said);
+    with_source(Status::internal(format!("{UNDECODED}{said}")), why)
 }
 
 /// What a message that cannot be read ends with. It is the caller's fault, and the words name fields, not what is in them.

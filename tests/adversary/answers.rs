@@ -7,7 +7,7 @@ use super::{
     world::{
         COUNTY, GUANGDONG, ZHEJIANG, channel, cluster, count, eager, honest_traffic_flows,
         introduce, is_evidence, leads_to, push, receipt_for, refusal_for, show, start, until,
-        verify,
+        verify, within,
     },
 };
 use std::time::Duration;
@@ -273,6 +273,43 @@ async fn what_a_partner_says_does_not_get_into_the_log_file() {
     for state in world.cluster.member(COUNTY).node.links().values() {
         assert!(!format!("{state:?}").contains("forged"));
     }
+    world.cluster.stop().await;
+}
+
+/// Regression: what the partner sent was refused unbuilt, and the administrator was told that the partner could not read
+/// what this node had sent.
+#[tokio::test]
+async fn regression_more_than_an_answer_may_hold_is_refused_unbuilt_and_said_to_be_theirs() {
+    let heard = Heard::listen();
+    let world = World::new(&[COUNTY], None).await;
+    world.recipient.state.lock().unwrap().witnessed = vec![Vec::new(); 100_000];
+    world.recipient.tell(Lie::FullOfNothing);
+    let pushed = push(world.endpoint(), COUNTY, &leads_to(GUANGDONG)[..1]).await;
+    let mut said = Vec::new();
+    let mut until_said = async |wanted: &str| loop {
+        said.extend(
+            heard
+                .take()
+                .iter()
+                .filter_map(|event| event.get("why").cloned()),
+        );
+        if said.iter().any(|why| why.contains(wanted)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    within(until_said("RelayWelcome.witnessed stands more than")).await;
+    world.recipient.state.lock().unwrap().witnessed.clear();
+    within(until_said("Answers.answers stands more than")).await;
+    assert!(
+        said.iter().all(|why| !why.contains("compare versions")),
+        "{said:?}"
+    );
+    assert_eq!(count(world.log(), receipt_for(pushed[0].index)), 0);
+
+    world.recipient.tell(Lie::None);
+    until(world.log(), 1, receipt_for(pushed[0].index)).await;
+    verify(world.log());
     world.cluster.stop().await;
 }
 

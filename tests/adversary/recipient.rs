@@ -70,6 +70,8 @@ pub(crate) enum Lie {
     OtherKey,
     /// Its answer claims a size and a hash that cannot be.
     Garbage,
+    /// Answers without end that say nothing: two bytes on the wire, and fifty times that in memory.
+    FullOfNothing,
     /// A message that says a lot, in a status.
     Abusive,
     /// A status whose details are no base64, behind the messages before it.
@@ -337,6 +339,7 @@ impl State {
                 *said = self.last.clone();
                 said.sequence = sequence;
             }
+            Lie::FullOfNothing => said.answers = vec![pb::Answer::default(); 100_000],
             Lie::TooFew => drop(said.answers.pop()),
             Lie::TooMany => said.answers.push(said.answers[0].clone()),
             Lie::RolledBack => {
