@@ -203,6 +203,10 @@ pub(super) fn whole<T: std::fmt::Debug>(
 
 impl World {
     /// Makes a call as well as somebody who means no good can.
+    #[expect(
+        clippy::needless_update,
+        reason = "one macro for messages of one field and of many"
+    )]
     pub(super) async fn call(
         &self,
         path: &str,
