@@ -62,8 +62,8 @@ async fn say(log: &Log, own: Jurisdiction, kind: Kind) -> Result<u64, DeskError>
     Ok(written.into_inner())
 }
 
-/// Counts what the log says was searched for, missed and opened in the last hour, so that a restart gives nobody a new
-/// quota. Persons searched for are in no entry: each search counts as another person.
+/// Counts what the log says was searched for, missed and opened in the last hour, and what traces of reading added to it,
+/// so that a restart gives nobody a new quota. Persons searched for are in no entry: each search counts as another person.
 ///
 /// # Errors
 /// The log does not read.
@@ -83,13 +83,13 @@ pub fn recount_quotas(
         from = last.saturating_add(1);
         for (_, leaf) in entries {
             let entry = Entry::decode(&leaf).map_err(|_| RowsError::from(RowDamaged))?;
-            recount(entry, ledger);
+            recount(entry, leaf.len(), ledger);
         }
     }
     Ok(())
 }
 
-fn recount(entry: Entry, ledger: &mut Ledger) {
+fn recount(entry: Entry, bytes: usize, ledger: &mut Ledger) {
     let Entry {
         time, cause, kind, ..
     } = entry;
@@ -98,15 +98,57 @@ fn recount(entry: Entry, ledger: &mut Ledger) {
         reason = "other entries use up nothing that lasts an hour"
     )]
     match kind {
-        Kind::Consulted { how, records, .. } => match how {
-            Consultation::Number => {
-                ledger.recount_search(&cause.principal, records.is_empty(), time);
+        Kind::Consulted { how, records, .. } => {
+            let who = &cause.principal;
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            ledger.charge(who, Quota::Logged, bytes, time);
+            match how {
+                Consultation::Number => ledger.recount_search(who, records.is_empty(), time),
+                Consultation::Open => ledger.recount(who, Quota::Opened, time),
+                Consultation::List | Consultation::Act | Consultation::Log { .. } => {}
             }
-            Consultation::Open => ledger.recount(&cause.principal, Quota::Opened, time),
-            Consultation::List | Consultation::Act | Consultation::Log { .. } => {}
-        },
+        }
         Kind::QuotaReached(report) => ledger.reported(&report, time),
         Kind::AttemptRefused(report) => ledger.attempted(&report, time),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Grounds, Purpose, Quotas};
+
+    #[test]
+    fn regression_a_restart_gives_nobody_new_room_in_the_log() {
+        let now = Timestamp::from_millis(1_772_640_000_000);
+        let principal: Principal = "spiffe://520624.yichuan/officer/001".parse().unwrap();
+        let entry = Entry {
+            time: now,
+            id: EntryId::new(now),
+            cause: Cause {
+                principal: principal.clone(),
+                grounds: Some(Grounds {
+                    purpose: Purpose::Case,
+                    basis: "campaign:520624-2026-01".parse().unwrap(),
+                }),
+            },
+            kind: Kind::Consulted {
+                how: Consultation::List,
+                records: Vec::new(),
+                overridden: false,
+            },
+        };
+        let quotas = Quotas {
+            logged_bytes_per_day: 1_000,
+            ..Quotas::default()
+        };
+        let mut ledger = Ledger::new("520624".parse().unwrap(), quotas);
+        for _ in 0..3 {
+            recount(entry.clone(), 300, &mut ledger);
+        }
+        let mut spend = |bytes| ledger.spend(&principal, Quota::Logged, bytes, now);
+        spend(101).unwrap_err();
+        spend(100).unwrap();
     }
 }
