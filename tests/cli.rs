@@ -858,6 +858,14 @@ fn regression_a_variable_that_is_no_text_stops_nothing_and_is_not_told() {
             "{said}"
         );
     }
+    // A variable of a library's own: it is not read.
+    std::fs::remove_file(Path::new(&config).with_file_name("certs").join("ca.pem")).unwrap();
+    for value in ["a-secret", "0"] {
+        let foreign = Yichuan::new().with("TOKIO_WORKER_THREADS", value);
+        let ran = foreign.run(&["--config", &config, "serve"]);
+        assert_eq!(ran.code, 78, "{}", ran.err);
+        assert!(!ran.err.contains("TOKIO"), "{}", ran.err);
+    }
     // A value that is text and wrong is not told either.
     let wrong = Yichuan::new().with("YICHUAN__LIMITS__CONNECTIONS", "a-secret");
     let ran = wrong.run(&["--config", &config, "config", "show"]);

@@ -76,8 +76,8 @@ acts! {
     /// Draft a partner.
     ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
         for [Supervision];
-    /// Approve a partner that somebody else drafted.
-    ApprovePartner = "approve a partner": [Supervisor], partners: false, for [Supervision];
+    /// Approve a partner that somebody else drafted, or cut one off.
+    ApprovePartner = "approve or suspend a partner": [Supervisor], partners: false, for [Supervision];
     /// See who the partners are; pushing needs to know.
     ListPartners = "list partners": [Admin, Officer, Supervisor, Auditor], partners: false,
         for [Screening, Case, Assistance, Supervision, Audit];

@@ -228,7 +228,10 @@ fn key_text(given: &str) -> Result<String, Failure> {
 pub(super) fn runtime(
     mut builder: tokio::runtime::Builder,
 ) -> Result<tokio::runtime::Runtime, Failure> {
+    // Else tokio reads a variable of its own, and panics with its value where it is no number.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     builder
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| Failure::of(Exit::Internal, &error))

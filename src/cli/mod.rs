@@ -30,7 +30,7 @@ pub use exit::{Exit, Failure};
 pub use print::Format;
 
 use crate::{
-    domain::{Lang, printable_lines},
+    domain::{Lang, printable, printable_lines},
     node::forbid_dumps,
     telemetry::{Escape, LogFormat, SystemClock, init_logs, stderr, stdout, stdout_by_line},
 };
@@ -42,9 +42,12 @@ use clap::{
 use context::Context;
 use demo::DemoOptions;
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     env,
     ffi::OsString,
+    fmt::Display,
     io::{self, Write as _},
+    panic,
 };
 use typed::{Command, DemoArgs, Typed};
 
@@ -55,6 +58,10 @@ pub fn main() -> Exit {
         Err(error) => return not_parsed(error, lang_of_process(env::args_os())),
     };
     let lang = typed.global.lang.unwrap_or_else(lang_of_locale);
+    // A defect's message may have text of others in it.
+    panic::set_hook(Box::new(|panic| {
+        say_defect(&panic, &Backtrace::capture(), &mut stderr());
+    }));
     // Before a key or a payload is read.
     if let Err(error) = forbid_dumps() {
         let warning = lang.pick(
@@ -77,6 +84,15 @@ pub fn main() -> Exit {
             report(&failure, lang);
             failure.exit()
         }
+    }
+}
+
+/// What the standard library would print of a panic past the screen.
+fn say_defect(panic: &dyn Display, trace: &Backtrace, out: &mut dyn io::Write) {
+    // Where stderr is gone there is nobody to tell.
+    drop(writeln!(out, "{}", printable(&panic.to_string())));
+    if trace.status() == BacktraceStatus::Captured {
+        drop(writeln!(out, "{trace}"));
     }
 }
 
@@ -200,4 +216,20 @@ fn lang_of_locale() -> Lang {
     let set = |name: &&str| env::var_os(name).filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
     Lang::from_locale(&locale.unwrap_or_default().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_a_defect_s_message_begins_no_line_and_moves_no_cursor() {
+        let mut out = Vec::new();
+        let panic = "panicked at a.rs:1:1:\n\u{1b}[32mverified";
+        say_defect(&panic, &Backtrace::disabled(), &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "panicked at a.rs:1:1:\\n\\u{1b}[32mverified\n"
+        );
+    }
 }

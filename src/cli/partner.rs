@@ -225,7 +225,8 @@ fn add(path: &Path, context: &Context<'_>, out: &mut dyn Write) -> Result<(), Fa
             card: card.as_str().as_bytes().to_vec().into(),
         };
         let mut client = node.partners();
-        node.call(client.propose_partner(request)).await
+        node.patient(async || client.propose_partner(request.clone()).await)
+            .await
     })?;
     if context.format() == Format::Json {
         return print::json(out, &Row::from(&summary));

@@ -49,7 +49,7 @@ pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&st
 }
 
 /// Why, and what to do.
-const fn in_chinese(reason: RefusedFor) -> &'static str {
+pub(super) const fn in_chinese(reason: RefusedFor) -> &'static str {
     match reason {
         RefusedFor::Missing => "缺少必填内容，字段见原文",
         RefusedFor::Malformed => "内容写法不对，字段见原文",
@@ -111,7 +111,9 @@ const fn in_chinese(reason: RefusedFor) -> &'static str {
         RefusedFor::NotAPartner => "本节点没有这个对方节点",
         RefusedFor::Suspended => "该对方已停用",
         RefusedFor::NotSuspended => "该对方没有停用",
-        RefusedFor::NoChange => "没有待批准的恢复或移除，须先由一人提出",
+        RefusedFor::NoChange => {
+            "没有待批准的恢复或移除：须先由一人提出；其后又批准了新名片的，须重新提出"
+        }
         RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
         RefusedFor::Late => "节点没有在限期内答复；是否已办理不能确定，可重做同一命令",
         RefusedFor::RolledBack => {

@@ -153,7 +153,8 @@ pub enum PartnerRefused {
     NotSuspended(Jurisdiction),
     /// No such change was drafted.
     #[error(
-        "nobody drafted that {0} is to be so changed: one drafts it, another supervisor approves it"
+        "no draft stands that {0} is to be so changed: one drafts it, another supervisor approves it; a card approved \
+         since then ends a draft"
     )]
     NoChange(Jurisdiction),
     /// What was verified of its log cannot be read.

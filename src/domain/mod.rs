@@ -43,7 +43,7 @@ pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
-pub use printable::{is_printable, printable, printable_lines};
+pub use printable::{is_printable, is_selector_of, printable, printable_lines};
 pub use redact::redacted;
 pub use referral::{
     ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed, Withheld,

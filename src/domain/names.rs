@@ -1,7 +1,7 @@
 //! What is no name. Nobody's real name may be refused: names are in any script, of one word or many, with `·`, hyphens,
 //! apostrophes and points; so only what is in no name at all is told here.
 
-use super::{FindingCode, is_invisible};
+use super::{FindingCode, is_invisible, is_selector_of};
 
 /// What officers write where they know nothing, alone or within some words.
 const NONE: [&str; 18] = [
@@ -27,6 +27,8 @@ const NONE: [&str; 18] = [
 const UNKNOWN: [&str; 2] = ["不详", "不明"];
 /// What stands between two names.
 const BETWEEN: [char; 11] = ['、', ',', '，', ';', '；', '/', '／', '|', '｜', '＆', '&'];
+/// Between a person's name and the parent's, in Malaysia and Singapore.
+const CHILD_OF: [&str; 5] = ["a/l", "a/p", "s/o", "d/o", "w/o"];
 /// Looks like nothing, or like space, and is in no name.
 const FILLERS: [char; 9] = [
     '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{180e}', '\u{2800}', '\u{3164}',
@@ -45,15 +47,33 @@ pub(super) fn fault(name: &str) -> Option<(FindingCode, Option<char>)> {
     if says_nothing(name) {
         return Some((FindingCode::NotAName, None));
     }
-    if let Some(odd) = name.chars().find(|c| is_odd(*c)) {
+    let before = std::iter::once(' ').chain(name.chars());
+    let odd = before
+        .zip(name.chars())
+        .find(|(before, c)| is_odd(*c) && !is_selector_of(*before, *c));
+    if let Some((_, odd)) = odd {
         return Some((FindingCode::OddCharacter, Some(odd)));
     }
-    if name.contains(BETWEEN) || is_list(name) {
+    let is_between = |word: &str| {
+        word.contains(BETWEEN) && !CHILD_OF.contains(&word.to_ascii_lowercase().as_str())
+    };
+    if name.split_whitespace().any(is_between) || is_list(name) {
         return Some((FindingCode::SeveralNames, None));
     }
-    // 张某, 李某某: the name was left out.
-    name.ends_with('某')
-        .then_some((FindingCode::NotAName, None))
+    // A telephone or another number, of the column beside it.
+    let is_number = !name.chars().any(char::is_alphabetic);
+    // 张某, 李某某, 王XX: the name was left out.
+    (is_number || name.ends_with('某') || is_masked(name)).then_some((FindingCode::NotAName, None))
+}
+
+/// True for ideographs with X for those that are not said.
+fn is_masked(name: &str) -> bool {
+    let said = name.trim_end_matches(['X', 'x', 'Ｘ', 'ｘ']);
+    said != name
+        && !said.is_empty()
+        && said
+            .chars()
+            .all(|c| c >= '\u{3400}' && c.is_alphabetic() && !matches!(c, 'Ａ'..='ｚ'))
 }
 
 /// True for short names one below the other. A long one may be broken over lines.
@@ -98,7 +118,7 @@ fn is_odd(c: char) -> bool {
         || FILLERS.contains(&c)
         || LOST.contains(&c)
         || is_private(c)
-        || matches!(c, '\u{e0000}'..='\u{e0fff}' if !matches!(c, '\u{e0100}'..='\u{e01ef}'))
+        || matches!(c, '\u{e0000}'..='\u{e0fff}')
         || matches!(c, '\u{fff0}'..='\u{ffff}' | '\u{1f000}'..='\u{1faff}' | '\u{2028}' | '\u{2029}')
 }
 
@@ -144,6 +164,11 @@ mod tests {
             "Null Andersen",
             "不花",
             "Na",
+            "Mohamed A/L Abdullah",
+            "Ravi s/o Kumar",
+            "ᠠᠮᠤᠭᠤᠯᠠᠩ\u{180e}ᠠ",
+            "X Æ A-12",
+            "Maxx",
         ] {
             assert_eq!(fault(name), None, "{name}");
         }
@@ -167,6 +192,13 @@ mod tests {
             ("张三、李四", SeveralNames),
             ("张三/李四", SeveralNames),
             ("张三\n李四", SeveralNames),
+            ("13800000000", NotAName),
+            ("522225190010142478", NotAName),
+            ("王XX", NotAName),
+            ("欧阳ｘ", NotAName),
+            ("张三/李四 A/L", SeveralNames),
+            ("张\u{180e}三", OddCharacter),
+            ("a\u{e0100}", OddCharacter),
             ("张\u{3164}三", OddCharacter),
             ("张\u{e863}", OddCharacter),
             ("张?", OddCharacter),

@@ -10,6 +10,20 @@ pub fn is_printable(c: char) -> bool {
     }
 }
 
+/// True for a selector where it belongs: directly behind the one ideograph or Mongolian letter whose form it chooses, as
+/// names have it. There it shows nothing of its own, and cannot be heaped up.
+pub fn is_selector_of(before: char, c: char) -> bool {
+    match c {
+        '\u{e0100}'..='\u{e01ef}' | '\u{fe00}'..='\u{fe02}' => {
+            matches!(before, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3fffd}')
+                && is_printable(before)
+        }
+        // The last of them also parts a vowel from its word.
+        '\u{180b}'..='\u{180f}' => matches!(before, '\u{1820}'..='\u{1878}'),
+        _ => false,
+    }
+}
+
 /// The text with an escape, such as `\u{202e}` or `\n`, for each character that is not printable.
 pub fn printable(text: &str) -> String {
     escaped(text, is_printable)
@@ -22,12 +36,14 @@ pub fn printable_lines(text: &str) -> String {
 
 fn escaped(text: &str, fits: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
     for c in text.chars() {
-        if fits(c) {
+        if fits(c) || is_selector_of(before, c) {
             out.push(c);
         } else {
             out.extend(c.escape_default());
         }
+        before = c;
     }
     out
 }
@@ -111,6 +127,22 @@ mod tests {
             assert_eq!(printable(text), text);
         }
         assert!(('\u{4e00}'..='\u{9fff}').all(is_in_table));
+    }
+
+    #[test]
+    fn regression_the_forms_of_characters_in_names_are_legible() {
+        for name in [
+            "葛\u{e0100}城",
+            "辻\u{e0101}",
+            "\u{20bb7}\u{e0100}",
+            "ᠠᠮᠤᠭᠤᠯᠠᠩ\u{180e}ᠠ",
+        ] {
+            assert_eq!(printable(name), name);
+        }
+        assert_eq!(
+            printable("葛\u{e0100}\u{e0100}a\u{e0100}\u{e0041}"),
+            "葛\u{e0100}\\u{e0100}a\\u{e0100}\\u{e0041}"
+        );
     }
 
     #[test]

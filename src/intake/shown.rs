@@ -1,6 +1,7 @@
 //! What a cell shows beside what it holds: its number format (ECMA-376 part 1, 18.8.31) may put a prefix before a number,
 //! round it, hide it, or show a day without its year. What officers see is what they mean.
 
+use crate::domain::is_printable;
 use calamine::Style;
 
 /// Built-in formats of days without a code in the file, which show no year or no day in Chinese programs.
@@ -139,7 +140,10 @@ impl Section {
                 Token::General | Token::Text => is_general = true,
                 Token::Changed | Token::Day(..) => return Shown::Otherwise,
                 Token::Literal(' ') => {}
-                Token::Literal(c) if c.is_alphanumeric() => return Shown::Otherwise,
+                // U+202E turns digits round.
+                Token::Literal(c) if c.is_alphanumeric() || !is_printable(*c) => {
+                    return Shown::Otherwise;
+                }
                 Token::Literal(_) => is_styled = true,
             }
         }
@@ -306,6 +310,7 @@ mod tests {
             ("000-0000-0000", 13_800_000_000.0, Styled),
             ("\"SN2026\"00000", 1.0, Otherwise),
             ("\\S\\N0", 1.0, Otherwise),
+            ("\"\u{202e}\"0", 12.0, Otherwise),
             ("00000", 1.0, Otherwise),
             ("00000", 12_345.0, Same),
             ("0\"号\"", 1.0, Otherwise),

@@ -1,6 +1,6 @@
 //! The only way to this process's stdout and stderr: whatever is written, only what is printable arrives.
 
-use crate::domain::is_printable;
+use crate::domain::{is_printable, is_selector_of};
 use anstream::AutoStream;
 use std::{
     io::{self, BufWriter, Stderr, Stdout, Write},
@@ -26,6 +26,8 @@ pub struct Screen<W> {
     escape: Escape,
     /// Where a character was cut between two writes: what came of it.
     part: Vec<u8>,
+    /// The character before.
+    before: char,
 }
 
 impl<W: Write> Screen<W> {
@@ -35,6 +37,7 @@ impl<W: Write> Screen<W> {
             inner,
             escape,
             part: Vec::new(),
+            before: ' ',
         }
     }
 
@@ -44,17 +47,19 @@ impl<W: Write> Screen<W> {
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
-        for piece in text.split_inclusive(|c| c != '\n' && !is_printable(c)) {
-            match piece.chars().next_back() {
-                Some(c) if c != '\n' && !is_printable(c) => {
-                    let before = piece.strip_suffix(c).unwrap_or_default();
-                    self.inner.write_all(before.as_bytes())?;
-                    self.escaped(c)?;
-                }
-                Some(_) | None => self.inner.write_all(piece.as_bytes())?,
+        let mut from = 0;
+        for (at, c) in text.char_indices() {
+            let fits = c == '\n' || is_printable(c) || is_selector_of(self.before, c);
+            self.before = c;
+            if !fits {
+                let before = text.get(from..at).unwrap_or_default();
+                self.inner.write_all(before.as_bytes())?;
+                self.escaped(c)?;
+                from = at + c.len_utf8();
             }
         }
-        Ok(())
+        let rest = text.get(from..).unwrap_or_default();
+        self.inner.write_all(rest.as_bytes())
     }
 
     fn escaped(&mut self, c: char) -> io::Result<()> {
@@ -135,9 +140,9 @@ mod tests {
 
     #[test]
     fn a_character_that_is_cut_between_writes_is_whole_again() {
-        let text = "甲\u{202e}乙𠀀".as_bytes();
+        let text = "甲\u{202e}乙𠀀\u{e0100}".as_bytes();
         let bytes: Vec<_> = text.chunks(1).collect();
-        assert_eq!(shown(&bytes, Escape::Text), "甲\\u{202e}乙𠀀");
+        assert_eq!(shown(&bytes, Escape::Text), "甲\\u{202e}乙𠀀\u{e0100}");
         assert_eq!(
             shown(&[b"\xffa\xe4\xb8b"], Escape::Text),
             "\u{fffd}a\u{fffd}b"

@@ -188,3 +188,58 @@ fn a_package_without_a_workbook_is_named() {
     let error = Sheet::open(fixture.package(bytes(parts))).unwrap_err();
     assert!(matches!(error, SheetError::Damaged), "{error}");
 }
+
+/// What other programs pass over, or choose between, was read; and of a value in pieces, the first alone.
+#[test]
+fn regression_what_other_programs_read_otherwise_is_refused() {
+    let fixture = Fixture::new();
+    let refused = |part: &str, from: &str, to: &str| {
+        let mut parts = uncomputed();
+        change(&mut parts, part, |xml| xml.replacen(from, to, 1));
+        let read = Sheet::open(fixture.package(bytes(parts)));
+        let is_refused = matches!(read, Err(SheetError::Damaged | SheetError::AmbiguousParts));
+        assert!(is_refused, "{to}");
+    };
+    let (book, sheet) = ("xl/workbook.xml", "xl/worksheets/sheet1.xml");
+    let id = "r:id=\"rId1\"";
+    refused(book, id, &format!("{id} xmlns:x=\"urn:x\" x:id=\"rId2\""));
+    let open = "<sheetData>";
+    refused(
+        sheet,
+        open,
+        &format!("{open}<x:row xmlns:x=\"urn:x\" r=\"1\"><x:c r=\"A1\"/></x:row>"),
+    );
+    let rows = "<mc:AlternateContent xmlns:mc=\"urn:mc\"></mc:AlternateContent>";
+    refused(sheet, open, &format!("{open}{rows}"));
+    let formula = "<f>VLOOKUP(B2,Sheet2!A:B,2,0)</f>";
+    for value in [
+        "<v>138&#48;0000</v>",
+        "<v><![CDATA[138]]></v>",
+        "<v>138<!-- -->0000</v>",
+        "<v>138<?x y?>0000</v>",
+        "<v>138<x/></v>",
+        "<v>138</v><v>139</v>",
+    ] {
+        refused(sheet, formula, value);
+    }
+    for cell in [
+        "t=\"s\"><v>zz</v>",
+        "t=\"s\"><v>1.0</v>",
+        "t=\"str\"><v><![CDATA[138]]></v>",
+        "s=\"x\"><v>138</v>",
+    ] {
+        refused(
+            sheet,
+            &format!("<c r=\"U2\">{formula}"),
+            &format!("<c r=\"U2\" {cell}"),
+        );
+    }
+    for value in ["<v>138</v>", "<v> 138 </v>", "<f>A1&amp;\"\"</f><v>138</v>"] {
+        let mut parts = uncomputed();
+        change(&mut parts, sheet, |xml| xml.replacen(formula, value, 1));
+        assert!(
+            Sheet::open(fixture.package(bytes(parts))).is_ok(),
+            "{value}"
+        );
+    }
+}

@@ -1,13 +1,14 @@
 //! What the officers of the story do, each over the wire with a certificate of their own.
 
 use super::{COUNTY, GUANGDONG, ZHEJIANG, cluster::Cluster, cluster::grounds};
+use crate::cli::refusal::in_chinese;
 use crate::domain::Clock as _;
 use crate::{
     access::Purpose,
-    domain::LeadRules,
+    domain::{Lang, LeadRules},
     intake::{self, Verdict},
     record,
-    rpc::pb,
+    rpc::{RefusedFor, pb},
     telemetry::SystemClock,
 };
 use anyhow::{Context as _, bail};
@@ -213,7 +214,18 @@ pub(super) async fn seen_by_county(cluster: &Cluster, read: &Read) -> anyhow::Re
 pub(super) struct Refused {
     pub(super) zh: &'static str,
     pub(super) en: &'static str,
-    pub(super) said: String,
+    said: String,
+    reason: Option<RefusedFor>,
+}
+
+impl Refused {
+    /// In Chinese where there are words for it, else in the node's own.
+    pub(super) fn said(&self, lang: Lang) -> &str {
+        match self.reason.filter(|_| lang == Lang::Zh) {
+            Some(reason) => in_chinese(reason),
+            None => &self.said,
+        }
+    }
 }
 
 /// What was tried was refused, and as it should be.
@@ -230,6 +242,7 @@ pub(super) fn refused(
                 zh,
                 en,
                 said: status.message().to_owned(),
+                reason: RefusedFor::of(&status),
             })
         }
         Err(status) => bail!(

@@ -202,7 +202,13 @@ impl<'a> Story<'a> {
                 Lang::Zh => refusal.zh,
                 Lang::En => refusal.en,
             };
-            say!(self, "   {}：{}", "   {}: {}", tried, refusal.said)?;
+            say!(
+                self,
+                "   {}：{}",
+                "   {}: {}",
+                tried,
+                refusal.said(self.lang)
+            )?;
         }
         Ok(())
     }

@@ -179,7 +179,8 @@ pub(super) fn approve(
             accept_new_log: accepted.unwrap_or_default(),
         };
         let mut client = node.partners();
-        node.call(client.approve_partner(request)).await
+        node.patient(async || client.approve_partner(request.clone()).await)
+            .await
     })?;
     print_partners(&[summary], context, out)
 }
@@ -196,7 +197,8 @@ pub(super) fn suspend(
             jurisdiction: code.to_string(),
         };
         let mut client = node.partners();
-        node.call(client.suspend_partner(request)).await
+        node.patient(async || client.suspend_partner(request.clone()).await)
+            .await
     })?;
     print_changed(&changed, context, out)
 }
@@ -217,7 +219,8 @@ pub(super) fn change(
                 change: number,
             };
             let mut client = node.partners();
-            node.call(client.approve_partner_change(request)).await
+            node.patient(async || client.approve_partner_change(request.clone()).await)
+                .await
         })?;
         return print_changed(&changed, context, out);
     }
@@ -229,7 +232,8 @@ pub(super) fn change(
             change: number,
         };
         let mut client = node.partners();
-        node.call(client.draft_partner_change(request)).await
+        node.patient(async || client.draft_partner_change(request.clone()).await)
+            .await
     })?;
     print_partners(&[summary], context, out)?;
     if context.format() == Format::Table {
@@ -261,7 +265,7 @@ fn print_changed(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let partner = changed.partner.clone().unwrap_or_default();
-    let (cut, outbox) = (changed.cut, partner.outbox);
+    let (cut, outbox, state) = (changed.cut, partner.outbox, partner.state());
     if context.format() == Format::Json {
         let changed = Changed {
             partner: list::Row::from(&partner),
@@ -270,17 +274,35 @@ fn print_changed(
         return print::json(out, &changed);
     }
     print_partners(&[partner], context, out)?;
-    let in_flight = match context.lang() {
+    writeln!(out, "{}", in_flight(state, cut, outbox, context.lang()))?;
+    Ok(())
+}
+
+/// What becomes of what was under way.
+fn in_flight(state: pb::PartnerState, cut: u64, outbox: u64, lang: Lang) -> String {
+    let (zh, en) = match state {
+        pb::PartnerState::InForce => {
+            return match lang {
+                Lang::Zh => format!("已恢复。待投递 {outbox} 件，接通后继续投递。"),
+                Lang::En => {
+                    format!("Resumed. {outbox} dispatches wait, and go out once it is reached.")
+                }
+            };
+        }
+        pb::PartnerState::Removed => ("重新登记并批准其名片", "its card is approved again"),
+        pb::PartnerState::Suspended | pb::PartnerState::Draft | pb::PartnerState::Unspecified => {
+            ("恢复", "the partner is resumed")
+        }
+    };
+    match lang {
         Lang::Zh => format!(
-            "已断开连接 {cut} 个。待投递 {outbox} 件：未投递的留在本节点，正在投递的可能已到对方，回执须恢复后才能收到。"
+            "已断开连接 {cut} 个。待投递 {outbox} 件：未投递的留在本节点，正在投递的可能已到对方，回执须{zh}后才能收到。"
         ),
         Lang::En => format!(
             "{cut} connections cut. {outbox} dispatches wait: those not delivered stay here, one that was under way may have \
-             arrived, and its receipt comes once the partner is resumed."
+             arrived, and its receipt comes once {en}."
         ),
-    };
-    writeln!(out, "{in_flight}")?;
-    Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -314,6 +336,18 @@ mod tests {
         assert_eq!(failure.exit(), Exit::Refused);
         let said = [Lang::Zh, Lang::En].map(|lang| failure.message(lang).to_owned());
         Some(said.join("\n"))
+    }
+
+    #[test]
+    fn regression_a_partner_that_is_resumed_is_not_said_to_be_cut_off() {
+        let said = |state, lang| in_flight(state, 1, 2, lang);
+        for lang in [Lang::Zh, Lang::En] {
+            let suspended = said(pb::PartnerState::Suspended, lang);
+            let removed = said(pb::PartnerState::Removed, lang);
+            let resumed = said(pb::PartnerState::InForce, lang);
+            assert!(suspended.contains('1') && suspended != removed);
+            assert!(!resumed.contains('1') && resumed.contains('2'), "{resumed}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn open(
             grounds: node.grounds(),
             kind: kind_to_wire(args.kind).into(),
             to: args.to.to_string(),
-            referral: Some(said),
+            referral: Some(said.clone()),
             urgency: record::urgency_to_wire(args.urgency),
             handling: record::handling_to_wire(args.handling),
         };
@@ -130,7 +130,7 @@ fn take(
 ) -> Result<Exit, Failure> {
     answered(context, out, async |node, mut client: Client| {
         request.grounds = node.grounds();
-        client.act_on_referral(request).await
+        client.act_on_referral(request.clone()).await
     })
     .map_err(|failure| failure.at(referral))
 }
@@ -146,11 +146,12 @@ struct Answered<'a> {
 fn answered(
     context: &Context<'_>,
     out: &mut dyn Write,
-    ask: impl AsyncFnOnce(&Connection, Client) -> Result<Response<pb::ReferralAnswer>, Status>,
+    mut ask: impl AsyncFnMut(&Connection, Client) -> Result<Response<pb::ReferralAnswer>, Status>,
 ) -> Result<Exit, Failure> {
     let answer = block_on(async {
         let node = context.connect()?;
-        node.call(ask(&node, node.referrals())).await
+        node.patient(async || ask(&node, node.referrals()).await)
+            .await
     })?;
     let (key, zh) = state(answer.state);
     let index = answer.log_index;

@@ -64,6 +64,10 @@ struct Open {
     has_formula: bool,
     has_value: bool,
     is_in_value: bool,
+    /// Within `<v>`, and how many pieces of text have come.
+    pieces: Option<u32>,
+    has_v: bool,
+    has_is: bool,
     is_unknown_error: bool,
     is_picture: bool,
     is_struck: bool,
@@ -86,13 +90,18 @@ impl Cells {
     }
 
     pub(super) fn start(&mut self, element: &BytesStart<'_>) -> Result<(), SheetError> {
+        if self.is_in_v() {
+            return Err(SheetError::Damaged);
+        }
         match element.local_name().as_ref() {
             "row" => {
                 if let Some((row, _)) = attribute(element, "r")?.as_deref().and_then(position) {
                     self.next.0 = row.saturating_sub(1);
                 }
                 let hidden = attribute(element, "hidden")?;
-                self.is_row_hidden = hidden.is_some_and(|said| said == "1" || said == "true");
+                let height = attribute(element, "ht")?.and_then(|said| said.trim().parse().ok());
+                self.is_row_hidden = hidden.is_some_and(|said| said == "1" || said == "true")
+                    || height.is_some_and(|points: f64| points <= 0.0);
                 self.is_row_noted = false;
                 self.is_row_unsure = false;
             }
@@ -102,7 +111,7 @@ impl Cells {
                     cell.has_formula = true;
                 }
             }
-            "v" | "is" => {
+            name @ ("v" | "is") => {
                 let row = self.next.0;
                 if self.is_row_hidden && !self.is_row_noted {
                     self.is_row_noted = true;
@@ -110,6 +119,15 @@ impl Cells {
                     self.room_left(SheetError::Bomb)?;
                 }
                 if let Some(cell) = &mut self.cell {
+                    let (is_again, pieces) = match name {
+                        "v" => (std::mem::replace(&mut cell.has_v, true), Some(0)),
+                        _ => (std::mem::replace(&mut cell.has_is, true), None),
+                    };
+                    // Which of two counts is anybody's guess.
+                    if is_again {
+                        return Err(SheetError::Damaged);
+                    }
+                    cell.pieces = pieces;
                     // An empty text is what a formula came to; an empty number is none.
                     cell.has_value |= cell.kind == Kind::Text;
                     cell.is_in_value = true;
@@ -143,6 +161,10 @@ impl Cells {
         if let Some(at) = said.as_deref().and_then(cell_position) {
             self.next = at;
         }
+        // The reader takes the first of all for one that it cannot read.
+        if attribute(element, "s")?.is_some_and(|style| style.parse::<u32>().is_err()) {
+            return Err(SheetError::Damaged);
+        }
         let kind = match attribute(element, "t")?.as_deref() {
             Some("e") => Kind::Error,
             Some("str") => Kind::Text,
@@ -155,6 +177,9 @@ impl Cells {
             has_formula: false,
             has_value: false,
             is_in_value: false,
+            pieces: None,
+            has_v: false,
+            has_is: false,
             is_unknown_error: false,
             // Excel keeps a picture in a cell as an error with a value of another kind behind it.
             is_picture: kind == Kind::Error && attribute(element, "vm")?.is_some(),
@@ -165,10 +190,16 @@ impl Cells {
     }
 
     /// Text of a value: the reader goes by the first piece.
-    pub(super) fn text(&mut self, text: &str, struck: &HashSet<u64>) {
+    pub(super) fn text(&mut self, text: &str, struck: &HashSet<u64>) -> Result<(), SheetError> {
+        self.piece(false)?;
         let Some(cell) = self.cell.as_mut().filter(|cell| cell.is_in_value) else {
-            return;
+            return Ok(());
         };
+        // The reader takes the first of all for a number that it cannot read.
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if cell.kind == Kind::Shared && cell.pieces.is_some() && !is_number(text.trim_ascii()) {
+            return Err(SheetError::Damaged);
+        }
         cell.has_value |= !text.is_empty();
         cell.is_struck |= cell.kind == Kind::Shared
             && text
@@ -177,6 +208,28 @@ impl Cells {
                 .is_ok_and(|nth: u64| struck.contains(&nth));
         cell.is_unknown_error |= cell.kind == Kind::Error && !KNOWN_ERRORS.contains(&text);
         cell.is_in_value = false;
+        Ok(())
+    }
+
+    /// A piece of a value. The reader goes by the first alone, or passes over it, where others put them together: in `<v>`
+    /// there is one, in plain text. Text that a formula came to may have entities in it.
+    pub(super) fn piece(&mut self, is_odd: bool) -> Result<(), SheetError> {
+        let Some(cell) = &mut self.cell else {
+            return Ok(());
+        };
+        let Some(pieces) = &mut cell.pieces else {
+            return Ok(());
+        };
+        *pieces += 1;
+        if is_odd || (*pieces > 1 && cell.kind != Kind::Text) {
+            Err(SheetError::Damaged)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_in_v(&self) -> bool {
+        self.cell.as_ref().is_some_and(|cell| cell.pieces.is_some())
     }
 
     pub(super) fn end(&mut self, name: &str) -> Result<(), SheetError> {
@@ -187,6 +240,7 @@ impl Cells {
             "v" | "is" => {
                 if let Some(cell) = &mut self.cell {
                     cell.is_in_value = false;
+                    cell.pieces = None;
                 }
             }
             "c" => {
@@ -269,6 +323,10 @@ impl Index {
         for attribute in element.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_| SheetError::Damaged)?;
             if attribute.key.local_name().as_ref() == "id" {
+                // Programs go by the namespace, and the reader by the last of this name.
+                if !id.is_empty() {
+                    return Err(SheetError::AmbiguousParts);
+                }
                 id = attribute.value.into_owned();
             }
         }

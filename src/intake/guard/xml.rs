@@ -89,6 +89,7 @@ pub(super) fn walk<R: Read>(
         strings: 0,
         is_row_filled: false,
         cell_from: None,
+        rows: None,
     };
     let mut buffer = Vec::new();
     loop {
@@ -119,6 +120,8 @@ struct Walk<'a> {
     is_row_filled: bool,
     /// Where the cell or shared string began: depth, and position once it is known.
     cell_from: Option<(u32, Option<u64>)>,
+    /// Where the list of rows, strings or worksheets began: depth and prefix.
+    rows: Option<(u32, String)>,
 }
 
 impl Walk<'_> {
@@ -129,6 +132,7 @@ impl Walk<'_> {
                 if self.depth > MAX_DEPTH {
                     return Err(SheetError::TooDeep);
                 }
+                self.one_language(element)?;
                 self.start(element)?;
                 self.cells.start(element)
             }
@@ -136,22 +140,44 @@ impl Walk<'_> {
                 if self.cell_from.is_some_and(|(depth, _)| depth == self.depth) {
                     self.cell_from = None;
                 }
+                if self
+                    .rows
+                    .as_ref()
+                    .is_some_and(|(depth, _)| *depth == self.depth)
+                {
+                    self.rows = None;
+                }
                 self.depth = self.depth.saturating_sub(1);
                 self.cells.end(element.local_name().as_ref())
             }
-            Event::Text(text) => {
-                self.cells.text(text, &self.totals.struck);
-                Ok(())
-            }
+            Event::Text(text) => self.cells.text(text, &self.totals.struck),
             Event::DocType(_) => Err(SheetError::Doctype),
-            Event::CData(_)
-            | Event::Comment(_)
-            | Event::Decl(_)
-            | Event::PI(_)
-            | Event::GeneralRef(_)
-            | Event::Empty(_)
-            | Event::Eof => Ok(()),
+            Event::GeneralRef(_) => self.cells.piece(false),
+            Event::CData(_) | Event::Comment(_) | Event::PI(_) => self.cells.piece(true),
+            Event::Decl(_) | Event::Empty(_) | Event::Eof => Ok(()),
         }
+    }
+
+    /// Programs pass over elements of a namespace that they do not know, and choose between alternatives; the workbook
+    /// reader goes by the names alone. So what it reads must be all in one namespace, as programs write it.
+    fn one_language(&mut self, element: &BytesStart<'_>) -> Result<(), SheetError> {
+        const READ: [&str; 9] = ["row", "c", "f", "v", "is", "si", "r", "t", "sheet"];
+        let name = element.local_name();
+        let prefix = element.name().prefix();
+        let prefix = prefix.as_ref().map_or("", |prefix| prefix.as_ref());
+        match &self.rows {
+            Some((_, of)) => {
+                let is_other = READ.contains(&name.as_ref()) && prefix != of;
+                if is_other || name.as_ref() == "AlternateContent" {
+                    return Err(SheetError::AmbiguousParts);
+                }
+            }
+            None if ["sheetData", "sst", "sheets"].contains(&name.as_ref()) => {
+                self.rows = Some((self.depth, prefix.to_owned()));
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn start(&mut self, element: &BytesStart<'_>) -> Result<(), SheetError> {
@@ -378,7 +404,7 @@ mod tests {
         let laughs = "<!DOCTYPE x [<!ENTITY a 'ha'>]><x>&a;</x>";
         assert!(matches!(walked(laughs), Err(SheetError::Doctype)));
         // Many short pieces that a reader puts together into one text.
-        let long = format!("<c r='A1'><v>{}</v></c>", "&amp;".repeat(200_000));
+        let long = format!("<c r='A1' t='str'><v>{}</v></c>", "&amp;".repeat(200_000));
         assert!(matches!(walked(&long), Err(SheetError::LongCell)));
         let styles = "<xf/>".repeat(700_000);
         assert!(matches!(walked(&styles), Err(SheetError::Bomb)));

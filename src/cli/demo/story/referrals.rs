@@ -131,7 +131,7 @@ impl Story<'_> {
                 "   不予办理：{}：{}",
                 "   refused: {}: {}",
                 tried,
-                refusal.said
+                refusal.said(self.lang)
             )?;
         }
         Ok(())
