@@ -208,6 +208,9 @@ impl Config {
     }
 }
 
+/// A start waits no longer for partners.
+const START_WAIT_LIMIT_S: u16 = 60;
+
 fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
     let rule = |key, message| ConfigError::Rule {
         path: path.display().to_string(),
@@ -228,6 +231,11 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
             "access.auditors",
             "names somebody who is no auditor; write spiffe://<code>.yichuan/auditor/<number>",
         ));
+    }
+    // A node that waits for hours takes no writes, and nobody knows why.
+    let start_wait_s = written.exchange.start_wait_s.unwrap_or(5);
+    if start_wait_s > START_WAIT_LIMIT_S {
+        return Err(rule("exchange.start_wait_s", "is at most 60"));
     }
     Ok(Config {
         jurisdiction: written.jurisdiction,
@@ -254,7 +262,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
         },
         limits: limits(&written.limits),
         exchange: Exchange {
-            start_wait: Duration::from_secs(written.exchange.start_wait_s.unwrap_or(5).into()),
+            start_wait: Duration::from_secs(start_wait_s.into()),
         },
         quotas: quotas(&written.quotas),
         path: path.to_owned(),

@@ -111,6 +111,8 @@ fn the_environment_overrides_and_is_blamed_for_its_own_errors() {
 fn keys_that_do_not_fit_together_are_refused() {
     let far = SAMPLE.replace("127.0.0.1:7480", "0.0.0.0:7480");
     assert!(error(&far, &[]).contains("listen.admin"));
+    let hours = SAMPLE.replace("start_wait_s = 5", "start_wait_s = 7200");
+    assert!(error(&hours, &[]).contains("exchange.start_wait_s"));
     let officer = SAMPLE.replace("auditor/001", "officer/001");
     assert!(error(&officer, &[]).contains("access.auditors"));
     for (units, said) in [

@@ -69,12 +69,9 @@ impl pb::exchange_server::Exchange for ExchangeService {
             return Err(status::invalid(RefusedFor::Protocol, "hello", said));
         };
         let hello = convert::hello_from_wire(&hello)?;
-        self.lists
-            .accept(Arc::clone(&partner), hello.crl.clone())
-            .await;
         let (mut session, welcome) = self
             .inbox
-            .greet(partner, &hello, self.lists.own())
+            .greet(Arc::clone(&partner), &hello, self.lists.own())
             .await
             .map_err(|fault| fault_status(&fault, &self.inbox))?;
         let answering = session
@@ -98,7 +95,12 @@ impl pb::exchange_server::Exchange for ExchangeService {
             self.stop.clone(),
             responses.clone(),
         );
+        let lists = Arc::clone(&self.lists);
         self.tasks.spawn(async move {
+            // Behind the welcome: it is kept in the log, which waits in a node that starts for what partners hold of it, and
+            // the partner may be one that waits for this welcome. Before all that is delivered.
+            let listed = lists.accept(partner, hello.crl);
+            stop.run_until_cancelled(listed).await;
             let taken_over = session.taken_over();
             let reading = async {
                 tokio::select! {
@@ -208,6 +210,7 @@ async fn answer(
                     convert::answers_to_wire(answers),
                 )),
             }),
+            Err(fault @ SessionFault::TakenOver) => Err(fault_status(&fault, inbox)),
             Err(fault) => {
                 tracing::error!(%fault, "a delivery could not be answered");
                 Err(Status::unavailable(

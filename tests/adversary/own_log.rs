@@ -3,20 +3,23 @@
 use super::{
     hostile::{Forger, Line, hello},
     world::{
-        COUNTY, GUANGDONG, ZHEJIANG, code, eager, honest_traffic_flows, introduce, leads_to, push,
-        start, verify, within,
+        COUNTY, GUANGDONG, ZHEJIANG, code, eager, honest_traffic_flows, introduce, leads_to,
+        propose, push, start, verify, within,
     },
 };
 use std::{sync::Arc, time::Duration};
-use tonic::Code;
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
 use yichuan::{
     cli::demo::cluster::Cluster,
+    domain::Clock as _,
     log::{Closure, LogHealth},
     merkle,
-    node::{Node, files::Files},
+    node::{Node, StartError, files::Files},
     note::{LogSigner, SignedCheckpoint},
     rpc::{RefusedFor, pb},
     telemetry::{Readiness, SystemClock},
+    tls::{Ca, EndpointUrl, Validity, dev},
 };
 
 fn note(head: &SignedCheckpoint) -> bytes::Bytes {
@@ -152,5 +155,89 @@ async fn a_partner_that_never_answers_makes_a_start_wait_no_longer_than_it_may()
         "{warnings:?}"
     );
     push(&endpoint, COUNTY, &leads_to(GUANGDONG)[..1]).await;
+    node.stop().await;
+}
+
+/// A county that has a partner at `there` and begins to start, with what it held before.
+struct Beginning {
+    _dir: tempfile::TempDir,
+    endpoint: EndpointUrl,
+    ours: LogSigner,
+    held: u64,
+    starting: JoinHandle<Result<Node, StartError>>,
+    writing: JoinHandle<Result<pb::PartnerSummary, Status>>,
+}
+
+impl Beginning {
+    /// It waits, and so does what is to be written.
+    async fn with_partner_at(there: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cluster = start(dir.path(), &[COUNTY], eager()).await;
+        let endpoint = cluster.member(COUNTY).config.listen.endpoint.clone();
+        let forger = Forger::new(GUANGDONG);
+        introduce(&endpoint, COUNTY, &forger.card(&there.parse().unwrap())).await;
+        cluster.stop().await;
+        let county = cluster.into_members().remove(0);
+        let held = county.node.log().checkpoint().size();
+        let mut config = county.config;
+        config.exchange.start_wait = Duration::from_secs(25);
+        let ours = Files::at(&config.data).signer().unwrap();
+        drop(county.node);
+        let address = config.listen.address;
+        let starting =
+            tokio::spawn(
+                async move { Node::start_with(&config, Arc::new(SystemClock), eager()).await },
+            );
+        within(async {
+            while tokio::net::TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        let card = forger.card(&"https://127.0.0.1:2".parse().unwrap());
+        let to = endpoint.clone();
+        let mut writing = tokio::spawn(async move { propose(&to, COUNTY, &card).await });
+        let waits = tokio::time::timeout(Duration::from_secs(2), &mut writing);
+        assert!(waits.await.is_err(), "written before anybody was asked");
+        Self {
+            _dir: dir,
+            endpoint,
+            ours,
+            held,
+            starting,
+            writing,
+        }
+    }
+}
+
+/// It is not reached, calls itself, and brings a newer revocation list, as it does where the store is an older copy: its
+/// hello was not looked at before the list was in the log, and that not before the node had waited in vain.
+#[tokio::test]
+async fn regression_what_a_partner_holds_of_our_log_is_looked_at_before_its_list_is_kept() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = format!("https://{}", silent.local_addr().unwrap());
+    let county = Beginning::with_partner_at(&there).await;
+    let ca = dev::ca(code(GUANGDONG)).unwrap();
+    let ca = Ca::from_pem(ca.certificate, ca.key).unwrap();
+    let month = Validity::days(SystemClock.now(), 30);
+    let newest = county
+        .ours
+        .sign(county.held + 7, merkle::leaf_hash(b"newer"));
+    let told = pb::RelayHello {
+        crl: ca.crl(1_000, &[], month).unwrap().into_bytes().into(),
+        checkpoint: note(&newest),
+        ..hello()
+    };
+    let opened = Line::open(&county.endpoint, COUNTY, GUANGDONG, told);
+    let opened = tokio::time::timeout(Duration::from_secs(10), opened).await;
+    let refused = opened.expect("the hello waits for the list").err().unwrap();
+    assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::RolledBack));
+    county.writing.await.unwrap().unwrap_err();
+    let node = county.starting.await.unwrap().unwrap();
+    assert_eq!(node.log().checkpoint().size(), county.held);
+    let LogHealth::Closed { why } = node.log().health() else {
+        panic!("it takes writes");
+    };
+    assert!(matches!(*why, Closure::Disowned { .. }), "{why}");
     node.stop().await;
 }
