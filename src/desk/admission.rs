@@ -4,6 +4,8 @@ use super::{
     caught_admission::judge_caught,
     lead_rows::{Direction, NumberRow, lead},
     lead_view::{content_tag, number_tag},
+    partner_cards::CardReader,
+    partner_rows::{Row, get},
     referral_admission::{is_taken, judge_act, judge_open},
     rows::{EVENTS_PER_RECORD, RowsError, events},
 };
@@ -12,12 +14,15 @@ use crate::{
         ActOnReferral, AnswerLead, ApproveReferral, OpenReferral, PushCaught, PushLeads, may,
     },
     domain::{Jurisdiction, Lead, LeadStep, ReferralKind},
-    exchange::{Admission, NotYet, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
+    exchange::{Admission, NotYet, Partner, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
     log::Txn,
     record::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     store::tables,
 };
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A note is at most so many characters.
 pub(super) const NOTE_LIMIT: usize = 2_000;
@@ -27,12 +32,37 @@ pub(super) const NOTE_LIMIT: usize = 2_000;
 pub struct DeskAdmission {
     own: Jurisdiction,
     vault: Arc<Vault>,
+    cards: Arc<dyn CardReader>,
+    /// The card of each partner that was read last, by its SHA-256: a delivery costs no signature's verification.
+    read: Mutex<BTreeMap<Jurisdiction, ([u8; 32], Partner)>>,
 }
 
 impl DeskAdmission {
     /// The rules at the node of this jurisdiction.
-    pub fn new(own: Jurisdiction, vault: Arc<Vault>) -> Self {
-        Self { own, vault }
+    pub fn new(own: Jurisdiction, vault: Arc<Vault>, cards: Arc<dyn CardReader>) -> Self {
+        Self {
+            own,
+            vault,
+            cards,
+            read: Mutex::default(),
+        }
+    }
+
+    /// Whether a row holds the card that this partner is read from.
+    fn is_card_of(&self, row: &Row, partner: &Partner) -> bool {
+        let digest = row.digest();
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, read)) = known.get(&partner.code)
+            && *of == digest
+        {
+            return read == partner;
+        }
+        let Ok(read) = self.cards.read(row.card.as_bytes()) else {
+            return false;
+        };
+        let is_same = read == *partner;
+        known.insert(partner.code, (digest, read));
+        is_same
     }
 
     fn judge(
@@ -158,6 +188,19 @@ impl Admission for DeskAdmission {
                 tracing::error!(%damaged, "a dispatch cannot be judged");
                 // Our damage, which is mended: the sender is not to blame.
                 Ok(Err(NotYet::Unable.into()))
+            }
+        }
+    }
+
+    fn is_in_force(&self, txn: &mut Txn<'_>, partner: &Partner) -> Result<bool, RowError> {
+        match get(txn, partner.code, false) {
+            Ok(row) => Ok(row.is_some_and(|row| {
+                row.counts() && row.suspended_by.is_none() && self.is_card_of(&row, partner)
+            })),
+            Err(RowsError::Row(error)) => Err(error),
+            Err(RowsError::Damaged(damaged)) => {
+                tracing::error!(partner = %partner.code, %damaged, "the row of a partner");
+                Ok(false)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{
     Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
     Greeting, Lane, NotYet, Opening, OutboxError, OwnLog, PROTOCOL, Partner, Proved, RowError,
     SKEW_ABSURD_S, Shown, Skews, Tree, TreeFault, Unfit, Vault, VaultError, Witness, evidence,
-    keep::{Keep, KeptAt},
+    keep::{Keep, KeepFault, KeptAt},
     outbox::{log_error, own_tree},
     passing::PutOff,
     shown::links,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Clock, Jurisdiction},
-    log::{Durable, Log, Pending, Proposal, Txn},
+    log::{Durable, Log, Pending, Proposal, ProposeError, Txn},
     note::{LogSigner, SignedCheckpoint},
     record::Refusal,
     seal::PurgeMonth,
@@ -37,6 +37,12 @@ pub trait Admission: Send + Sync + fmt::Debug {
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Unfit>, RowError>;
+
+    /// Whether a partner is in force with this very card, with everything before it in view.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn is_in_force(&self, txn: &mut Txn<'_>, partner: &Partner) -> Result<bool, RowError>;
 }
 
 /// A stream is given up.
@@ -139,7 +145,7 @@ pub struct PendingAnswers {
     sequence: u64,
     partner: Arc<Partner>,
     theirs: SignedCheckpoint,
-    kept: Pending<Vec<KeptAt>, VaultError>,
+    kept: Pending<Vec<KeptAt>, KeepFault>,
 }
 
 /// What makes a node's receiving side.
@@ -400,7 +406,7 @@ impl Inbox {
         }
         let keep = Keep {
             own: self.own,
-            partner: partner.code,
+            partner: Arc::clone(&partner),
             theirs: theirs.clone(),
             vault: Arc::clone(&self.vault),
             witness: Arc::clone(&self.witness),
@@ -497,7 +503,7 @@ impl Inbox {
     /// Waits until the delivery is durable, and answers it with proof.
     ///
     /// # Errors
-    /// The log failed.
+    /// The partner was cut off before it was kept, or the log failed.
     pub async fn answer(
         &self,
         answering: &mut Answering,
@@ -509,7 +515,10 @@ impl Inbox {
             theirs,
             kept,
         } = pending;
-        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(log_error)?;
+        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(|error| match error {
+            ProposeError::Rejected(KeepFault::CutOff) => SessionFault::TakenOver,
+            error => log_error(error).into(),
+        })?;
         let kept = kept.into_inner();
         let (partner, base) = (answering.partner, answering.answered.size);
         let (shown, mut linked) = (Arc::clone(&self.shown), BTreeSet::new());

@@ -1,8 +1,8 @@
 //! Keeping what was delivered: each dispatch becomes an entry, a receipt or a refusal, on top of what was answered before.
 
 use super::{
-    Admission, NotYet, Proved, RowError, Rows as _, Unfit, Vault, VaultError, VerifiedDispatch,
-    Witness, passing::PutOff, rows::DispatchRow, witness::own_cause,
+    Admission, NotYet, Partner, Proved, RowError, Rows as _, Unfit, Vault, VaultError,
+    VerifiedDispatch, Witness, passing::PutOff, rows::DispatchRow, witness::own_cause,
 };
 use crate::{
     domain::{EntryId, Jurisdiction},
@@ -32,10 +32,28 @@ impl From<u64> for KeptAt {
     }
 }
 
+/// A delivery is not kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeepFault {
+    /// Its partner was suspended or removed, or has another card, since it was sent.
+    #[error("the card that it came under is no more in force")]
+    CutOff,
+    /// A payload cannot be kept.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<RowError> for KeepFault {
+    fn from(error: RowError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
 /// Keeps what was delivered, in one transaction.
 pub(super) struct Keep {
     pub(super) own: Jurisdiction,
-    pub(super) partner: Jurisdiction,
+    /// As the card says under which the stream was opened.
+    pub(super) partner: Arc<Partner>,
     pub(super) theirs: SignedCheckpoint,
     pub(super) vault: Arc<Vault>,
     pub(super) witness: Arc<Witness>,
@@ -50,7 +68,11 @@ impl Keep {
         &self,
         txn: &mut Txn<'_>,
         proved: &[(Proved, Option<NotYet>)],
-    ) -> Result<Vec<KeptAt>, VaultError> {
+    ) -> Result<Vec<KeptAt>, KeepFault> {
+        // It may have been queued before the entry that cut its partner off, which is in force at once.
+        if !self.admission.is_in_force(txn, &self.partner)? {
+            return Err(KeepFault::CutOff);
+        }
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = Vec::with_capacity(proved.len());
         for (dispatch, not_yet) in proved {
@@ -76,7 +98,7 @@ impl Keep {
             kept.push(answer);
         }
         self.witness
-            .advance(txn, self.partner, &self.theirs)
+            .advance(txn, self.partner.code, &self.theirs)
             .map_err(RowError::from)?;
         Ok(kept)
     }
@@ -90,7 +112,7 @@ impl Keep {
     ) -> Result<KeptAt, VaultError> {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
-        let key = tables::dispatch(self.partner, sent.dispatch_id);
+        let key = tables::dispatch(self.partner.code, sent.dispatch_id);
         if txn.row(&key)?.is_some() {
             // Not with this leaf, or it would have been answered before.
             return Ok(self.refuse(txn, received, Refusal::Conflict)?);
@@ -130,7 +152,7 @@ impl Keep {
         let Some(id) = dispatch.dispatch_id() else {
             return Ok(None);
         };
-        let row = txn.row(&tables::dispatch(self.partner, id))?;
+        let row = txn.row(&tables::dispatch(self.partner.code, id))?;
         Ok(row
             .and_then(|row| DispatchRow::from_bytes(&row))
             .filter(|row| row.leaf_hash == dispatch.received().leaf_hash())
@@ -142,7 +164,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         received: &Received,
     ) -> Result<Option<u64>, RowError> {
-        let row = txn.row(&refusal_key(self.partner, received))?;
+        let row = txn.row(&refusal_key(self.partner.code, received))?;
         Ok(row
             .and_then(|row| row.try_into().ok())
             .map(u64::from_be_bytes))
@@ -155,7 +177,7 @@ impl Keep {
         reason: Refusal,
     ) -> Result<KeptAt, RowError> {
         txn.put(
-            refusal_key(self.partner, received),
+            refusal_key(self.partner.code, received),
             txn.size().to_be_bytes().to_vec(),
         )?;
         let kind = Kind::DispatchRefused {

@@ -317,7 +317,7 @@ impl Node {
                 witness: Arc::clone(&witness),
                 shown,
                 directory: Arc::clone(&directory),
-                admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault))),
+                admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault), Arc::new(Cards))),
                 own_log: Arc::clone(&own_log),
                 skews: Arc::clone(&skews),
             },

@@ -14,15 +14,16 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use tonic::Code;
 use yichuan::{
     access::{Grounds, Principal, Role},
     cli::demo::cluster::Member,
+    config::Config,
     domain::{Clock as _, EntryId},
     exchange::LinkState,
     log::{Log, Proposal, TxnError},
-    node::Node,
+    node::{Node, doctor},
     note::LogSigner,
     record::{AbandonedLog, Cause, Entry, Kind},
     seal,
@@ -79,8 +80,8 @@ fn bad_card(vkey: &str) -> NodeCard {
     NodeCard::make(&ca, &facts, &SystemClock).unwrap()
 }
 
-/// Writes what an earlier program wrote: it approved the card without building what it is used for.
-async fn approved_unchecked(log: &Log, card: &NodeCard) {
+/// Writes what an earlier program wrote: it approved the card without building what it is used for. Nothing follows.
+pub(crate) async fn approved_unchecked(log: &Log, card: &NodeCard) {
     let by = |role, number: &str| Cause {
         principal: Principal::person(code(COUNTY), role, number).unwrap(),
         grounds: Some(Grounds::parse("supervision", "campaign:520624-2026-01").unwrap()),
@@ -150,6 +151,16 @@ async fn regression_a_card_whose_ca_tls_refuses_is_refused_before_there_is_an_en
     world.line().await;
 }
 
+/// Whose store it is is sound, and who is left out is said all the same.
+fn is_said_to_be_left_out(config: &Config, scratch: &Path) {
+    let found = doctor::examine(config, scratch, |_, _| {}).unwrap();
+    let said = found.findings.iter();
+    let said = said.filter(|it| it.part == doctor::Part::Partners);
+    let said: Vec<_> = said.map(|it| it.what.as_str()).collect();
+    assert!(said.join("").contains(GUANGDONG), "{:?}", found.findings);
+    assert!(found.is_sound(), "{:?}", found.findings);
+}
+
 #[tokio::test]
 async fn regression_a_bad_card_that_is_approved_already_stops_neither_the_node_nor_the_others() {
     let dir = tempfile::tempdir().unwrap();
@@ -174,9 +185,14 @@ async fn regression_a_bad_card_that_is_approved_already_stops_neither_the_node_n
     );
 
     cluster.stop().await;
+    let scratch = dir.path().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
     let (mut endpoints, mut nodes) = (Vec::new(), Vec::new());
     for Member { config, node, .. } in cluster.into_members() {
         drop(node);
+        if nodes.is_empty() {
+            is_said_to_be_left_out(&config, &scratch);
+        }
         let node = Node::start_with(&config, Arc::new(SystemClock), eager()).await;
         endpoints.push(config.listen.endpoint.clone());
         nodes.push(node.unwrap());
@@ -311,4 +327,22 @@ async fn regression_a_stream_that_is_open_does_not_keep_the_card_that_was_replac
         .await
         .unwrap();
     assert_eq!(again.base, world.forger.size());
+}
+
+/// A delivery that was queued behind the entry that replaced its card became an entry all the same.
+#[tokio::test]
+async fn regression_what_comes_under_a_card_is_kept_only_while_that_card_is_in_force() {
+    let mut world = World::new().await;
+    let lead = world.leads.next().unwrap();
+    let parcel = world.forger.lead(COUNTY, &lead);
+    let mut line = world.line().await;
+    let elsewhere = "https://127.0.0.1:2".parse().unwrap();
+    // The stream does not hear of it.
+    approved_unchecked(world.log(), &world.forger.card(&elsewhere)).await;
+    let before = kept(world.log());
+    let delivered = line.try_deliver(&world.forger, std::slice::from_ref(&parcel), |_| {});
+    let refused = delivered.await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    assert!(kept(world.log()) == before);
+    world.goes_on().await;
 }

@@ -3,11 +3,19 @@
 use super::{
     hostile::{Line, hello},
     sender::World,
-    world::{COUNTY, GUANGDONG, channel, count, leads_to, listed, partners_as, propose, push},
+    world::{
+        COUNTY, GUANGDONG, channel, code, count, kept, leads_to, listed, partners_as, propose, push,
+    },
 };
 use tonic::Code;
 use yichuan::{
-    access::Purpose, cli::demo::cluster::grounds, record::Kind, rpc::pb, tls::EndpointUrl,
+    access::{Grounds, Principal, Purpose, Role},
+    cli::demo::cluster::grounds,
+    domain::EntryId,
+    log::{Proposal, TxnError},
+    record::{Cause, Entry, Kind},
+    rpc::pb,
+    tls::EndpointUrl,
 };
 
 const RESUME: i32 = pb::PartnerChange::Resume as i32;
@@ -160,4 +168,36 @@ async fn a_suspension_outlives_a_restart_and_another_card() {
     let opening = Line::open(&county.endpoint, COUNTY, GUANGDONG, hello()).await;
     assert!(opening.is_err(), "a start lets it in again");
     county.node.stop().await;
+}
+
+/// A delivery that was queued behind the entry that suspended its partner became an entry all the same.
+#[tokio::test]
+async fn regression_nothing_of_a_partner_is_kept_behind_the_entry_that_suspends_it() {
+    let mut world = World::new().await;
+    let lead = world.leads.next().unwrap();
+    let parcel = world.forger.lead(COUNTY, &lead);
+    let mut line = world.line().await;
+    // The entry alone: the stream does not hear of it.
+    let suspended = world.log().propose(Proposal::new(|txn| {
+        let entry = Entry {
+            time: txn.now(),
+            id: EntryId::new(txn.now()),
+            cause: Cause {
+                principal: Principal::person(code(COUNTY), Role::Supervisor, "001").unwrap(),
+                grounds: Some(Grounds::parse("supervision", "campaign:520624-2026-01").unwrap()),
+            },
+            kind: Kind::PartnerSuspended {
+                jurisdiction: code(GUANGDONG),
+            },
+        };
+        txn.append(entry.encode())?;
+        Ok::<_, TxnError>(())
+    }));
+    suspended.await.unwrap();
+    let before = kept(world.log());
+    let delivered = line.try_deliver(&world.forger, std::slice::from_ref(&parcel), |_| {});
+    let refused = delivered.await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    assert!(kept(world.log()) == before);
+    world.goes_on().await;
 }
