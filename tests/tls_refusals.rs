@@ -798,6 +798,32 @@ async fn what_expires_while_it_is_connected_is_cut() {
     client.check(ask()).await.unwrap_err();
 }
 
+/// A partner was cut off by an entry alone, and its people stayed, for as long as the node's own certificate had run out.
+#[tokio::test]
+async fn regression_an_expired_certificate_of_ones_own_keeps_nobody_from_being_cut_off() {
+    let world = world().await;
+    let brief = credentials(&issue(&world.ca, "node", Validity::days(NOW, 1)));
+    world
+        .gate
+        .reload(brief.clone(), world.gate.trust())
+        .unwrap();
+    let theirs = issue(&world.partner, "officer-001", year());
+    let mut officers = world.dial(&theirs);
+    officers.check(ask()).await.unwrap();
+    world.clock.forward(2 * DAY);
+
+    // Nor from being told what a partner revoked.
+    let revoked = issue(&world.partner, "officer-002", year());
+    let list = crl(&world.partner, 9, &[&revoked], year());
+    let brings = |trust: &TrustStore| trust.with_crl(guangdong(), list.der());
+    world.gate.update_trust(brings).unwrap();
+    let suspends = |trust: &TrustStore| Ok(Some(trust.clone().alone()));
+    assert_eq!(world.gate.update_trust(suspends).unwrap(), 1);
+    officers.check(ask()).await.unwrap_err();
+    // It is still no certificate to begin with.
+    world.gate.reload(brief, world.gate.trust()).unwrap_err();
+}
+
 #[tokio::test]
 async fn regression_what_one_partner_brings_costs_no_check_of_others() {
     let world = world().await;

@@ -362,12 +362,8 @@ impl Trust {
         let partners = known(&self.log, directory).await?;
         let mut left_out = LeftOut::new();
         let cut = self.swap(|now| {
-            let own = now
-                .authority(self.own)
-                .ok_or(CrlError::UnknownJurisdiction)?;
-            let of_own = TrustStore::new(own.clone(), now.crl(self.own).cloned())?;
             let store;
-            (store, left_out) = with_partners(of_own, &partners, Some(now));
+            (store, left_out) = with_partners(now.clone().alone(), &partners, Some(now));
             Ok(Some(store))
         })?;
         self.leave_out(left_out);

@@ -124,6 +124,7 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
         let room = Room::new(trust.own(), limits);
+        trust.admit_own(&credentials, clock.now())?;
         let state = State::build(credentials, trust, limits.require_hybrid, &clock)?;
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
@@ -148,6 +149,7 @@ impl Gate {
     ) -> Result<usize, TlsError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.state.load().trust.check_successor(&trust)?;
+        trust.admit_own(&credentials, self.clock.now())?;
         let next = State::build(credentials, trust, self.limits.require_hybrid, &self.clock)?;
         self.state.store(Arc::new(next));
         Ok(self.readmit())
@@ -168,6 +170,10 @@ impl Gate {
             return Ok(0);
         };
         now.trust.check_successor(&next)?;
+        // A certificate that has expired meanwhile keeps nobody from being cut off.
+        if next.differs_for(next.own(), &now.trust) {
+            next.admit_own(&now.credentials, self.clock.now())?;
+        }
         let next = Arc::new(next);
         let state = State::build(
             now.credentials.clone(),
@@ -410,7 +416,6 @@ impl State {
         require: RequireHybrid,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, TlsError> {
-        trust.admit_own(&credentials, clock.now())?;
         let config = |exchange| server_config(&credentials, &trust, clock, exchange).map(Arc::new);
         Ok(Self {
             hybrid: config(KeyExchange::Hybrid)?,

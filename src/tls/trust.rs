@@ -131,6 +131,15 @@ impl TrustStore {
         self
     }
 
+    /// This without any partner.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        let own = self.own;
+        self.authorities
+            .retain(|jurisdiction, _| *jurisdiction == own);
+        self
+    }
+
     /// This with a jurisdiction's newer list; none where the list is the known one.
     ///
     /// # Errors
