@@ -523,6 +523,14 @@ async fn i9_a_checkpoint_that_bears_our_signature_and_is_not_in_our_log_closes_t
             .iter()
             .find(|f| f.part == doctor::Part::Checkpoint);
         assert!(said.unwrap().what.contains("rolled back"), "{said:?}");
+        // Nor does a repair make one of it that forgot.
+        let options = doctor::RepairOptions {
+            into: dir.path().join("repaired"),
+            from: Vec::new(),
+            scratch: scratch.clone(),
+        };
+        let repaired = doctor::repair(&county.config, &options, |_, _| {}).unwrap();
+        assert!(!repaired.done);
 
         // The way out: the newer store.
         guangdong.start().await;

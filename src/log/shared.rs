@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     io,
     path::PathBuf,
-    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -117,6 +117,8 @@ pub(super) struct Shared {
     closing: CancellationToken,
     /// Word of a storage error is left beside it.
     checkpoint_file: PathBuf,
+    /// Held while what disowns the log is kept: partners show it at the same time.
+    disowning: Mutex<()>,
 }
 
 /// Rows that a failed commit left in doubt.
@@ -160,6 +162,7 @@ impl Shared {
             held: watch::Sender::new(false),
             closing: CancellationToken::new(),
             checkpoint_file,
+            disowning: Mutex::default(),
         }
     }
 
@@ -227,6 +230,10 @@ impl Shared {
             held,
             path: path.clone(),
         });
+        let _turn = self
+            .disowning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // The first one stays: it is enough.
         if path.exists() {
             return;
@@ -288,6 +295,44 @@ impl Shared {
         match self.closed() {
             None => LogHealth::Open,
             Some(why) => LogHealth::Closed { why },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{merkle::leaf_hash, note::LogSigner, store::MemoryStore};
+
+    /// Partners show it at the same moment, when a node starts; what they left could be of two of them, and then no node
+    /// starts on it.
+    #[test]
+    fn regression_what_several_show_at_once_is_kept_whole() {
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let shown: Vec<_> = [9, 10, 100, 1_000_000]
+            .map(|size| signer.sign(size, leaf_hash(b"newer")))
+            .into();
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let shared = Shared::new(
+                Arc::new(MemoryStore::new()),
+                Arc::new(signer.sign(0, crate::merkle::empty_root())),
+                dir.path().join("checkpoint"),
+                Duration::from_secs(30),
+            );
+            let begin = std::sync::Barrier::new(shown.len());
+            std::thread::scope(|scope| {
+                for shown in &shown {
+                    let (shared, begin) = (&shared, &begin);
+                    scope.spawn(move || {
+                        begin.wait();
+                        shared.disown(shown, 0, "440000".parse().unwrap());
+                    });
+                }
+            });
+            let kept = std::fs::read_to_string(dir.path().join("checkpoint.disowned")).unwrap();
+            assert!(shown.iter().any(|it| it.note() == kept), "{kept}");
+            assert!(!dir.path().join("checkpoint.disowned.next").exists());
         }
     }
 }

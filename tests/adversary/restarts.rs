@@ -3,10 +3,15 @@
 use super::{
     hostile::{Forger, Line, Parcel},
     sender::{World, note},
-    world::{COUNTY, count, is_evidence, kept, verify},
+    world::{COUNTY, GUANGDONG, code, count, is_evidence, kept, verify},
 };
 use tonic::{Code, Status};
-use yichuan::{note::SignedCheckpoint, record::Kind};
+use yichuan::{
+    log::{Proposal, TxnError},
+    note::SignedCheckpoint,
+    record::Kind,
+    store::tables,
+};
 
 /// Delivers under a head of the test's choice.
 async fn under(
@@ -83,6 +88,39 @@ async fn evidence_is_kept_once_and_bounded_however_often_a_node_starts() {
         under(&mut county.line().await, &county.forger, &parcel, &fork).await;
     }
     assert_eq!(count(county.node.log(), is_evidence), 8);
+    verify(county.node.log());
+    county.node.stop().await;
+}
+
+/// A store from before witness rows were kept by log: what was verified is known, goes on, and is not forgotten later.
+#[tokio::test]
+async fn a_witness_row_from_before_its_key_had_an_origin_is_read_and_goes_on() {
+    let world = World::new().await;
+    let moved = world.log().propose(Proposal::new(|txn| {
+        let of = code(GUANGDONG);
+        let now = tables::witness(of, "440000.yichuan/log/1");
+        let row = txn.get(&now)?.expect("a witness row");
+        txn.delete(now)?;
+        txn.put(tables::witness(of, ""), row)?;
+        Ok::<_, TxnError>(())
+    }));
+    moved.await.unwrap();
+    let mut verified = world.forger.size();
+    let mut county = world.restarted().await;
+    let mut line = county.line().await;
+    assert_eq!(line.base, verified, "what was verified is forgotten");
+    let fork = county.forger.fork_at(verified, 9);
+    let lead = county.leads.next().unwrap();
+    let parcel = county.forger.lead(COUNTY, &lead);
+    let refused = under(&mut line, &county.forger, &parcel, &fork).await;
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(count(county.node.log(), is_evidence), 1);
+    county.line().await.deliver(&county.forger, &[parcel]).await;
+    verified += 1;
+    assert_eq!(county.line().await.base, verified);
+    // The newer of the two rows counts.
+    let county = county.again().await;
+    assert_eq!(county.line().await.base, verified);
     verify(county.node.log());
     county.node.stop().await;
 }

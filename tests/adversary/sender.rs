@@ -10,6 +10,7 @@ use super::{
 use std::sync::Arc;
 use yichuan::{
     cli::demo::cluster::{Cluster, Member},
+    config::Config,
     domain::LeadFields,
     log::Log,
     merkle,
@@ -34,6 +35,7 @@ pub(crate) struct World {
 /// The county alone, with what it remembers of Guangdong.
 pub(crate) struct Restarted {
     _dir: tempfile::TempDir,
+    config: Config,
     pub(crate) node: Node,
     pub(crate) endpoint: EndpointUrl,
     pub(crate) forger: Forger,
@@ -41,6 +43,16 @@ pub(crate) struct Restarted {
 }
 
 impl Restarted {
+    /// Stopped and started once more.
+    pub(crate) async fn again(mut self) -> Self {
+        self.node.stop().await;
+        drop(self.node);
+        let clock = Arc::new(SystemClock);
+        let node = Node::start_with(&self.config, clock, eager()).await;
+        self.node = node.unwrap();
+        self
+    }
+
     pub(crate) async fn line(&self) -> Line {
         Line::open(&self.endpoint, COUNTY, GUANGDONG, hello())
             .await
@@ -95,15 +107,20 @@ impl World {
         self.cluster.stop().await;
         let mut members = self.cluster.into_members();
         members.truncate(1);
-        let Member { config, node, .. } = members.remove(0);
+        let Member {
+            mut config, node, ..
+        } = members.remove(0);
         drop(node);
+        // Nobody is there to be waited for.
+        config.exchange.start_wait = std::time::Duration::from_millis(100);
         let node = Node::start_with(&config, Arc::new(SystemClock), eager())
             .await
             .unwrap();
         Restarted {
             _dir: self.dir,
             node,
-            endpoint: config.listen.endpoint,
+            endpoint: config.listen.endpoint.clone(),
+            config,
             forger: self.forger,
             leads: self.leads,
         }
