@@ -515,9 +515,12 @@ impl Inbox {
             theirs,
             kept,
         } = pending;
-        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(|error| match error {
-            ProposeError::Rejected(KeepFault::CutOff) => SessionFault::TakenOver,
-            error => log_error(error).into(),
+        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(|error| {
+            if matches!(error, ProposeError::Rejected(KeepFault::CutOff)) {
+                SessionFault::TakenOver
+            } else {
+                log_error(error).into()
+            }
         })?;
         let kept = kept.into_inner();
         let (partner, base) = (answering.partner, answering.answered.size);
