@@ -9,6 +9,7 @@ use super::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 use tonic::{Code, Status};
 use yichuan::{
     cli::demo::cluster::Cluster,
@@ -184,10 +185,8 @@ impl Beginning {
         let ours = Files::at(&config.data).signer().unwrap();
         drop(county.node);
         let address = config.listen.address;
-        let starting =
-            tokio::spawn(
-                async move { Node::start_with(&config, Arc::new(SystemClock), eager()).await },
-            );
+        let starting = TaskTracker::new()
+            .spawn(async move { Node::start_with(&config, Arc::new(SystemClock), eager()).await });
         within(async {
             while tokio::net::TcpStream::connect(address).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -196,7 +195,8 @@ impl Beginning {
         .await;
         let card = forger.card(&"https://127.0.0.1:2".parse().unwrap());
         let to = endpoint.clone();
-        let mut writing = tokio::spawn(async move { propose(&to, COUNTY, &card).await });
+        let mut writing =
+            TaskTracker::new().spawn(async move { propose(&to, COUNTY, &card).await });
         let waits = tokio::time::timeout(Duration::from_secs(2), &mut writing);
         assert!(waits.await.is_err(), "written before anybody was asked");
         Self {
