@@ -90,6 +90,9 @@ impl LogOptions {
     }
 }
 
+/// Reads end with their next row once their callers have gone; a disk that hangs holds up no stop longer than this.
+const READS_END_WITHIN: Duration = Duration::from_secs(10);
+
 /// The log. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
@@ -105,6 +108,8 @@ struct Inner {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     reads: Arc<Semaphore>,
+    /// How many there are.
+    places: u32,
 }
 
 impl Log {
@@ -141,6 +146,7 @@ impl Log {
             last_time: opened.last_time,
         };
         let (sender, queue) = mpsc::channel(options.queue.max(1));
+        let places = u32::try_from(options.reads.max(1)).unwrap_or(u32::MAX);
         let thread = std::thread::Builder::new()
             .name("log-sequencer".to_owned())
             .spawn(move || sequencer.run(queue))
@@ -151,7 +157,8 @@ impl Log {
                 key,
                 queue: Mutex::new(Some(sender)),
                 thread: tokio::sync::Mutex::new(Some(thread)),
-                reads: Arc::new(Semaphore::new(options.reads.max(1))),
+                reads: Arc::new(Semaphore::new(places as usize)),
+                places,
             }),
             is_ahead: false,
         })
@@ -230,7 +237,8 @@ impl Log {
         let caller = Arc::new(());
         let reader = self.reader().for_caller(&caller);
         let reading = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            // The reader goes before its place: whoever has all places knows that nobody has the store.
+            let (_place, reader) = (place, reader);
             read(&reader)
         });
         let done = reading.await;
@@ -376,7 +384,8 @@ impl Log {
         }
     }
 
-    /// Takes no more proposals, writes those in the queue, and joins the log's threads. Reads go on.
+    /// Takes no more proposals, writes those in the queue, joins the log's threads, and waits for the reads under way, whose
+    /// callers may have gone: each has the store. Later reads go on.
     pub async fn close(&self) {
         drop(self.inner.sender().take());
         self.inner.shared.admit();
@@ -386,6 +395,10 @@ impl Log {
             if !matches!(joined, Ok(Ok(()))) {
                 tracing::error!("the log's sequencer panicked");
             }
+        }
+        let all = self.inner.reads.acquire_many(self.inner.places);
+        if tokio::time::timeout(READS_END_WITHIN, all).await.is_err() {
+            tracing::warn!("a read of the store did not end in time");
         }
     }
 }
@@ -445,6 +458,34 @@ mod tests {
         };
         assert_eq!(*why, Closure::Defect);
         assert_eq!(*log.until_closed().await, Closure::Defect);
+    }
+
+    /// A read whose caller had gone had the store, and its directory's lock, when the log was closed: what came next did not
+    /// get the directory.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn regression_a_log_that_is_closed_has_no_read_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed("520624.yichuan/log/1", &[7; 32]).unwrap();
+        let options = LogOptions::new(signer, Arc::new(Still), dir.path().join("checkpoint"));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let log = Log::open(Arc::clone(&store), options).unwrap();
+        let (begun, has_begun) = channel();
+        let (go, gone) = channel::<()>();
+        let asking = tokio::time::timeout(
+            Duration::from_millis(1),
+            log.read(move |_| {
+                begun.send(()).unwrap();
+                gone.recv().unwrap();
+            }),
+        );
+        asking.await.unwrap_err();
+        has_begun.recv().unwrap();
+        let closing = tokio::time::timeout(Duration::from_millis(50), log.close());
+        closing.await.unwrap_err();
+        go.send(()).unwrap();
+        log.close().await;
+        drop(log);
+        assert_eq!(Arc::strong_count(&store), 1);
     }
 
     /// Who asks and hangs up again and again must not have more reads under way than there are places.

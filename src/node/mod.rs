@@ -229,9 +229,12 @@ impl Node {
         let (signer, (log, vault)) = opening
             .await
             .map_err(|_| StartError::Log("opening the log was cut off".into()))??;
-        let started =
-            Self::assemble(config, clock, waits, &files, signer, log.clone(), vault).await;
+        let running = (CancellationToken::new(), TaskTracker::new());
+        let parts = (signer, log.clone(), vault);
+        let started = Self::assemble(config, clock, waits, &files, parts, running.clone()).await;
         if started.is_err() {
+            running.0.cancel();
+            ended(&running.1).await;
             log.close().await;
         }
         started
@@ -242,9 +245,8 @@ impl Node {
         clock: Arc<dyn Clock>,
         waits: CourierOptions,
         files: &Files,
-        signer: Arc<LogSigner>,
-        log: Log,
-        vault: Arc<Vault>,
+        (signer, log, vault): (Arc<LogSigner>, Log, Arc<Vault>),
+        (stop, tasks): (CancellationToken, TaskTracker),
     ) -> Result<Self, StartError> {
         let own = config.jurisdiction;
         let reserve = Arc::new(Reserve::new(files.store(), config.limits.disk_reserve));
@@ -295,7 +297,6 @@ impl Node {
         let more = descriptors::more_sockets(&config.limits.gate());
         trust.dialer().allow_more(more);
 
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shown = Arc::new(Shown::default());
         let own_log = Arc::new(OwnLog::new(log.clone()));
         let skews = Arc::new(Skews::default());
@@ -574,15 +575,20 @@ impl Node {
                 Err(error) => tracing::error!(%error, "serving was cut off"),
             }
         }
-        self.tasks.close();
-        if tokio::time::timeout(Duration::from_secs(10), self.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(count = self.tasks.len(), "tasks did not end in time");
-        }
+        ended(&self.tasks).await;
         self.log.close().await;
         tracing::info!(jurisdiction = %self.own, "the node is stopped");
+    }
+}
+
+/// Waits for tracked tasks, which were told to stop.
+async fn ended(tasks: &TaskTracker) {
+    tasks.close();
+    if tokio::time::timeout(Duration::from_secs(10), tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(count = tasks.len(), "tasks did not end in time");
     }
 }
 
