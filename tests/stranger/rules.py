@@ -163,7 +163,8 @@ def what_is_written_against_the_rules_is_refused(block, ours, keys):
         "a draft that is empty": encode(changed(drafted, {21: None, 15: None})) + put(21, b""),
         "an approval of 1 byte": encode(changed(approved, {22: {2: b"x"}})),
         "no way of looking": encode(changed(read, {19: {1: None}})),
-        "a way of looking that is unknown": encode(changed(read, {19: {1: 5}})),
+        "a way of looking that is unknown": encode(changed(read, {19: {1: 6}})),
+        "entries named where records were read": encode(changed(read, {19: {4: 7}})),
         "a record looked at of 3 bytes": encode(changed(read, {19: {2: [bytes(3)]}})),
         "1,001 records": encode(changed(read, {19: {2: [bytes(16)] * 1001}})),
     }

@@ -7,8 +7,7 @@ import base64, functools, hashlib, os, pathlib, re, sys
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 def need(holds, why="an entry is written against the rules"):
-    if not holds:
-        raise ValueError(why)
+    if not holds: raise ValueError(why)
 def unbase64(text):
     need(base64.b64encode(data := base64.b64decode(text)).decode() == text, "no base64, or in another spelling: %.40s" % text)
     return data
@@ -23,8 +22,7 @@ def check_inclusion(leaf, index, size, path, root):
     need(hash == root, "the inclusion proof does not lead to the signed root")
 def subtrees(leaves):
     levels = [[sha(b"\0", leaf) for leaf in leaves]]
-    while len(levels[-1]) > 1:
-        levels.append([sha(b"\1", *pair) for pair in zip(levels[-1][::2], levels[-1][1::2])])
+    while len(levels[-1]) > 1: levels.append([sha(b"\1", *pair) for pair in zip(levels[-1][::2], levels[-1][1::2])])
     return levels
 def root_at(levels, size):
     peaks = [levels[k][(size >> k) - 1] for k in range(size.bit_length()) if size >> k & 1]  # the smallest first
@@ -192,8 +190,7 @@ if __name__ == "__main__":
     paths, given = sys.argv[2:first], sys.argv[first + 1::2]
     check = {"note": lambda path, keys: "%s, %d entries, root %s, cosigned by %s" % check_note(read(path), keys),
              "proof": lambda path, keys: check_proof(read(path), keys), "export": check_export}.get(sys.argv[1] if paths else "")
-    if not check or not given or sys.argv[first::2] != ["--key"] * len(given):
-        sys.exit(__doc__)  # with nothing to check, nothing holds
+    if not check or not given or sys.argv[first::2] != ["--key"] * len(given): sys.exit(__doc__)  # with nothing to check, nothing holds
     try:
         keys = Keys((key.name, key) for key in map(Key, given))
         for path in paths:
