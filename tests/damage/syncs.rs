@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
-use yichuan::{access::Purpose, rpc::pb};
+use yichuan::{access::Purpose, log::failure_file, rpc::pb};
 
 /// A library to preload, from its source beside this.
 pub(crate) fn compile(name: &str, to: &Path) -> PathBuf {
@@ -208,13 +208,15 @@ impl Failing {
         drop(self.copy);
     }
 
-    /// Waits until the node says that it is closed, and gives why.
+    /// Waits until the node says that it is closed, and has left word of it, and gives why. It says so first: who kills it
+    /// in between kills a node whose disk may not have taken the word either.
     async fn closed(&self) -> String {
+        let word = failure_file(&self.home.config.data.join("checkpoint"));
         let asking = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(20));
             loop {
                 let ready = fetch(self.home.admin, "/readyz");
-                if ready.starts_with("HTTP/1.1 503") {
+                if ready.starts_with("HTTP/1.1 503") && word.exists() {
                     return ready;
                 }
                 ticks.tick().await;
@@ -222,7 +224,7 @@ impl Failing {
         };
         tokio::time::timeout(DEADLINE, asking)
             .await
-            .expect("the node stays open")
+            .expect("the node stays open, or leaves no word")
     }
 }
 
