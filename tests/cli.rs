@@ -6,6 +6,7 @@
 
 use std::{
     io::Write as _,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -382,6 +383,32 @@ fn certificates_are_made_issued_shown_and_revoked() {
     let line = |name: &str| shown.lines().find(|l| l.trim().starts_with(name)).unwrap();
     assert!(line("node").contains(" valid"), "{shown}");
     assert!(line("officer-001").contains("revoked"), "{shown}");
+}
+
+/// Whoever reads it is that officer.
+#[test]
+fn regression_a_persons_key_that_others_may_read_is_not_used() {
+    let yichuan = Yichuan::new();
+    let config = yichuan.node();
+    let key = yichuan.path("node/certs/officer-001.key");
+    let list = || {
+        let asks = ["--config", &config, "--as", "officer-001"];
+        let why = ["--purpose", "case", "--basis", "campaign:520624-2026-01"];
+        yichuan.run(&[&["lead", "list"], &asks[..], &why[..]].concat())
+    };
+    let nobody_answers = list();
+    assert_eq!(nobody_answers.code, 69, "{}", nobody_answers.err);
+    for mode in [0o604, 0o640, 0o660] {
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
+        let ran = list();
+        assert_eq!(ran.code, 78, "{}", ran.err);
+        assert!(
+            ran.err.contains(&format!("{key} has mode {mode:04o}")),
+            "{}",
+            ran.err
+        );
+        assert!(ran.err.contains(&format!("chmod 600 {key}")), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     exchange::{CarrierFuture, Directory, Partner},
     log::{Log, Proposal, TxnError},
     rpc::RevocationLists,
-    store::{Exposed, Reserve, private, tables},
+    store::{Reserve, tables},
     tls::{
         Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
         GateLimits, TlsError, TrustStore, dev,
@@ -62,9 +62,6 @@ pub enum TrustError {
         "the node's certificate is not that of a node; issue one with `yichuan certs issue node`"
     )]
     NotANode,
-    /// Others can read its key.
-    #[error(transparent)]
-    Exposed(#[from] Exposed),
     /// TLS does not take them.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -145,7 +142,7 @@ pub(super) fn list(files: &TlsFiles, authority: &Authority) -> Result<Crl, Trust
     })
 }
 
-/// The node's certificate, and its key, which nobody else may read.
+/// The node's certificate and its key.
 pub(super) fn credentials(
     own: Jurisdiction,
     files: &TlsFiles,
@@ -155,10 +152,6 @@ pub(super) fn credentials(
     is_own(own, principal.jurisdiction())?;
     if !principal.is_node() {
         return Err(TrustError::NotANode);
-    }
-    // Everybody has the keys of certs-dev/.
-    if !dev::is_dev_key(credentials.identity()) {
-        private(&files.key, 0o600)?;
     }
     Ok(Arc::new(credentials))
 }

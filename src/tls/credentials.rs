@@ -1,11 +1,13 @@
 //! One's own certificate and key.
 
 use super::{
+    dev,
     identity::{IdentityError, PeerIdentity},
     pem::{self, PemError},
     refusal,
     verifier::provider,
 };
+use crate::store::{Exposed, private};
 use rustls::{
     InconsistentKeys,
     sign::{CertifiedKey, SingleCertAndKey},
@@ -54,6 +56,9 @@ pub enum CredentialsError {
     /// A certificate that nobody would admit.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Others on the machine can read the key.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// One of the files is at fault.
     #[error("{path}: {source}")]
     At {
@@ -65,7 +70,7 @@ pub enum CredentialsError {
 }
 
 impl Credentials {
-    /// From PEM files.
+    /// From PEM files, whose key nobody else on the machine may read. The keys of `certs-dev/` are everybody's.
     ///
     /// # Errors
     /// All that [`CredentialsError`] names.
@@ -77,20 +82,24 @@ impl Credentials {
             })
         };
         let loaded = Self::from_pem(&read(certificate)?, &Zeroizing::new(read(key)?));
-        loaded.map_err(|error| {
+        let loaded = loaded.map_err(|error| {
             let of_key = matches!(error, CredentialsError::Key(_) | CredentialsError::KeyKind);
             let path = if of_key { key } else { certificate };
             CredentialsError::At {
                 path: path.display().to_string(),
                 source: Box::new(error),
             }
-        })
+        })?;
+        if !dev::is_dev_key(loaded.identity()) {
+            private(key, 0o600)?;
+        }
+        Ok(loaded)
     }
 
     /// From PEM.
     ///
     /// # Errors
-    /// All that [`CredentialsError`] names but `Read` and `At`.
+    /// All that [`CredentialsError`] names but `Read`, `Exposed` and `At`.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CredentialsError> {
         let leaf: CertificateDer<'static> =
             pem::one(certificate).map_err(CredentialsError::Certificate)?;
