@@ -1,5 +1,4 @@
-//! What the READMEs show is run as written, with processes and directories of their own, and what the other pages name is
-//! there.
+//! What the tours show is run as written, with processes and directories of their own.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,23 +7,18 @@
 )]
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::{fs::symlink, process::CommandExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 use tokio::sync::mpsc;
 
-const README: &str = include_str!("../README.md");
-const CHINESE: &str = include_str!("../README.zh-CN.md");
-const ARCHITECTURE: &str = include_str!("../docs/ARCHITECTURE.md");
-const THREATS: &str = include_str!("../docs/THREATS.md");
-const RELIABILITY: &str = include_str!("../docs/RELIABILITY.md");
-const OPERATIONS: &str = include_str!("../docs/OPERATIONS.md");
+const TOUR: &str = include_str!("../docs/TOUR.md");
+const CHINESE: &str = include_str!("../docs/TOUR.zh-CN.md");
 
 /// Begins the output of a command.
 const COMMAND: char = '\u{1}';
@@ -33,7 +27,7 @@ const STARTED: char = '\u{2}';
 /// A command that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A command of the README and what it is shown to print.
+/// A command of the tour and what it is shown to print.
 #[derive(Debug, Default)]
 struct Step {
     line: usize,
@@ -100,7 +94,7 @@ fn fits(shown: &[String], printed: &[String]) -> bool {
     }
 }
 
-/// The README with ports that are free now instead of those that it names.
+/// The tour with ports that are free now instead of those that it names.
 fn with_free_ports(text: &str) -> String {
     let named = [7443, 7444, 7480, 7481];
     let held = named.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -136,7 +130,7 @@ impl Drop for Shell {
 }
 
 /// One of the two, with the language in which it shows what is printed.
-struct Readme {
+struct Tour {
     name: &'static str,
     text: &'static str,
     lang: [(&'static str, &'static str); 2],
@@ -185,7 +179,7 @@ fn lines_of(shell: &mut Shell) -> mpsc::UnboundedReceiver<String> {
 
 /// Waits until the node that a command starts is up: it says so to whoever asks, and asking is all that one can do from
 /// outside.
-async fn node_is_up(home: &Path, step: &Step, readme: &Readme) {
+async fn node_is_up(home: &Path, step: &Step, tour: &Tour) {
     let mut words = step.command.split(' ');
     let config = words.find_map(|word| word.strip_suffix("node.toml"));
     let config = home.join(config.unwrap()).join("node.toml");
@@ -201,7 +195,7 @@ async fn node_is_up(home: &Path, step: &Step, readme: &Readme) {
         }
     };
     let waited = tokio::time::timeout(PATIENCE, up).await;
-    waited.unwrap_or_else(|_| panic!("{}:{}: no node came up", readme.name, step.line));
+    waited.unwrap_or_else(|_| panic!("{}:{}: no node came up", tour.name, step.line));
 }
 
 fn is_ready(admin: &str) -> bool {
@@ -214,19 +208,19 @@ fn is_ready(admin: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_readme_does_what_it_shows() {
-    does_what_it_shows(&Readme {
-        name: "README.md",
-        text: README,
+async fn the_tour_does_what_it_shows() {
+    does_what_it_shows(&Tour {
+        name: "docs/TOUR.md",
+        text: TOUR,
         lang: [("LC_CTYPE", "C.UTF-8"), ("LC_MESSAGES", "C.UTF-8")],
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_chinese_readme_does_what_it_shows() {
-    does_what_it_shows(&Readme {
-        name: "README.zh-CN.md",
+async fn the_chinese_tour_does_what_it_shows() {
+    does_what_it_shows(&Tour {
+        name: "docs/TOUR.zh-CN.md",
         text: CHINESE,
         lang: [("LC_CTYPE", "C.UTF-8"), ("LC_MESSAGES", "zh_CN.UTF-8")],
     })
@@ -242,25 +236,25 @@ fn without_words(command: &str) -> String {
 }
 
 #[test]
-fn both_readmes_show_the_same_commands() {
+fn both_tours_show_the_same_commands() {
     let commands = |text| -> Vec<String> {
         let steps = steps(text);
         steps.iter().map(|s| without_words(&s.command)).collect()
     };
-    let (english, chinese) = (commands(README), commands(CHINESE));
+    let (english, chinese) = (commands(TOUR), commands(CHINESE));
     for (english, chinese) in english.iter().zip(&chinese) {
         assert_eq!(english, chinese);
     }
     assert_eq!(english.len(), chinese.len());
 }
 
-/// Runs a README in a directory of its own and compares what is printed with what is shown. Ports are the only thing
+/// Runs a tour in a directory of its own and compares what is printed with what is shown. Ports are the only thing
 /// that differs: free ones are put in place of those that it names.
-async fn does_what_it_shows(readme: &Readme) {
-    let steps = steps(&with_free_ports(readme.text));
+async fn does_what_it_shows(tour: &Tour) {
+    let steps = steps(&with_free_ports(tour.text));
     assert!(steps.len() > 70, "{} commands were found", steps.len());
     let home = tempfile::tempdir().unwrap();
-    let mut shell = shell(home.path(), &steps, readme.lang);
+    let mut shell = shell(home.path(), &steps, tour.lang);
     let mut lines = lines_of(&mut shell);
     let mut at: Option<&Step> = None;
     let mut printed = Vec::new();
@@ -273,14 +267,14 @@ async fn does_what_it_shows(readme: &Readme) {
             Err(_) => panic!("this hangs: {at:#?}\n{}", printed.join("\n")),
         };
         if line.starts_with(STARTED) {
-            node_is_up(home.path(), at.unwrap(), readme).await;
+            node_is_up(home.path(), at.unwrap(), tour).await;
             shell.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         } else if line.starts_with(COMMAND) {
             if let Some(step) = at {
                 assert!(
                     fits(&step.shown, &printed),
                     "{}:{}: {}\n--- shown\n{}\n--- printed\n{}",
-                    readme.name,
+                    tour.name,
                     step.line,
                     step.command,
                     step.shown.join("\n"),
@@ -317,121 +311,4 @@ fn a_wildcard_stands_for_what_it_hides_and_for_nothing_else() {
     assert!(!fits(&lines("…\nd"), &lines("d\ne")));
     assert!(!fits(&[], &lines("surprise")));
     assert!(!fits(&lines("promised"), &[]));
-}
-
-/// Text between backticks, outside of blocks.
-fn quoted(markdown: &str) -> Vec<&str> {
-    let mut quoted = Vec::new();
-    for (number, block) in markdown.split("```").enumerate() {
-        if number % 2 == 0 {
-            quoted.extend(block.split('`').skip(1).step_by(2));
-        }
-    }
-    quoted
-}
-
-fn sources(below: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(below)];
-    while let Some(directory) = directories.pop() {
-        for item in fs::read_dir(directory).unwrap() {
-            let path = item.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
-    }
-    found
-}
-
-/// A promise is worth the test that shows it.
-#[test]
-fn every_test_and_file_that_the_threats_name_is_there() {
-    named_tests_are_there(THREATS);
-}
-
-#[test]
-fn every_test_and_file_that_reliability_names_is_there() {
-    named_tests_are_there(RELIABILITY);
-}
-
-fn named_tests_are_there(document: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut source, mut tests) = (None, 0);
-    for name in quoted(document) {
-        if name.ends_with(".rs") {
-            let text = fs::read_to_string(root.join(name));
-            source = Some(text.unwrap_or_else(|error| panic!("{name}: {error}")));
-        } else if let Some(text) = &source
-            && name.contains('_')
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        {
-            let is_there = text.contains(&format!("fn {name}("));
-            tests += usize::from(is_there);
-            let is_kind = [
-                "attempt_refused",
-                "evidence_kept",
-                "changed_content",
-                "quota_reached",
-            ]
-            .contains(&name);
-            let is_other = [
-                "sync_file_range",
-                "signed_note",
-                "tlog_tiles",
-                "nothing_acknowledged",
-            ]
-            .contains(&name)
-                || name.starts_with("yichuan_");
-            assert!(
-                is_there || is_kind || is_other,
-                "no test {name} in the file named before it"
-            );
-        }
-    }
-    assert!(tests > 30, "{tests} tests were found");
-}
-
-#[test]
-fn every_file_on_the_map_is_there() {
-    let sources = sources("src");
-    let mut found = 0;
-    for name in quoted(ARCHITECTURE)
-        .into_iter()
-        .filter(|name| name.ends_with(".rs"))
-    {
-        let is_there = sources.iter().any(|(path, _)| path.ends_with(name))
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists();
-        assert!(is_there, "{name}");
-        found += 1;
-    }
-    assert!(found > 40, "{found} files were found");
-}
-
-/// Whoever is woken by a metric or a reason finds it.
-#[test]
-fn operations_know_every_metric_and_every_reason() {
-    let known: BTreeSet<_> = quoted(OPERATIONS).into_iter().collect();
-    let mut counted = BTreeSet::new();
-    for (path, text) in sources("src") {
-        let (code, _tests) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
-        for call in code.split("metrics::").skip(1) {
-            let name = call.split('"').nth(1).unwrap_or_default();
-            if name.starts_with("yichuan_") {
-                assert!(known.contains(name), "{} counts {name}", path.display());
-                counted.insert(name.to_owned());
-            }
-        }
-    }
-    let listed = known.iter().filter(|name| name.starts_with("yichuan_"));
-    let gone: Vec<_> = listed.filter(|name| !counted.contains(**name)).collect();
-    assert!(gone.is_empty(), "nothing counts {gone:?} any more");
-    for reason in yichuan::tls::Reason::ALL {
-        assert!(known.contains(reason.as_str()), "{reason}");
-    }
 }
