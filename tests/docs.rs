@@ -128,6 +128,22 @@ fn every_path_that_a_page_names_is_there() {
     assert!(found > 100, "{found} paths were found");
 }
 
+/// Whoever runs `just` tries what CI will.
+#[test]
+fn just_runs_the_commands_of_ci() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (ci, justfile) = (text(".ci/run"), text("justfile"));
+    let (_, commands) = ci.split_once("COMMANDS=(\n").unwrap();
+    let (commands, _) = commands.split_once("\n)").unwrap();
+    let of_ci = commands.lines().map(|line| line.trim().trim_matches('"'));
+    let recipes = justfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "));
+    let of_just = recipes.filter(|command| !command.starts_with('@') && *command != ".ci/run");
+    assert_eq!(of_just.collect::<Vec<_>>(), of_ci.collect::<Vec<_>>());
+}
+
 /// Text between backticks, outside of blocks.
 fn quoted(markdown: &str) -> Vec<&str> {
     let mut quoted = Vec::new();

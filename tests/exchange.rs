@@ -14,6 +14,10 @@ use yichuan::{
     rpc::pb,
 };
 
+#[path = "../examples/push_and_follow.rs"]
+#[allow(dead_code, reason = "its `main` is for whoever runs the example")]
+mod push_and_follow;
+
 const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";
 const ZHEJIANG: &str = "330000";
@@ -157,5 +161,26 @@ async fn a_sheet_goes_out_and_is_answered() {
     assert_eq!(summary.outcome, pb::AssessmentOutcome::Verified as i32);
     assert_eq!(shown.events.len(), 3);
     assert!(shown.events[0].receipt.is_some());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_pushes_a_lead_once_and_follows_it_to_its_receipt() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(dir.path(), &[COUNTY, GUANGDONG], CourierOptions::default())
+        .await
+        .unwrap();
+    cluster.introduce().await.unwrap();
+    let county = cluster.member(COUNTY);
+    let node = county.config.listen.endpoint.as_str();
+    let certificates = county.dir.join("certs");
+    let run = || push_and_follow::push_and_follow(node, &certificates, "officer-001", GUANGDONG);
+    let shown = run().await.unwrap();
+    let again = run().await.unwrap();
+    let receipt = shown.events[0].receipt.as_ref().unwrap();
+    assert_eq!(receipt.partner_origin, "440000.yichuan/log/1");
+    assert_eq!(again.events, shown.events);
+    let lead = shown.summary.unwrap().lead_id;
+    assert_eq!(again.summary.unwrap().lead_id, lead);
     cluster.stop().await;
 }
