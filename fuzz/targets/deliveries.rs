@@ -317,11 +317,10 @@ pub(crate) fn answers(bytes: &[u8]) {
         6 => received.sender_entry.clear(),
         _ => {}
     }
-    let refusals = Refusal::ALL;
     let kind = if flags & 2 == 0 {
         Kind::DispatchReceived(received)
     } else {
-        let reason = input.pick(&refusals);
+        let reason = input.pick(Refusal::ALL);
         Kind::DispatchRefused { received, reason }
     };
     let cause = match flags >> 2 & 3 {

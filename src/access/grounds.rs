@@ -1,59 +1,21 @@
 //! Purpose and basis: nobody reads or writes without stating both.
 
-use crate::domain::{Jurisdiction, RecordId};
+use crate::domain::{Jurisdiction, RecordId, keyed};
 use std::{fmt, str::FromStr};
 
-/// Why a caller reads or writes, 用途.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// 线索核查.
-    Screening,
-    /// 案件侦办.
-    Case,
-    /// 协查办理.
-    Assistance,
-    /// 督查.
-    Supervision,
-    /// 审计.
-    Audit,
-}
-
-impl Purpose {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Screening,
-        Self::Case,
-        Self::Assistance,
-        Self::Supervision,
-        Self::Audit,
-    ];
-
-    /// As in commands and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Screening => "screening",
-            Self::Case => "case",
-            Self::Assistance => "assistance",
-            Self::Supervision => "supervision",
-            Self::Audit => "audit",
-        }
-    }
-}
-
-impl FromStr for Purpose {
-    type Err = GroundsDefect;
-
-    fn from_str(text: &str) -> Result<Self, GroundsDefect> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.as_str() == text)
-            .ok_or(GroundsDefect::Purpose)
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+keyed! {
+    /// Why a caller reads or writes, 用途.
+    pub enum Purpose {
+        /// Checks leads.
+        Screening = "screening" ("线索核查"),
+        /// Investigates a case.
+        Case = "case" ("案件侦办"),
+        /// Helps a partner with its case.
+        Assistance = "assistance" ("协查办理"),
+        /// Supervises what others do.
+        Supervision = "supervision" ("督查"),
+        /// Audits the log.
+        Audit = "audit" ("审计"),
     }
 }
 

@@ -5,11 +5,11 @@ use super::{
     config::verifier_key,
     exit::{Exit, Failure},
     given::basis,
+    global::Global,
     print::Format,
-    typed::Global,
 };
 use crate::{
-    access::{Grounds, Purpose},
+    access::{Grounds, GroundsDefect, Purpose},
     config::{Config, environment},
     domain::{Clock, Jurisdiction, Lang},
     note::{MalformedKey, VerifierKey},
@@ -62,7 +62,8 @@ impl<'a> Context<'a> {
         let stated = |text: &Option<String>| text.clone().unwrap_or_default();
         let purpose = stated(&self.global.purpose)
             .parse::<Purpose>()
-            .map_err(|defect| {
+            .map_err(|_| {
+                let defect = GroundsDefect::Purpose;
                 Failure::new(
                     Exit::Usage,
                     "请用 --purpose 或 YICHUAN_PURPOSE 写明用途：screening 线索核查、case 案件侦办、assistance 协查办理、\

@@ -13,6 +13,7 @@ pub mod demo;
 mod doctor;
 mod exit;
 mod given;
+mod global;
 mod init;
 mod lead;
 pub mod lead_check;

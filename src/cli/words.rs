@@ -2,64 +2,11 @@
 
 use super::print::plain;
 use crate::{
-    access::Purpose,
-    domain::{AssessmentOutcome, Lang, LeadState, ReturnReason, Urgency},
+    domain::{Lang, LeadState},
     exchange::NotYet,
     intake::JsonReason,
     record::{self, Refusal, pb},
 };
-
-pub(super) const fn state_label(state: LeadState, lang: Lang) -> &'static str {
-    let zh = match state {
-        LeadState::Sent => "已发",
-        LeadState::Delivered => "已送达",
-        LeadState::SignedFor => "已签收",
-        LeadState::Assessed => "已核查",
-        LeadState::Returned => "已退回",
-        LeadState::Refused => "对方节点拒收",
-    };
-    lang.pick(zh, state.as_str())
-}
-
-pub(super) const fn outcome_label(outcome: AssessmentOutcome, lang: Lang) -> &'static str {
-    let zh = match outcome {
-        AssessmentOutcome::Verified => "属实",
-        AssessmentOutcome::Unfounded => "不实",
-        AssessmentOutcome::Arrested => "已抓获",
-    };
-    lang.pick(zh, outcome.as_str())
-}
-
-pub(super) const fn reason_label(reason: ReturnReason, lang: Lang) -> &'static str {
-    let zh = match reason {
-        ReturnReason::NotCompetent => "不具管辖权",
-        ReturnReason::FormalitiesIncomplete => "手续不全",
-        ReturnReason::SubjectMismatch => "人员不符",
-        ReturnReason::DuplicateOf => "重复",
-        ReturnReason::OutOfPurpose => "超出用途",
-    };
-    lang.pick(zh, reason.as_str())
-}
-
-pub(super) const fn urgency_label(urgency: Urgency, lang: Lang) -> &'static str {
-    let zh = match urgency {
-        Urgency::Normal => "普通",
-        Urgency::Urgent => "紧急",
-        Urgency::Critical => "特急",
-    };
-    lang.pick(zh, urgency.as_str())
-}
-
-pub(super) const fn purpose_label(purpose: Purpose, lang: Lang) -> &'static str {
-    let zh = match purpose {
-        Purpose::Screening => "线索核查",
-        Purpose::Case => "案件侦办",
-        Purpose::Assistance => "协查办理",
-        Purpose::Supervision => "督查",
-        Purpose::Audit => "审计",
-    };
-    lang.pick(zh, purpose.as_str())
-}
 
 /// Key and label of an action on a lead.
 pub(super) fn action(value: i32) -> (&'static str, &'static str) {
@@ -109,32 +56,11 @@ pub(super) const fn state_to_wire(state: LeadState) -> pb::LeadState {
 
 /// Why a partner's node refused a dispatch, in words. The word itself where it is of a newer node.
 pub(super) fn refusal_label(word: &str, lang: Lang) -> &str {
-    let (zh, en) = match refusal(word) {
-        Some(Refusal::Malformed) => ("条目格式不对", "malformed entry"),
-        Some(Refusal::Misaddressed) => ("收发地址不符", "wrong sender or recipient"),
-        Some(Refusal::PayloadMismatch) => {
-            ("内容与条目不符", "content that is not what its entry says")
-        }
-        Some(Refusal::Conflict) => (
-            "与先前所收冲突",
-            "in conflict with what came before under its id",
-        ),
-        Some(Refusal::ChangedContent) => {
-            ("编号已用于其他内容", "its number is taken by other content")
-        }
-        Some(Refusal::InvalidContent) => ("内容不合规定", "content against the rules"),
-        Some(Refusal::NotAllowed) => ("不许可的操作", "not allowed"),
-        Some(Refusal::Untimely) => (
-            "条目时间晚于收到一天以上",
-            "dated more than a day after it came",
-        ),
-        None => (word, word),
-    };
-    lang.pick(zh, en)
+    refusal(word).map_or(word, |refusal| refusal.label(lang))
 }
 
 fn refusal(word: &str) -> Option<Refusal> {
-    Refusal::ALL.into_iter().find(|r| r.as_str() == word)
+    word.parse().ok()
 }
 
 /// What a partner's node may have refused.
@@ -210,17 +136,7 @@ pub(super) fn refused_before(word: &str, lang: Lang) -> Option<JsonReason> {
 
 /// Why a partner's node has not taken a dispatch yet, though it has seen it. The word itself where it is of a newer node.
 pub(super) fn put_off_label(word: &str, lang: Lang) -> &str {
-    let known = NotYet::ALL.into_iter().find(|why| why.as_str() == word);
-    let (zh, en) = match known {
-        Some(NotYet::Untimely) => (
-            "按对方时钟日期不符，待一方校时",
-            "dated wrongly by the partner's clock",
-        ),
-        Some(NotYet::Follows) => ("待其前件被接收", "waits for what it follows"),
-        Some(NotYet::Unable) => ("对方数据受损，暂不能判断", "the partner's store is damaged"),
-        Some(NotYet::Unknown) | None => (word, word),
-    };
-    lang.pick(zh, en)
+    word.parse().map_or(word, |why: NotYet| why.label(lang))
 }
 
 /// A lead's state with what it says of its end: `assessed (verified)`.
@@ -228,10 +144,9 @@ pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
     let Some(state) = state_from_wire(summary.state) else {
         return lang.pick("未知", "unknown").to_owned();
     };
-    let label = state_label(state, lang);
-    let outcome = record::outcome_from_wire(summary.outcome).map(|o| outcome_label(o, lang));
-    let reason =
-        record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
+    let label = state.label(lang);
+    let outcome = record::outcome_from_wire(summary.outcome).map(|o| o.label(lang));
+    let reason = record::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|word| refusal_label(word, lang));
     let put_off = Some(summary.put_off.as_str()).filter(|text| !text.is_empty());
@@ -251,8 +166,8 @@ mod tests {
 
     #[test]
     fn regression_each_refusal_is_said_in_words_with_what_to_do() {
-        let words = Refusal::ALL.map(Refusal::as_str);
-        for word in words.into_iter().chain(["of_the_future"]) {
+        let words = Refusal::ALL.iter().map(|refusal| refusal.as_str());
+        for word in words.chain(["of_the_future"]) {
             for sent in [Sent::Row, Sent::Referral] {
                 let zh = refused(word, sent, Lang::Zh).unwrap();
                 let en = refused(word, sent, Lang::En).unwrap();

@@ -43,7 +43,7 @@ pub use lead_rows::{Direction, LeadRow};
 pub use leads::{Desk, DeskError, LeadDetail, LeadEvent, ReceiptSummary};
 pub use looks::Trace;
 pub use pages::{LOOK_LIMIT, PAGE_LIMIT};
-pub use partner_cards::{Approval, CardChange, CardReader, UnknownChange};
+pub use partner_cards::{Approval, CardChange, CardReader};
 pub use partners::{CARD_LIMIT, PartnerDesk, PartnerEntry, PartnerRefused, Standing};
 pub use policy::{ensure_policy, has_policy, start_log};
 pub use push::{PushRefused, PushTicket, Pushed};

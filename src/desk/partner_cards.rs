@@ -2,12 +2,13 @@
 
 use super::{partner_rows::get, partners::PartnerRefused};
 use crate::{
+    domain::keyed,
     exchange::{Partner, Witness},
     log::Txn,
     merkle,
     record::AbandonedLog,
 };
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt};
 
 /// Reads node cards: `tls/` knows certificates.
 pub trait CardReader: Send + Sync + fmt::Debug {
@@ -25,33 +26,21 @@ pub trait CardReader: Send + Sync + fmt::Debug {
     fn fits(&self, partner: &Partner, crl: Option<&[u8]>) -> Result<(), String>;
 }
 
-/// What another card of a partner may change; whoever approves it names each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CardChange {
-    /// The key of its log.
-    Key,
-    /// Its CA.
-    Ca,
-    /// Its log.
-    Origin,
-    /// Where it is reached.
-    Endpoint,
+keyed! {
+    /// What a card changes against the one in force.
+    pub enum CardChange {
+        /// The key of its log.
+        Key = "key" ("日志公钥指纹", "log key"),
+        /// Its CA.
+        Ca = "ca" ("CA 指纹", "CA"),
+        /// Its log.
+        Origin = "origin" ("日志", "log"),
+        /// Where it is reached.
+        Endpoint = "endpoint" ("地址", "endpoint"),
+    }
 }
 
 impl CardChange {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Key, Self::Ca, Self::Origin, Self::Endpoint];
-
-    /// A stable key, as in commands.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Ca => "ca",
-            Self::Origin => "origin",
-            Self::Endpoint => "endpoint",
-        }
-    }
-
     fn between(old: &Partner, new: &Partner) -> BTreeSet<Self> {
         let differs = |change| match change {
             Self::Key => old.key.public_key() != new.key.public_key(),
@@ -59,29 +48,13 @@ impl CardChange {
             Self::Origin => old.key.name() != new.key.name(),
             Self::Endpoint => old.endpoint != new.endpoint,
         };
-        Self::ALL.into_iter().filter(|it| differs(*it)).collect()
+        Self::ALL
+            .iter()
+            .copied()
+            .filter(|it| differs(*it))
+            .collect()
     }
 }
-
-impl fmt::Display for CardChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for CardChange {
-    type Err = UnknownChange;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChange> {
-        let known = Self::ALL.into_iter().find(|it| it.as_str() == text);
-        known.ok_or(UnknownChange)
-    }
-}
-
-/// Not something that a card changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("name what the card changes: key, ca, origin, endpoint")]
-pub struct UnknownChange;
 
 /// What whoever approves a card says of it.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +110,7 @@ pub(super) fn replaces(
     let old = cards.read(row.card.as_bytes()).ok();
     let changes = match &old {
         Some(old) => CardChange::between(old, new),
-        None => CardChange::ALL.into(),
+        None => CardChange::ALL.iter().copied().collect(),
     };
     let mut abandoned = None;
     if let Some(old) = old.filter(|_| changes.contains(&CardChange::Origin)) {

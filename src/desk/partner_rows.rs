@@ -64,7 +64,7 @@ impl ChangeRow {
     }
 
     pub(super) fn change(&self) -> Option<PartnerChange> {
-        PartnerChange::from_key(&self.change)
+        self.change.parse().ok()
     }
 
     pub(super) fn draft(&self) -> Result<Hash, RowDamaged> {

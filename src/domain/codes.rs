@@ -1,57 +1,10 @@
 //! Closed lists: urgency, handling, outcomes, return reasons.
 
-use std::{fmt, str::FromStr};
+use super::keyed;
 
-/// Not a member of the list.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not one of: {expected}")]
-pub struct UnknownCode {
-    /// The members.
-    pub expected: &'static str,
-}
-
-macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident: $expected:literal {
-        $($(#[$vdoc:meta])* $variant:ident = $key:literal $(| $other:literal)* ,)+
-    }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The stable key, as in commands, JSON and payloads.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $key,)+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownCode;
-
-            fn from_str(text: &str) -> Result<Self, UnknownCode> {
-                match text {
-                    $($key $(| $other)* => Ok(Self::$variant),)+
-                    _ => Err(UnknownCode { expected: $expected }),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-pub(super) use codes;
-
-codes! {
+keyed! {
     /// How soon the recipient must sign, 紧急程度.
-    Urgency: "普通 normal, 紧急 urgent, 特急 critical" {
+    pub enum Urgency {
         /// 普通: within 24 hours.
         Normal = "normal" | "普通",
         /// 紧急: within 8 hours.
@@ -61,9 +14,9 @@ codes! {
     }
 }
 
-codes! {
+keyed! {
     /// What the recipient may do without the originator's consent, 处理限制.
-    Handling: "H0, H1, H2, H3" {
+    pub enum Handling {
         /// Police use.
         H0 = "H0",
         /// Police use, not as evidence.
@@ -75,49 +28,49 @@ codes! {
     }
 }
 
-codes! {
+keyed! {
     /// Why a recipient returns a dispatch, 退回理由. Incomplete material is a request for a supplement, never a return.
-    ReturnReason: "not_competent, formalities_incomplete, subject_mismatch, duplicate_of, out_of_purpose" {
+    pub enum ReturnReason {
         /// 不具管辖权.
-        NotCompetent = "not_competent",
+        NotCompetent = "not_competent" ("不具管辖权"),
         /// 手续不全.
-        FormalitiesIncomplete = "formalities_incomplete",
+        FormalitiesIncomplete = "formalities_incomplete" ("手续不全"),
         /// 人员不符.
-        SubjectMismatch = "subject_mismatch",
+        SubjectMismatch = "subject_mismatch" ("人员不符"),
         /// 重复.
-        DuplicateOf = "duplicate_of",
+        DuplicateOf = "duplicate_of" ("重复"),
         /// 超出用途.
-        OutOfPurpose = "out_of_purpose",
+        OutOfPurpose = "out_of_purpose" ("超出用途"),
     }
 }
 
-codes! {
+keyed! {
     /// What the assessment of a lead found, 核查结果.
-    AssessmentOutcome: "verified, unfounded, arrested" {
+    pub enum AssessmentOutcome {
         /// 属实.
-        Verified = "verified",
+        Verified = "verified" ("属实"),
         /// 不实: both sides purge the record within 30 days.
-        Unfounded = "unfounded",
+        Unfounded = "unfounded" ("不实"),
         /// 已抓获.
-        Arrested = "arrested",
+        Arrested = "arrested" ("已抓获"),
     }
 }
 
-codes! {
+keyed! {
     /// Where a lead stands, as one of the two nodes sees it.
-    LeadState: "sent, delivered, signed_for, assessed, returned, refused" {
+    pub enum LeadState {
         /// 已发: in the sender's log.
-        Sent = "sent",
+        Sent = "sent" ("已发"),
         /// 已送达: in both logs.
-        Delivered = "delivered",
+        Delivered = "delivered" ("已送达"),
         /// 已签收.
-        SignedFor = "signed_for",
+        SignedFor = "signed_for" ("已签收"),
         /// 已核查.
-        Assessed = "assessed",
+        Assessed = "assessed" ("已核查"),
         /// 已退回.
-        Returned = "returned",
+        Returned = "returned" ("已退回"),
         /// 对方节点拒收: the recipient's node refused it, with proof.
-        Refused = "refused",
+        Refused = "refused" ("对方节点拒收"),
     }
 }
 

@@ -12,6 +12,7 @@ mod grade;
 mod history;
 mod ids;
 mod jurisdiction;
+mod keyed;
 mod lang;
 mod lead;
 mod lead_steps;
@@ -28,7 +29,7 @@ mod time;
 pub use caught::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, ParsedNotice,
 };
-pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, UnknownCode, Urgency};
+pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, Urgency};
 pub use deadline::{Area, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds};
 pub use divisions::division_name;
 pub use fields::{Column, LeadFields};
@@ -40,6 +41,8 @@ pub use history::{
 };
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
+pub use keyed::UnknownKey;
+pub(crate) use keyed::keyed;
 pub use lang::{Lang, UnknownLang};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_steps::{LeadAction, LeadProgress, LeadStep};

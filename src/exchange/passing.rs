@@ -1,7 +1,7 @@
 //! What keeps a dispatch from being answered and passes: it is answered 'not yet', leaves no entry, and is brought again.
 
 use crate::{
-    domain::RecordId,
+    domain::{RecordId, keyed},
     record::{Content, DispatchSent, Refusal},
 };
 use std::collections::BTreeMap;
@@ -9,33 +9,21 @@ use std::collections::BTreeMap;
 /// Records of which a dispatch was put off on one stream: at most so many. A sender stops at half of it.
 pub(super) const PUT_OFF_LIMIT: usize = 1_024;
 
-/// Why a dispatch is not answered yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NotYet {
-    /// By the recipient's clock its entry is dated more than a day ahead, or its purge month is over.
-    Untimely,
-    /// It follows another that is not answered yet.
-    Follows,
-    /// The recipient cannot judge it: its own store is damaged.
-    Unable,
-    /// Something that a newer recipient names and this node does not know.
-    Unknown,
+keyed! {
+    /// Why a dispatch is not answered yet.
+    pub enum NotYet {
+        /// By the recipient's clock its entry is dated more than a day ahead, or its purge month is over.
+        Untimely = "untimely" ("按对方时钟日期不符，待一方校时", "dated wrongly by the partner's clock"),
+        /// It follows another that is not answered yet.
+        Follows = "follows" ("待其前件被接收", "waits for what it follows"),
+        /// The recipient cannot judge it: its own store is damaged.
+        Unable = "unable" ("对方数据受损，暂不能判断", "the partner's store is damaged"),
+        /// Something that a newer recipient names and this node does not know.
+        Unknown = "unknown" ("unknown", "unknown"),
+    }
 }
 
 impl NotYet {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Untimely, Self::Follows, Self::Unable, Self::Unknown];
-
-    /// A stable key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Untimely => "untimely",
-            Self::Follows => "follows",
-            Self::Unable => "unable",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// What to do about it, for an operator.
     pub const fn advice(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use super::{EntryDefect, pb, wire};
 use crate::{
     domain::{
         DispatchId, Handling, Jurisdiction, LeadStep, PREDECESSOR_LIMIT, RecordId, ReturnReason,
-        Urgency,
+        Urgency, keyed,
         referral::{ReferralKind, ReferralStep},
         sign_within_seconds,
     },
@@ -327,54 +327,29 @@ impl DispatchSent {
     }
 }
 
-/// Why a node refuses a dispatch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The entry is not a well-formed `DispatchSent`.
-    Malformed,
-    /// Addressed to, or sent as, another jurisdiction.
-    Misaddressed,
-    /// Ciphertext, key or commitment do not fit the entry.
-    PayloadMismatch,
-    /// The dispatch id was received before with another leaf.
-    Conflict,
-    /// The lead number was received before with other content.
-    ChangedContent,
-    /// The payload breaks a rule for its kind.
-    InvalidContent,
-    /// The sender may not take this action on this record.
-    NotAllowed,
-    /// Its entry is dated more than a day after it arrived.
-    Untimely,
+keyed! {
+    /// Why a node refuses a dispatch.
+    pub enum Refusal {
+        /// The entry is not a well-formed `DispatchSent`.
+        Malformed = "malformed" ("条目格式不对", "malformed entry"),
+        /// Addressed to, or sent as, another jurisdiction.
+        Misaddressed = "misaddressed" ("收发地址不符", "wrong sender or recipient"),
+        /// Ciphertext, key or commitment do not fit the entry.
+        PayloadMismatch = "payload_mismatch" ("内容与条目不符", "content that is not what its entry says"),
+        /// The dispatch id was received before with another leaf.
+        Conflict = "conflict" ("与先前所收冲突", "in conflict with what came before under its id"),
+        /// The lead number was received before with other content.
+        ChangedContent = "changed_content" ("编号已用于其他内容", "its number is taken by other content"),
+        /// The payload breaks a rule for its kind.
+        InvalidContent = "invalid_content" ("内容不合规定", "content against the rules"),
+        /// The sender may not take this action on this record.
+        NotAllowed = "not_allowed" ("不许可的操作", "not allowed"),
+        /// Its entry is dated more than a day after it arrived.
+        Untimely = "untimely" ("条目时间晚于收到一天以上", "dated more than a day after it came"),
+    }
 }
 
 impl Refusal {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Malformed,
-        Self::Misaddressed,
-        Self::PayloadMismatch,
-        Self::Conflict,
-        Self::ChangedContent,
-        Self::InvalidContent,
-        Self::NotAllowed,
-        Self::Untimely,
-    ];
-
-    /// A stable key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Misaddressed => "misaddressed",
-            Self::PayloadMismatch => "payload_mismatch",
-            Self::Conflict => "conflict",
-            Self::ChangedContent => "changed_content",
-            Self::InvalidContent => "invalid_content",
-            Self::NotAllowed => "not_allowed",
-            Self::Untimely => "untimely",
-        }
-    }
-
     pub(super) const fn to_wire(self) -> i32 {
         let reason = match self {
             Self::Malformed => pb::RefusalReason::Malformed,
@@ -391,7 +366,8 @@ impl Refusal {
 
     pub(super) fn from_wire(value: i32) -> Option<Self> {
         Self::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|reason| reason.to_wire() == value)
     }
 }

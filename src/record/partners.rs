@@ -1,7 +1,7 @@
 //! What the entries about partners say beyond the card.
 
 use super::{EntryDefect, pb, wire};
-use crate::merkle::Hash;
+use crate::{domain::keyed, merkle::Hash};
 
 /// A partner's log that is followed no more, and how far it was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,31 +35,17 @@ impl AbandonedLog {
     }
 }
 
-/// What is to become of a partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartnerChange {
-    /// A suspended one is let in again.
-    Resume,
-    /// The exchange with it ends.
-    Remove,
+keyed! {
+    /// What is to become of a partner.
+    pub enum PartnerChange {
+        /// A suspended one is let in again.
+        Resume = "resume",
+        /// The exchange with it ends.
+        Remove = "remove",
+    }
 }
 
 impl PartnerChange {
-    /// A stable key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resume => "resume",
-            Self::Remove => "remove",
-        }
-    }
-
-    /// The change with this key.
-    pub fn from_key(key: &str) -> Option<Self> {
-        [Self::Resume, Self::Remove]
-            .into_iter()
-            .find(|change| change.as_str() == key)
-    }
-
     /// Its number on the wire.
     pub const fn to_wire(self) -> pb::PartnerChange {
         match self {

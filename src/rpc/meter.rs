@@ -149,7 +149,7 @@ impl Meter {
 
     /// Counts a refused attempt, by the word of its refusal. Other refusals are none.
     pub(super) fn attempt(&self, who: &Principal, word: &str) {
-        let Some(attempt) = Attempt::of(word) else {
+        let Ok(attempt) = word.parse::<Attempt>() else {
             return;
         };
         let report = self.ledger().attempt(who, attempt, self.clock.now());

@@ -1,7 +1,10 @@
 //! Refused attempts, counted so that the log keeps them and no number of them fills it.
 
 use super::rate::{Bucket, Rate};
-use crate::{access::Principal, domain::Timestamp};
+use crate::{
+    access::Principal,
+    domain::{Timestamp, keyed},
+};
 use std::collections::BTreeMap;
 
 /// Seconds in which somebody's attempts of one kind are one entry.
@@ -9,51 +12,29 @@ pub(super) const WINDOW_S: u32 = 3_600;
 /// The people of another jurisdiction have together so many entries in that time, however many they are.
 const CROWD: u32 = 32;
 
-macro_rules! attempts {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What somebody tried and was refused.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Attempt { $($(#[$doc])* $name,)* }
-
-        impl Attempt {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// A stable key, as in refusals.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
-
-attempts! {
-    /// Without purpose or basis.
-    NoGrounds = "no_grounds",
-    /// What the role does not do.
-    Role = "role",
-    /// What people of another jurisdiction do not do here.
-    Foreign = "foreign",
-    /// For a purpose that does not cover it.
-    Purpose = "purpose",
-    /// To read the log, by an auditor who is not listed.
-    UnlistedAuditor = "unlisted_auditor",
-    /// A record that is assigned to somebody else.
-    Assigned = "assigned",
-    /// To override an assignment, by somebody who is no supervisor.
-    Override = "override",
-    /// To open what is opened at the caller's own node.
-    Elsewhere = "elsewhere",
-    /// To relay dispatches, by somebody who is no partner's node.
-    NotAPartnerNode = "not_a_partner_node",
-    /// A record that is not there, or not for the caller: which of the two is not said.
-    NotFound = "not_found",
-}
-
-impl Attempt {
-    /// The attempt that a refusal's word stands for; none for other refusals.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|it| it.as_str() == word)
+keyed! {
+    /// What somebody tried and was refused. The keys are those of the refusals.
+    pub enum Attempt {
+        /// Without purpose or basis.
+        NoGrounds = "no_grounds",
+        /// What the role does not do.
+        Role = "role",
+        /// What people of another jurisdiction do not do here.
+        Foreign = "foreign",
+        /// For a purpose that does not cover it.
+        Purpose = "purpose",
+        /// To read the log, by an auditor who is not listed.
+        UnlistedAuditor = "unlisted_auditor",
+        /// A record that is assigned to somebody else.
+        Assigned = "assigned",
+        /// To override an assignment, by somebody who is no supervisor.
+        Override = "override",
+        /// To open what is opened at the caller's own node.
+        Elsewhere = "elsewhere",
+        /// To relay dispatches, by somebody who is no partner's node.
+        NotAPartnerNode = "not_a_partner_node",
+        /// A record that is not there, or not for the caller: which of the two is not said.
+        NotFound = "not_found",
     }
 }
 

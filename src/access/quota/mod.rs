@@ -6,70 +6,49 @@ mod lookups;
 mod rate;
 
 use super::Principal;
+use crate::domain::keyed;
 pub use attempts::{Attempt, AttemptReport};
 pub use ledger::{Ledger, Reach, Search};
 use rate::Rate;
-use std::fmt;
 
 const MINUTE: u32 = 60;
 const HOUR: u32 = 3_600;
 const DAY: u32 = 86_400;
 
-macro_rules! quotas {
-    ($($(#[$doc:meta])* $name:ident = $word:literal in $window:ident,)*) => {
-        /// What is counted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Quota {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Quota {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// A stable key, as in logs, metrics and the configuration.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-
-            /// Seconds over which it is counted.
-            pub const fn window_s(self) -> u32 {
-                match self {
-                    $(Self::$name => $window,)*
-                }
-            }
-        }
-    };
+keyed! {
+    /// What is counted. The keys are those of logs, metrics and the configuration.
+    pub enum Quota {
+        /// Calls of any kind; a stream is one.
+        Calls = "calls_per_minute",
+        /// Leads and notices pushed, over a minute. More are slowed, never refused.
+        PushedSteadily = "pushed_per_minute",
+        /// Leads and notices pushed, over a day.
+        Pushed = "pushed_per_day",
+        /// Payloads opened.
+        Opened = "opened_per_hour",
+        /// Persons, places or substances searched for, each once.
+        Searches = "searches_per_hour",
+        /// Of them, those that were not there.
+        Misses = "misses_per_hour",
+        /// Pushes under a number that stands for something else.
+        Conflicts = "conflicts_per_hour",
+        /// Dispatches of a partner's node, over a minute. More are slowed, never refused.
+        DispatchesSteadily = "dispatches_per_minute",
+        /// Dispatches of a partner's node, over a day.
+        Dispatches = "dispatches_per_day",
+        /// Bytes that what somebody reads, or does with records, adds to the log. Pushes have a quota of their own.
+        Logged = "logged_bytes_per_day",
+    }
 }
 
-quotas! {
-    /// Calls of any kind; a stream is one.
-    Calls = "calls_per_minute" in MINUTE,
-    /// Leads and notices pushed, over a minute. More are slowed, never refused.
-    PushedSteadily = "pushed_per_minute" in MINUTE,
-    /// Leads and notices pushed, over a day.
-    Pushed = "pushed_per_day" in DAY,
-    /// Payloads opened.
-    Opened = "opened_per_hour" in HOUR,
-    /// Persons, places or substances searched for, each once.
-    Searches = "searches_per_hour" in HOUR,
-    /// Of them, those that were not there.
-    Misses = "misses_per_hour" in HOUR,
-    /// Pushes under a number that stands for something else.
-    Conflicts = "conflicts_per_hour" in HOUR,
-    /// Dispatches of a partner's node, over a minute. More are slowed, never refused.
-    DispatchesSteadily = "dispatches_per_minute" in MINUTE,
-    /// Dispatches of a partner's node, over a day.
-    Dispatches = "dispatches_per_day" in DAY,
-    /// Bytes that what somebody reads, or does with records, adds to the log. Pushes have a quota of their own.
-    Logged = "logged_bytes_per_day" in DAY,
-}
-
-impl fmt::Display for Quota {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+impl Quota {
+    /// Seconds over which it is counted.
+    pub const fn window_s(self) -> u32 {
+        match self {
+            Self::Calls | Self::PushedSteadily | Self::DispatchesSteadily => MINUTE,
+            Self::Pushed | Self::Dispatches | Self::Logged => DAY,
+            Self::Opened | Self::Searches | Self::Misses | Self::Conflicts => HOUR,
+        }
     }
 }
 

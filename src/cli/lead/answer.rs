@@ -7,7 +7,7 @@ use crate::{
         exit::{Exit, Failure},
         given::{self, NoteArgs, OverrideArgs},
         print::{self, Format},
-        words::{state_from_wire, state_label},
+        words::state_from_wire,
     },
     domain::{AssessmentOutcome, Lang, LeadState, RecordId, ReturnReason},
     record::{self, pb},
@@ -101,7 +101,7 @@ fn print(
         ),
         Format::Table => {
             let lang = context.lang();
-            let state = state.map_or("", |state| state_label(state, lang));
+            let state = state.map_or("", |state| state.label(lang));
             match lang {
                 Lang::Zh => writeln!(out, "{lead}：{state}，日志第 {index} 条")?,
                 Lang::En => writeln!(out, "{lead}: {state}, entry {index} of the log")?,

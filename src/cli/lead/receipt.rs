@@ -9,7 +9,7 @@ use crate::{
         lead_check::Added,
         out_file::OutFile,
         print::{self, plain, redacted},
-        words::{purpose_label, standing, state_label},
+        words::standing,
     },
     domain::{
         Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,
@@ -100,7 +100,7 @@ impl ReceiptSheet {
         };
         let line = self.line(row, added, outcome);
         let state = match outcome {
-            Outcome::Logged => state_label(LeadState::Sent, self.lang),
+            Outcome::Logged => LeadState::Sent.label(self.lang),
             Outcome::AlreadyLogged | Outcome::Repeated | Outcome::Refused | Outcome::Unknown => "",
         };
         self.rows.push(ReceiptRow {
@@ -189,7 +189,7 @@ impl ReceiptSheet {
         let receipt = Receipt {
             node: named,
             principal: node.principal().to_string(),
-            purpose: purpose_label(grounds.purpose, lang).to_owned(),
+            purpose: grounds.purpose.label(lang).to_owned(),
             basis: grounds.basis.to_string(),
             file: self.name,
             sha256: self.sha256,

@@ -8,7 +8,7 @@ use crate::{
         given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
-        words::{Sent, action, outcome_label, reason_label, refused, standing},
+        words::{Sent, action, refused, standing},
     },
     domain::{AssessmentOutcome, Column, Lang, LeadFields, RecordId, ReturnReason},
     record::{self, pb},
@@ -182,8 +182,8 @@ impl Shown {
 }
 
 fn said(event: &pb::LeadEvent, lang: Lang) -> String {
-    let outcome = outcome(event).map(|outcome| outcome_label(outcome, lang));
-    let reason = reason(event).map(|reason| reason_label(reason, lang));
+    let outcome = outcome(event).map(|outcome| outcome.label(lang));
+    let reason = reason(event).map(|reason| reason.label(lang));
     let words = [outcome, reason, note(event)].into_iter().flatten();
     lines(&words.collect::<Vec<_>>().join(lang.pick("；", "; ")))
 }

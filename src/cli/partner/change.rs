@@ -67,15 +67,6 @@ fn names(changes: &BTreeSet<CardChange>) -> String {
     names.join(",")
 }
 
-const fn in_words(what: CardChange, lang: Lang) -> &'static str {
-    match what {
-        CardChange::Key => lang.pick("日志公钥指纹", "log key"),
-        CardChange::Ca => lang.pick("CA 指纹", "CA"),
-        CardChange::Origin => lang.pick("日志", "log"),
-        CardChange::Endpoint => lang.pick("地址", "endpoint"),
-    }
-}
-
 /// Says what the card changes, and has it named: by flags, or on a terminal.
 fn confirmed(
     args: &ApproveArgs,
@@ -100,7 +91,7 @@ fn confirmed(
         remark(&format!(
             "{} {}: {} → {}",
             what.as_str(),
-            in_words(*what, lang),
+            what.label(lang),
             plain(old),
             plain(new)
         ));

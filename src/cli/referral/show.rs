@@ -8,7 +8,7 @@ use crate::{
         given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
-        words::{Sent, action, reason_label, refused, urgency_label},
+        words::{Sent, action, refused},
     },
     domain::{Handling, Lang, RecordId, ReferralKind, ReturnReason},
     record::{self, pb},
@@ -154,7 +154,7 @@ impl Shown {
             ["entry", "time", "action", "by", "says", "partner's receipt"],
         );
         for event in &self.events {
-            let reason = reason(event).map(|reason| reason_label(reason, lang));
+            let reason = reason(event).map(|reason| reason.label(lang));
             let words: Vec<_> = [reason, note(event)].into_iter().flatten().collect();
             events.add_row([
                 event.log_index.to_string(),
@@ -237,7 +237,7 @@ impl Shown {
             (
                 "紧急程度",
                 "urgency",
-                urgency.map_or("", |u| urgency_label(u, lang)).to_owned(),
+                urgency.map_or("", |u| u.label(lang)).to_owned(),
             ),
             (
                 "处理限制",

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         print::{self, plain, rfc3339},
-        words::{Sent, reason_label, refusal_label, refused},
+        words::{Sent, refusal_label, refused},
     },
     desk::ReferralState,
     domain::{
@@ -24,7 +24,7 @@ pub(in crate::cli) fn state(value: i32) -> (&'static str, &'static str) {
         ReferralState::Sent => "已发",
         ReferralState::Refused => "对方节点拒收",
         ReferralState::At(ReferralProgress::Sent) => "已送达",
-        ReferralState::At(progress) => progress.chinese(),
+        ReferralState::At(progress) => progress.label(Lang::Zh),
     };
     (state.as_str(), zh)
 }
@@ -100,15 +100,14 @@ pub(super) fn kind_from_wire(value: i32) -> Option<ReferralKind> {
 }
 
 pub(super) fn kind_label(value: i32, lang: Lang) -> &'static str {
-    kind_from_wire(value).map_or("", |kind| lang.pick(kind.chinese(), kind.as_str()))
+    kind_from_wire(value).map_or("", |kind| kind.label(lang))
 }
 
 /// The state, with what it says of its end: `returned (not_competent)`.
 pub(super) fn standing(summary: &pb::ReferralSummary, lang: Lang) -> String {
     let (key, zh) = state(summary.state);
     let label = lang.pick(zh, key);
-    let reason =
-        record::return_reason_from_wire(summary.return_reason).map(|r| reason_label(r, lang));
+    let reason = record::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|word| refusal_label(word, lang));
     plain(&match (reason.or(refusal), lang) {

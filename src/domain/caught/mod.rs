@@ -8,12 +8,11 @@ mod reading;
 pub use fields::{CaughtColumn, CaughtFields};
 pub use notice::{CaughtNotice, CaughtRules, ParsedNotice};
 
-use super::codes::{UnknownCode, codes};
-use std::{fmt, str::FromStr};
+use super::keyed;
 
-codes! {
+keyed! {
     /// Where a caught notice stands.
-    CaughtState: "sent, delivered, refused" {
+    pub enum CaughtState {
         /// 已发: it is in the sender's log, and the recipient's proof is not.
         Sent = "sent" | "已发",
         /// 已送达: it is in both logs.

@@ -1,7 +1,7 @@
 //! The transition table and the deadlines as people read them.
 
 use super::{ReferralKind, ReferralProgress, ReferralStep};
-use crate::domain::{Deadline, Matter, Rank, Side, Span, Start, Step as _, Transition};
+use crate::domain::{Deadline, Lang, Matter, Rank, Side, Span, Start, Step as _, Transition};
 use std::fmt;
 
 /// `docs/referral-states.md`: a Mermaid drawing and tables, in Markdown.
@@ -62,14 +62,14 @@ the last one, the day of the entry not counted. 程序规定 is 公安机关办�
 fn diagram() -> String {
     let mut text = "```mermaid\nstateDiagram-v2\n".to_owned();
     for progress in ReferralProgress::ALL.iter().filter(|p| !is_recalled(**p)) {
-        let chinese = progress.chinese();
+        let chinese = progress.label(Lang::Zh);
         line(
             &mut text,
             format_args!("    state \"{chinese} {progress}\" as {progress}"),
         );
     }
     for kind in ReferralKind::ALL {
-        let (start, chinese) = (kind.start(), kind.chinese());
+        let (start, chinese) = (kind.start(), kind.label(Lang::Zh));
         line(
             &mut text,
             format_args!("    [*] --> {start}: {chinese} {kind}"),
@@ -77,7 +77,7 @@ fn diagram() -> String {
     }
     for Transition { from, step, by, to } in ReferralStep::TABLE {
         if !matches!(step.rank(), Rank::Recall | Rank::Correction) {
-            let chinese = step.chinese();
+            let chinese = step.label(Lang::Zh);
             line(
                 &mut text,
                 format_args!(
@@ -117,15 +117,15 @@ fn transitions() -> String {
             &mut text,
             format_args!(
                 "| {} `{from}` | {} `{step}` | {} {by}{} | {} `{to}` | {} |",
-                from.chinese(),
-                step.chinese(),
+                from.label(Lang::Zh),
+                step.label(Lang::Zh),
                 by.chinese(),
                 if step.is_local() {
                     ", a supervisor who is not the drafter"
                 } else {
                     only(*from, *step)
                 },
-                to.chinese(),
+                to.label(Lang::Zh),
                 deadlines.join("; ")
             ),
         );
@@ -152,7 +152,7 @@ fn ranks() -> String {
     let ranks = [Rank::Recall, Rank::Correction, Rank::Return];
     for (number, rank) in (1..).zip(ranks) {
         for step in ReferralStep::ALL.iter().filter(|s| s.rank() == rank) {
-            let chinese = step.chinese();
+            let chinese = step.label(Lang::Zh);
             line(&mut text, format_args!("{number}. {chinese} `{step}`"));
         }
     }

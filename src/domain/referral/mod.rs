@@ -22,15 +22,11 @@ pub use drawing::draw;
 pub use progress::{ReferralProgress, StepNotAllowed, Withheld};
 pub use step::{ReferralAction, ReferralStep};
 
-use super::{
-    Matter,
-    codes::{UnknownCode, codes},
-};
-use std::{fmt, str::FromStr};
+use super::{Matter, keyed};
 
-codes! {
+keyed! {
     /// What a referral asks for.
-    ReferralKind: "assistance 办案协作, transfer 案件移送" {
+    pub enum ReferralKind {
         /// 办案协作: the recipient helps with the originator's case.
         Assistance = "assistance" | "办案协作",
         /// 案件移送: the recipient takes the case over.
@@ -39,14 +35,6 @@ codes! {
 }
 
 impl ReferralKind {
-    /// The Chinese term.
-    pub const fn chinese(self) -> &'static str {
-        match self {
-            Self::Assistance => "办案协作",
-            Self::Transfer => "案件移送",
-        }
-    }
-
     /// Where a new one stands at the originator's node: a transfer is a draft until a supervisor who did not draft it
     /// approves it; an assistance may leave at once.
     pub const fn start(self) -> ReferralProgress {

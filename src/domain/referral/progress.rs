@@ -1,16 +1,12 @@
 //! Where a referral stands, and what may be done with it there.
 
 use super::{ReferralKind, ReferralStep};
-use crate::domain::{
-    Side, Step as _,
-    codes::{UnknownCode, codes},
-};
-use std::{fmt, str::FromStr};
+use crate::domain::{Side, Step as _, keyed};
+use std::fmt;
 
-codes! {
+keyed! {
     /// Where a referral stands.
-    ReferralProgress: "drafted, approved, sent, signed_for, supplement_requested, returned, forwarded, accepted, \
-                       in_progress, feedback_given, confirmed, disputed, closed, recalled" {
+    pub enum ReferralProgress {
         /// 拟稿: a transfer that waits for approval, at the originator's node only.
         Drafted = "drafted" | "拟稿",
         /// 待发: free to leave. A transfer that was approved, or an assistance, which needs no approval.
@@ -43,26 +39,6 @@ codes! {
 }
 
 impl ReferralProgress {
-    /// The Chinese term.
-    pub const fn chinese(self) -> &'static str {
-        match self {
-            Self::Drafted => "拟稿",
-            Self::Approved => "待发",
-            Self::Sent => "已发",
-            Self::SignedFor => "已签收",
-            Self::SupplementRequested => "待补充",
-            Self::Returned => "已退回",
-            Self::Forwarded => "已转办",
-            Self::Accepted => "已受理",
-            Self::InProgress => "办理中",
-            Self::FeedbackGiven => "已反馈",
-            Self::Confirmed => "已确认",
-            Self::Disputed => "有异议",
-            Self::Closed => "已办结",
-            Self::Recalled => "已撤回",
-        }
-    }
-
     /// The steps that this side may take now on a referral of this kind.
     pub fn allowed(self, kind: ReferralKind, by: Side) -> Vec<ReferralStep> {
         let mut steps = ReferralStep::allowed(self, by);

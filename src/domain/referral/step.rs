@@ -1,18 +1,13 @@
 //! The steps of a referral.
 
-use crate::domain::{
-    Action, Rank, Start,
-    codes::{UnknownCode, codes},
-};
-use std::{fmt, str::FromStr};
+use crate::domain::{Action, Rank, Start, keyed};
 
 /// An action on a referral.
 pub type ReferralAction = Action<ReferralStep>;
 
-codes! {
+keyed! {
     /// A step in the life of a referral.
-    ReferralStep: "approve, open, sign, accept, request_supplement, supply, return, forward, resubmit, progress, \
-                   feedback, confirm, dispute, close, correct, recall" {
+    pub enum ReferralStep {
         /// 审批: a supervisor who did not draft it approves it. Stays at the originator's node.
         Approve = "approve" | "审批",
         /// 发起: the originator sends it.
@@ -49,28 +44,6 @@ codes! {
 }
 
 impl ReferralStep {
-    /// The Chinese term.
-    pub const fn chinese(self) -> &'static str {
-        match self {
-            Self::Approve => "审批",
-            Self::Open => "发起",
-            Self::Sign => "签收",
-            Self::Accept => "受理",
-            Self::RequestSupplement => "要求补充",
-            Self::Supply => "补充材料",
-            Self::Return => "退回",
-            Self::Forward => "转办",
-            Self::Resubmit => "重新提交",
-            Self::Progress => "阶段反馈",
-            Self::Feedback => "结果反馈",
-            Self::Confirm => "确认",
-            Self::Dispute => "异议",
-            Self::Close => "办结",
-            Self::Correct => "更正",
-            Self::Recall => "撤回",
-        }
-    }
-
     /// True where the step stays at the originator's node; a partner that sends one is refused.
     pub const fn is_local(self) -> bool {
         matches!(self, Self::Approve)

@@ -84,7 +84,10 @@ impl Step for ReferralStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::referral::{ReferralKind, Withheld};
+    use crate::domain::{
+        Lang,
+        referral::{ReferralKind, Withheld},
+    };
     use std::collections::BTreeSet;
 
     /// Where a referral can get to from here.
@@ -323,15 +326,15 @@ mod tests {
     fn keys_and_chinese_terms_read_back() {
         for step in ReferralStep::ALL {
             assert_eq!(step.as_str().parse(), Ok(*step));
-            assert_eq!(step.chinese().parse(), Ok(*step));
+            assert_eq!(step.label(Lang::Zh).parse(), Ok(*step));
         }
         for progress in ReferralProgress::ALL {
             assert_eq!(progress.as_str().parse(), Ok(*progress));
-            assert_eq!(progress.chinese().parse(), Ok(*progress));
+            assert_eq!(progress.label(Lang::Zh).parse(), Ok(*progress));
         }
         for kind in ReferralKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
-            assert_eq!(kind.chinese().parse(), Ok(*kind));
+            assert_eq!(kind.label(Lang::Zh).parse(), Ok(*kind));
         }
     }
 }
