@@ -5,7 +5,7 @@ use super::{
     context::Context,
     exit::Failure,
     print::{self, Format, plain, remark, rfc3339},
-    words::action,
+    labels::action,
 };
 use crate::{domain::Lang, record::pb};
 use clap::Args;

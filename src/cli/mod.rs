@@ -15,6 +15,7 @@ mod exit;
 mod given;
 mod global;
 mod init;
+mod labels;
 mod lead;
 pub mod lead_check;
 mod listing;
@@ -25,7 +26,6 @@ mod referral;
 mod refusal;
 mod serve;
 mod typed;
-mod words;
 
 pub use exit::{Exit, Failure};
 pub use print::Format;

@@ -7,7 +7,7 @@ use crate::{
         given::{self, Direction, NumberArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
-        words::{Sent, refusal_label, refused},
+        labels::{Sent, refusal_label, refused},
     },
     domain::{CaughtState, Jurisdiction, Lang},
     record::pb,

@@ -9,7 +9,7 @@ use crate::{
         lead::{approved, check_failure, exit_of, foreign, known, sheet_failure},
         lead_check::{Added, Ids, Report, tell},
         partner::partners,
-        words::refused_before,
+        labels::refused_before,
     },
     domain::{CaughtColumn, CaughtFields, CaughtRules, Finding, Lang, ParsedNotice, RecordId},
     intake::{self, Sheet, Verdict, check, check_form},

@@ -7,7 +7,7 @@ use crate::{
         exit::{Exit, Failure},
         listing::{JsonReceipt, receipt_line},
         print::{self, Format, lines, plain},
-        words::{Sent, refused},
+        labels::{Sent, refused},
     },
     domain::{CaughtColumn, CaughtFields, Lang, RecordId},
     record::{self, pb},

@@ -7,7 +7,7 @@ use crate::{
         exit::{Exit, Failure},
         given::{self, NoteArgs, OverrideArgs},
         print::{self, Format},
-        words::state_from_wire,
+        labels::state_from_wire,
     },
     domain::{AssessmentOutcome, Lang, LeadState, RecordId, ReturnReason},
     record::{self, pb},

@@ -8,7 +8,7 @@ use crate::{
         given::{Direction, NumberArgs, OverrideArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
-        words::{Sent, refused, standing, state_from_wire, state_to_wire},
+        labels::{Sent, refused, standing, state_from_wire, state_to_wire},
     },
     domain::{AssessmentOutcome, Handling, Jurisdiction, Lang, LeadState, ReturnReason, Urgency},
     record::{self, pb},

@@ -14,7 +14,7 @@ use crate::{
         lead_check::{Added, Ids, Report, tell},
         partner::partners,
         print::{self, plain},
-        words::refused_before,
+        labels::refused_before,
     },
     domain::{Finding, FindingCode, Jurisdiction, Lang, LeadRules, RecordId, SheetColumn},
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},

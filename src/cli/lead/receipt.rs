@@ -9,7 +9,7 @@ use crate::{
         lead_check::Added,
         out_file::OutFile,
         print::{self, plain, redacted},
-        words::standing,
+        labels::standing,
     },
     domain::{
         Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,

@@ -8,7 +8,7 @@ use crate::{
         given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
-        words::{Sent, action, refused, standing},
+        labels::{Sent, action, refused, standing},
     },
     domain::{AssessmentOutcome, Column, Lang, LeadFields, RecordId, ReturnReason},
     record::{self, pb},

@@ -6,7 +6,7 @@ use crate::{
         context::{Context, block_on},
         exit::Failure,
         print::{self, Format, plain},
-        words::put_off_label,
+        labels::put_off_label,
     },
     domain::Lang,
     exchange::SKEW_TOLERATED_S,

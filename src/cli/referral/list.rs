@@ -8,7 +8,7 @@ use crate::{
         given::{self, Direction, NumberArgs, OverrideArgs, When},
         listing::{Listing, PageArgs},
         print::{self, plain},
-        words::{Sent, refused},
+        labels::{Sent, refused},
     },
     domain::{Handling, Jurisdiction, Locality, Urgency, referral::ReferralKind},
     record::{self, pb},

@@ -8,7 +8,7 @@ use crate::{
         given::LookArgs,
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
-        words::{Sent, action, refused},
+        labels::{Sent, action, refused},
     },
     domain::{Handling, Lang, RecordId, ReferralKind, ReturnReason},
     record::{self, pb},

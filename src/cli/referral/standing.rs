@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         print::{self, plain, rfc3339},
-        words::{Sent, refusal_label, refused},
+        labels::{Sent, refusal_label, refused},
     },
     desk::ReferralState,
     domain::{

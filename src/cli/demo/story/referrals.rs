@@ -5,7 +5,7 @@ use super::{
     COUNTY, Refused, Story,
 };
 use crate::{
-    cli::{referral::state, words::action},
+    cli::{referral::state, labels::action},
     domain::Lang,
 };
 
