@@ -28,7 +28,9 @@ pub mod desk;
 
 pub mod audit;
 
-// Floor 3: edges.
+// Floor 3: edges. What holds for a call whatever carries it comes first.
+pub mod api;
+
 pub mod rpc;
 
 pub mod tls;

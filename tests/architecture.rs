@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The parts, from the ground up. Parts of one row do not know each other, except as in [`SIDEWAYS`].
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &["domain"],
     &["merkle"],
     &["note"],
@@ -28,6 +28,7 @@ const FLOORS: [&[&str]; 13] = [
     &["exchange"],
     &["desk"],
     &["audit"],
+    &["api"],
     &["rpc", "tls", "intake", "config", "telemetry"],
     &["node", "cli", "main"],
 ];
@@ -60,6 +61,9 @@ const IMPURE: [&[&str]; 8] = [
 
 /// Where generated protobuf may be named. The commands are a client and speak nothing else; nothing stands above them.
 const KNOW_PROTOBUF: [&str; 3] = ["record", "rpc", "cli"];
+
+/// What holds for a call whatever carries it knows no transport.
+const WITHOUT_TRANSPORT: &str = "api";
 
 fn rank(part: &str) -> Option<usize> {
     FLOORS.iter().position(|parts| parts.contains(&part))
@@ -113,6 +117,11 @@ fn faults(file: &str, source: &str) -> Vec<String> {
             fault(
                 "generated protobuf stops at record and rpc, and is a client's language".to_owned(),
             );
+        }
+        if part == WITHOUT_TRANSPORT && path.contains(&"tonic") {
+            fault(format!(
+                "{part} knows no transport, and must not know tonic"
+            ));
         }
         let impure = |name: &&[&str]| match name {
             [word] => path.contains(word),
@@ -258,6 +267,9 @@ fn an_import_that_runs_up_is_found_however_it_is_written() {
         ("attic/mod.rs", ""),
         ("seal/mod.rs", "use crate::record::Entry;"),
         ("tls/mod.rs", "use crate::rpc::Client;"),
+        ("api/mod.rs", "use crate::rpc::Meter;"),
+        ("api/mod.rs", "use crate::{access::Permit, tls::Peer};"),
+        ("api/mod.rs", "fn f() -> tonic::Status { todo!() }"),
         ("intake/mod.rs", "use crate::node::Node;"),
         ("node.rs", "use crate::cli::Cli;"),
         ("cli/mod.rs", "use crate::main::X;"),

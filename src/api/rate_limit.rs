@@ -1,7 +1,7 @@
-//! Quotas as calls meet them: spent before anything is done, slowed without holding anything that others wait for, and
-//! reported to the log.
+//! How often: quotas as calls meet them. They are spent before anything is done, they slow a caller without holding what
+//! others wait for, and the log is told who reaches one.
 
-use super::{reason::RefusedFor, status};
+use super::{RefusalKind, Refused, RefusedFor};
 use crate::{
     access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReport, Reach},
     desk::{LOOK_LIMIT, Trace, report_attempt, report_quota},
@@ -17,7 +17,6 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
 /// Reports that wait for the log. There are two a window for each principal and quota.
 const REPORTS: usize = 256;
@@ -102,18 +101,18 @@ impl Meter {
     }
 
     /// Spends some of a quota.
-    pub(super) fn spend(&self, who: &Principal, quota: Quota, amount: u32) -> Result<(), Status> {
+    pub(crate) fn spend(&self, who: &Principal, quota: Quota, amount: u32) -> Result<(), Refused> {
         let spent = self.ledger().spend(who, quota, amount, self.clock.now());
         spent.map_err(|reach| self.refuse(*reach))
     }
 
-    fn refuse(&self, reach: Reach) -> Status {
+    fn refuse(&self, reach: Reach) -> Refused {
         let quota = reach.exceeded.quota.as_str();
         metrics::counter!("yichuan_quota_refusals_total", "quota" => quota).increment(1);
         if let Some(report) = reach.report {
             self.report(report);
         }
-        status::exceeded(reach.exceeded)
+        reach.exceeded.into()
     }
 
     fn turns(&self, who: &Principal) -> Arc<Semaphore> {
@@ -147,9 +146,25 @@ impl Meter {
         }
     }
 
-    /// Counts a refused attempt, by the word of its refusal. Other refusals are none.
-    pub(super) fn attempt(&self, who: &Principal, word: &str) {
-        let Ok(attempt) = word.parse::<Attempt>() else {
+    /// Writes a refused call into the diagnostics, and has the log keep who tries what they may not. `key` is one of few
+    /// words of this program: the sentence repeats what the caller made up, which may be about a person.
+    pub(crate) fn log_refused(
+        &self,
+        who: Option<&Principal>,
+        call: &'static str,
+        code: &dyn fmt::Debug,
+        key: &'static str,
+    ) {
+        if let Some(who) = who {
+            self.attempt(who, key);
+        }
+        let principal = who.map(Principal::to_string);
+        tracing::warn!(principal, call, ?code, reason = key, "a call was refused");
+    }
+
+    /// Counts a refused attempt. Most refusals are none.
+    fn attempt(&self, who: &Principal, key: &str) {
+        let Ok(attempt) = key.parse::<Attempt>() else {
             return;
         };
         let report = self.ledger().attempt(who, attempt, self.clock.now());
@@ -161,29 +176,29 @@ impl Meter {
 
 /// One caller's side of the meter.
 #[derive(Clone, Debug)]
-pub(super) struct Metered {
+pub(crate) struct Metered {
     meter: Arc<Meter>,
     principal: Principal,
 }
 
 impl Metered {
-    pub(super) fn new(meter: Arc<Meter>, principal: Principal) -> Self {
+    pub(crate) fn new(meter: Arc<Meter>, principal: Principal) -> Self {
         Self { meter, principal }
     }
 
     /// Spends one of a quota.
-    pub(super) fn spend(&self, quota: Quota) -> Result<(), Status> {
+    pub(crate) fn spend(&self, quota: Quota) -> Result<(), Refused> {
         self.meter.spend(&self.principal, quota, 1)
     }
 
     /// Lets a message of a stream through: within the day's quota, and at the pace of the minute's. Whoever sends faster
     /// waits here, and what they send waits in their own connection.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         &self,
         (steady, daily): (Quota, Quota),
         messages: usize,
         bytes: usize,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refused> {
         let units = messages.saturating_add(bytes / UNIT_BYTES);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         self.meter.spend(&self.principal, daily, units)?;
@@ -202,7 +217,7 @@ impl Metered {
 
     /// Counts a search for a person, and answers when it is its turn. A call that waits holds a place on its own
     /// connection, and nothing else.
-    pub(super) async fn search(&self, person: &str) -> Result<Searching, Status> {
+    pub(crate) async fn search(&self, person: &str) -> Result<Searching, Refused> {
         let now = self.meter.clock.now();
         let search = self.meter.ledger().search(&self.principal, person, now);
         let search = search.map_err(|reach| self.meter.refuse(*reach))?;
@@ -220,7 +235,7 @@ impl Metered {
     }
 
     /// Room in the log for the trace of a look at so many records. What it does not come to is given back.
-    pub(super) fn reading(&self, records: usize) -> Result<Reading, Status> {
+    pub(crate) fn reading(&self, records: usize) -> Result<Reading, Refused> {
         let most = TRACE_BYTES.saturating_add(records.saturating_mul(TRACE_BYTES_EACH));
         let taken = u32::try_from(most).unwrap_or(u32::MAX);
         self.meter.spend(&self.principal, Quota::Logged, taken)?;
@@ -231,9 +246,10 @@ impl Metered {
     }
 
     /// Waits for the caller's turn to look through records.
-    pub(super) async fn look(&self) -> Result<Looking, Status> {
+    pub(crate) async fn look(&self) -> Result<Looking, Refused> {
         let turn = self.meter.turns(&self.principal).acquire_owned().await;
-        let turn = turn.map_err(|_| Status::unavailable("this node stops"))?;
+        let stops = |_| Refused::new(RefusalKind::Unavailable, None, "this node stops");
+        let turn = turn.map_err(stops)?;
         Ok(Looking {
             metered: self.clone(),
             rows: LOOK_LIMIT,
@@ -242,15 +258,17 @@ impl Metered {
     }
 
     /// A place among the caller's streams.
-    pub(super) fn stream(&self) -> Result<StreamLease, Status> {
+    pub(crate) fn stream(&self) -> Result<StreamLease, Refused> {
         match self.meter.ledger().open_stream(&self.principal) {
             Some(()) => Ok(StreamLease(self.clone())),
             None => {
                 metrics::counter!("yichuan_quota_refusals_total", "quota" => "streams")
                     .increment(1);
-                Err(RefusedFor::Streams.beside(Status::resource_exhausted(
+                Err(Refused::new(
+                    RefusalKind::ResourceExhausted,
+                    RefusedFor::Streams,
                     "this caller has as many streams open as quotas.streams allows; end one first",
-                )))
+                ))
             }
         }
     }
@@ -258,7 +276,7 @@ impl Metered {
 
 /// A caller's turn to look through records; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Looking {
+pub(crate) struct Looking {
     metered: Metered,
     /// Rows to pay for. A look that is cut off costs what it might have come to.
     rows: usize,
@@ -267,13 +285,13 @@ pub(super) struct Looking {
 
 impl Looking {
     /// It is over, and this is how many rows were looked at, whether or not there was anything to find.
-    pub(super) fn looked_at(mut self, rows: usize) {
+    pub(crate) fn looked_at(mut self, rows: usize) {
         self.rows = rows;
     }
 
     /// A search is over, which costs the same whatever it met: else what is left of the quota would say how much there is
     /// that it may not find.
-    pub(super) fn page(self, rows: usize, search: bool) {
+    pub(crate) fn page(self, rows: usize, search: bool) {
         if !search {
             self.looked_at(rows);
         }
@@ -291,20 +309,20 @@ impl Drop for Looking {
 
 /// A look whose trace is paid for. One that is cut off, or refused, costs what it might have come to.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     metered: Metered,
     taken: u32,
 }
 
 impl Reading {
     /// What the trace added to the log.
-    pub(super) fn left(self, trace: Trace) -> u64 {
+    pub(crate) fn left(self, trace: Trace) -> u64 {
         self.cost(trace.bytes);
         trace.index
     }
 
     /// Gives back what so many bytes do not need.
-    pub(super) fn cost(self, bytes: usize) {
+    pub(crate) fn cost(self, bytes: usize) {
         let Metered { meter, principal } = &self.metered;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let now = meter.clock.now();
@@ -316,16 +334,16 @@ impl Reading {
 
 /// A search under way, which may turn out to have missed.
 #[derive(Debug)]
-pub(super) struct Searching(Option<Metered>);
+pub(crate) struct Searching(Option<Metered>);
 
 impl Searching {
     /// One that counts nowhere: it is for nobody in particular.
-    pub(super) const fn nobody() -> Self {
+    pub(crate) const fn nobody() -> Self {
         Self(None)
     }
 
     /// Counts the miss, where nobody was found.
-    pub(super) fn found(self, anybody: bool) {
+    pub(crate) fn found(self, anybody: bool) {
         if let Some(metered) = self.0.filter(|_| !anybody) {
             let now = metered.meter.clock.now();
             metered.meter.ledger().missed(&metered.principal, now);
@@ -335,11 +353,11 @@ impl Searching {
 
 /// A stream's place among its caller's; given back when dropped.
 #[derive(Debug)]
-pub(super) struct StreamLease(Metered);
+pub(crate) struct StreamLease(Metered);
 
 impl StreamLease {
     /// The stream, which holds its place until it ends.
-    pub(super) fn over<T>(
+    pub(crate) fn over<T>(
         self,
         stream: impl Stream<Item = T> + Send + 'static,
     ) -> Pin<Box<dyn Stream<Item = T> + Send>> {

@@ -4,8 +4,8 @@ use super::{
     client::Connection,
     context::Context,
     exit::Failure,
-    print::{self, Format, plain, remark, rfc3339},
     labels::action,
+    print::{self, Format, plain, remark, rfc3339},
 };
 use crate::{domain::Lang, record::pb};
 use clap::Args;

@@ -5,7 +5,8 @@ use super::{
     print::plain,
 };
 use crate::{
-    rpc::RefusedFor,
+    api::RefusedFor,
+    domain::Lang,
     tls::{EndpointUrl, Reason},
 };
 use rustls::{CertificateError, OtherError};
@@ -42,87 +43,9 @@ pub(super) fn failure(status: &Status, endpoint: &EndpointUrl, alert: Option<&st
     // The node's own sentence stays: it names ids, states and steps.
     match RefusedFor::of(status) {
         Some(reason) => {
-            Failure::new(exit, format!("{zh}：{}", in_chinese(reason)), en).original(&said)
+            Failure::new(exit, format!("{zh}：{}", reason.label(Lang::Zh)), en).original(&said)
         }
         None => Failure::new(exit, format!("{zh}：{said}"), en),
-    }
-}
-
-/// Why, and what to do.
-pub(super) const fn in_chinese(reason: RefusedFor) -> &'static str {
-    match reason {
-        RefusedFor::Missing => "缺少必填内容，字段见原文",
-        RefusedFor::Malformed => "内容写法不对，字段见原文",
-        RefusedFor::Spelling => "标识须用小写字母并带连字符",
-        RefusedFor::TooLong => "内容过长，字段见原文",
-        RefusedFor::TooMuch => "数值超出上限，字段见原文",
-        RefusedFor::Unreadable => "节点读不懂此消息，请核对双方程序版本",
-        RefusedFor::MixedGrounds => "一次发送只能有一个用途和依据，请分开发送",
-        RefusedFor::Protocol => "消息不合节点之间的协议，请核对双方程序版本",
-        RefusedFor::NoGrounds => "没有写明用途和依据，或写法不对",
-        RefusedFor::Role => "此身份的角色在本节点不能办理此事",
-        RefusedFor::Foreign => "其他辖区的人员在此只能列出，办理请用自己的节点",
-        RefusedFor::Purpose => "所写的用途不包括此事；审计用途只供审计人员，审计人员也只用审计用途",
-        RefusedFor::UnlistedAuditor => "节点的策略中没有这位审计人员，请管理员登记",
-        RefusedFor::Assigned => {
-            "此记录已指派给他人；可由主管改派，或由主管越过指派查看，会记入日志"
-        }
-        RefusedFor::Override => "此记录已指派给他人；只有本节点的主管可以越过指派",
-        RefusedFor::Elsewhere => {
-            "其他辖区的人员在此只能看到标识、状态、期限和证明；内容请在自己的节点打开"
-        }
-        RefusedFor::NotAPartnerNode => "只有对方节点可以投递",
-        RefusedFor::NotFound => "没有可供您查看的这条记录，请先列出",
-        RefusedFor::Erased => "内容已删除，日志仍可证明其往来",
-        RefusedFor::NoUnit => "本节点没有这个单位，请用配置 access.units 中的单位",
-        RefusedFor::OwnLead => "这是本节点发出的线索，由接收地答复",
-        RefusedFor::NotNow => "按现在的状态不能这样办理，可办的步骤见原文",
-        RefusedFor::DisputedTransfer => {
-            "移送案件有异议的，一方不能自行办结：由双方协商，协商不成的由共同的上级公安机关决定（程序规定第22条、第356条）。\
-             系统尚不能提请上级：请在系统外商定，由接收方重新反馈，再确认、办结"
-        }
-        RefusedFor::TakenOver => {
-            "移送案件接收方已受理的，一方不能自行撤回：由双方协商，协商不成的由共同的上级公安机关决定（程序规定第22条、第356条）。\
-             系统尚不能提请上级：请在系统外商定，由接收方把处理情况作为结果反馈"
-        }
-        RefusedFor::NoteTooLong => "说明过长，请压缩",
-        RefusedFor::Full => "此记录的办理次数已达上限",
-        RefusedFor::Content => "内容不合规定，请按原文改正",
-        RefusedFor::Needs => "此步骤缺少必填内容，或带有不应有的内容，请按原文改正",
-        RefusedFor::NoPartner => "没有已登记名片的节点管辖该地，请先交换名片",
-        RefusedFor::OwnDestination => "协查、移送须发往其他辖区",
-        RefusedFor::NotAsEvidence => "H1 信息不得作为证据，而移送即作证据使用；请先征得来源方同意",
-        RefusedFor::ForeignLead => "协查只能带双方之间的线索",
-        RefusedFor::Draft => "尚是拟稿，须由另一名主管先审批",
-        RefusedFor::NotADraft => "没有待审批的拟稿",
-        RefusedFor::SamePerson => "须两人经手：拟稿人不能自己审批",
-        RefusedFor::BadCard => "名片不合规定",
-        RefusedFor::OwnCard => "这是本节点自己的名片",
-        RefusedFor::KnownCard => "同一张名片已批准",
-        RefusedFor::NoCard => "没有该辖区待批准的名片，请先登记",
-        RefusedFor::Fingerprint => "指纹与登记的名片不符：请再与对方当面或电话核对，不符的不得批准",
-        RefusedFor::OlderCard => "名片不比在用的新，请向对方索取最新的名片",
-        RefusedFor::CardChanges => {
-            "此名片所改的与 --change 所写的不一致；请与对方逐项核实，并写明全部改动：key（日志公钥）、ca、origin（日志）、endpoint（地址）"
-        }
-        RefusedFor::NewLog => {
-            "名片上是另一份日志，不能证明是原日志的接续；放弃对原日志的核验须写 --accept-new-log 和新日志名，并记入日志"
-        }
-        RefusedFor::NotAPartner => "本节点没有这个对方节点",
-        RefusedFor::Suspended => "该对方已停用",
-        RefusedFor::NotSuspended => "该对方没有停用",
-        RefusedFor::NoChange => {
-            "没有待批准的恢复或移除：须先由一人提出；其后又批准了新名片的，须重新提出"
-        }
-        RefusedFor::Closed => "节点现在不能写入，请与其管理员联系",
-        RefusedFor::Late => "节点没有在限期内答复；是否已办理不能确定，可重做同一命令",
-        RefusedFor::RolledBack => {
-            "节点的日志缺少它已签署的内容：数据被回退或替换。请其管理员停机，放回较新的数据；已丢失的只能另立后续日志"
-        }
-        RefusedFor::Streams => "同时打开的流已达上限，请先结束一个",
-        RefusedFor::DiskShort => {
-            "节点磁盘将满，暂不接收新记录，所余无几时亦不可查阅，请与其管理员联系"
-        }
     }
 }
 
@@ -293,7 +216,6 @@ fn broken(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Lang;
     use std::sync::Arc;
 
     fn endpoint() -> EndpointUrl {

@@ -21,6 +21,7 @@ pub use trust::TrustError;
 
 use crate::{
     access::{Ledger, Policy},
+    api::Meter,
     config::Config,
     desk::{
         Desk, DeskAdmission, PartnerDesk, PartnerRefused, ensure_policy, has_policy,
@@ -33,7 +34,7 @@ use crate::{
     },
     log::{Closure, Log, LogHealth, OpenError, ReadError},
     note::LogSigner,
-    rpc::{self, GrpcCarrier, Meter, PartnersChanged, RevocationLists},
+    rpc::{self, GrpcCarrier, PartnersChanged, RevocationLists},
     store::{OpenStoreError, Reserve, StoreError},
     telemetry::{Probe, Readiness},
     tls::{self, Cards, Drained, TlsError},

@@ -1,8 +1,9 @@
 //! The `Audit` service.
 
-use super::{caller::Door, pb, status};
+use super::{pb, status};
 use crate::{
     access::{self, Permit},
+    api::authorizer::Authorizer,
     desk::Desk,
     log::Log,
     merkle::Hash,
@@ -18,7 +19,7 @@ const REPLAY_BYTES: usize = 256 * 1024;
 
 #[derive(Clone)]
 pub(super) struct AuditService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) desk: Desk,
     pub(super) log: Log,
 }
@@ -41,7 +42,7 @@ impl AuditService {
         first: u64,
         count: u64,
     ) -> Result<(), Status> {
-        let reading = self.door.reading(permit, 0)?;
+        let reading = self.authorizer.reading(permit, 0)?;
         let trace = self.desk.log_read(permit, first, count).await;
         reading.cost(trace.map_or(0, |trace| trace.bytes));
         Ok(())
@@ -66,7 +67,7 @@ impl pb::audit_server::Audit for AuditService {
         request: Request<pb::GetCheckpointRequest>,
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        self.door
+        self.authorizer
             .permit(&extensions, request.grounds, access::ReadCheckpoint)?;
         Ok(Response::new(pb::GetCheckpointResponse {
             checkpoint: self.log.checkpoint().note().as_bytes().to_vec().into(),
@@ -80,7 +81,7 @@ impl pb::audit_server::Audit for AuditService {
     ) -> Result<Response<ReplayStream>, Status> {
         let (_, extensions, request) = request.into_parts();
         let (permit, lease) =
-            self.door
+            self.authorizer
                 .permit_stream(&extensions, request.grounds, access::ReadLog)?;
         let (log, end) = (self.log.clone(), self.size(request.to));
         if end > self.log.checkpoint().size() || request.from > end {
@@ -93,15 +94,15 @@ impl pb::audit_server::Audit for AuditService {
         // The newest size was taken before this: the answer does not grow by what is written of it.
         self.trace(&permit, request.from, end.saturating_sub(request.from))
             .await?;
-        let door = self.door.clone();
+        let authorizer = self.authorizer.clone();
         let leaves = stream::try_unfold(request.from, move |from| {
-            let (log, door, permit) = (log.clone(), door.clone(), permit.clone());
+            let (log, authorizer, permit) = (log.clone(), authorizer.clone(), permit.clone());
             async move {
                 if from >= end {
                     return Ok(None);
                 }
                 // Who is taken off the list reads no further.
-                door.again(&permit, access::ReadLog)?;
+                authorizer.again(&permit, access::ReadLog)?;
                 let most = usize::try_from(end - from)
                     .unwrap_or(usize::MAX)
                     .min(REPLAY_LEAVES);
@@ -135,7 +136,7 @@ impl pb::audit_server::Audit for AuditService {
     ) -> Result<Response<pb::ProveInclusionResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds, access::ReadLog)?;
         let (index, tree_size) = (request.index, self.size(request.tree_size));
         let (proof, leaf) = self
@@ -162,7 +163,7 @@ impl pb::audit_server::Audit for AuditService {
         request: Request<pb::ProveConsistencyRequest>,
     ) -> Result<Response<pb::ProveConsistencyResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        self.door
+        self.authorizer
             .permit(&extensions, request.grounds, access::ReadLog)?;
         let (old, new_size) = (request.old_size, self.size(request.new_size));
         let proof = self

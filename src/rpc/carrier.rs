@@ -1,7 +1,8 @@
 //! The client of a partner: carries deliveries over one gRPC stream.
 
-use super::{MAX_MESSAGE, NodeChannel, RefusedFor, convert, pb};
+use super::{MAX_MESSAGE, NodeChannel, convert, pb};
 use crate::{
+    api::RefusedFor,
     exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},
     note::MAX_NOTE_BYTES,
     tls::{Dialer, EndpointUrl},

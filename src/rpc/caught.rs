@@ -1,14 +1,13 @@
 //! The `Caught` service.
 
 use super::{
-    WireDefect,
-    caller::Door,
-    convert, pb,
+    WireDefect, convert, pb,
     push::{self, Judged, Sheet, Verdicts},
     status,
 };
 use crate::{
     access,
+    api::authorizer::Authorizer,
     desk::{
         CaughtDetail, CaughtPage, CaughtQuery, CaughtRefused, CaughtRow, CaughtTicket, Desk,
         Direction,
@@ -21,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Clone, Debug)]
 pub(super) struct CaughtService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) desk: Desk,
     pub(super) tasks: TaskTracker,
 }
@@ -35,12 +34,12 @@ impl pb::caught_server::Caught for CaughtService {
         request: Request<Streaming<pb::PushCaughtRequest>>,
     ) -> Result<Response<Self::PushCaughtStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let lease = self.door.stream(&extensions)?;
+        let lease = self.authorizer.stream(&extensions)?;
         let first = push::first::<Notices>(&mut requests).await?;
-        let permit = self
-            .door
-            .permit(&extensions, first.grounds.clone(), access::PushCaught)?;
-        let metered = self.door.metered(permit.principal());
+        let permit =
+            self.authorizer
+                .permit(&extensions, first.grounds.clone(), access::PushCaught)?;
+        let metered = self.authorizer.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(
             Notices { desk, permit },
@@ -57,14 +56,14 @@ impl pb::caught_server::Caught for CaughtService {
         request: Request<pb::ListCaughtRequest>,
     ) -> Result<Response<pb::ListCaughtResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds.clone(), access::ListCaught)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds.clone(), access::ListCaught)?;
         let query = query(request)?;
         let person = query.person();
-        let searching = self.door.search(&permit, person.as_deref()).await?;
-        let reading = self.door.reading(&permit, query.limit)?;
-        let looking = self.door.look(&permit, query.limit).await?;
+        let searching = self.authorizer.search(&permit, person.as_deref()).await?;
+        let reading = self.authorizer.reading(&permit, query.limit)?;
+        let looking = self.authorizer.look(&permit, query.limit).await?;
         let listed = self.desk.list_caught(&permit, query).await;
         let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
@@ -92,16 +91,16 @@ impl pb::caught_server::Caught for CaughtService {
         let (_, extensions, request) = request.into_parts();
         let record = convert::id(&request.caught_id, "caught_id")?;
         let (shown, reading) = if request.standing_only {
-            let permit = self
-                .door
-                .permit(&extensions, request.grounds, access::ListCaught)?;
-            let reading = self.door.reading(&permit, 1)?;
+            let permit =
+                self.authorizer
+                    .permit(&extensions, request.grounds, access::ListCaught)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.caught_standing(&permit, record).await, reading)
         } else {
-            let permit = self
-                .door
-                .permit(&extensions, request.grounds, access::OpenCaught)?;
-            let reading = self.door.reading(&permit, 1)?;
+            let permit =
+                self.authorizer
+                    .permit(&extensions, request.grounds, access::OpenCaught)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.open_caught(&permit, record).await, reading)
         };
         let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();

@@ -1,14 +1,13 @@
 //! The `Desk` service.
 
 use super::{
-    WireDefect,
-    caller::Door,
-    convert, pb,
+    WireDefect, convert, pb,
     push::{self, Judged, Sheet, Verdicts},
     status,
 };
 use crate::{
     access::{self, Permit},
+    api::authorizer::Authorizer,
     desk::{Desk, PushRefused, PushTicket},
     domain::LeadFields,
     record,
@@ -18,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Clone, Debug)]
 pub(super) struct DeskService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) desk: Desk,
     pub(super) tasks: TaskTracker,
 }
@@ -32,12 +31,12 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<Streaming<pb::PushLeadsRequest>>,
     ) -> Result<Response<Self::PushLeadsStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let lease = self.door.stream(&extensions)?;
+        let lease = self.authorizer.stream(&extensions)?;
         let first = push::first::<Leads>(&mut requests).await?;
-        let permit = self
-            .door
-            .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
-        let metered = self.door.metered(permit.principal());
+        let permit =
+            self.authorizer
+                .permit(&extensions, first.grounds.clone(), access::PushLeads)?;
+        let metered = self.authorizer.metered(permit.principal());
         let desk = self.desk.clone();
         let verdicts = push::start(
             Leads { desk, permit },
@@ -55,14 +54,14 @@ impl pb::desk_server::Desk for DeskService {
     ) -> Result<Response<pb::ListLeadsResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds.clone(), access::ListLeads)?
             .overriding(request.override_assignment);
         let query = convert::query(&request)?;
         let search = query.person().is_some();
-        let searching = self.door.search(&permit, query.person()).await?;
-        let reading = self.door.reading(&permit, query.limit)?;
-        let looking = self.door.look(&permit, query.limit).await?;
+        let searching = self.authorizer.search(&permit, query.person()).await?;
+        let reading = self.authorizer.reading(&permit, query.limit)?;
+        let looking = self.authorizer.look(&permit, query.limit).await?;
         let listed = self
             .desk
             .list(&permit, query)
@@ -97,16 +96,16 @@ impl pb::desk_server::Desk for DeskService {
         let record = convert::record_id(&request.lead_id)?;
         let (shown, reading) = if request.standing_only {
             let permit = self
-                .door
+                .authorizer
                 .permit(&extensions, request.grounds, access::ListLeads)?;
-            let reading = self.door.reading(&permit, 1)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.lead_standing(&permit, record).await, reading)
         } else {
             let permit = self
-                .door
+                .authorizer
                 .permit(&extensions, request.grounds, access::OpenLead)?
                 .overriding(request.override_assignment);
-            let reading = self.door.reading(&permit, 1)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.open(&permit, record).await, reading)
         };
         let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();
@@ -126,10 +125,10 @@ impl pb::desk_server::Desk for DeskService {
     ) -> Result<Response<pb::AnswerLeadResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds.clone(), access::AnswerLead)?
             .overriding(request.override_assignment);
-        self.door.acting(&permit, &request)?;
+        self.authorizer.acting(&permit, &request)?;
         let record = convert::record_id(&request.lead_id)?;
         let answer = convert::new_answer(&request)?;
         let answered = self
@@ -149,9 +148,9 @@ impl pb::desk_server::Desk for DeskService {
     ) -> Result<Response<pb::AssignRecordResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit =
-            self.door
+            self.authorizer
                 .permit(&extensions, request.grounds.clone(), access::AssignRecord)?;
-        self.door.acting(&permit, &request)?;
+        self.authorizer.acting(&permit, &request)?;
         let record = convert::id(&request.record_id, "record_id")?;
         let assignee = match request.assignee.as_str() {
             "" => None,

@@ -1,5 +1,6 @@
 //! What programs read of a refused call beside its sentence: `google.rpc.Status` in `grpc-status-details-bin`.
 
+use crate::api::Violation;
 use prost::{Message, bytes::Bytes};
 use tonic::{Code, Status, metadata::MetadataMap};
 
@@ -43,13 +44,36 @@ pub(super) struct FieldViolation {
     pub(super) reason: String,
 }
 
-impl FieldViolation {
-    /// Of a word such as `too_long`.
-    pub(super) fn new(field: &str, word: &str, description: &str) -> Self {
+impl From<&Violation> for FieldViolation {
+    fn from(violation: &Violation) -> Self {
         Self {
-            field: field.to_owned(),
-            description: description.to_owned(),
-            reason: word.to_ascii_uppercase(),
+            field: violation.field.clone(),
+            description: violation.description.clone(),
+            reason: violation.key.to_ascii_uppercase(),
+        }
+    }
+}
+
+/// `google.rpc.RetryInfo`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Seconds>,
+}
+
+/// `google.protobuf.Duration`, without fractions.
+#[derive(Clone, PartialEq, Message)]
+struct Seconds {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+}
+
+impl RetryInfo {
+    pub(super) fn after(seconds: u64) -> Self {
+        Self {
+            retry_delay: Some(Seconds {
+                seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            }),
         }
     }
 }

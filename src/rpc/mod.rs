@@ -12,29 +12,25 @@ mod convert;
 pub mod decoding;
 mod desk;
 mod details;
-mod meter;
 mod partners;
 pub mod pb;
 mod push;
-mod reason;
+mod rate_limit;
 mod referrals;
 mod refusals;
 mod relay;
-mod retry;
 mod server;
 mod status;
-mod toll;
 
+pub use crate::api::RefusedFor;
 pub use answering::NodeChannel;
 pub use carrier::{GrpcCarrier, RevocationLists};
 pub use convert::WireDefect;
-pub use meter::{Meter, QuotaReports};
 pub use partners::PartnersChanged;
-pub use reason::RefusedFor;
+pub use rate_limit::{RateLimitLayer, RateLimited};
 pub use refusals::{LogRefusals, RefusalsLogged};
-pub use retry::retry_after_s;
 pub use server::{Layers, Services, router};
-pub use toll::{Toll, Tolled};
+pub use status::retry_after_s;
 
 /// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;

@@ -1,8 +1,9 @@
 //! The `Partners` service.
 
-use super::{WireDefect, caller::Door, convert, pb, status};
+use super::{WireDefect, convert, pb, status};
 use crate::{
     access,
+    api::{Refused, authorizer::Authorizer},
     desk::{Approval, CardChange, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
     domain::Jurisdiction,
     exchange::{Courier, Directory, Inbox, LinkState, Outbox, Witness},
@@ -37,7 +38,7 @@ pub trait PartnersChanged: Send + Sync + fmt::Debug {
 
 #[derive(Clone)]
 pub(super) struct PartnersService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) partners: PartnerDesk,
     pub(super) log: Log,
     pub(super) witness: Arc<Witness>,
@@ -117,7 +118,7 @@ impl PartnersService {
     ) -> Result<(T, usize), Status> {
         let changed = Arc::clone(&self.changed);
         let done = self.tasks.spawn(async move {
-            let done = change.await.map_err(|error| status::partner(&error))?;
+            let done = change.await.map_err(|error| Refused::from(&error))?;
             let cut = changed.changed().await;
             Ok::<_, Status>((done, cut.map_err(|error| status::internal(&error))?))
         });
@@ -130,7 +131,7 @@ impl PartnersService {
         cut: usize,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
         let entry = self.partners.get(code).await;
-        let entry = entry.map_err(|error| status::partner(&error))?;
+        let entry = entry.map_err(|error| Refused::from(&error))?;
         Ok(Response::new(pb::PartnerChanged {
             partner: Some(self.summary(entry).await?),
             cut: u64::try_from(cut).unwrap_or(u64::MAX),
@@ -154,14 +155,14 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::ProposePartnerRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ProposePartner)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds, access::ProposePartner)?;
         let entry = self
             .partners
             .propose(&permit, request.card.to_vec())
             .await
-            .map_err(|e| status::partner(&e))?;
+            .map_err(|e| Refused::from(&e))?;
         Ok(Response::new(self.summary(entry).await?))
     }
 
@@ -170,9 +171,9 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::ApprovePartnerRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ApprovePartner)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds, access::ApprovePartner)?;
         let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
         let fingerprint: Fingerprint = request
             .fingerprint
@@ -194,9 +195,9 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::SuspendPartnerRequest>,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ApprovePartner)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds, access::ApprovePartner)?;
         let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
         let partners = self.partners.clone();
         let suspend = async move { partners.suspend(&permit, code).await };
@@ -209,15 +210,15 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::DraftPartnerChangeRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ProposePartner)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds, access::ProposePartner)?;
         let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
         let change = change_of(request.change)?;
         let drafted = self.partners.draft_change(&permit, code, change).await;
-        drafted.map_err(|error| status::partner(&error))?;
+        drafted.map_err(|error| Refused::from(&error))?;
         let entry = self.partners.get(code).await;
-        let entry = entry.map_err(|error| status::partner(&error))?;
+        let entry = entry.map_err(|error| Refused::from(&error))?;
         Ok(Response::new(self.summary(entry).await?))
     }
 
@@ -226,9 +227,9 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::ApprovePartnerChangeRequest>,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .door
-            .permit(&extensions, request.grounds, access::ApprovePartner)?;
+        let permit =
+            self.authorizer
+                .permit(&extensions, request.grounds, access::ApprovePartner)?;
         let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
         let change = change_of(request.change)?;
         let partners = self.partners.clone();
@@ -243,14 +244,14 @@ impl pb::partners_server::Partners for PartnersService {
     ) -> Result<Response<pb::ListPartnersResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds, access::ListPartners)?;
-        let looking = self.door.look(&permit, 0).await?;
+        let looking = self.authorizer.look(&permit, 0).await?;
         let entries = self
             .partners
             .list(&permit)
             .await
-            .map_err(|e| status::partner(&e))?;
+            .map_err(|e| Refused::from(&e))?;
         // A card is thirty rows' work: its signature is checked.
         let mut unreadable = self.directory.cut_off().unreadable.clone();
         let cards = entries.len().saturating_mul(30);

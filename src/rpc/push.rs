@@ -1,14 +1,13 @@
 //! Pushing a sheet over one stream: rows go one after the other into the log's queue, many are on their way at once, and
 //! verdicts come back in their order.
 
-use super::{
-    meter::{Metered, StreamLease},
-    pb,
-    reason::RefusedFor,
-    status,
-};
+use super::{pb, status};
 use crate::{
     access::Quota,
+    api::{
+        RefusedFor,
+        rate_limit::{Metered, StreamLease},
+    },
     domain::{Finding, FindingCode},
 };
 use futures_util::{Stream, StreamExt as _};

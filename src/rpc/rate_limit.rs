@@ -1,8 +1,14 @@
-//! What every call pays before anything of it is read: one of its caller's calls, whatever it asks for and however it is
+//! Counts every call against its caller's quota before anything of it is read, whatever it asks for and however it is
 //! wrong. Where tonic refuses a call, or answers it itself, no handler of ours would ever count it.
 
-use super::meter::{Meter, Metered, StreamLease};
-use crate::{access::Quota, tls::Peer};
+use crate::{
+    access::Quota,
+    api::{
+        Meter, Refused,
+        rate_limit::{Metered, StreamLease},
+    },
+    tls::Peer,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -21,32 +27,33 @@ const STREAMS: [&str; 3] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Counts calls before they are read.
+/// The layer that counts calls.
 #[derive(Clone, Debug)]
-pub struct Toll(pub(super) Arc<Meter>);
+pub struct RateLimitLayer(pub(super) Arc<Meter>);
 
-/// See [`Toll`].
+/// A service behind a [`RateLimitLayer`].
 #[derive(Clone, Debug)]
-pub struct Tolled<S> {
+pub struct RateLimited<S> {
     meter: Arc<Meter>,
     inner: S,
 }
 
-impl<S> Layer<S> for Toll {
-    type Service = Tolled<S>;
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimited<S>;
 
-    fn layer(&self, inner: S) -> Tolled<S> {
-        Tolled {
+    fn layer(&self, inner: S) -> RateLimited<S> {
+        RateLimited {
             meter: Arc::clone(&self.0),
             inner,
         }
     }
 }
 
-impl<S> Tolled<S> {
-    fn pay<B>(&self, request: &Request<B>) -> Result<Option<StreamLease>, Status> {
+impl<S> RateLimited<S> {
+    /// Counts a call; gives it its place among its caller's streams where no handler of ours does.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Option<StreamLease>, Refused> {
         let Some(peer) = request.extensions().get::<Arc<Peer>>() else {
-            // Whoever asks for it is told that no certificate came.
+            // The handler tells the caller that no certificate came.
             return Ok(None);
         };
         let principal = peer.identity().principal();
@@ -57,7 +64,7 @@ impl<S> Tolled<S> {
     }
 }
 
-impl<S, B> Service<Request<B>> for Tolled<S>
+impl<S, B> Service<Request<B>> for RateLimited<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
     S::Future: Send + 'static,
@@ -71,9 +78,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let lease = match self.pay(&request) {
+        let lease = match self.admit(&request) {
             Ok(lease) => lease,
-            Err(refused) => return Box::pin(async move { Ok(refused.into_http()) }),
+            Err(refused) => return Box::pin(async move { Ok(Status::from(refused).into_http()) }),
         };
         let answering = self.inner.call(request);
         Box::pin(async move {

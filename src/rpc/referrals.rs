@@ -1,8 +1,9 @@
 //! The `Referrals` service.
 
-use super::{WireDefect, caller::Door, convert, pb, status};
+use super::{WireDefect, convert, pb, status};
 use crate::{
     access::{self, Assignee, Permit},
+    api::authorizer::Authorizer,
     desk::{
         Desk, Direction, NewReferral, ReferralChange, ReferralDetail, ReferralQuery, ReferralRow,
         ReferralState, ReferralStepTaken, Stepping,
@@ -20,7 +21,7 @@ const WATCH_CHUNK: usize = 256;
 
 #[derive(Clone, Debug)]
 pub(super) struct ReferralsService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) desk: Desk,
     pub(super) stop: CancellationToken,
 }
@@ -29,7 +30,7 @@ type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchReferralsResponse, 
 
 /// Somebody who follows.
 struct Watching {
-    door: Door,
+    authorizer: Authorizer,
     desk: Desk,
     permit: Permit<access::ListReferrals>,
     after: Option<u64>,
@@ -56,9 +57,13 @@ impl Watching {
             // Marked before reading, so that nothing is missed in between.
             let size = self.published.borrow_and_update().size();
             // What somebody may see changes while they follow.
-            self.permit = self.door.again(&self.permit, access::ListReferrals)?;
-            let reading = self.door.reading(&self.permit, WATCH_CHUNK)?;
-            let looking = self.door.metered(self.permit.principal()).look().await?;
+            self.permit = self.authorizer.again(&self.permit, access::ListReferrals)?;
+            let reading = self.authorizer.reading(&self.permit, WATCH_CHUNK)?;
+            let looking = self
+                .authorizer
+                .metered(self.permit.principal())
+                .look()
+                .await?;
             let (seen, trace) = self
                 .desk
                 .referral_changes(&self.permit, self.after, WATCH_CHUNK)
@@ -90,9 +95,9 @@ impl pb::referrals_server::Referrals for ReferralsService {
     ) -> Result<Response<pb::ReferralAnswer>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit =
-            self.door
+            self.authorizer
                 .permit(&extensions, request.grounds.clone(), access::OpenReferral)?;
-        self.door.acting(&permit, &request)?;
+        self.authorizer.acting(&permit, &request)?;
         let taken = self
             .desk
             .open_referral(&permit, new_referral(request)?)
@@ -107,12 +112,12 @@ impl pb::referrals_server::Referrals for ReferralsService {
         request: Request<pb::ApproveReferralRequest>,
     ) -> Result<Response<pb::ReferralAnswer>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let permit = self.door.permit(
+        let permit = self.authorizer.permit(
             &extensions,
             request.grounds.clone(),
             access::ApproveReferral,
         )?;
-        self.door.acting(&permit, &request)?;
+        self.authorizer.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
         let taken = self.desk.approve_referral(&permit, record).await;
         taken
@@ -126,10 +131,10 @@ impl pb::referrals_server::Referrals for ReferralsService {
     ) -> Result<Response<pb::ReferralAnswer>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds.clone(), access::ActOnReferral)?
             .overriding(request.override_assignment);
-        self.door.acting(&permit, &request)?;
+        self.authorizer.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
         let taken = self
             .desk
@@ -146,14 +151,14 @@ impl pb::referrals_server::Referrals for ReferralsService {
     ) -> Result<Response<pb::ListReferralsResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let permit = self
-            .door
+            .authorizer
             .permit(&extensions, request.grounds.clone(), access::ListReferrals)?
             .overriding(request.override_assignment);
         let query = query(request)?;
         let asked = query.searched();
-        let searching = self.door.search(&permit, asked.as_deref()).await?;
-        let reading = self.door.reading(&permit, query.limit)?;
-        let looking = self.door.look(&permit, query.limit).await?;
+        let searching = self.authorizer.search(&permit, asked.as_deref()).await?;
+        let reading = self.authorizer.reading(&permit, query.limit)?;
+        let looking = self.authorizer.look(&permit, query.limit).await?;
         let listed = self.desk.list_referrals(&permit, query).await;
         let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
@@ -177,17 +182,17 @@ impl pb::referrals_server::Referrals for ReferralsService {
         let (_, extensions, request) = request.into_parts();
         let record = referral_id(&request.referral_id)?;
         let (read, reading) = if request.standing_only {
-            let permit = self
-                .door
-                .permit(&extensions, request.grounds, access::ListReferrals)?;
-            let reading = self.door.reading(&permit, 1)?;
+            let permit =
+                self.authorizer
+                    .permit(&extensions, request.grounds, access::ListReferrals)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.referral_standing(&permit, record).await, reading)
         } else {
             let permit = self
-                .door
+                .authorizer
                 .permit(&extensions, request.grounds, access::ReadReferral)?
                 .overriding(request.override_assignment);
-            let reading = self.door.reading(&permit, 1)?;
+            let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.read_referral(&permit, record).await, reading)
         };
         let (detail, trace) = read.map_err(|e| status::desk(&e))?.into_inner();
@@ -201,12 +206,12 @@ impl pb::referrals_server::Referrals for ReferralsService {
     ) -> Result<Response<WatchStream>, Status> {
         let (_, extensions, request) = request.into_parts();
         let (permit, lease) =
-            self.door
+            self.authorizer
                 .permit_stream(&extensions, request.grounds, access::ListReferrals)?;
         let published = self.desk.follow();
         let now = published.borrow().size().checked_sub(1);
         let watching = Watching {
-            door: self.door.clone(),
+            authorizer: self.authorizer.clone(),
             desk: self.desk.clone(),
             permit,
             after: request.after_index.or(now),

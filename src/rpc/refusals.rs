@@ -1,8 +1,8 @@
-//! Every call that this node refuses, or does not answer in time, leaves a line in its log: who called what, and why not.
+//! The layer that logs every call that this node refuses, or does not answer in time: who called what, and why not.
 
-use super::{meter::Meter, pb, reason::RefusedFor, status};
+use super::{pb, status};
 use crate::{
-    access::{Denial, Exceeded, GroundsDefect},
+    api::{Meter, Refused, RefusedFor},
     tls::Peer,
 };
 use http::{HeaderMap, Request, Response};
@@ -135,10 +135,11 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 
 fn late(within: Duration) -> Status {
     let seconds = within.as_secs_f64();
-    RefusedFor::Late.beside(Status::deadline_exceeded(format!(
+    let late = Status::deadline_exceeded(format!(
         "the call was not whole, or not answered, within {seconds} s; whether what it asks was done is not known, and asking \
          again does no harm"
-    )))
+    ));
+    status::with_reason(late, RefusedFor::Late)
 }
 
 /// An answer whose end is logged where it is a refusal.
@@ -152,36 +153,20 @@ fn followed(body: Body, peer: Option<Arc<Peer>>, call: &'static str, meter: Arc<
     }))
 }
 
-fn log(peer: Option<&Peer>, call: &str, status: &Status, meter: &Meter) {
-    if status.code() == Code::Ok {
-        return;
+fn log(peer: Option<&Peer>, call: &'static str, status: &Status, meter: &Meter) {
+    let code = status.code();
+    if code != Code::Ok {
+        let who = peer.map(|peer| peer.identity().principal());
+        meter.log_refused(who, call, &code, key(status));
     }
-    if let Some(peer) = peer {
-        meter.attempt(peer.identity().principal(), word(status));
-    }
-    let principal = peer.map(|peer| peer.identity().principal().to_string());
-    let reason = word(status);
-    tracing::warn!(principal, call, code = ?status.code(), reason, "a call was refused");
 }
 
-/// Why, as one of few words, which are of this program. The sentence repeats what the caller made up, an id or a header,
-/// which may be about a person, and of which there is no end.
-fn word(status: &Status) -> &'static str {
-    let beside = || RefusedFor::of(status).map(RefusedFor::as_str);
-    let stable = stable(status).or_else(beside);
-    stable.unwrap_or_else(|| code(status.code()))
-}
-
-/// The word for a denial or a quota that machines count; other refusals have none.
-fn stable(status: &Status) -> Option<&'static str> {
-    let source = status.source()?;
-    if let Some(denial) = source.downcast_ref::<Denial>() {
-        return Some(denial.code());
-    }
-    if let Some(exceeded) = source.downcast_ref::<Exceeded>() {
-        return Some(exceeded.quota.as_str());
-    }
-    source.downcast_ref::<GroundsDefect>().map(|_| "no_grounds")
+/// Why, as one of few words, which are of this program.
+fn key(status: &Status) -> &'static str {
+    let refused = status.source().and_then(|it| it.downcast_ref::<Refused>());
+    let travelled = || RefusedFor::of(status).map(RefusedFor::as_str);
+    let key = refused.map(Refused::key).or_else(travelled);
+    key.unwrap_or_else(|| code(status.code()))
 }
 
 const fn code(code: Code) -> &'static str {

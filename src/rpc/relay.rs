@@ -1,16 +1,12 @@
 //! The `Exchange` service: the receiving side of a stream between nodes.
 
 use super::{
-    caller::Door,
     carrier::{HEAD, RevocationLists},
-    convert,
-    meter::Metered,
-    pb,
-    reason::RefusedFor,
-    status,
+    convert, pb, status,
 };
 use crate::{
     access::Quota,
+    api::{RefusedFor, authorizer::Authorizer, rate_limit::Metered},
     exchange::{
         Answering, Directory, InboundSession, Inbox, OutboxError, PendingAnswers, SessionFault,
     },
@@ -36,7 +32,7 @@ const UNDER_WAY: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct ExchangeService {
-    pub(super) door: Door,
+    pub(super) authorizer: Authorizer,
     pub(super) directory: Arc<Directory>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) lists: Arc<dyn RevocationLists>,
@@ -56,7 +52,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         request: Request<Streaming<pb::RelayRequest>>,
     ) -> Result<Response<RelayStream>, Status> {
         let (_, extensions, mut requests) = request.into_parts();
-        let (code, metered, lease) = self.door.partner(&extensions)?;
+        let (code, metered, lease) = self.authorizer.partner(&extensions)?;
         let partner = self
             .directory
             .get(code)
@@ -173,7 +169,7 @@ async fn read(
         metered
             .pass(QUOTAS, delivery.dispatches.len(), bytes)
             .await
-            .map_err(Ended::Quota)?;
+            .map_err(|refused| Ended::Quota(refused.into()))?;
         let pending = inbox.receive(session, delivery).await?;
         if waiting.send(pending).await.is_err() {
             return Ok(());
@@ -251,7 +247,7 @@ fn fault_status(fault: &SessionFault, inbox: &Inbox) -> Status {
             let mut status = Status::failed_precondition(fault.to_string());
             let head = MetadataValue::from_bytes(&inbox.head());
             status.metadata_mut().insert_bin(HEAD, head);
-            RefusedFor::RolledBack.beside(status)
+            status::with_reason(status, RefusedFor::RolledBack)
         }
         SessionFault::Disk(_) | SessionFault::PutOff => {
             Status::resource_exhausted(fault.to_string())

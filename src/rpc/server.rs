@@ -3,20 +3,19 @@
 use super::{
     MAX_MESSAGE, MAX_REQUEST,
     audit::AuditService,
-    caller::Door,
     carrier::RevocationLists,
     caught::CaughtService,
     desk::DeskService,
-    meter::Meter,
     partners::{PartnersChanged, PartnersService},
     pb,
+    rate_limit::RateLimitLayer,
     referrals::ReferralsService,
     refusals::LogRefusals,
     relay::ExchangeService,
-    toll::Toll,
 };
 use crate::{
     access::Policy,
+    api::{Meter, authorizer::Authorizer},
     desk::{Desk, PartnerDesk},
     exchange::{Courier, Directory, Inbox, Witness},
     log::Log,
@@ -70,19 +69,19 @@ pub struct Services {
 }
 
 /// What every call comes through, the outermost last.
-pub type Layers = Stack<Toll, Stack<LogRefusals, Identity>>;
+pub type Layers = Stack<RateLimitLayer, Stack<LogRefusals, Identity>>;
 
 /// The router of a node.
 ///
 /// # Errors
 /// The descriptors for reflection do not load.
 pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflection::server::Error> {
-    let toll = Toll(Arc::clone(&services.meter));
+    let limits = RateLimitLayer(Arc::clone(&services.meter));
     let refusals = LogRefusals(Arc::clone(&services.meter));
-    let door = Door::new(services.policy, services.meter);
+    let authorizer = Authorizer::new(services.policy, services.meter);
     let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
     let exchange = ExchangeService {
-        door: door.clone(),
+        authorizer: authorizer.clone(),
         directory: Arc::clone(&services.directory),
         inbox: Arc::clone(&services.inbox),
         lists: services.lists,
@@ -90,27 +89,27 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         stop: services.stop.clone(),
     };
     let referrals = ReferralsService {
-        door: door.clone(),
+        authorizer: authorizer.clone(),
         desk: services.desk.clone(),
         stop: services.stop,
     };
     let caught = CaughtService {
-        door: door.clone(),
+        authorizer: authorizer.clone(),
         desk: services.desk.clone(),
         tasks: services.tasks.clone(),
     };
     let audit = AuditService {
-        door: door.clone(),
+        authorizer: authorizer.clone(),
         desk: services.desk.clone(),
         log: services.log.clone(),
     };
     let desk = DeskService {
-        door: door.clone(),
+        authorizer: authorizer.clone(),
         desk: services.desk,
         tasks: services.tasks,
     };
     let partners = PartnersService {
-        door,
+        authorizer,
         partners: services.partners,
         log: services.log.clone(),
         witness: services.witness,
@@ -159,7 +158,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         .http2_max_pending_accept_reset_streams(Some(20))
         .concurrency_limit_per_connection(services.requests_per_connection)
         .layer(refusals)
-        .layer(toll)
+        .layer(limits)
         .add_service(
             pb::exchange_server::ExchangeServer::new(exchange)
                 .max_decoding_message_size(MAX_MESSAGE)

@@ -1,37 +1,97 @@
-//! Errors as gRPC statuses: a small set of codes. What we expect is said; what we don't is logged in full and answered
-//! vaguely.
+//! Refusals as gRPC statuses, and what a client reads of one. A status has one of a small set of codes, the reason's key in
+//! a header, and what programs read beside the sentence as `google.rpc` details.
 
 use super::{
     WireDefect,
-    details::{BadRequest, FieldViolation, detailed},
-    reason::{self, RefusedFor, worded},
+    details::{BadRequest, FieldViolation, RetryInfo, detailed},
 };
 use crate::{
-    access::{Denial, Exceeded, GroundsDefect},
-    desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
-    domain::{Lang, referral::ContentDefect},
+    api::{RefusalKind, Refused, RefusedFor},
+    desk::{AnswerRefused, AssignRefused, DeskError, PushRefused, ReferralRefused},
     log::ReadError,
-    store::DiskShort,
 };
-use tonic::{Code, Status, metadata::MetadataMap};
+use std::sync::Arc;
+use tonic::{
+    Code, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
+
+/// The header with the reason's key.
+const REASON: &str = "yichuan-reason";
+
+/// The header that says in how many seconds to come back.
+const RETRY_AFTER: &str = "retry-after";
 
 /// With what tonic begins, when it says that protobuf does not decode.
 const UNDECODED: &str = "failed to decode Protobuf message: ";
 
-/// After how many seconds to ask again whether the disk has room.
-const DISK_AGAIN_S: u64 = 60;
-
-/// A failure of ours: the caller learns that it happened, the log what it was.
-pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
-    tracing::error!(%error, "a call failed");
-    Status::internal("this node could not do it; its administrator finds the reason in its log")
+impl RefusedFor {
+    /// The reason that came with a status; none from an older node, or where the reason is not known here.
+    pub fn of(status: &Status) -> Option<Self> {
+        let key = status.metadata().get(REASON)?.to_str().ok()?;
+        key.parse().ok()
+    }
 }
 
-/// The log takes no writes: try again when the node is mended.
-pub(super) fn closed(error: &dyn std::fmt::Display) -> Status {
-    RefusedFor::Closed.beside(Status::unavailable(format!(
-        "this node takes no writes now: {error}"
-    )))
+/// Seconds after which a node says to come back; none where it does not say.
+pub fn retry_after_s(status: &Status) -> Option<u64> {
+    let seconds = status.metadata().get(RETRY_AFTER)?;
+    seconds.to_str().ok()?.parse().ok()
+}
+
+/// The same status, with the reason beside it.
+pub(super) fn with_reason(mut status: Status, reason: RefusedFor) -> Status {
+    let key = MetadataValue::from_static(reason.as_str());
+    status.metadata_mut().insert(REASON, key);
+    status
+}
+
+/// The source does not travel; it tells this node's log the key.
+fn with_source<E>(mut status: Status, source: E) -> Status
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    status.set_source(Arc::new(source));
+    status
+}
+
+const fn code(kind: RefusalKind) -> Code {
+    match kind {
+        RefusalKind::InvalidArgument => Code::InvalidArgument,
+        RefusalKind::OutOfRange => Code::OutOfRange,
+        RefusalKind::PermissionDenied => Code::PermissionDenied,
+        RefusalKind::NotFound => Code::NotFound,
+        RefusalKind::AlreadyExists => Code::AlreadyExists,
+        RefusalKind::FailedPrecondition => Code::FailedPrecondition,
+        RefusalKind::ResourceExhausted => Code::ResourceExhausted,
+        RefusalKind::Unavailable => Code::Unavailable,
+        RefusalKind::Internal => Code::Internal,
+    }
+}
+
+impl From<Refused> for Status {
+    fn from(refused: Refused) -> Self {
+        let (code, message) = (code(refused.kind), refused.message.clone());
+        let mut metadata = MetadataMap::new();
+        let status = if refused.kind == RefusalKind::InvalidArgument {
+            let fields = refused.fields.iter().map(FieldViolation::from);
+            let request = BadRequest {
+                field_violations: fields.collect(),
+            };
+            detailed(code, message, "google.rpc.BadRequest", &request, metadata)
+        } else if let Some(seconds) = refused.retry_after_s {
+            metadata.insert(RETRY_AFTER, seconds.into());
+            let info = RetryInfo::after(seconds);
+            detailed(code, message, "google.rpc.RetryInfo", &info, metadata)
+        } else {
+            Self::new(code, message)
+        };
+        let status = match refused.reason {
+            Some(reason) => with_reason(status, reason),
+            None => status,
+        };
+        with_source(status, refused)
+    }
 }
 
 impl From<WireDefect> for Status {
@@ -47,34 +107,14 @@ impl From<WireDefect> for Status {
     }
 }
 
-/// INVALID_ARGUMENT, the only way to it: what is wrong as a word beside it, and as `google.rpc.BadRequest` among its
-/// details. `field` is empty for the message as a whole.
+/// INVALID_ARGUMENT; `field` is empty for the message as a whole.
 pub(super) fn invalid(reason: RefusedFor, field: &str, message: String) -> Status {
-    let violation = FieldViolation::new(field, reason.as_str(), &message);
-    invalid_fields(reason, vec![violation], message)
+    Refused::invalid(reason, field, message).into()
 }
 
-fn invalid_fields(reason: RefusedFor, fields: Vec<FieldViolation>, message: String) -> Status {
-    let request = BadRequest {
-        field_violations: fields,
-    };
-    let (code, name) = (Code::InvalidArgument, "google.rpc.BadRequest");
-    reason.beside(detailed(code, message, name, &request, MetadataMap::new()))
-}
-
-/// A call without purpose or basis is refused as a matter of permission, and logged.
-pub(super) fn grounds(defect: &GroundsDefect) -> Status {
-    let status = Status::permission_denied(defect.to_string());
-    RefusedFor::NoGrounds.beside(with_source(status, defect))
-}
-
-/// The source does not travel; it tells this node's log the stable word for the reason.
-fn with_source<E>(mut status: Status, source: &E) -> Status
-where
-    E: std::error::Error + Clone + Send + Sync + 'static,
-{
-    status.set_source(std::sync::Arc::new(source.clone()));
-    status
+/// A failure of this node.
+pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
+    Refused::internal(error).into()
 }
 
 /// A message that is not built, as tonic would say it. The source tells it from what the other side says.
@@ -84,7 +124,7 @@ where
 {
     let said = why.to_string();
     let said = said.strip_prefix(UNDECODED).unwrap_or(&said);
-    with_source(Status::internal(format!("{UNDECODED}{said}")), why)
+    with_source(Status::internal(format!("{UNDECODED}{said}")), why.clone())
 }
 
 /// What a message that cannot be read ends with. It is the caller's fault, and the words name fields, not what is in them.
@@ -100,167 +140,85 @@ pub(super) fn unread(status: Status) -> Status {
     }
 }
 
-/// A quota is used up: which, how much there is of it, and when to come back.
-pub(super) fn exceeded(exceeded: Exceeded) -> Status {
-    let status = super::retry::exhausted(exceeded.to_string(), exceeded.retry_after_s);
-    with_source(status, &exceeded)
-}
-
-/// Counts the denial too.
-pub(super) fn denial(denial: &Denial) -> Status {
-    super::caller::refused(denial.code());
-    let status = Status::permission_denied(denial.to_string());
-    RefusedFor::from(denial).beside(with_source(status, denial))
-}
-
 pub(super) fn read(error: &ReadError) -> Status {
-    match error {
-        ReadError::Unpublished { .. }
-        | ReadError::NoSuchEntry { .. }
-        | ReadError::Shrinks { .. } => Status::out_of_range(error.to_string()),
-        ReadError::CutOff => Status::unavailable(error.to_string()),
-        ReadError::Store(_) | ReadError::Damaged(_) | ReadError::InDoubt => internal(error),
-    }
+    Refused::from(error).into()
 }
 
 pub(super) fn desk(error: &DeskError) -> Status {
-    let status = match error {
-        DeskError::NotFound(_) | DeskError::Erased(_) => Status::not_found(error.to_string()),
-        DeskError::Denied(denied) => denial(denied),
-        DeskError::Read(error) => read(error),
-        DeskError::Log(_) => closed(error),
-        DeskError::Disk(short) => return disk_short(*short),
-        DeskError::Rows(_) | DeskError::Vault(_) => internal(error),
-    };
-    worded(status, reason::desk(error))
-}
-
-fn disk_short(short: DiskShort) -> Status {
-    RefusedFor::DiskShort.beside(super::retry::exhausted(short.to_string(), DISK_AGAIN_S))
+    Refused::from(error).into()
 }
 
 pub(super) fn assign(refused: &AssignRefused) -> Status {
-    let status = match refused {
-        AssignRefused::Desk(error) => desk(error),
-        AssignRefused::NoUnit(_) => invalid(RefusedFor::NoUnit, "assignee", refused.to_string()),
-    };
-    worded(status, reason::assign(refused))
+    Refused::from(refused).into()
 }
 
 pub(super) fn answer(refused: &AnswerRefused) -> Status {
-    let status = match refused {
-        AnswerRefused::Desk(error) => desk(error),
-        AnswerRefused::OwnLead(_) | AnswerRefused::NotNow { .. } | AnswerRefused::Full(_) => {
-            Status::failed_precondition(refused.to_string())
-        }
-        AnswerRefused::NoteTooLong => invalid(RefusedFor::NoteTooLong, "note", refused.to_string()),
-        AnswerRefused::Stage(error) => internal(error),
-    };
-    worded(status, reason::answer(refused))
+    Refused::from(refused).into()
 }
 
 pub(super) fn referral(refused: &ReferralRefused) -> Status {
-    let wrong = |reason, field| invalid(reason, field, refused.to_string());
-    let code = match refused {
-        ReferralRefused::Desk(error) => return desk(error),
-        ReferralRefused::Stage(error) => return internal(error),
-        ReferralRefused::Content(defect) => return content(*defect),
-        ReferralRefused::Needs(_) => return wrong(RefusedFor::Needs, "action"),
-        ReferralRefused::NoPartner(_) => return wrong(RefusedFor::NoPartner, "to"),
-        ReferralRefused::Own => return wrong(RefusedFor::OwnDestination, "to"),
-        ReferralRefused::NotAsEvidence => return wrong(RefusedFor::NotAsEvidence, "handling"),
-        ReferralRefused::ForeignLead => {
-            return wrong(RefusedFor::ForeignLead, "referral.lead_ids");
-        }
-        ReferralRefused::NotNow(_)
-        | ReferralRefused::Draft(_)
-        | ReferralRefused::NotADraft(_)
-        | ReferralRefused::Full(_) => Code::FailedPrecondition,
-        ReferralRefused::SamePerson(_) => Code::PermissionDenied,
-    };
-    worded(
-        Status::new(code, refused.to_string()),
-        reason::referral(refused),
-    )
-}
-
-/// The word beside it is that of content; the field has one of its own.
-fn content(defect: ContentDefect) -> Status {
-    let (field, word) = match defect {
-        ContentDefect::Missing(field) => (field, RefusedFor::Missing),
-        ContentDefect::TooLong(field) => (field, RefusedFor::TooLong),
-        ContentDefect::Malformed(field) => (field, RefusedFor::Malformed),
-    };
-    let said = defect.to_string();
-    let place = match field {
-        // These stand beside the referral in the request.
-        "note" | "referral" => field.to_owned(),
-        field => format!("referral.{field}"),
-    };
-    let violation = FieldViolation::new(&place, word.as_str(), &said);
-    invalid_fields(RefusedFor::Content, vec![violation], said)
+    Refused::from(refused).into()
 }
 
 pub(super) fn push(refused: &PushRefused) -> Status {
-    match refused {
-        PushRefused::Rejected(findings) => {
-            let broken = findings.iter().filter(|finding| !finding.is_warning());
-            let fields = broken.map(|finding| {
-                let column = finding.column.map_or("", |column| column.as_str());
-                let code = finding.code;
-                FieldViolation::new(column, code.as_str(), code.message(Lang::En))
-            });
-            let fields = fields.collect();
-            invalid_fields(RefusedFor::Content, fields, refused.to_string())
-        }
-        PushRefused::Stage(error) => internal(error),
-        PushRefused::Desk(error) => desk(error),
-    }
-}
-
-pub(super) fn partner(refused: &PartnerRefused) -> Status {
-    let code = match refused {
-        PartnerRefused::Card(_) | PartnerRefused::TooLong => {
-            return invalid(RefusedFor::BadCard, "card", refused.to_string());
-        }
-        PartnerRefused::Own => {
-            return invalid(RefusedFor::OwnCard, "card", refused.to_string());
-        }
-        PartnerRefused::Known(_) => Code::AlreadyExists,
-        PartnerRefused::NoDraft(_) | PartnerRefused::NoPartner(_) | PartnerRefused::NoChange(_) => {
-            Code::NotFound
-        }
-        PartnerRefused::Older { .. }
-        | PartnerRefused::Changes { .. }
-        | PartnerRefused::NewLog { .. }
-        | PartnerRefused::Suspended(_)
-        | PartnerRefused::NotSuspended(_) => Code::FailedPrecondition,
-        PartnerRefused::SamePerson(_) | PartnerRefused::Fingerprint(_) => Code::PermissionDenied,
-        PartnerRefused::Disk(short) => return disk_short(*short),
-        PartnerRefused::Rows(error) => return internal(error),
-        PartnerRefused::Witness(error) => return internal(error),
-        PartnerRefused::Log(_) => return closed(refused),
-    };
-    worded(
-        Status::new(code, refused.to_string()),
-        reason::partner(refused),
-    )
+    Refused::from(refused).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::details::Details, *};
     use crate::{
-        access::UnitName,
-        domain::{Column, Finding, FindingCode},
+        access::{Exceeded, Quota, UnitName},
+        desk::PartnerRefused,
+        domain::{Column, Finding, FindingCode, referral::ContentDefect},
     };
     use prost::Message as _;
+    use std::collections::BTreeSet;
+
+    /// The same status, once it has travelled.
+    fn arrived(status: Status) -> Status {
+        let headers = status.into_http::<()>().into_parts().0.headers;
+        Status::from_header_map(&headers).unwrap()
+    }
+
+    #[test]
+    fn reasons_travel_and_differ() {
+        for reason in RefusedFor::ALL {
+            let status = with_reason(Status::permission_denied("why"), *reason);
+            assert_eq!(RefusedFor::of(&arrived(status)), Some(*reason));
+        }
+        let keys: BTreeSet<_> = RefusedFor::ALL.iter().map(|r| r.as_str()).collect();
+        assert_eq!(keys.len(), RefusedFor::ALL.len());
+        assert_eq!(RefusedFor::of(&Status::internal("why")), None);
+    }
+
+    #[test]
+    fn a_client_finds_when_to_come_back_where_it_looks() {
+        let exceeded = Exceeded {
+            quota: Quota::Opened,
+            limit: 5,
+            whose: "caller",
+            retry_after_s: 720,
+        };
+        let status = arrived(Refused::from(exceeded).into());
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.metadata().get("retry-after").unwrap(), "720");
+        assert_eq!(retry_after_s(&status), Some(720));
+        assert_eq!(retry_after_s(&Status::resource_exhausted("full")), None);
+        let details = Details::decode(status.details()).unwrap();
+        assert_eq!(details.code, 8);
+        let info = RetryInfo::decode(&*details.details[0].value).unwrap();
+        assert_eq!(info, RetryInfo::after(720));
+    }
+
+    fn partner(refused: &PartnerRefused) -> Status {
+        Refused::from(refused).into()
+    }
 
     /// What a program reads of a refused call once it has travelled: the word, and each field with its reason.
     fn travelled(status: Status) -> (Option<RefusedFor>, Vec<(String, String)>) {
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
-        let headers = status.into_http::<()>().into_parts().0.headers;
-        let status = Status::from_header_map(&headers).unwrap();
+        let status = arrived(status);
         let details = Details::decode(status.details()).unwrap();
         assert_eq!((details.code, &*details.message), (3, status.message()));
         let [detail] = details.details.as_slice() else {

@@ -5,9 +5,9 @@ use crate::{
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
+        labels::{Sent, refused},
         listing::{JsonReceipt, receipt_line},
         print::{self, Format, lines, plain},
-        labels::{Sent, refused},
     },
     domain::{CaughtColumn, CaughtFields, Lang, RecordId},
     record::{self, pb},

@@ -1,7 +1,6 @@
 //! What the officers of the story do, each over the wire with a certificate of their own.
 
 use super::{COUNTY, GUANGDONG, ZHEJIANG, cluster::Cluster, cluster::grounds};
-use crate::cli::refusal::in_chinese;
 use crate::domain::Clock as _;
 use crate::{
     access::Purpose,
@@ -222,7 +221,7 @@ impl Refused {
     /// In Chinese where there are words for it, else in the node's own.
     pub(super) fn said(&self, lang: Lang) -> &str {
         match self.reason.filter(|_| lang == Lang::Zh) {
-            Some(reason) => in_chinese(reason),
+            Some(reason) => reason.label(Lang::Zh),
             None => &self.said,
         }
     }

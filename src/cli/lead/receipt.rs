@@ -6,10 +6,10 @@ use crate::{
         client::Connection,
         context::Context,
         exit::{Exit, Failure},
+        labels::standing,
         lead_check::Added,
         out_file::OutFile,
         print::{self, plain, redacted},
-        labels::standing,
     },
     domain::{
         Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,

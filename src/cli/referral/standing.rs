@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{
-        print::{self, plain, rfc3339},
         labels::{Sent, refusal_label, refused},
+        print::{self, plain, rfc3339},
     },
     desk::ReferralState,
     domain::{

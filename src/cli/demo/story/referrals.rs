@@ -5,7 +5,7 @@ use super::{
     COUNTY, Refused, Story,
 };
 use crate::{
-    cli::{referral::state, labels::action},
+    cli::{labels::action, referral::state},
     domain::Lang,
 };
 

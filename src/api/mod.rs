@@ -1,0 +1,13 @@
+//! What holds for a call whatever carries it: who calls, may they, how often, and how a refusal is said. It knows no
+//! transport: `rpc/` stands on it, and a browser console can stand beside `rpc/` under the same rules.
+//!
+//! Begin at [`Authorizer`](authorizer::Authorizer), through which every call comes; [`Refused`] is what it answers otherwise.
+
+pub(crate) mod authorizer;
+pub(crate) mod rate_limit;
+mod reason;
+mod refused;
+
+pub use rate_limit::{Meter, QuotaReports};
+pub use reason::RefusedFor;
+pub use refused::{RefusalKind, Refused, Violation};
