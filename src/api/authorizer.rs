@@ -1,8 +1,8 @@
 //! Who calls, and may they. Every call comes through the [`Authorizer`] before anything of it is done.
 
 use super::{
-    Refused,
     rate_limit::{Looking, Meter, Metered, Reading, Searching},
+    refused::Refused,
 };
 use crate::{
     access::{Act, Grounds, GroundsDefect, Permit, Policy, Principal, Quota},

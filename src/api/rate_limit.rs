@@ -1,7 +1,10 @@
 //! How often: quotas as calls meet them. They are spent before anything is done, they slow a caller without holding what
 //! others wait for, and the log is told who reaches one.
 
-use super::{RefusalKind, Refused, RefusedFor};
+use super::{
+    reason::RefusedFor,
+    refused::{RefusalKind, Refused},
+};
 use crate::{
     access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReport, Reach},
     desk::{LOOK_LIMIT, Trace, report_attempt, report_quota},

@@ -1,7 +1,7 @@
 //! A refused call: what its caller is told, before a transport puts it into its own form, and how each error of the desk is
 //! told. What is expected is said; what is not is logged in full and answered vaguely.
 
-use super::RefusedFor;
+use super::reason::RefusedFor;
 use crate::{
     access::{Denial, Exceeded, GroundsDefect, Quota},
     desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},

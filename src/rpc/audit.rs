@@ -66,9 +66,7 @@ impl pb::audit_server::Audit for AuditService {
         &self,
         request: Request<pb::GetCheckpointRequest>,
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        self.authorizer
-            .permit(&extensions, request.grounds, access::ReadCheckpoint)?;
+        self.authorizer.admit(request, access::ReadCheckpoint)?;
         Ok(Response::new(pb::GetCheckpointResponse {
             checkpoint: self.log.checkpoint().note().as_bytes().to_vec().into(),
             verifier_key: self.log.verifier_key().to_string(),
@@ -79,10 +77,8 @@ impl pb::audit_server::Audit for AuditService {
         &self,
         request: Request<pb::ReplayRequest>,
     ) -> Result<Response<ReplayStream>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let (permit, lease) =
-            self.authorizer
-                .permit_stream(&extensions, request.grounds, access::ReadLog)?;
+        let (permit, request) = self.authorizer.admit(request, access::ReadLog)?;
+        let lease = self.authorizer.metered(permit.principal()).stream()?;
         let (log, end) = (self.log.clone(), self.size(request.to));
         if end > self.log.checkpoint().size() || request.from > end {
             return Err(Status::out_of_range(format!(
@@ -134,10 +130,7 @@ impl pb::audit_server::Audit for AuditService {
         &self,
         request: Request<pb::ProveInclusionRequest>,
     ) -> Result<Response<pb::ProveInclusionResponse>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .authorizer
-            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (permit, request) = self.authorizer.admit(request, access::ReadLog)?;
         let (index, tree_size) = (request.index, self.size(request.tree_size));
         let (proof, leaf) = self
             .log
@@ -162,9 +155,7 @@ impl pb::audit_server::Audit for AuditService {
         &self,
         request: Request<pb::ProveConsistencyRequest>,
     ) -> Result<Response<pb::ProveConsistencyResponse>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        self.authorizer
-            .permit(&extensions, request.grounds, access::ReadLog)?;
+        let (_, request) = self.authorizer.admit(request, access::ReadLog)?;
         let (old, new_size) = (request.old_size, self.size(request.new_size));
         let proof = self
             .log

@@ -12,7 +12,30 @@ use crate::{
 };
 use prost::Message;
 use std::sync::Arc;
-use tonic::{Extensions, Status};
+use tonic::{Extensions, Request, Status};
+
+/// A request of a person, who states purpose and basis.
+pub(super) trait Grounded {
+    /// What is stated; taken out of the request.
+    fn take_grounds(&mut self) -> Option<pb::Grounds>;
+}
+
+macro_rules! grounded {
+    ($($request:ident)+) => {
+        $(impl Grounded for pb::$request {
+            fn take_grounds(&mut self) -> Option<pb::Grounds> {
+                self.grounds.take()
+            }
+        })+
+    };
+}
+
+grounded! {
+    WatchReferralsRequest
+    ProposePartnerRequest ApprovePartnerRequest SuspendPartnerRequest DraftPartnerChangeRequest
+    ApprovePartnerChangeRequest ListPartnersRequest
+    GetCheckpointRequest ReplayRequest ProveInclusionRequest ProveConsistencyRequest
+}
 
 /// Who is at the other end of the connection.
 fn principal(extensions: &Extensions) -> Result<Principal, Status> {
@@ -23,6 +46,17 @@ fn principal(extensions: &Extensions) -> Result<Principal, Status> {
 }
 
 impl Authorizer {
+    /// A permit for the act that a request asks for, and the request.
+    pub(super) fn admit<R: Grounded, A: Act>(
+        &self,
+        request: Request<R>,
+        act: A,
+    ) -> Result<(Permit<A>, R), Status> {
+        let (_, extensions, mut request) = request.into_parts();
+        let permit = self.permit(&extensions, request.take_grounds(), act)?;
+        Ok((permit, request))
+    }
+
     /// A permit for an act, on the grounds stated.
     pub(super) fn permit<A: Act>(
         &self,

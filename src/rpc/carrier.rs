@@ -1,6 +1,6 @@
 //! The client of a partner: carries deliveries over one gRPC stream.
 
-use super::{MAX_MESSAGE, NodeChannel, convert, pb};
+use super::{answering::NodeChannel, codec::MAX_MESSAGE, convert, pb};
 use crate::{
     api::RefusedFor,
     exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},

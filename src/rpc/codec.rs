@@ -1,10 +1,13 @@
 //! How messages come off the wire: counted first, then built. See [`crate::record::bounds`].
 
-use super::{pb, status};
+use super::status;
 use crate::{
     desk::PAGE_LIMIT,
     exchange::{CRL_LIMIT, DISPATCHES_PER_DELIVERY, LINKS_LIMIT, WITNESSED_LIMIT},
-    record::bounds::{Bounds, Budget, Unbuilt},
+    record::{
+        bounds::{Bounds, Budget, Unbuilt},
+        pb,
+    },
 };
 use bytes::Buf as _;
 use prost::{Message, Name};
@@ -14,6 +17,12 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder},
 };
 use tonic_prost::{ProstCodec, ProstEncoder};
+
+/// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
+pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+
+/// A message from an officer or an auditor is at most so many bytes.
+pub const MAX_REQUEST: usize = 64 * 1024;
 
 /// What a request of a person takes at most, in bytes of memory.
 pub const PERSON_BUDGET: usize = 8 * 1024 * 1024;

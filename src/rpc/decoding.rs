@@ -1,13 +1,18 @@
 //! Messages of strangers, each read as its handler reads it, without a node behind it: for fuzzing, and for the tests that
 //! keep what fuzzing found.
 
-use super::{WireDefect, caught, codec, convert, partners, pb, referrals};
+use super::{
+    caller::Grounded,
+    caught, codec,
+    convert::{self, WireDefect},
+    pb, referrals,
+};
 use crate::{
     access::{Assignee, GroundsDefect},
-    domain::{CaughtFields, LeadFields, referral::ReferralFields},
+    desk::Approval,
+    domain::{CaughtFields, Jurisdiction, LeadFields, referral::ReferralFields},
     exchange::{Answers, Delivery, Greeting},
-    record,
-    tls::Fingerprint,
+    record::{self, PartnerChange},
 };
 use prost::{Message, Name};
 
@@ -109,11 +114,10 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         referrals::referral_id(&request.referral_id)?;
         Ok(Carried::Nothing)
     }),
-    ("WatchReferralsRequest", |bytes| {
-        let request: pb::WatchReferralsRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
+    (
+        "WatchReferralsRequest",
+        grounds_alone::<pb::WatchReferralsRequest>,
+    ),
     ("PushCaughtRequest", |bytes| {
         let request: pb::PushCaughtRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
@@ -133,63 +137,42 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         Ok(Carried::Nothing)
     }),
     ("ProposePartnerRequest", |bytes| {
-        let request: pb::ProposePartnerRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
+        let request: pb::ProposePartnerRequest = stated(bytes)?;
         Ok(Carried::Card(request.card.to_vec()))
     }),
-    ("ApprovePartnerRequest", |bytes| {
-        let request: pb::ApprovePartnerRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        let _: Fingerprint = parsed(&request.fingerprint, "fingerprint")?;
-        partners::changes(&request.changes)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ListPartnersRequest", |bytes| {
-        let request: pb::ListPartnersRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
-    ("GetCheckpointRequest", |bytes| {
-        let request: pb::GetCheckpointRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ReplayRequest", |bytes| {
-        let request: pb::ReplayRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ProveInclusionRequest", |bytes| {
-        let request: pb::ProveInclusionRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ProveConsistencyRequest", |bytes| {
-        let request: pb::ProveConsistencyRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        Ok(Carried::Nothing)
-    }),
-    ("SuspendPartnerRequest", |bytes| {
-        let request: pb::SuspendPartnerRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        Ok(Carried::Nothing)
-    }),
-    ("DraftPartnerChangeRequest", |bytes| {
-        let request: pb::DraftPartnerChangeRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        partners::change_of(request.change)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ApprovePartnerChangeRequest", |bytes| {
-        let request: pb::ApprovePartnerChangeRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        partners::change_of(request.change)?;
-        Ok(Carried::Nothing)
-    }),
+    (
+        "ApprovePartnerRequest",
+        fields::<pb::ApprovePartnerRequest, (Jurisdiction, Approval)>,
+    ),
+    (
+        "ListPartnersRequest",
+        grounds_alone::<pb::ListPartnersRequest>,
+    ),
+    (
+        "GetCheckpointRequest",
+        grounds_alone::<pb::GetCheckpointRequest>,
+    ),
+    ("ReplayRequest", grounds_alone::<pb::ReplayRequest>),
+    (
+        "ProveInclusionRequest",
+        grounds_alone::<pb::ProveInclusionRequest>,
+    ),
+    (
+        "ProveConsistencyRequest",
+        grounds_alone::<pb::ProveConsistencyRequest>,
+    ),
+    (
+        "SuspendPartnerRequest",
+        fields::<pb::SuspendPartnerRequest, Jurisdiction>,
+    ),
+    (
+        "DraftPartnerChangeRequest",
+        fields::<pb::DraftPartnerChangeRequest, (Jurisdiction, PartnerChange)>,
+    ),
+    (
+        "ApprovePartnerChangeRequest",
+        fields::<pb::ApprovePartnerChangeRequest, (Jurisdiction, PartnerChange)>,
+    ),
 ];
 
 /// A partner's message on a relay stream, either way.
@@ -254,6 +237,28 @@ impl Relayed {
             Self::Answers(answers) => response(R::Answers(convert::answers_to_wire(answers))),
         }
     }
+}
+
+/// A request of a person, with its grounds read.
+fn stated<R: Grounded + Message + Name + Default>(bytes: &[u8]) -> Result<R, Refused> {
+    let mut request: R = decode(bytes)?;
+    convert::grounds(request.take_grounds())?;
+    Ok(request)
+}
+
+/// A request of which its handler takes the rest as it comes.
+fn grounds_alone<R: Grounded + Message + Name + Default>(bytes: &[u8]) -> Result<Carried, Refused> {
+    stated::<R>(bytes).map(|_| Carried::Nothing)
+}
+
+/// A request whose fields its handler reads as `T`.
+fn fields<R, T>(bytes: &[u8]) -> Result<Carried, Refused>
+where
+    R: Grounded + Message + Name + Default,
+    T: TryFrom<R, Error = WireDefect>,
+{
+    T::try_from(stated::<R>(bytes)?)?;
+    Ok(Carried::Nothing)
 }
 
 fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, Refused> {

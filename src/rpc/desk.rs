@@ -1,7 +1,8 @@
 //! The `Desk` service.
 
 use super::{
-    WireDefect, convert, pb,
+    convert::{self, WireDefect},
+    pb,
     push::{self, Judged, Sheet, Verdicts},
     status,
 };

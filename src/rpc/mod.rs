@@ -20,23 +20,19 @@ mod referrals;
 mod refusals;
 mod relay;
 mod server;
+mod services;
 mod status;
 
 pub use crate::api::RefusedFor;
 pub use answering::NodeChannel;
 pub use carrier::{GrpcCarrier, RevocationLists};
+pub use codec::{MAX_MESSAGE, MAX_REQUEST};
 pub use convert::WireDefect;
 pub use partners::PartnersChanged;
 pub use rate_limit::{RateLimitLayer, RateLimited};
 pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Layers, Services, router};
 pub use status::retry_after_s;
-
-/// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
-pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
-
-/// A message from an officer or an auditor is at most so many bytes.
-pub const MAX_REQUEST: usize = 64 * 1024;
 
 /// A lead's fields as the message that carries them.
 pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {

@@ -1,22 +1,20 @@
 //! The `Partners` service.
 
-use super::{WireDefect, convert, pb, status};
+use super::{
+    convert::{self, WireDefect},
+    pb, status,
+};
 use crate::{
     access,
     api::{Refused, authorizer::Authorizer},
-    desk::{Approval, CardChange, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
+    desk::{Approval, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
     domain::Jurisdiction,
     exchange::{Courier, Directory, Inbox, LinkState, Outbox, Witness},
     log::Log,
     record::PartnerChange,
     tls::Fingerprint,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
@@ -139,13 +137,55 @@ impl PartnersService {
     }
 }
 
-pub(super) fn change_of(number: i32) -> Result<PartnerChange, WireDefect> {
+fn change_of(number: i32) -> Result<PartnerChange, WireDefect> {
     PartnerChange::from_wire(number).ok_or(WireDefect::Malformed("change"))
 }
 
-pub(super) fn changes(names: &[String]) -> Result<BTreeSet<CardChange>, WireDefect> {
-    let changes: Result<_, _> = names.iter().map(|name| name.parse()).collect();
-    changes.map_err(|_| WireDefect::Malformed("changes"))
+fn code_of(text: &str) -> Result<Jurisdiction, WireDefect> {
+    convert::jurisdiction(text, "jurisdiction")
+}
+
+impl TryFrom<pb::ApprovePartnerRequest> for (Jurisdiction, Approval) {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::ApprovePartnerRequest) -> Result<Self, WireDefect> {
+        let code = code_of(&request.jurisdiction)?;
+        let fingerprint: Fingerprint = request
+            .fingerprint
+            .parse()
+            .map_err(|_| WireDefect::Malformed("fingerprint"))?;
+        let changes: Result<_, _> = request.changes.iter().map(|name| name.parse()).collect();
+        let approval = Approval {
+            fingerprint: *fingerprint.as_bytes(),
+            changes: changes.map_err(|_| WireDefect::Malformed("changes"))?,
+            accepted_log: Some(request.accept_new_log).filter(|origin| !origin.is_empty()),
+        };
+        Ok((code, approval))
+    }
+}
+
+impl TryFrom<pb::SuspendPartnerRequest> for Jurisdiction {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::SuspendPartnerRequest) -> Result<Self, WireDefect> {
+        code_of(&request.jurisdiction)
+    }
+}
+
+impl TryFrom<pb::DraftPartnerChangeRequest> for (Jurisdiction, PartnerChange) {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::DraftPartnerChangeRequest) -> Result<Self, WireDefect> {
+        Ok((code_of(&request.jurisdiction)?, change_of(request.change)?))
+    }
+}
+
+impl TryFrom<pb::ApprovePartnerChangeRequest> for (Jurisdiction, PartnerChange) {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::ApprovePartnerChangeRequest) -> Result<Self, WireDefect> {
+        Ok((code_of(&request.jurisdiction)?, change_of(request.change)?))
+    }
 }
 
 #[tonic::async_trait]
@@ -154,15 +194,9 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::ProposePartnerRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.authorizer
-                .permit(&extensions, request.grounds, access::ProposePartner)?;
-        let entry = self
-            .partners
-            .propose(&permit, request.card.to_vec())
-            .await
-            .map_err(|e| Refused::from(&e))?;
+        let (permit, request) = self.authorizer.admit(request, access::ProposePartner)?;
+        let entry = self.partners.propose(&permit, request.card.to_vec()).await;
+        let entry = entry.map_err(|error| Refused::from(&error))?;
         Ok(Response::new(self.summary(entry).await?))
     }
 
@@ -170,20 +204,8 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::ApprovePartnerRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.authorizer
-                .permit(&extensions, request.grounds, access::ApprovePartner)?;
-        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        let fingerprint: Fingerprint = request
-            .fingerprint
-            .parse()
-            .map_err(|_| WireDefect::Malformed("fingerprint"))?;
-        let approval = Approval {
-            fingerprint: *fingerprint.as_bytes(),
-            changes: changes(&request.changes)?,
-            accepted_log: Some(request.accept_new_log).filter(|origin| !origin.is_empty()),
-        };
+        let (permit, request) = self.authorizer.admit(request, access::ApprovePartner)?;
+        let (code, approval): (Jurisdiction, Approval) = request.try_into()?;
         let partners = self.partners.clone();
         let approve = async move { partners.approve(&permit, code, approval).await };
         let (entry, _) = self.in_force(approve).await?;
@@ -194,11 +216,8 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::SuspendPartnerRequest>,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.authorizer
-                .permit(&extensions, request.grounds, access::ApprovePartner)?;
-        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
+        let (permit, request) = self.authorizer.admit(request, access::ApprovePartner)?;
+        let code: Jurisdiction = request.try_into()?;
         let partners = self.partners.clone();
         let suspend = async move { partners.suspend(&permit, code).await };
         let ((), cut) = self.in_force(suspend).await?;
@@ -209,12 +228,8 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::DraftPartnerChangeRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.authorizer
-                .permit(&extensions, request.grounds, access::ProposePartner)?;
-        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        let change = change_of(request.change)?;
+        let (permit, request) = self.authorizer.admit(request, access::ProposePartner)?;
+        let (code, change): (Jurisdiction, PartnerChange) = request.try_into()?;
         let drafted = self.partners.draft_change(&permit, code, change).await;
         drafted.map_err(|error| Refused::from(&error))?;
         let entry = self.partners.get(code).await;
@@ -226,12 +241,8 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::ApprovePartnerChangeRequest>,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit =
-            self.authorizer
-                .permit(&extensions, request.grounds, access::ApprovePartner)?;
-        let code = convert::jurisdiction(&request.jurisdiction, "jurisdiction")?;
-        let change = change_of(request.change)?;
+        let (permit, request) = self.authorizer.admit(request, access::ApprovePartner)?;
+        let (code, change): (Jurisdiction, PartnerChange) = request.try_into()?;
         let partners = self.partners.clone();
         let approve = async move { partners.approve_change(&permit, code, change).await };
         let ((), cut) = self.in_force(approve).await?;
@@ -242,10 +253,7 @@ impl pb::partners_server::Partners for PartnersService {
         &self,
         request: Request<pb::ListPartnersRequest>,
     ) -> Result<Response<pb::ListPartnersResponse>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let permit = self
-            .authorizer
-            .permit(&extensions, request.grounds, access::ListPartners)?;
+        let (permit, _) = self.authorizer.admit(request, access::ListPartners)?;
         let looking = self.authorizer.look(&permit, 0).await?;
         let entries = self
             .partners

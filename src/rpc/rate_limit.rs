@@ -1,6 +1,7 @@
 //! Counts every call against its caller's quota before anything of it is read, whatever it asks for and however it is
 //! wrong. Where tonic refuses a call, or answers it itself, no handler of ours would ever count it.
 
+use super::services::streams_beside_ours;
 use crate::{
     access::Quota,
     api::{
@@ -19,13 +20,6 @@ use std::{
 };
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
-
-/// Streams that are answered beside our services. Ours take their caller's place themselves.
-const STREAMS: [&str; 3] = [
-    "/grpc.health.v1.Health/Watch",
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
 
 /// The layer that counts calls.
 #[derive(Clone, Debug)]
@@ -59,7 +53,7 @@ impl<S> RateLimited<S> {
         let principal = peer.identity().principal();
         let caller = Metered::new(Arc::clone(&self.meter), principal.clone());
         caller.spend(Quota::Calls)?;
-        let streams = STREAMS.contains(&request.uri().path());
+        let streams = streams_beside_ours(request.uri().path());
         streams.then(|| caller.stream()).transpose()
     }
 }

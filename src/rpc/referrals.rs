@@ -1,6 +1,9 @@
 //! The `Referrals` service.
 
-use super::{WireDefect, convert, pb, status};
+use super::{
+    convert::{self, WireDefect},
+    pb, status,
+};
 use crate::{
     access::{self, Assignee, Permit},
     api::authorizer::Authorizer,

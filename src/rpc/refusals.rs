@@ -1,19 +1,16 @@
 //! The layer that logs every call that this node refuses, or does not answer in time: who called what, and why not.
 
-use super::{pb, status};
+use super::{services::known, status};
 use crate::{
     api::{Meter, Refused, RefusedFor},
     tls::Peer,
 };
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use std::{
-    collections::BTreeSet,
     error::Error as _,
     pin::Pin,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,33 +19,6 @@ use tower::{Layer, Service};
 
 /// A call is answered within this, or not at all; a stream has begun by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
-/// The paths of all calls that a node answers. A caller may ask for anything, and what it makes up might be about a person.
-static CALLS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    [
-        pb::DESCRIPTOR,
-        tonic_health::pb::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ]
-    .into_iter()
-    .filter_map(|set| FileDescriptorSet::decode(set).ok())
-    .flat_map(|set| set.file)
-    .flat_map(|file| {
-        let package = file.package().to_owned();
-        file.service.into_iter().flat_map(move |service| {
-            let service_name = format!("/{package}.{}", service.name());
-            let paths = service.method.into_iter();
-            paths.map(move |method| format!("{service_name}/{}", method.name()))
-        })
-    })
-    .collect()
-});
-
-/// A call's path, where there is such a call.
-fn known(path: &str) -> &'static str {
-    CALLS.get(path).map_or("unknown", String::as_str)
-}
 
 /// Logs calls that are refused before they are answered, and streams that end in a refusal, and has the node's log keep who
 /// tries what they may not. One place for all services, so that none forgets.

@@ -1,7 +1,6 @@
 //! All services of a node on one router: ours, health and reflection, behind mutual TLS.
 
 use super::{
-    MAX_MESSAGE, MAX_REQUEST,
     audit::AuditService,
     carrier::RevocationLists,
     caught::CaughtService,
@@ -12,6 +11,7 @@ use super::{
     referrals::ReferralsService,
     refusals::LogRefusals,
     relay::ExchangeService,
+    services::{Handlers, SERVICES},
 };
 use crate::{
     access::Policy,
@@ -80,65 +80,53 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
     let refusals = LogRefusals(Arc::clone(&services.meter));
     let authorizer = Authorizer::new(services.policy, services.meter);
     let (tasks, stop) = (services.tasks.clone(), services.stop.clone());
-    let exchange = ExchangeService {
-        authorizer: authorizer.clone(),
-        directory: Arc::clone(&services.directory),
-        inbox: Arc::clone(&services.inbox),
-        lists: services.lists,
-        tasks: services.tasks.clone(),
-        stop: services.stop.clone(),
-    };
-    let referrals = ReferralsService {
-        authorizer: authorizer.clone(),
-        desk: services.desk.clone(),
-        stop: services.stop,
-    };
-    let caught = CaughtService {
-        authorizer: authorizer.clone(),
-        desk: services.desk.clone(),
-        tasks: services.tasks.clone(),
-    };
-    let audit = AuditService {
-        authorizer: authorizer.clone(),
-        desk: services.desk.clone(),
-        log: services.log.clone(),
-    };
-    let desk = DeskService {
-        authorizer: authorizer.clone(),
-        desk: services.desk,
-        tasks: services.tasks,
-    };
-    let partners = PartnersService {
-        authorizer,
-        partners: services.partners,
-        log: services.log.clone(),
-        witness: services.witness,
-        inbox: services.inbox,
-        courier: services.courier,
-        directory: services.directory,
-        tasks: tasks.clone(),
-        changed: services.changed,
+    let handlers = Handlers {
+        exchange: ExchangeService {
+            authorizer: authorizer.clone(),
+            directory: Arc::clone(&services.directory),
+            inbox: Arc::clone(&services.inbox),
+            lists: services.lists,
+            tasks: services.tasks.clone(),
+            stop: services.stop.clone(),
+        },
+        desk: DeskService {
+            authorizer: authorizer.clone(),
+            desk: services.desk.clone(),
+            tasks: services.tasks.clone(),
+        },
+        audit: AuditService {
+            authorizer: authorizer.clone(),
+            desk: services.desk.clone(),
+            log: services.log.clone(),
+        },
+        referrals: ReferralsService {
+            authorizer: authorizer.clone(),
+            desk: services.desk.clone(),
+            stop: services.stop,
+        },
+        caught: CaughtService {
+            authorizer: authorizer.clone(),
+            desk: services.desk,
+            tasks: services.tasks.clone(),
+        },
+        partners: PartnersService {
+            authorizer,
+            partners: services.partners,
+            log: services.log.clone(),
+            witness: services.witness,
+            inbox: services.inbox,
+            courier: services.courier,
+            directory: services.directory,
+            tasks: services.tasks,
+            changed: services.changed,
+        },
     };
 
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter
-        .set_serving::<pb::exchange_server::ExchangeServer<ExchangeService>>()
-        .await;
-    reporter
-        .set_serving::<pb::desk_server::DeskServer<DeskService>>()
-        .await;
-    reporter
-        .set_serving::<pb::partners_server::PartnersServer<PartnersService>>()
-        .await;
-    reporter
-        .set_serving::<pb::referrals_server::ReferralsServer<ReferralsService>>()
-        .await;
-    reporter
-        .set_serving::<pb::caught_server::CaughtServer<CaughtService>>()
-        .await;
-    reporter
-        .set_serving::<pb::audit_server::AuditServer<AuditService>>()
-        .await;
+    for service in SERVICES {
+        let serving = ServingStatus::Serving;
+        reporter.set_service_status(service.name, serving).await;
+    }
     let (log, until) = (services.log, stop);
     tasks.spawn(async move {
         until.run_until_cancelled(follow(&log, &reporter)).await;
@@ -151,7 +139,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
     let streams = services.requests_per_connection.max(STREAMS);
     // Nothing here refuses a call by itself: what does so stands behind the layer that logs. What waits for a place among the
     // requests waits no longer than those before it, each of which ends in time.
-    Ok(Server::builder()
+    let router = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_concurrent_streams(u32::try_from(streams).ok())
@@ -159,36 +147,6 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
         .concurrency_limit_per_connection(services.requests_per_connection)
         .layer(refusals)
         .layer(limits)
-        .add_service(
-            pb::exchange_server::ExchangeServer::new(exchange)
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            pb::desk_server::DeskServer::new(desk)
-                .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            pb::partners_server::PartnersServer::new(partners)
-                .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            pb::audit_server::AuditServer::new(audit)
-                .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            pb::referrals_server::ReferralsServer::new(referrals)
-                .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            pb::caught_server::CaughtServer::new(caught)
-                .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
         .add_service(health.max_decoding_message_size(MAX_QUESTION))
         .add_service(
             reflection()
@@ -199,7 +157,8 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
             reflection()
                 .build_v1alpha()?
                 .max_decoding_message_size(MAX_QUESTION),
-        ))
+        );
+    Ok(handlers.on(router))
 }
 
 /// Shows in the health service whether the log takes writes: not while one does not return, and not once it is closed.
@@ -224,15 +183,8 @@ async fn follow(log: &Log, reporter: &HealthReporter) {
 
 /// What the health service says of all that ends in the log. Showing that log to auditors goes on when it is closed.
 async fn writes(reporter: &HealthReporter, status: ServingStatus) {
-    use tonic::server::NamedService;
-    for service in [
-        "",
-        pb::exchange_server::ExchangeServer::<ExchangeService>::NAME,
-        pb::desk_server::DeskServer::<DeskService>::NAME,
-        pb::partners_server::PartnersServer::<PartnersService>::NAME,
-        pb::referrals_server::ReferralsServer::<ReferralsService>::NAME,
-        pb::caught_server::CaughtServer::<CaughtService>::NAME,
-    ] {
-        reporter.set_service_status(service, status).await;
+    let names = SERVICES.iter().filter(|it| it.writes).map(|it| it.name);
+    for name in names.chain([""]) {
+        reporter.set_service_status(name, status).await;
     }
 }

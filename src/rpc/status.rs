@@ -2,7 +2,7 @@
 //! a header, and what programs read beside the sentence as `google.rpc` details.
 
 use super::{
-    WireDefect,
+    convert::WireDefect,
     details::{BadRequest, FieldViolation, RetryInfo, detailed},
 };
 use crate::{
