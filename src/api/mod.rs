@@ -4,6 +4,8 @@
 //! Begin at [`Authorizer`](authorizer::Authorizer), through which every call comes; [`Refused`] is what it answers otherwise.
 
 pub(crate) mod authorizer;
+pub(crate) mod json;
+pub(crate) mod labels;
 pub(crate) mod rate_limit;
 mod reason;
 mod refused;

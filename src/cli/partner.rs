@@ -12,6 +12,7 @@ use super::{
     print::{self, Format},
 };
 use crate::{
+    api::json::Card,
     domain::{Jurisdiction, Lang},
     record::{PartnerChange, pb},
     store::durable,
@@ -19,8 +20,6 @@ use crate::{
 };
 use change::ApproveArgs;
 use clap::{Args, Subcommand};
-use list::Row;
-use serde::Serialize;
 use std::{
     fs::Permissions,
     io::{self, Write},
@@ -98,18 +97,6 @@ pub(super) fn run(
         PartnerCommand::List => list::list(context, out)?,
     }
     Ok(Exit::Done)
-}
-
-#[derive(Serialize)]
-struct CardRow<'a> {
-    jurisdiction: String,
-    name: &'a str,
-    endpoint: &'a str,
-    origin: &'a str,
-    file: &'a Path,
-    card_fingerprint: String,
-    ca_fingerprint: String,
-    key_fingerprint: String,
 }
 
 fn card(
@@ -192,7 +179,7 @@ fn print_card(
     if context.format() == Format::Json {
         return print::json(
             out,
-            &CardRow {
+            &Card {
                 jurisdiction: card.jurisdiction().to_string(),
                 name: card.name(),
                 endpoint: card.endpoint().as_str(),
@@ -229,7 +216,7 @@ fn add(path: &Path, context: &Context<'_>, out: &mut dyn Write) -> Result<(), Fa
             .await
     })?;
     if context.format() == Format::Json {
-        return print::json(out, &Row::from(&summary));
+        return print::json(out, &list::shown(&summary));
     }
     print_card(&card, path, context, out)?;
     let code = card.jurisdiction();

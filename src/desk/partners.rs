@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
-    domain::{EntryId, Jurisdiction},
+    domain::{EntryId, Jurisdiction, keyed},
     exchange::{CutOff, Directory, Partner, Partners, RowError, Vault, WitnessError},
     log::{Log, Proposal, ProposeError, Reader, Txn, TxnError},
     record::{Cause, Entry, Kind, PartnerChange},
@@ -23,17 +23,18 @@ use std::{
 /// A card is at most so many bytes here, so that its entry and its row stay small.
 pub const CARD_LIMIT: usize = 4 * 1024;
 
-/// How a partner stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Its card waits for approval.
-    Draft,
-    /// It is exchanged with.
-    InForce,
-    /// It is cut off, and what goes to it waits.
-    Suspended,
-    /// It is a partner no more.
-    Removed,
+keyed! {
+    /// How a partner stands.
+    pub enum Standing {
+        /// Its card waits for approval.
+        Draft = "draft" ("待批准"),
+        /// It is exchanged with.
+        InForce = "in_force" ("已批准"),
+        /// It is cut off, and what goes to it waits.
+        Suspended = "suspended" ("已停用"),
+        /// It is a partner no more.
+        Removed = "removed" ("已移除"),
+    }
 }
 
 /// A partner or a draft.

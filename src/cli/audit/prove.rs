@@ -2,6 +2,7 @@
 
 use super::{HeldArgs, report::lines_of, verify};
 use crate::{
+    api::json::ProvedInto,
     audit::{
         CaseFile, ExportedTree, Found, LogVerifier, Proved, Search, Wanted, check_folder, entries,
         read_proof, verify_export, write_folder,
@@ -20,7 +21,6 @@ use crate::{
     tls::Cards,
 };
 use clap::{ArgGroup, Args};
-use serde::Serialize;
 use std::{
     fs,
     io::Write,
@@ -165,15 +165,6 @@ async fn inclusion_proofs(
     Ok(proofs)
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    proved: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    written: Option<String>,
-    #[serde(flatten)]
-    what: &'a Proved,
-}
-
 /// What is proved, and where it was written.
 fn report(
     proved: &Proved,
@@ -183,14 +174,8 @@ fn report(
 ) -> Result<(), Failure> {
     let lang = context.lang();
     if context.format() == Format::Json {
-        return print::json(
-            out,
-            &Report {
-                proved: true,
-                written: written.map(|dir| dir.display().to_string()),
-                what: proved,
-            },
-        );
+        let written = written.map(|dir| dir.display().to_string());
+        return print::json(out, &ProvedInto::new(proved, written));
     }
     let mut table = print::table(
         lang,

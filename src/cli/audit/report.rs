@@ -1,6 +1,7 @@
 //! What an inspection came to, as people and programs read it.
 
 use crate::{
+    api::json::Inspected,
     audit::{Inspection, Listed},
     cli::{
         context::Context,
@@ -9,18 +10,10 @@ use crate::{
     },
     domain::Lang,
 };
-use serde::Serialize;
 use std::io::Write;
 
 /// Defects and remarks that a table shows; all are in the JSON, up to the inspection's own limit.
 const SHOWN: usize = 20;
-
-#[derive(Serialize)]
-struct JsonReport<'a> {
-    verified: bool,
-    #[serde(flatten)]
-    inspection: &'a Inspection,
-}
 
 /// Prints it; a log with defects ends the command as bad data.
 pub(super) fn print(
@@ -29,13 +22,7 @@ pub(super) fn print(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     match context.format() {
-        Format::Json => print::json(
-            out,
-            &JsonReport {
-                verified: inspection.is_clean(),
-                inspection,
-            },
-        )?,
+        Format::Json => print::json(out, &Inspected::from(inspection))?,
         Format::Table => table(inspection, context.lang(), out)?,
     }
     if inspection.is_clean() {

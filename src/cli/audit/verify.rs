@@ -2,6 +2,7 @@
 
 use super::{leaves, report};
 use crate::{
+    api::json::Exported,
     audit::{
         ExportedTree, Inspection, Inspector, NotTheLog, TileWriter, Trusted, entries, verify_export,
     },
@@ -16,7 +17,6 @@ use crate::{
     record::pb,
     tls::Cards,
 };
-use serde::Serialize;
 use std::{io::Write, path::Path};
 
 /// Verifies the log of a node, as it stands now.
@@ -103,7 +103,7 @@ pub(super) fn write_out(
         Ok(checkpoint)
     })?;
     match context.format() {
-        Format::Json => print::json(out, &Found::of(&checkpoint))?,
+        Format::Json => print::json(out, &Exported::from(&checkpoint))?,
         Format::Table => {
             let (size, dir) = (checkpoint.size(), dir.display());
             match context.lang() {
@@ -159,23 +159,4 @@ pub(super) async fn each(
     .await?;
     bar.finish_and_clear();
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Found<'a> {
-    verified: bool,
-    origin: &'a str,
-    size: u64,
-    root: String,
-}
-
-impl<'a> Found<'a> {
-    fn of(checkpoint: &'a SignedCheckpoint) -> Self {
-        Self {
-            verified: true,
-            origin: checkpoint.origin(),
-            size: checkpoint.size(),
-            root: checkpoint.root().to_string(),
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::list::{self, partners, print_partners};
 use crate::{
+    api::json::PartnerChanged,
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
@@ -12,7 +13,6 @@ use crate::{
     record::{PartnerChange, pb},
     tls::Fingerprint,
 };
-use serde::Serialize;
 use std::{
     collections::BTreeSet,
     io::{self, BufRead as _, IsTerminal as _, Write},
@@ -243,13 +243,6 @@ pub(super) fn change(
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Changed<'a> {
-    #[serde(flatten)]
-    partner: list::Row<'a>,
-    connections_cut: u64,
-}
-
 fn print_changed(
     changed: &pb::PartnerChanged,
     context: &Context<'_>,
@@ -258,8 +251,8 @@ fn print_changed(
     let partner = changed.partner.clone().unwrap_or_default();
     let (cut, outbox, state) = (changed.cut, partner.outbox, partner.state());
     if context.format() == Format::Json {
-        let changed = Changed {
-            partner: list::Row::from(&partner),
+        let changed = PartnerChanged {
+            partner: list::shown(&partner),
             connections_cut: cut,
         };
         return print::json(out, &changed);

@@ -1,6 +1,7 @@
 //! `yichuan partner list`: partners and drafts, as tables and lines.
 
 use crate::{
+    api::json::Partner,
     cli::{
         client::Connection,
         context::{Context, block_on},
@@ -8,12 +9,12 @@ use crate::{
         labels::put_off_label,
         print::{self, Format, plain},
     },
+    desk::Standing,
     domain::Lang,
     exchange::SKEW_TOLERATED_S,
     record::{PartnerChange, pb},
     tls::Fingerprint,
 };
-use serde::Serialize;
 use std::io::Write;
 
 pub(super) fn list(context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -54,50 +55,24 @@ async fn listed(node: &Connection) -> Result<pb::ListPartnersResponse, Failure> 
     listed.await
 }
 
-#[derive(Serialize)]
-pub(super) struct Row<'a> {
-    jurisdiction: &'a str,
-    name: &'a str,
-    endpoint: &'a str,
-    origin: &'a str,
-    approved: bool,
-    connected: bool,
-    outbox: u64,
-    verified_size: u64,
-    proposed_by: &'a str,
-    approved_by: Option<&'a str>,
-    card_fingerprint: &'a str,
-    ca_fingerprint: &'a str,
-    key_fingerprint: &'a str,
-    clock_ahead_s: Option<i64>,
-    key_exchange_in: &'a str,
-    key_exchange_out: &'a str,
-    state: &'static str,
-    left_out: Option<&'a str>,
-    change: Option<&'static str>,
-    change_by: Option<&'a str>,
-    issued: &'a str,
-    serial: u32,
-    evidence: u64,
-    put_off: u64,
-    put_off_why: Option<&'a str>,
+/// How it stands; a node that does not say it has drafts and partners alone.
+fn standing(partner: &pb::PartnerSummary) -> Standing {
+    match partner.state() {
+        pb::PartnerState::Draft => Standing::Draft,
+        pb::PartnerState::InForce => Standing::InForce,
+        pb::PartnerState::Suspended => Standing::Suspended,
+        pb::PartnerState::Removed => Standing::Removed,
+        pb::PartnerState::Unspecified if partner.approved => Standing::InForce,
+        pb::PartnerState::Unspecified => Standing::Draft,
+    }
 }
 
-/// A stable key, and the same for people.
-fn state(partner: &pb::PartnerSummary, lang: Lang) -> (&'static str, &'static str) {
-    use pb::PartnerState as State;
-    let connected = match partner.connected {
-        true => lang.pick("已连接", "connected"),
-        false => lang.pick("未连接", "not connected"),
-    };
-    match partner.state() {
-        State::Draft => ("draft", lang.pick("待批准", "draft")),
-        State::InForce => ("in_force", connected),
-        State::Suspended => ("suspended", lang.pick("已停用", "suspended")),
-        State::Removed => ("removed", lang.pick("已移除", "removed")),
-        // From a node that does not say it.
-        State::Unspecified if partner.approved => ("in_force", connected),
-        State::Unspecified => ("draft", lang.pick("待批准", "draft")),
+/// The same for people, who want to know of a partner whether it is reached.
+fn standing_label(partner: &pb::PartnerSummary, lang: Lang) -> &'static str {
+    match (standing(partner), partner.connected) {
+        (Standing::InForce, true) => lang.pick("已连接", "connected"),
+        (Standing::InForce, false) => lang.pick("未连接", "not connected"),
+        (other, _) => other.label(lang),
     }
 }
 
@@ -106,35 +81,34 @@ fn change(partner: &pb::PartnerSummary) -> Option<PartnerChange> {
     PartnerChange::from_wire(partner.change)
 }
 
-impl<'a> From<&'a pb::PartnerSummary> for Row<'a> {
-    fn from(partner: &'a pb::PartnerSummary) -> Self {
-        Self {
-            jurisdiction: &partner.jurisdiction,
-            name: &partner.name,
-            endpoint: &partner.endpoint,
-            origin: &partner.origin,
-            approved: partner.approved,
-            connected: partner.connected,
-            outbox: partner.outbox,
-            verified_size: partner.verified_size,
-            proposed_by: &partner.proposed_by,
-            approved_by: Some(partner.approved_by.as_str()).filter(|who| !who.is_empty()),
-            card_fingerprint: &partner.card_fingerprint,
-            ca_fingerprint: &partner.ca_fingerprint,
-            key_fingerprint: &partner.key_fingerprint,
-            clock_ahead_s: partner.clock_ahead_s,
-            key_exchange_in: &partner.key_exchange_in,
-            key_exchange_out: &partner.key_exchange_out,
-            state: state(partner, Lang::En).0,
-            left_out: Some(partner.left_out.as_str()).filter(|why| !why.is_empty()),
-            change: change(partner).map(PartnerChange::as_str),
-            change_by: Some(partner.change_by.as_str()).filter(|who| !who.is_empty()),
-            issued: &partner.issued,
-            serial: partner.serial,
-            evidence: partner.evidence,
-            put_off: partner.put_off,
-            put_off_why: Some(partner.put_off_why.as_str()).filter(|why| !why.is_empty()),
-        }
+/// A partner as JSON shows it.
+pub(super) fn shown(partner: &pb::PartnerSummary) -> Partner<'_> {
+    Partner {
+        jurisdiction: &partner.jurisdiction,
+        name: &partner.name,
+        endpoint: &partner.endpoint,
+        origin: &partner.origin,
+        approved: partner.approved,
+        connected: partner.connected,
+        outbox: partner.outbox,
+        verified_size: partner.verified_size,
+        proposed_by: &partner.proposed_by,
+        approved_by: Some(partner.approved_by.as_str()).filter(|who| !who.is_empty()),
+        card_fingerprint: &partner.card_fingerprint,
+        ca_fingerprint: &partner.ca_fingerprint,
+        key_fingerprint: &partner.key_fingerprint,
+        clock_ahead_s: partner.clock_ahead_s,
+        key_exchange_in: &partner.key_exchange_in,
+        key_exchange_out: &partner.key_exchange_out,
+        state: standing(partner).as_str(),
+        left_out: Some(partner.left_out.as_str()).filter(|why| !why.is_empty()),
+        change: change(partner).map(PartnerChange::as_str),
+        change_by: Some(partner.change_by.as_str()).filter(|who| !who.is_empty()),
+        issued: &partner.issued,
+        serial: partner.serial,
+        evidence: partner.evidence,
+        put_off: partner.put_off,
+        put_off_why: Some(partner.put_off_why.as_str()).filter(|why| !why.is_empty()),
     }
 }
 
@@ -180,7 +154,7 @@ pub(super) fn print_partners(
     if context.format() == Format::Json {
         return partners
             .iter()
-            .try_for_each(|partner| print::json(out, &Row::from(partner)));
+            .try_for_each(|partner| print::json(out, &shown(partner)));
     }
     let mut table = print::table(
         lang,
@@ -208,7 +182,7 @@ pub(super) fn print_partners(
         ],
     );
     for partner in partners {
-        let mut standing = state(partner, lang).1.to_owned();
+        let mut standing = standing_label(partner, lang).to_owned();
         match change(partner) {
             Some(PartnerChange::Resume) => {
                 standing.push_str(lang.pick("；恢复待批准", "; resuming waits for approval"));
