@@ -6,16 +6,14 @@ use super::{
     print::{self, Format},
 };
 use crate::{
-    access::Quota,
-    config::Config,
+    config::{Config, Shown},
     domain::{Clock, Lang},
-    node::{Found, Looked, files::Files, look},
-    note::VerifierKey,
+    node::{Found, Looked, look},
     telemetry::SystemClock,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::{collections::BTreeMap, fs, io::Write, sync::Arc};
+use std::{io::Write, sync::Arc};
 
 /// 配置 / The configuration.
 #[derive(Args, Debug)]
@@ -41,145 +39,6 @@ pub(super) fn run(
     match args.command {
         ConfigCommand::Show => show(&config, context.format(), out),
         ConfigCommand::Check => check(&config, context, out),
-    }
-}
-
-/// The configuration under the names of the file's keys: what is shown could be read again.
-#[derive(Serialize)]
-struct Shown<'a> {
-    jurisdiction: String,
-    name: &'a str,
-    data: String,
-    listen: Listen,
-    tls: Tls,
-    access: Access,
-    client: Client,
-    check: Check,
-    limits: Limits,
-    exchange: Exchange,
-    quotas: BTreeMap<&'static str, u32>,
-}
-
-#[derive(Serialize)]
-struct Listen {
-    address: String,
-    endpoint: String,
-    admin: String,
-}
-
-#[derive(Serialize)]
-struct Tls {
-    cert: String,
-    key: String,
-    ca: String,
-    crl: String,
-    require_hybrid: &'static str,
-}
-
-#[derive(Serialize)]
-struct Access {
-    auditors: Vec<String>,
-    units: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Serialize)]
-struct Client {
-    node: String,
-    identities: String,
-}
-
-#[derive(Serialize)]
-struct Check {
-    partners: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Exchange {
-    start_wait_s: u64,
-}
-
-#[derive(Serialize)]
-struct Limits {
-    connections: usize,
-    connections_per_address: usize,
-    connections_per_principal: usize,
-    handshakes: usize,
-    requests_per_connection: usize,
-    handshake_timeout_s: u64,
-    drain_s: u64,
-    disk_reserve_mib: u64,
-}
-
-impl<'a> From<&'a Config> for Shown<'a> {
-    fn from(config: &'a Config) -> Self {
-        let Config {
-            path: _,
-            jurisdiction,
-            name,
-            data,
-            listen,
-            tls,
-            access,
-            client,
-            check,
-            limits,
-            exchange,
-            quotas,
-        } = config;
-        let texts = |items: &mut dyn Iterator<Item = String>| items.collect();
-        Self {
-            jurisdiction: jurisdiction.to_string(),
-            name,
-            data: data.display().to_string(),
-            listen: Listen {
-                address: listen.address.to_string(),
-                endpoint: listen.endpoint.to_string(),
-                admin: listen.admin.to_string(),
-            },
-            tls: Tls {
-                cert: tls.cert.display().to_string(),
-                key: tls.key.display().to_string(),
-                ca: tls.ca.display().to_string(),
-                crl: tls.crl.display().to_string(),
-                require_hybrid: tls.require_hybrid.as_str(),
-            },
-            access: Access {
-                auditors: texts(&mut access.auditors.iter().map(ToString::to_string)),
-                units: access
-                    .units
-                    .iter()
-                    .map(|(name, members)| {
-                        let members = texts(&mut members.iter().map(ToString::to_string));
-                        (name.to_string(), members)
-                    })
-                    .collect(),
-            },
-            client: Client {
-                node: client.node.to_string(),
-                identities: client.identities.display().to_string(),
-            },
-            check: Check {
-                partners: texts(&mut check.partners.iter().map(ToString::to_string)),
-            },
-            limits: Limits {
-                connections: limits.connections,
-                connections_per_address: limits.connections_per_address,
-                connections_per_principal: limits.connections_per_principal,
-                handshakes: limits.handshakes,
-                requests_per_connection: limits.requests_per_connection,
-                handshake_timeout_s: limits.handshake_timeout.as_secs(),
-                drain_s: limits.drain.as_secs(),
-                disk_reserve_mib: limits.disk_reserve / 1024 / 1024,
-            },
-            exchange: Exchange {
-                start_wait_s: exchange.start_wait.as_secs(),
-            },
-            quotas: Quota::ALL
-                .iter()
-                .map(|quota| (quota.as_str(), quotas.limit(*quota)))
-                .chain([("streams", quotas.streams)])
-                .collect(),
-        }
     }
 }
 
@@ -306,24 +165,4 @@ fn finding(looked: Looked, lang: Lang) -> Finding {
         warning,
         message,
     }
-}
-
-/// The verifier key of this node's log.
-pub(super) fn verifier_key(config: &Config) -> Result<VerifierKey, Failure> {
-    let path = Files::at(&config.data).vkey();
-    let text = fs::read_to_string(&path).map_err(|error| {
-        Failure::of(Exit::Configuration, &error)
-            .at(path.display())
-            .hint(
-                "节点目录由 yichuan init 建立",
-                "`yichuan init` makes a node's directory",
-            )
-    })?;
-    let key: VerifierKey = text
-        .trim()
-        .parse()
-        .map_err(|error: crate::note::MalformedKey| {
-            Failure::of(Exit::Configuration, &error).at(path.display())
-        })?;
-    Ok(key)
 }

@@ -2,9 +2,8 @@
 
 use super::{
     client::Connection,
-    config::verifier_key,
     exit::{Exit, Failure},
-    given::basis,
+    given::{basis, read},
     global::Global,
     print::Format,
 };
@@ -12,6 +11,7 @@ use crate::{
     access::{Grounds, GroundsDefect, Purpose},
     config::{Config, environment},
     domain::{Clock, Jurisdiction, Lang},
+    node::files::Files,
     note::{MalformedKey, VerifierKey},
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},
@@ -95,7 +95,7 @@ impl<'a> Context<'a> {
     }
 
     fn own_verifier_key(&self) -> Result<VerifierKey, Failure> {
-        let own = self.config().and_then(|config| verifier_key(&config));
+        let own = self.config().and_then(|config| node_verifier_key(&config));
         own.map_err(|failure| {
             failure.hint(
                 "请用 --vkey 给出日志验证公钥，或用 --card 给出节点名片；须是线下核对过的",
@@ -209,9 +209,21 @@ pub(super) fn read_card(path: &Path) -> Result<NodeCard, Failure> {
     NodeCard::parse(&read(path)?).map_err(|error| Failure::from(error).at(path.display()))
 }
 
-/// A file that was named on the command line.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::of(Exit::NoInput, &error).at(path.display()))
+/// The verifier key of this node's log.
+pub(super) fn node_verifier_key(config: &Config) -> Result<VerifierKey, Failure> {
+    let path = Files::at(&config.data).vkey();
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Failure::of(Exit::Configuration, &error)
+            .at(path.display())
+            .hint(
+                "节点目录由 yichuan init 建立",
+                "`yichuan init` makes a node's directory",
+            )
+    })?;
+    let key: VerifierKey = text.trim().parse().map_err(|error: MalformedKey| {
+        Failure::of(Exit::Configuration, &error).at(path.display())
+    })?;
+    Ok(key)
 }
 
 /// A vkey, typed or in a file.

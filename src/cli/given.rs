@@ -1,7 +1,6 @@
 //! What people give to commands: texts that are too long or too private for a command line, and points in time.
 
 use super::{
-    context::read,
     exit::{Exit, Failure},
     print::remark,
 };
@@ -12,6 +11,7 @@ use crate::{
 };
 use clap::Args;
 use std::{
+    fs,
     io::{BufRead as _, Read as _},
     path::Path,
     str::FromStr,
@@ -148,6 +148,11 @@ pub(super) fn line(option: &str, typed: &str, lang: Lang) -> Result<String, Fail
         .at(option)),
         line => Ok(line.to_owned()),
     }
+}
+
+/// A file that was named on the command line.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::of(Exit::NoInput, &error).at(path.display()))
 }
 
 /// An id. Other programs show them in capitals, nodes take small letters only: one id, one spelling.

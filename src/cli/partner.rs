@@ -6,8 +6,7 @@ mod list;
 pub(super) use list::partners;
 
 use super::{
-    config::verifier_key,
-    context::{Context, block_on, read_card},
+    context::{Context, block_on, node_verifier_key, read_card},
     exit::{Exit, Failure},
     print::{self, Format},
 };
@@ -106,7 +105,7 @@ fn card(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let config = context.config()?;
-    let vkey = verifier_key(&config)?.to_string();
+    let vkey = node_verifier_key(&config)?.to_string();
     let ca = CertDir::open(dir)
         .and_then(|dir| dir.ca())
         .map_err(|error| super::certs::failure(error.into()))?;

@@ -7,6 +7,7 @@ mod error;
 mod overlay;
 mod render;
 mod resolved;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -15,6 +16,7 @@ pub use error::ConfigError;
 pub use overlay::environment;
 pub use render::{NewNode, SAMPLE, render};
 pub use resolved::{Access, Check, Client, Config, Exchange, Limits, Listen, TlsFiles};
+pub use shown::Shown;
 
 /// Where the configuration is, if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/yichuan/node.toml";

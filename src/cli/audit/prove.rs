@@ -1,6 +1,10 @@
 //! `audit prove`: single entries for a case file, and their check by whoever has nothing but the logs' keys.
 
-use super::{HeldArgs, report::lines_of, verify};
+use super::{
+    held::HeldArgs,
+    node_log::{checkpoint, each},
+    report::lines_of,
+};
 use crate::{
     api::json::ProvedInto,
     audit::{
@@ -129,9 +133,9 @@ async fn from_node(
     context: &Context<'_>,
 ) -> Result<Made, Failure> {
     let node = context.connect()?;
-    let head = verify::checkpoint(&node, own).await?;
+    let head = checkpoint(&node, own).await?;
     let mut log = LogVerifier::new();
-    verify::each(&node, &head, context.lang(), |leaf| {
+    each(&node, &head, context.lang(), |leaf| {
         log.push(leaf)?;
         Ok(search.push(leaf)?)
     })

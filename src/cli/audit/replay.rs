@@ -1,7 +1,7 @@
 //! `audit replay`: entries as rows. What the node shows here is not verified; `audit verify` does that. With `--rebuild`,
 //! entries as what follows from them: the views.
 
-use super::{leaves, rebuild};
+use super::{node_log::leaves, rebuild};
 use crate::{
     access::Purpose,
     audit::{KindName, PrincipalFilter, ReplayFilter, ReplayRow},

@@ -1,20 +1,21 @@
 //! `audit verify` and `audit export`: every entry hashed here, and the root compared with what the log's key signed.
 
-use super::{leaves, report};
+use super::{
+    node_log::{checkpoint, each},
+    report,
+};
 use crate::{
     api::json::Exported,
     audit::{
         ExportedTree, Inspection, Inspector, NotTheLog, TileWriter, Trusted, entries, verify_export,
     },
     cli::{
-        client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
         print::{self, Format, progress},
     },
     domain::Lang,
-    note::{SignedCheckpoint, VerifierKey},
-    record::pb,
+    note::SignedCheckpoint,
     tls::Cards,
 };
 use std::{io::Write, path::Path};
@@ -117,46 +118,4 @@ pub(super) fn write_out(
         }
     }
     Ok(Exit::Done)
-}
-
-/// The node's newest checkpoint, once its signature is found to be the log's.
-pub(super) async fn checkpoint(
-    node: &Connection,
-    key: &VerifierKey,
-) -> Result<SignedCheckpoint, Failure> {
-    let request = pb::GetCheckpointRequest {
-        grounds: node.grounds(),
-    };
-    let mut audit = node.audit();
-    let answer = node
-        .patient(async || audit.get_checkpoint(request.clone()).await)
-        .await?;
-    key.verify(&answer.checkpoint).map_err(|error| {
-        Failure::from(error).hint(
-            "所给公钥须是该节点日志的公钥，且线下核对过；如无误，则该节点出示了不是其日志的内容，请保留证据",
-            "the key must be that of this node's log, compared out of band; if it is, the node shows what its log did not \
-             sign: keep the evidence",
-        )
-    })
-}
-
-/// Hands over every leaf under a checkpoint.
-pub(super) async fn each(
-    node: &Connection,
-    checkpoint: &SignedCheckpoint,
-    lang: Lang,
-    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let size = checkpoint.size();
-    if size == 0 {
-        return Ok(());
-    }
-    let bar = progress(size, lang, "验证", "verifying");
-    leaves(node, 0, size, |_, leaf| {
-        bar.inc(1);
-        take(leaf)
-    })
-    .await?;
-    bar.finish_and_clear();
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the officers of the story do with a lead that held: ask for assistance with it, and hand a case over.
 
 use super::{
-    CASE, COUNTY, GUANGDONG, ZHEJIANG,
     cluster::Cluster,
     officers::{Refused, desk, refused},
+    places::{CASE, COUNTY, GUANGDONG, ZHEJIANG},
 };
 use crate::rpc::pb::{
     self, Action, ReferralState, caught_client::CaughtClient, referrals_client::ReferralsClient,

@@ -5,12 +5,14 @@ mod auditor;
 mod casework;
 pub mod cluster;
 mod officers;
+mod places;
 mod story;
 
 use crate::domain::Lang;
 use crate::exchange::CourierOptions;
 use anyhow::Context as _;
 use cluster::Cluster;
+use places::{COUNTY, GUANGDONG, ZHEJIANG};
 use std::{
     fs,
     io::Write,
@@ -20,12 +22,6 @@ use story::Story;
 
 /// The sample workbook: invented people, born 1900 to 1909.
 const SHEET: &[u8] = include_bytes!("../../../tests/data/screening-sample.xlsx");
-
-const COUNTY: &str = "520624";
-const GUANGDONG: &str = "440000";
-const ZHEJIANG: &str = "330000";
-/// The county's own case.
-const CASE: &str = "A5206240000002026110001";
 
 /// How the demo runs.
 #[derive(Clone, Debug)]

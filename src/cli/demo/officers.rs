@@ -1,6 +1,9 @@
 //! What the officers of the story do, each over the wire with a certificate of their own.
 
-use super::{COUNTY, GUANGDONG, ZHEJIANG, cluster::Cluster, cluster::grounds};
+use super::{
+    cluster::{Cluster, grounds},
+    places::{COUNTY, GUANGDONG, ZHEJIANG},
+};
 use crate::domain::Clock as _;
 use crate::{
     access::Purpose,

@@ -1,10 +1,10 @@
 //! The story, in the words of a police officer.
 
 use super::{
-    COUNTY, GUANGDONG,
     auditor::{Compared, Verdict},
     cluster::Cluster,
     officers::{Pushed, Read, Refused, Seen},
+    places::{COUNTY, GUANGDONG},
 };
 use crate::{domain::Lang, rpc::pb};
 use std::{io::Write, path::Path};

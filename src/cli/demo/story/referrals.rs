@@ -1,8 +1,12 @@
 //! The chapters on referrals.
 
 use super::{
-    super::casework::{Case, Caught, Draft, SeenByPartners, Taken},
-    COUNTY, Refused, Story,
+    super::{
+        casework::{Case, Caught, Draft, SeenByPartners, Taken},
+        officers::Refused,
+        places::COUNTY,
+    },
+    Story,
 };
 use crate::{
     cli::{labels::action, referral::state},
