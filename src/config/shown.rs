@@ -1,6 +1,6 @@
 //! The configuration as it is shown: what counts, under the names of the file's keys, so that it could be read again.
 
-use super::Config;
+use super::resolved::Config;
 use crate::access::{Quota, Quotas};
 use serde::Serialize;
 use std::collections::BTreeMap;

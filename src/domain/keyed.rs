@@ -141,7 +141,8 @@ mod tests {
         assert_eq!("two".parse(), Ok(Typed::Two));
         let unknown = "三".parse::<Typed>().unwrap_err();
         assert_eq!(unknown.to_string(), "not one of: one 一, two 二");
-        assert_eq!(Typed::One.label(Lang::En), "one");
+        let labels: Vec<_> = Typed::ALL.iter().map(|it| it.label(Lang::En)).collect();
+        assert_eq!(labels, ["one", "two"]);
         assert!("一".parse::<Shown>().is_err());
         let labels = [Lang::Zh, Lang::En].map(|lang| Shown::ALL[1].label(lang));
         assert_eq!(labels, ["二", "the second"]);
