@@ -1,4 +1,4 @@
-//! To whom a record is assigned.
+//! Officers, units, and the assignment of a record to one of them.
 
 use super::{MalformedPrincipal, Principal, Role};
 use std::{
@@ -10,16 +10,16 @@ use std::{
 /// Longest name of a unit, in bytes.
 const MAX_UNIT: usize = 32;
 
-/// Not an officer, a unit or an assignee.
+/// Why a text names no officer, unit or assignee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedAssignee {
-    /// Neither of the two.
+    /// It begins with neither `officer/` nor `unit/`.
     #[error("not an assignee: expected officer/<number> or unit/<name>")]
     Kind,
-    /// Not an officer.
+    /// It is not `officer/` and a service number.
     #[error("not an officer: expected officer/ and 1 to 16 letters, digits or hyphens")]
     Officer,
-    /// Not the name of a unit.
+    /// It is not the name of a unit.
     #[error("not a unit: a name is 1 to 32 small letters, digits or hyphens")]
     Unit,
 }
@@ -29,7 +29,7 @@ pub enum MalformedAssignee {
 pub struct Officer(String);
 
 impl Officer {
-    /// True where that is who calls. The caller's jurisdiction is not looked at.
+    /// True if the principal is this officer. Does not compare jurisdictions.
     pub fn is(&self, principal: &Principal) -> bool {
         principal.role() == Role::Officer && principal.number() == Some(&self.0)
     }
@@ -78,7 +78,7 @@ impl fmt::Display for UnitName {
 /// A node's units, and the officers in each.
 pub type Units = BTreeMap<UnitName, BTreeSet<Officer>>;
 
-/// To whom a record is assigned: `officer/001`, `unit/narcotics`. One spelling each.
+/// Whom a record is assigned to: `officer/001` or `unit/narcotics`. Each has exactly one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Assignee {
     /// One officer.

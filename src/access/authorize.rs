@@ -1,4 +1,4 @@
-//! `authorize(principal, grounds, action, subject)`: a [`Permit`] that is handed on, or a [`Denial`].
+//! Who may do what: the table of actions, and [`Policy::authorize`], which returns a [`Permit`] or a [`Denial`].
 
 use super::{Assignee, Grounds, Officer, Principal, Purpose, Quota, Role, UnitName, Units};
 use crate::domain::Jurisdiction;
@@ -6,15 +6,15 @@ use std::{collections::BTreeSet, fmt};
 
 /// An action that needs a permit. The types that implement it are the list of all such actions.
 pub trait Act: Copy + fmt::Debug {
-    /// As it stands in denials: `push leads`.
+    /// How denials name it: `push leads`.
     const NAME: &'static str;
     /// Roles of the node's own jurisdiction that may take it.
     const ROLES: &'static [Role];
-    /// True where officers of another jurisdiction may take it on records addressed to or from theirs.
+    /// Whether officers of another jurisdiction may take it, on records addressed to or from theirs.
     const PARTNERS_MAY: bool;
     /// Purposes for which it may be taken.
     const PURPOSES: &'static [Purpose];
-    /// What each time spends beside [`Quota::Calls`].
+    /// The quota that it spends besides [`Quota::Calls`].
     const SPENDS: Option<Quota>;
 }
 
@@ -43,7 +43,7 @@ acts! {
     /// List leads without payloads.
     ListLeads = "list leads": [Officer, Supervisor], partners: true,
         for [Screening, Case, Assistance, Supervision];
-    /// Open a lead's payload. Auditors do so only with a basis, like everybody.
+    /// Open a lead's payload.
     OpenLead = "open a lead": [Officer, Supervisor, Auditor], partners: true,
         for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
     /// Answer a lead that came to this node.
@@ -91,35 +91,35 @@ acts! {
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
 }
 
-/// Whether people of a role may take an action for a purpose, in whatever jurisdiction is theirs.
+/// Whether people of a role may take an action for a purpose in their own jurisdiction.
 pub fn may<A: Act>(_act: A, role: Role, purpose: Purpose) -> bool {
     A::ROLES.contains(&role) && A::PURPOSES.contains(&purpose)
 }
 
-/// Exchange dispatches with this node: for a partner's node, which acts on the grounds in its entries.
+/// Exchange dispatches with this node. Only for a partner's node; the grounds are those in its entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Relay;
 
 /// Which records a permit lets its holder see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All of the node's.
+    /// All records of the node.
     Node,
-    /// Those addressed to or from this jurisdiction.
+    /// Records addressed to or from this jurisdiction.
     Counterpart(Jurisdiction),
 }
 
-/// The jurisdictions that a record is between.
+/// The two jurisdictions of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parties {
-    /// Where it came from.
+    /// The sender.
     pub from: Jurisdiction,
-    /// Where it went.
+    /// The recipient.
     pub to: Jurisdiction,
 }
 
 impl Scope {
-    /// True where a record between these is in scope.
+    /// True if a record between these parties is in scope.
     pub fn covers(self, parties: Parties) -> bool {
         match self {
             Self::Node => true,
@@ -134,24 +134,24 @@ pub struct Permit<A> {
     principal: Principal,
     grounds: Grounds,
     scope: Scope,
-    /// Units of the node that its holder belongs to.
+    /// The node's units that the holder belongs to.
     units: BTreeSet<UnitName>,
     overrides: bool,
     _act: A,
 }
 
 impl<A> Permit<A> {
-    /// Who may.
+    /// The holder.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// Why, and on what.
+    /// The purpose and basis that the holder stated.
     pub fn grounds(&self) -> &Grounds {
         &self.grounds
     }
 
-    /// On which records.
+    /// The records that the holder may see.
     pub fn scope(&self) -> Scope {
         self.scope
     }
@@ -164,66 +164,66 @@ impl<A> Permit<A> {
         self.overrides
     }
 
-    /// The same permit, with which a supervisor overrides assignments, or not.
+    /// The same permit with or without a request to override assignments, which only supervisors may.
     #[must_use]
     pub fn overriding(self, overrides: bool) -> Self {
         Self { overrides, ..self }
     }
 }
 
-/// Why somebody may not. Names roles and jurisdictions, never people's data.
+/// Why an action is denied. Names roles and jurisdictions, never a person's data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// The role does not do this.
+    /// The role does not include the action.
     #[error("{role} may not {action} here")]
     Role {
-        /// Whose.
+        /// The caller's role.
         role: Role,
-        /// What.
+        /// The action.
         action: &'static str,
     },
-    /// Officers of another jurisdiction only read.
+    /// People of another jurisdiction do not do this here.
     #[error("officers of {jurisdiction} only list here; {action} at your own node")]
     Foreign {
-        /// Whose.
+        /// The caller's jurisdiction.
         jurisdiction: Jurisdiction,
-        /// What.
+        /// The action.
         action: &'static str,
     },
     /// The purpose does not cover the action.
     #[error("the purpose {purpose} does not cover: {action}")]
     Purpose {
-        /// Stated.
+        /// The purpose stated.
         purpose: Purpose,
-        /// What.
+        /// The action.
         action: &'static str,
     },
     /// The auditor is not on the policy's list.
     #[error("this auditor is not listed in the node's policy")]
     UnlistedAuditor,
-    /// The record is somebody else's to open and to act on.
+    /// The record is assigned to somebody else.
     #[error(
         "this record is assigned to {0}; a supervisor can assign it to you, or override the assignment, which is logged"
     )]
     Assigned(Assignee),
-    /// Somebody who is no supervisor asked to override.
+    /// The record is assigned to somebody else, and the caller is no supervisor who may override that.
     #[error("this record is assigned to {0}; only a supervisor of this node overrides that")]
     Override(Assignee),
-    /// People of another jurisdiction see that a record is here, and read what it says at their own node.
+    /// People of another jurisdiction see that a record exists here. They open it at their own node.
     #[error(
         "officers of {jurisdiction} see ids, states, deadlines and proofs here; open it at your own node, which has it too"
     )]
     Elsewhere {
-        /// Whose.
+        /// The caller's jurisdiction.
         jurisdiction: Jurisdiction,
     },
-    /// Not a node of another jurisdiction.
+    /// The caller is not the node of another jurisdiction.
     #[error("only a partner's node relays dispatches")]
     NotAPartnerNode,
 }
 
 impl Denial {
-    /// A stable word for logs and metrics.
+    /// The stable key in logs and metrics.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Role { .. } => "role",
@@ -238,7 +238,7 @@ impl Denial {
     }
 }
 
-/// What the node's configuration says of access. A change of it is a log entry.
+/// The access policy in the node's configuration. Every change of it is a log entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The node's own jurisdiction.
@@ -250,10 +250,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A permit for an action, or why not. Records outside the permit's [`Scope`] are, for its holder, not there.
+    /// Decides on an action. For the holder of the permit, records outside its [`Scope`] do not exist.
     ///
     /// # Errors
-    /// The denial, to be logged and shown.
+    /// The denial, which is logged and shown to the caller.
     pub fn authorize<A: Act>(
         &self,
         principal: &Principal,
@@ -310,10 +310,10 @@ impl Policy {
             .collect()
     }
 
-    /// The partner whose node this is.
+    /// The partner whose node the principal is.
     ///
     /// # Errors
-    /// It is no node, or it is this node's own jurisdiction.
+    /// The principal is no node, or it is this node itself.
     pub fn authorize_relay(&self, principal: &Principal) -> Result<Jurisdiction, Denial> {
         let partner = principal.jurisdiction();
         if principal.role() == Role::Node && partner != self.own {

@@ -1,4 +1,4 @@
-//! Purpose and basis: nobody reads or writes without stating both.
+//! The grounds of a call: its purpose and its basis. Every caller states both.
 
 use crate::domain::{Jurisdiction, RecordId, keyed};
 use std::{fmt, str::FromStr};
@@ -19,13 +19,13 @@ keyed! {
     }
 }
 
-/// Purpose or basis is missing or malformed.
+/// A purpose or basis that is missing or malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GroundsDefect {
-    /// No purpose, or one that is not on the list.
+    /// No purpose, or an unknown one.
     #[error("state a purpose: screening, case, assistance, supervision or audit")]
     Purpose,
-    /// No basis, or one outside the grammar.
+    /// No basis, or a malformed one.
     #[error(
         "state a basis: case:A and 22 digits, lead:<uuid>, referral:<uuid>, or \
          campaign:<code>-<year>-<number>, such as campaign:520624-2026-01"
@@ -33,7 +33,7 @@ pub enum GroundsDefect {
     Basis,
 }
 
-/// What a read or write rests on, 依据. One spelling each.
+/// The basis of a call, 依据. Each has exactly one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
     /// A case number: `A`, twelve digits of the unit, year, month, four digits.
@@ -44,7 +44,7 @@ pub enum Basis {
     Referral(RecordId),
     /// A screening campaign of a jurisdiction: year and number.
     Campaign {
-        /// Whose.
+        /// The jurisdiction that runs the campaign.
         jurisdiction: Jurisdiction,
         /// 2000 to 2099.
         year: u16,
@@ -118,17 +118,17 @@ impl fmt::Display for Basis {
     }
 }
 
-/// The purpose of a call and what it rests on.
+/// The purpose and basis of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grounds {
-    /// Why.
+    /// The purpose.
     pub purpose: Purpose,
-    /// On what.
+    /// The basis.
     pub basis: Basis,
 }
 
 impl Grounds {
-    /// From what was typed.
+    /// Parses both.
     ///
     /// # Errors
     /// A purpose or basis that is missing or malformed.

@@ -8,7 +8,7 @@ const MAX_LEN: usize = 64;
 /// Longest service number, in bytes.
 const MAX_NUMBER: usize = 16;
 
-/// What a principal is to its jurisdiction.
+/// The role of a principal in its jurisdiction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// The jurisdiction's server.
@@ -19,12 +19,12 @@ pub enum Role {
     Supervisor,
     /// Reads the log.
     Auditor,
-    /// Runs the node, and sees no payload.
+    /// Runs the node and sees no payload.
     Admin,
 }
 
 impl Role {
-    /// As it stands in the identity: `officer`.
+    /// The segment in an identity: `officer`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -48,28 +48,28 @@ impl fmt::Display for Role {
     }
 }
 
-/// Not an identity of this exchange.
+/// Why a text is no principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedPrincipal {
-    /// Too long to be one.
+    /// It is too long.
     #[error("not a principal: more than 64 characters")]
     TooLong,
-    /// No `spiffe://<code>.yichuan/` in front.
+    /// It does not begin with `spiffe://<code>.yichuan/`.
     #[error(
         "not a principal: expected spiffe://<code>.yichuan/… such as spiffe://520624.yichuan/node"
     )]
     TrustDomain,
-    /// A role that does not exist, or a node with a number, or a person without.
+    /// The role is unknown, a node has a number, or a person has none.
     #[error(
         "not a principal: expected node, or officer, supervisor, auditor or admin and a number"
     )]
     Role,
-    /// Not a service number.
+    /// The service number is malformed.
     #[error("not a principal: a number is 1 to 16 letters, digits or hyphens")]
     Number,
 }
 
-/// Who calls: `spiffe://520624.yichuan/node`, or `…/officer/<no>`, `…/supervisor/<no>`, `…/auditor/<no>`,
+/// The identity of a caller: `spiffe://520624.yichuan/node`, or `…/officer/<no>`, `…/supervisor/<no>`, `…/auditor/<no>`,
 /// `…/admin/<no>`. Each has exactly one spelling.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Principal {
@@ -122,7 +122,7 @@ impl Principal {
         self.jurisdiction
     }
 
-    /// What it is there.
+    /// Its role there.
     pub const fn role(&self) -> Role {
         self.role
     }
@@ -132,7 +132,7 @@ impl Principal {
         (self.role != Role::Node).then_some(self.number.as_str())
     }
 
-    /// True for a jurisdiction's node.
+    /// True for a node, false for a person.
     pub fn is_node(&self) -> bool {
         self.role == Role::Node
     }

@@ -1,43 +1,42 @@
-//! What of a record somebody may see. One decision, for whoever opens or acts on one, and for lists, searches, filters and
-//! streams.
+//! How much of a record a caller may see. This is one decision for opening, acting, lists, searches, filters and streams.
 
 use super::{Assignee, Denial, Parties, Permit, Role, Scope};
 use crate::domain::RecordId;
 
-/// A record, as far as it matters who may see what of it.
+/// What decides who may see a record.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The jurisdictions that it is between.
+    /// Its two jurisdictions.
     pub parties: Parties,
-    /// True for a draft, which never left.
+    /// True for a draft, which has not left the node.
     pub draft: bool,
-    /// To whom it is assigned.
+    /// Whom it is assigned to.
     pub assigned: Option<&'a Assignee>,
 }
 
-/// What somebody may see of a record.
+/// How much of a record a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
-    /// Nothing: for them it is not there.
+    /// Nothing: for the caller it does not exist.
     Nothing,
-    /// That it is there: its id, state, deadlines and proofs. And why not what it says.
+    /// Its id, state, deadlines and proofs, but not its content, for this reason.
     Standing(Denial),
-    /// What it says.
+    /// Its content.
     Content {
-        /// True where it is assigned to somebody else and a supervisor overrides that: the log must say so.
+        /// True if it is assigned to somebody else and a supervisor overrides that, which the log must say.
         overridden: bool,
     },
 }
 
 impl Sight {
-    /// True where what it says may be read, opened or found.
+    /// True if the content may be opened, read or searched.
     pub const fn is_content(&self) -> bool {
         matches!(self, Self::Content { .. })
     }
 }
 
-/// Permission to open one record, or to act on it. Only [`Permit::clear`] makes one, so whoever holds one was checked
-/// against the record's parties and its assignment.
+/// Permission to open one record or to act on it. Only [`Permit::clear`] makes one, after a check of the record's parties and
+/// its assignment.
 #[derive(Clone, Debug)]
 pub struct Clearance {
     record: RecordId,
@@ -50,15 +49,15 @@ impl Clearance {
         self.record
     }
 
-    /// True where it is assigned to somebody else and a supervisor overrides that: the log must say so.
+    /// True if it is assigned to somebody else and a supervisor overrides that, which the log must say.
     pub const fn overridden(&self) -> bool {
         self.overridden
     }
 }
 
 impl<A> Permit<A> {
-    /// What the permit's holder may see of a record. A record that is assigned is for its assignee, which concerns no
-    /// auditor; people of another jurisdiction open nothing here, whatever it is assigned to.
+    /// How much of a record the holder may see. An assigned record is for its assignee and for auditors. People of another
+    /// jurisdiction open nothing here.
     pub fn sight(&self, of: Subject<'_>) -> Sight {
         if let Scope::Counterpart(jurisdiction) = self.scope() {
             return if of.draft || !self.scope().covers(of.parties) {
@@ -72,7 +71,7 @@ impl<A> Permit<A> {
             .assigned
             .filter(|assignee| role != Role::Auditor && !self.is_for(assignee));
         let Some(assignee) = others else {
-            // Nothing stands in the way, so nothing is overridden, whatever was asked.
+            // No assignment stands in the way, so nothing is overridden even if the caller asked to.
             return Sight::Content { overridden: false };
         };
         match (self.overrides(), role == Role::Supervisor) {
@@ -85,7 +84,7 @@ impl<A> Permit<A> {
     /// Clearance to open one record, or to act on it.
     ///
     /// # Errors
-    /// Why not; nothing where for the permit's holder it is not there.
+    /// The denial; none if for the holder the record does not exist.
     pub fn clear(&self, record: RecordId, of: Subject<'_>) -> Result<Clearance, Option<Denial>> {
         match self.sight(of) {
             Sight::Nothing => Err(None),

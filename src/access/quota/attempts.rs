@@ -1,4 +1,4 @@
-//! Refused attempts, counted so that the log keeps them and no number of them fills it.
+//! Refused attempts. They are counted so that the log records them and no number of them fills it.
 
 use super::rate::{Bucket, Rate};
 use crate::{
@@ -7,47 +7,47 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Seconds in which somebody's attempts of one kind are one entry.
+/// One principal's attempts of one kind make one entry within this many seconds.
 pub(super) const WINDOW_S: u32 = 3_600;
-/// The people of another jurisdiction have together so many entries in that time, however many they are.
+/// Entries that all people of another jurisdiction together make within that time.
 const CROWD: u32 = 32;
 
 keyed! {
-    /// What somebody tried and was refused. The keys are those of the refusals.
+    /// What a caller tried and was refused. The keys are those of the refusals.
     pub enum Attempt {
         /// Without purpose or basis.
         NoGrounds = "no_grounds",
-        /// What the role does not do.
+        /// An action that the role does not include.
         Role = "role",
-        /// What people of another jurisdiction do not do here.
+        /// An action that people of another jurisdiction do not take here.
         Foreign = "foreign",
-        /// For a purpose that does not cover it.
+        /// An action that the stated purpose does not cover.
         Purpose = "purpose",
-        /// To read the log, by an auditor who is not listed.
+        /// Reading the log, by an auditor who is not listed.
         UnlistedAuditor = "unlisted_auditor",
-        /// A record that is assigned to somebody else.
+        /// Opening a record that is assigned to somebody else.
         Assigned = "assigned",
-        /// To override an assignment, by somebody who is no supervisor.
+        /// Overriding an assignment, by a caller who is no supervisor.
         Override = "override",
-        /// To open what is opened at the caller's own node.
+        /// Opening a record that is opened at the caller's own node.
         Elsewhere = "elsewhere",
-        /// To relay dispatches, by somebody who is no partner's node.
+        /// Relaying dispatches, by a caller that is no partner's node.
         NotAPartnerNode = "not_a_partner_node",
-        /// A record that is not there, or not for the caller: which of the two is not said.
+        /// A record that does not exist, or not for this caller. The entry does not say which.
         NotFound = "not_found",
     }
 }
 
-/// Somebody tried what they may not: what the log keeps, once an hour. It does not say on which record.
+/// What the log records of refused attempts, once an hour. It does not name the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptReport {
-    /// Who.
+    /// The caller.
     pub principal: Principal,
-    /// What.
+    /// What was tried.
     pub attempt: Attempt,
-    /// How often since the entry before this one.
+    /// Attempts since the entry before this one.
     pub counted: u32,
-    /// Seconds in which it is written down once.
+    /// Seconds within which there is one such entry.
     pub window_s: u32,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Counts one; how many there were, where the log is to be told.
+    /// Counts one attempt. Returns how many there were if an entry is due.
     pub(super) fn count(&mut self, attempt: Attempt, now: Timestamp) -> Option<u32> {
         let (counted, told) = self.kinds.entry(attempt).or_default();
         *counted = counted.saturating_add(1);
@@ -70,12 +70,12 @@ impl Attempts {
         })
     }
 
-    /// The log was told before a restart.
+    /// An entry was made before a restart.
     pub(super) fn told(&mut self, attempt: Attempt, time: Timestamp) {
         self.kinds.insert(attempt, (0, Some(time)));
     }
 
-    /// True while a crowd's entries are within what it has.
+    /// True while a jurisdiction's people have made fewer entries than they may.
     pub(super) fn may_report(&mut self, now: Timestamp) -> bool {
         self.reports
             .take(Rate::new(CROWD, WINDOW_S), 1, now)

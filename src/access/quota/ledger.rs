@@ -1,4 +1,4 @@
-//! Who has used how much. Bounded: a principal that was idle longest makes room for a new one.
+//! The accounts of all principals. Their number is bounded: the principal that was idle longest makes room for a new one.
 
 use super::{
     Attempt, AttemptReport, Exceeded, Quota, QuotaReport, Quotas,
@@ -18,9 +18,9 @@ use std::{
 
 /// Principals of the node's own jurisdiction that are remembered.
 const OWN_ACCOUNTS: usize = 4_096;
-/// Principals of each other jurisdiction that are remembered. One that mints identities crowds out only its own.
+/// Principals of each other jurisdiction that are remembered. A jurisdiction that mints identities displaces only its own.
 const FOREIGN_ACCOUNTS: usize = 256;
-/// The people of another jurisdiction have together what so many have.
+/// All people of another jurisdiction together have this many times the limit of one.
 const CROWD: u32 = 8;
 
 /// What a principal has used.
@@ -36,7 +36,7 @@ struct Account {
 }
 
 impl Account {
-    /// True once a window.
+    /// True at most once a window.
     fn reports(&mut self, quota: Quota, refused: bool, now: Timestamp) -> bool {
         let before = self.reported.get(&(quota, refused)).copied();
         let fresh = before.is_none_or(|before| {
@@ -54,12 +54,12 @@ impl Account {
 struct Book {
     /// Of all its people together.
     crowd: Account,
-    /// Of its node, which no number of people crowds out.
+    /// Of its node, which no number of people displaces.
     node: Account,
     people: BTreeMap<Principal, Account>,
 }
 
-/// A quota was reached: what to tell the caller, and what the log is to keep, where it does not yet.
+/// A quota was reached: what to tell the caller, and what the log is to record unless it already has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// For the caller.
@@ -68,14 +68,14 @@ pub struct Reach {
     pub report: Option<QuotaReport>,
 }
 
-/// A search that is answered.
+/// A search that is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
-    /// After so long.
+    /// How long to wait before answering.
     pub wait: Duration,
-    /// The person was not searched for before: tell [`Ledger::missed`] if nobody is found.
+    /// True if the person was not searched for before; call [`Ledger::missed`] if nobody is found.
     pub new: bool,
-    /// For the log, once a window, where it is slowed.
+    /// For the log, once a window, if the search is slowed.
     pub report: Option<QuotaReport>,
 }
 
@@ -86,7 +86,7 @@ pub struct Ledger {
     quotas: Quotas,
     hasher: RandomState,
     books: BTreeMap<Jurisdiction, Book>,
-    /// Counts uses, to tell who was idle longest.
+    /// Counts uses, to find the account that was idle longest.
     uses: u64,
 }
 
@@ -105,7 +105,7 @@ impl Ledger {
     /// Spends some of a quota.
     ///
     /// # Errors
-    /// It is used up. Nothing is spent then.
+    /// The quota is used up. Nothing is spent.
     pub fn spend(
         &mut self,
         who: &Principal,
@@ -147,7 +147,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Spends what something turned out to cost: some of a quota, or what there is of it. The next call pays for it.
+    /// Spends what a finished call turned out to cost, or all that is left. The next call pays for it.
     pub fn charge(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
         let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
         let (account, crowd) = self.accounts(who);
@@ -162,7 +162,7 @@ impl Ledger {
         }
     }
 
-    /// Gives back what of an amount spent beforehand was not used. Of more than the whole quota, no more than that was spent.
+    /// Gives back what was spent beforehand and not used. An amount beyond the whole quota was spent as the whole quota.
     pub fn give_back(
         &mut self,
         who: &Principal,
@@ -183,7 +183,7 @@ impl Ledger {
         }
     }
 
-    /// Spends some of a quota that is never refused, and says how long to wait before going on.
+    /// Spends some of a quota that is never refused. Returns how long to wait before continuing.
     pub fn pace(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) -> Duration {
         let rate = self.quotas.rate(quota);
         let (account, _) = self.accounts(who);
@@ -194,7 +194,7 @@ impl Ledger {
             .pace(rate, amount, now)
     }
 
-    /// Counts a search for a person. What identifies the person is hashed under a key of this process and forgotten.
+    /// Counts a search for a person, of whom only a hash under a key of this process is kept.
     ///
     /// # Errors
     /// Too many in this window, or too many at once.
@@ -243,13 +243,13 @@ impl Ledger {
         drop(self.spend(who, quota, 1, time));
     }
 
-    /// A report that the log has already is not made again.
+    /// Records that the log already has a report, so that it is not made again.
     pub fn reported(&mut self, report: &QuotaReport, time: Timestamp) {
         let (account, _) = self.accounts(&report.principal);
         account.reports(report.quota, report.refused, time);
     }
 
-    /// Counts an attempt that was refused, and says what the log is to keep of it, where it does not yet.
+    /// Counts a refused attempt. Returns what the log is to record of it unless it already has.
     pub fn attempt(
         &mut self,
         who: &Principal,
@@ -270,13 +270,13 @@ impl Ledger {
         })
     }
 
-    /// An attempt that the log has already is not written down again.
+    /// Records that the log already has an attempt, so that it is not written again.
     pub fn attempted(&mut self, report: &AttemptReport, time: Timestamp) {
         let (account, _) = self.accounts(&report.principal);
         account.attempts.told(report.attempt, time);
     }
 
-    /// Opens a stream; [`Ledger::close_stream`] follows. None where the principal has as many as it may.
+    /// Opens a stream, to be ended by [`Ledger::close_stream`]. None if the principal has as many open as it may.
     pub fn open_stream(&mut self, who: &Principal) -> Option<()> {
         let limit = self.quotas.streams;
         let (account, _) = self.accounts(who);
@@ -287,7 +287,7 @@ impl Ledger {
         Some(())
     }
 
-    /// A stream is over.
+    /// Ends a stream.
     pub fn close_stream(&mut self, who: &Principal) {
         let (account, _) = self.accounts(who);
         account.streams = account.streams.saturating_sub(1);
@@ -300,7 +300,7 @@ impl Ledger {
         }
     }
 
-    /// True for people whose certificates another jurisdiction makes, as many as it likes.
+    /// True for people of another jurisdiction, which can issue any number of certificates.
     pub fn is_crowd(&self, who: &Principal) -> bool {
         who.jurisdiction() != self.own && !who.is_node()
     }
@@ -319,7 +319,7 @@ impl Ledger {
         }
         if book.people.len() >= limit && !book.people.contains_key(who) {
             let idle = book.people.iter().min_by_key(|(who, account)| {
-                // Somebody with a stream open is at work.
+                // An account with an open stream is in use.
                 (account.streams > 0, account.last, (*who).clone())
             });
             if let Some(idle) = idle.map(|(who, _)| who.clone()) {

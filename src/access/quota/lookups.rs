@@ -1,4 +1,4 @@
-//! Searches for persons, counted so that trying out numbers is slowed, then refused, and seen.
+//! Searches for persons. They are counted so that enumeration of numbers is slowed, then refused, and reported.
 
 use super::Quota;
 use crate::domain::Timestamp;
@@ -6,19 +6,19 @@ use std::{collections::HashSet, time::Duration};
 
 /// The window in which searches count, and in which a report is made once.
 const WINDOW_MS: u64 = Quota::Searches.window_s() as u64 * 1000;
-/// Slowing begins when this part of a limit is used: one in so many.
+/// Slowing begins when one part in this many of a limit is used.
 const SLOW_FROM: u32 = 5;
-/// Between two answers when slowing begins, and when nearly all is used.
+/// The gap between two answers when slowing begins, and when the limit is nearly used up.
 const GAP_MS: (u64, u64) = (500, 8_000);
-/// Nobody waits longer in a call; who would have to is refused until then. A call has 30 seconds.
+/// The longest wait within a call, which has 30 seconds. A search that would wait longer is refused.
 const LONGEST_WAIT_MS: u64 = 10_000;
 
-/// What was searched for and not found, or found, in the current window.
+/// Searches in the current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// Persons, each once.
+    /// Distinct persons.
     pub(super) persons: u32,
-    /// Of them, who was not there.
+    /// Those of them who were not found.
     pub(super) misses: u32,
 }
 
@@ -45,14 +45,14 @@ impl Enumeration {
 pub(super) struct Lookups {
     start_ms: u64,
     persons: HashSet<u64>,
-    /// Counted again after a restart, when the hashes are gone.
+    /// Counts restored after a restart, without their hashes.
     nameless: u32,
     misses: u32,
     /// When the next slowed answer is due.
     free_ms: u64,
 }
 
-/// What becomes of a search.
+/// The decision about a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Answer after this long.
@@ -164,7 +164,7 @@ impl Lookups {
     }
 }
 
-/// Between answers, when so much of a limit is used; nothing where they are not slowed.
+/// The gap between answers when this much of a limit is used; none if they are not slowed.
 fn gap_ms(used: u32, limit: u32) -> Option<u64> {
     let from = limit / SLOW_FROM;
     let over = used.checked_sub(from)?;

@@ -1,4 +1,6 @@
-//! Quotas: how much a principal may ask of a node. No honest officer meets them; a stolen key and a curious hand do.
+//! Quotas: how much a principal may ask of a node. Honest work stays far below them; they stop stolen keys and snooping.
+//!
+//! Begin at `ledger.rs`, which holds the accounts of all principals.
 
 mod attempts;
 mod ledger;
@@ -16,7 +18,7 @@ const HOUR: u32 = 3_600;
 const DAY: u32 = 86_400;
 
 keyed! {
-    /// What is counted. The keys are those of logs, metrics and the configuration.
+    /// A quota. The keys are those of logs, metrics and the configuration.
     pub enum Quota {
         /// Calls of any kind; a stream is one.
         Calls = "calls_per_minute",
@@ -26,23 +28,23 @@ keyed! {
         Pushed = "pushed_per_day",
         /// Payloads opened.
         Opened = "opened_per_hour",
-        /// Persons, places or substances searched for, each once.
+        /// Distinct persons, places or substances searched for.
         Searches = "searches_per_hour",
-        /// Of them, those that were not there.
+        /// Searches that found nothing.
         Misses = "misses_per_hour",
-        /// Pushes under a number that stands for something else.
+        /// Pushes under a number that is taken by other content.
         Conflicts = "conflicts_per_hour",
         /// Dispatches of a partner's node, over a minute. More are slowed, never refused.
         DispatchesSteadily = "dispatches_per_minute",
         /// Dispatches of a partner's node, over a day.
         Dispatches = "dispatches_per_day",
-        /// Bytes that what somebody reads, or does with records, adds to the log. Pushes have a quota of their own.
+        /// Bytes that reads and actions on records add to the log. Pushes have a quota of their own.
         Logged = "logged_bytes_per_day",
     }
 }
 
 impl Quota {
-    /// Seconds over which it is counted.
+    /// The window in seconds.
     pub const fn window_s(self) -> u32 {
         match self {
             Self::Calls | Self::PushedSteadily | Self::DispatchesSteadily => MINUTE,
@@ -52,7 +54,7 @@ impl Quota {
     }
 }
 
-/// `[quotas]`: how much of each, by principal.
+/// `[quotas]` of the configuration: the limits of one principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
     /// See [`Quota::Calls`].
@@ -75,7 +77,7 @@ pub struct Quotas {
     pub dispatches_per_day: u32,
     /// See [`Quota::Logged`].
     pub logged_bytes_per_day: u32,
-    /// Streams that one principal has open at once.
+    /// Streams that one principal may have open at once.
     pub streams: u32,
 }
 
@@ -98,7 +100,7 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    /// How much of one.
+    /// The limit of a quota.
     pub const fn limit(&self, quota: Quota) -> u32 {
         match quota {
             Quota::Calls => self.calls_per_minute,
@@ -119,34 +121,34 @@ impl Quotas {
     }
 }
 
-/// A principal has used up a quota, or is slowed because little of it is left: what the log keeps, once a window. It does
-/// not say what was asked for.
+/// What the log records, once a window, of a principal that has used up a quota or is slowed because little of it is left. It
+/// does not say what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaReport {
-    /// Who.
+    /// The principal.
     pub principal: Principal,
-    /// Which.
+    /// The quota.
     pub quota: Quota,
-    /// How much there is of it.
+    /// Its limit.
     pub limit: u32,
-    /// How much of it was used.
+    /// How much was used.
     pub counted: u32,
-    /// Seconds over which it is counted.
+    /// Its window in seconds.
     pub window_s: u32,
-    /// True where further calls are refused; else they are slowed.
+    /// True if further calls are refused, false if they are slowed.
     pub refused: bool,
 }
 
-/// A quota is used up. Names the quota, its size and when to come back, never what was asked for.
+/// A used-up quota. Names the quota, its limit and when to come back, never what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the quota {quota} is used up: {limit} for one {whose}; come back in {retry_after_s} s, or ask the node's \
      administrator for more"
 )]
 pub struct Exceeded {
-    /// Which.
+    /// The quota.
     pub quota: Quota,
-    /// How much there is of it.
+    /// Its limit.
     pub limit: u32,
     /// Whose it is: `caller`, or `jurisdiction` where all its people share it.
     pub whose: &'static str,

@@ -1,19 +1,19 @@
-//! A rate, and a bucket that it empties: the generic cell rate algorithm (ITU-T I.371), of which one number is the state.
+//! Rate limiting with the generic cell rate algorithm (ITU-T I.371), whose whole state is one number.
 
 use crate::domain::Timestamp;
 use std::time::Duration;
 
-/// So much over a window, all of it at once where nothing was taken before.
+/// A limit over a window. All of it may be taken at once if nothing was taken before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
-    /// Microseconds that one takes up.
+    /// Microseconds that one unit takes up.
     each_us: u64,
-    /// Microseconds over which it counts.
+    /// The window in microseconds.
     window_us: u64,
 }
 
 impl Rate {
-    /// `limit` over `window_s` seconds, one at least.
+    /// `limit` over `window_s` seconds. A limit of 0 counts as 1.
     pub(super) const fn new(limit: u32, window_s: u32) -> Self {
         let limit = if limit == 0 { 1 } else { limit };
         let window_us = window_s as u64 * 1_000_000;
@@ -24,7 +24,7 @@ impl Rate {
         }
     }
 
-    /// More cannot be taken at once, ever.
+    /// The most that can ever be taken at once.
     const fn most(self) -> u64 {
         self.window_us / self.each_us
     }
@@ -34,7 +34,7 @@ impl Rate {
     }
 }
 
-/// How full it is: the microsecond at which it will be empty again.
+/// A bucket, as the microsecond at which it will be empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bucket {
     empty_at_us: u64,
@@ -45,7 +45,7 @@ const fn micros(now: Timestamp) -> u64 {
 }
 
 impl Bucket {
-    /// How full it is. Fuller than it can be, it was filled before the clock was set back, which nobody is to pay for.
+    /// How full it is. A bucket fuller than possible was filled before the clock was set back and counts as empty.
     const fn level(self, now: u64, most: u64) -> u64 {
         if self.empty_at_us < now || self.empty_at_us > most {
             now
@@ -54,7 +54,7 @@ impl Bucket {
         }
     }
 
-    /// Takes `amount`, or says how long until there is room for it. More than the rate's whole window counts as that.
+    /// Takes `amount`, or returns how long until there is room for it. More than the whole limit counts as the limit.
     pub(super) fn take(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Result<(), Duration> {
         let now = micros(now);
         let full = now.saturating_add(rate.window_us);
@@ -69,7 +69,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Takes `amount`, or what there is of it.
+    /// Takes `amount`, or all that is left.
     pub(super) fn charge(&mut self, rate: Rate, amount: u32, now: Timestamp) {
         let now = micros(now);
         let full = now.saturating_add(rate.window_us);
@@ -77,14 +77,14 @@ impl Bucket {
         self.empty_at_us = level.saturating_add(rate.cost_us(amount)).min(full);
     }
 
-    /// Gives back some of what was taken and not used.
+    /// Gives back what was taken and not used.
     pub(super) fn give_back(&mut self, rate: Rate, amount: u32, now: Timestamp) {
         let now = micros(now);
         let level = self.level(now, now.saturating_add(rate.window_us));
         self.empty_at_us = level.saturating_sub(rate.cost_us(amount)).max(now);
     }
 
-    /// Takes `amount` in any case, and says how long to wait before going on. Never longer than a window.
+    /// Takes `amount` in any case. Returns how long to wait before continuing, at most a window.
     pub(super) fn pace(&mut self, rate: Rate, amount: u32, now: Timestamp) -> Duration {
         let now = micros(now);
         let full = now.saturating_add(rate.window_us);
