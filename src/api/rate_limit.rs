@@ -1,5 +1,7 @@
-//! How often: quotas as calls meet them. They are spent before anything is done, they slow a caller without holding what
-//! others wait for, and the log is told who reaches one.
+//! How often: the quotas of a call. A call spends them before anything is done, and waits without holding what others wait
+//! for. The log records who reaches one.
+//!
+//! Begin at [`Meter`], and at [`Metered`], one caller's side of it.
 
 use super::{
     reason::RefusedFor,
@@ -21,29 +23,29 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// Reports that wait for the log. There are two a window for each principal and quota.
+/// Reports queued for the log. Each principal and quota makes at most two per window.
 const REPORTS: usize = 256;
 
-/// What counts as one in the quotas of pushes and dispatches; a longer message counts as several.
+/// Bytes that count as one in the quotas of pushes and dispatches. A longer message counts as several.
 const UNIT_BYTES: usize = 4_096;
 
-/// Looks through the records that one caller has under way at once, and the people of another jurisdiction together.
-/// More wait their turn: the places of the log's readers are for everybody.
+/// Concurrent looks through the records of one caller, or of all people of another jurisdiction together. More wait their
+/// turn, so that they leave places among the log's readers to others.
 const LOOKS: usize = 2;
 
-/// A `Consulted` entry has at most so many bytes beside its records, and each record so many.
+/// The largest `Consulted` entry in bytes without its records, and what each record adds.
 const TRACE_BYTES: usize = 256;
 const TRACE_BYTES_EACH: usize = 18;
 
 /// Rows looked at that count as one call.
 const ROWS_PER_CALL: usize = 200;
 
-/// All principals' accounts, as the node's services share them.
+/// The accounts of all principals, which the node's services share.
 pub struct Meter {
     ledger: Mutex<Ledger>,
     clock: Arc<dyn Clock>,
     reports: mpsc::Sender<Report>,
-    /// Of those who look through records now.
+    /// The turns of callers who look through records now.
     looking: Mutex<BTreeMap<Principal, Arc<Semaphore>>>,
 }
 
@@ -53,7 +55,7 @@ impl fmt::Debug for Meter {
     }
 }
 
-/// What the log is to keep of somebody's calls.
+/// What the log is to record about a caller.
 #[derive(Debug)]
 enum Report {
     Quota(QuotaReport),
@@ -65,7 +67,7 @@ enum Report {
 pub struct QuotaReports(mpsc::Receiver<Report>);
 
 impl QuotaReports {
-    /// Writes reports until `stop`, and then those that still wait.
+    /// Writes reports until `stop`, and those that are queued by then.
     pub async fn write(mut self, log: Log, own: Jurisdiction, stop: CancellationToken) {
         loop {
             let report = tokio::select! {
@@ -86,7 +88,7 @@ impl QuotaReports {
 }
 
 impl Meter {
-    /// A meter that goes on where the ledger stands.
+    /// A meter that continues with the accounts of a ledger.
     pub fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> (Arc<Self>, QuotaReports) {
         let (reports, waiting) = mpsc::channel(REPORTS);
         let meter = Self {
@@ -99,7 +101,7 @@ impl Meter {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing panics while the lock is held, and the accounts are sound at every step.
+        // The accounts are consistent at every step, so a poisoned lock does no harm.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,7 +127,7 @@ impl Meter {
             who.clone()
         };
         let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who looks or waits holds its own.
+        // Whoever looks or waits holds a reference.
         looking.retain(|_, turns| Arc::strong_count(turns) > 1);
         let turns = looking.entry(whose);
         Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(LOOKS))))
@@ -149,8 +151,8 @@ impl Meter {
         }
     }
 
-    /// Writes a refused call into the diagnostics, and has the log keep who tries what they may not. `key` is one of few
-    /// words of this program: the sentence repeats what the caller made up, which may be about a person.
+    /// Logs a refused call, and has the node's log record it if it was an attempt at something forbidden. `key` is one of few
+    /// words of this program: the sentence may repeat the caller's words, which may be about a person.
     pub(crate) fn log_refused(
         &self,
         who: Option<&Principal>,
@@ -165,7 +167,7 @@ impl Meter {
         tracing::warn!(principal, call, ?code, reason = key, "a call was refused");
     }
 
-    /// Counts a refused attempt. Most refusals are none.
+    /// Counts a refused attempt, if the refusal is one.
     fn attempt(&self, who: &Principal, key: &str) {
         let Ok(attempt) = key.parse::<Attempt>() else {
             return;
@@ -194,8 +196,8 @@ impl Metered {
         self.meter.spend(&self.principal, quota, 1)
     }
 
-    /// Lets a message of a stream through: within the day's quota, and at the pace of the minute's. Whoever sends faster
-    /// waits here, and what they send waits in their own connection.
+    /// Lets a message of a stream through, within the quota of the day and at the pace of that of the minute. A faster sender
+    /// waits here, and its messages wait in its own connection.
     pub(crate) async fn pass(
         &self,
         (steady, daily): (Quota, Quota),
@@ -218,8 +220,8 @@ impl Metered {
         Ok(())
     }
 
-    /// Counts a search for a person, and answers when it is its turn. A call that waits holds a place on its own
-    /// connection, and nothing else.
+    /// Counts a search for a person and waits for its turn. While it waits it holds a place on its own connection and nothing
+    /// else.
     pub(crate) async fn search(&self, person: &str) -> Result<Searching, Refused> {
         let now = self.meter.clock.now();
         let search = self.meter.ledger().search(&self.principal, person, now);
@@ -237,7 +239,7 @@ impl Metered {
         Ok(Searching(search.new.then(|| self.clone())))
     }
 
-    /// Room in the log for the trace of a look at so many records. What it does not come to is given back.
+    /// Reserves room in the log for the trace of a look at so many records. What it does not use is given back.
     pub(crate) fn reading(&self, records: usize) -> Result<Reading, Refused> {
         let most = TRACE_BYTES.saturating_add(records.saturating_mul(TRACE_BYTES_EACH));
         let taken = u32::try_from(most).unwrap_or(u32::MAX);
@@ -281,19 +283,19 @@ impl Metered {
 #[derive(Debug)]
 pub(crate) struct Looking {
     metered: Metered,
-    /// Rows to pay for. A look that is cut off costs what it might have come to.
+    /// Rows to pay for. A look that is cut off costs the most that it might have cost.
     rows: usize,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Looking {
-    /// It is over, and this is how many rows were looked at, whether or not there was anything to find.
+    /// Ends the look, at the cost of the rows that were looked at, found or not.
     pub(crate) fn looked_at(mut self, rows: usize) {
         self.rows = rows;
     }
 
-    /// A search is over, which costs the same whatever it met: else what is left of the quota would say how much there is
-    /// that it may not find.
+    /// Ends a look for a page. A search costs the same whatever it met: otherwise the remaining quota would tell how much
+    /// there is that the caller may not see.
     pub(crate) fn page(self, rows: usize, search: bool) {
         if !search {
             self.looked_at(rows);
@@ -310,7 +312,7 @@ impl Drop for Looking {
     }
 }
 
-/// A look whose trace is paid for. One that is cut off, or refused, costs what it might have come to.
+/// A look whose trace is paid for. One that is cut off or refused costs the most that it might have cost.
 #[derive(Debug)]
 pub(crate) struct Reading {
     metered: Metered,
@@ -318,13 +320,13 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// What the trace added to the log.
+    /// Ends the look, at the cost of its trace. Returns the trace's index.
     pub(crate) fn left(self, trace: Trace) -> u64 {
         self.cost(trace.bytes);
         trace.index
     }
 
-    /// Gives back what so many bytes do not need.
+    /// Ends the look, at the cost of so many bytes.
     pub(crate) fn cost(self, bytes: usize) {
         let Metered { meter, principal } = &self.metered;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -335,17 +337,17 @@ impl Reading {
     }
 }
 
-/// A search under way, which may turn out to have missed.
+/// A search under way, which may turn out to be a miss.
 #[derive(Debug)]
 pub(crate) struct Searching(Option<Metered>);
 
 impl Searching {
-    /// One that counts nowhere: it is for nobody in particular.
+    /// One that is not for a person and counts nowhere.
     pub(crate) const fn nobody() -> Self {
         Self(None)
     }
 
-    /// Counts the miss, where nobody was found.
+    /// Counts a miss if nobody was found.
     pub(crate) fn found(self, anybody: bool) {
         if let Some(metered) = self.0.filter(|_| !anybody) {
             let now = metered.meter.clock.now();
@@ -359,7 +361,7 @@ impl Searching {
 pub(crate) struct StreamLease(Metered);
 
 impl StreamLease {
-    /// The stream, which holds its place until it ends.
+    /// The stream, holding the place until it ends.
     pub(crate) fn over<T>(
         self,
         stream: impl Stream<Item = T> + Send + 'static,

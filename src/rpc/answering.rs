@@ -1,4 +1,4 @@
-//! A channel to another node that takes out of its answers what this program does not read.
+//! A channel to another node that removes from its answers what this program does not read.
 
 use http_body_util::BodyExt as _;
 use std::{
@@ -8,7 +8,7 @@ use std::{
 use tonic::{body::Body, transport::Channel};
 use tower::Service;
 
-/// Details of a status. tonic ends the task that reads one which is not base64; nothing here reads any.
+/// The header with the details of a status. tonic ends the task that reads malformed base64 there; no client here reads it.
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// A channel to a node.
@@ -38,7 +38,7 @@ impl Service<http::Request<Body>> for NodeChannel {
     }
 }
 
-/// A status comes in the headers where there is nothing else, and behind the messages where there were some.
+/// A status comes in the headers of an empty answer, and else in the trailers.
 fn without_details(mut answer: Answer) -> Answer {
     answer.headers_mut().remove(DETAILS);
     answer.map(|body| {

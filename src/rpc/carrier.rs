@@ -1,4 +1,4 @@
-//! The client of a partner: carries deliveries over one gRPC stream.
+//! The client of a partner's node: carries deliveries over one gRPC stream.
 
 use super::{answering::NodeChannel, codec::MAX_MESSAGE, convert, pb};
 use crate::{
@@ -14,18 +14,18 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, Streaming};
 
-/// The header beside a refusal of a node whose log does not contain what it signed: its newest checkpoint, a note.
+/// The header with the newest checkpoint, a signed note, of a node that refuses because its log lacks what it signed.
 pub(super) const HEAD: &str = "yichuan-head-bin";
 
-/// Messages that wait on either side of a stream.
+/// Messages queued on either side of a stream.
 const WINDOW: usize = 8;
 
-/// Certificate revocation lists: this node's own, and where partners' newer ones go.
+/// Certificate revocation lists: this node's own, and those that partners bring.
 pub trait RevocationLists: Send + Sync + fmt::Debug {
-    /// This node's newest list, DER; empty where it has none.
+    /// This node's newest list in DER; empty if it has none.
     fn own(&self) -> Vec<u8>;
 
-    /// A partner brought its list. One that is malformed or older is warned of and changes nothing.
+    /// Takes a partner's list. A malformed or older one logs a warning and changes nothing.
     fn accept(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()>;
 }
 
@@ -130,18 +130,17 @@ async fn read(
         let broken = answers.is_err();
         tokio::select! {
             sent = incoming.send(answers) => if sent.is_err() || broken { return },
-            // The courier gave the stream up.
+            // The courier has dropped the stream.
             () = incoming.closed() => return,
         }
     }
 }
 
-/// A status in words. What a partner says is of its own making, and might be about a person: only its code is repeated, and
-/// what it means here.
+/// A status in words. A partner's own words might be about a person, so only its code is repeated, with what it means here.
 fn failed(status: Status) -> CarrierError {
     let code = status.code();
     if status.source().is_some() {
-        // Ours: the partner was not reached, the connection broke, or what it sent is not built.
+        // Made here: the partner was not reached, the connection broke, or its message was rejected undecoded.
         let message: String = status.message().chars().take(300).collect();
         return format!("{code:?}: {message}").into();
     }

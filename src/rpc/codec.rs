@@ -1,4 +1,4 @@
-//! How messages come off the wire: counted first, then built. See [`crate::record::bounds`].
+//! The codec of all services and clients: a message is counted before it is decoded. See [`crate::record::bounds`].
 
 use super::status;
 use crate::{
@@ -18,34 +18,34 @@ use tonic::{
 };
 use tonic_prost::{ProstCodec, ProstEncoder};
 
-/// A message is at most so many bytes on the wire; a delivery of 64 dispatches with their proofs fits.
+/// The largest message, in bytes on the wire. A delivery of 64 dispatches with their proofs fits.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-/// A message from an officer or an auditor is at most so many bytes.
+/// The largest request of a person, in bytes on the wire.
 pub const MAX_REQUEST: usize = 64 * 1024;
 
-/// What a request of a person takes at most, in bytes of memory.
+/// The most memory that a person's request may take, in bytes.
 pub const PERSON_BUDGET: usize = 8 * 1024 * 1024;
 
-/// What a message of a partner's node takes at most, and what a node answers, in bytes of memory.
+/// The most memory that a message of a partner's node or a node's answer may take, in bytes.
 pub const NODE_BUDGET: usize = 16 * 1024 * 1024;
 
-/// What the first message of either side of a relay stream takes at most: a list and checkpoints.
+/// The most memory that the first message of either side of a relay stream may take: a revocation list and checkpoints.
 const GREETING_BUDGET: usize = 16 * CRL_LIMIT;
 
-/// The messages with which the two sides of a relay stream begin have one field that may come first.
+/// The only field that the first message on either side of a relay stream may have.
 const GREETING: u32 = 1;
 
-/// Actions on one record that are shown; it may have had half as many from either side.
+/// Actions on one record that are shown. Either side may have taken half as many.
 const EVENTS: usize = 512;
 
-/// Jurisdictions there can be partners of: China has some 3,300 down to the county.
+/// Possible partners: China has some 3,300 jurisdictions down to the county.
 const PARTNERS: usize = 8_192;
 
-/// Hashes on a path up a tree of any size, and beside it.
+/// Hashes of a proof in a tree of any size.
 const PATH: usize = 128;
 
-/// How often repeated fields that travel may stand. One that is not named here may 64 times.
+/// The most elements of each repeated field that travels. A field that is not listed may have 64.
 const MOST: &[(&str, usize)] = &[
     ("RelayHello.witnessed", WITNESSED_LIMIT),
     ("RelayHello.asked", WITNESSED_LIMIT),
@@ -71,7 +71,7 @@ const MOST: &[(&str, usize)] = &[
 /// The limits of all messages that travel.
 pub static CARRIED: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(MOST));
 
-/// What a message may come to; `first` on its stream.
+/// What a message may take; `first` on its stream.
 fn budget<M: Name>(first: bool) -> Budget {
     let relayed = [pb::RelayRequest::NAME, pb::RelayResponse::NAME].contains(&M::NAME);
     let only = (relayed && first).then_some(GREETING);
@@ -83,7 +83,7 @@ fn budget<M: Name>(first: bool) -> Budget {
     Budget { bytes, only }
 }
 
-/// Counts a message that is not built yet; `first` on its stream.
+/// Counts a message before it is decoded; `first` on its stream.
 ///
 /// # Errors
 /// As [`Bounds::admit`].
@@ -91,7 +91,7 @@ pub(super) fn admit<M: Name>(bytes: &[u8], first: bool) -> Result<(), Unbuilt> {
     CARRIED.admit::<M>(bytes, budget::<M>(first))
 }
 
-/// The codec of all our services and of their clients. What it refuses reads as what is not protobuf.
+/// The codec of our services and their clients. A message that it rejects reads as malformed protobuf.
 #[derive(Debug)]
 pub struct Counted<T, U>(PhantomData<fn() -> (T, U)>);
 
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// Builds the messages of one stream, or the one of a call.
+/// Decodes the messages of one stream, or the one of a call.
 #[derive(Debug)]
 pub struct Counting<U> {
     first: bool,

@@ -1,5 +1,5 @@
-//! Messages of strangers, each read as its handler reads it, without a node behind it: for fuzzing, and for the tests that
-//! keep what fuzzing found.
+//! Reads each message of a stranger as its handler does, but without a node, for fuzzers and for the tests that keep what they
+//! found.
 
 use super::{
     caller::Grounded,
@@ -19,21 +19,21 @@ use prost::{Message, Name};
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Not protobuf of this type.
+    /// It is not protobuf of this type.
     #[error("the message cannot be read")]
     Encoding,
-    /// No purpose and basis.
+    /// Purpose or basis is missing or malformed.
     #[error(transparent)]
     Grounds(#[from] GroundsDefect),
-    /// A field.
+    /// A field is missing or malformed.
     #[error(transparent)]
     Field(#[from] WireDefect),
 }
 
-/// What a request carries that goes on into the domain.
+/// The content of a request that the domain goes on to check.
 #[derive(Debug)]
 pub enum Carried {
-    /// Selectors and ids, all read.
+    /// None: it has only selectors and ids.
     Nothing,
     /// A lead's fields.
     Lead(LeadFields),
@@ -48,7 +48,7 @@ pub enum Carried {
 /// Reads the bytes of one request.
 pub type Reader = fn(&[u8]) -> Result<Carried, Refused>;
 
-/// Requests of officers, supervisors, auditors and administrators, by the name of their message.
+/// All requests of people, by the name of their message.
 pub const REQUESTS: &[(&str, Reader)] = &[
     ("PushLeadsRequest", |bytes| {
         let request: pb::PushLeadsRequest = decode(bytes)?;
@@ -191,7 +191,7 @@ pub enum Relayed {
 /// Reads what a partner's node sends on a stream that it opened.
 ///
 /// # Errors
-/// Not a message, or a field of it is wrong.
+/// It is not such a message, or a field is wrong.
 pub fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
     use pb::relay_request::Message as M;
     let request: pb::RelayRequest = decode(bytes)?;
@@ -206,7 +206,7 @@ pub fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
 /// Reads what a partner's node sends on a stream that this node opened.
 ///
 /// # Errors
-/// Not a message, or a field of it is wrong.
+/// It is not such a message, or a field is wrong.
 pub fn relay_response(bytes: &[u8]) -> Result<Relayed, Refused> {
     use pb::relay_response::Message as M;
     let response: pb::RelayResponse = decode(bytes)?;
@@ -246,7 +246,7 @@ fn stated<R: Grounded + Message + Name + Default>(bytes: &[u8]) -> Result<R, Ref
     Ok(request)
 }
 
-/// A request of which its handler takes the rest as it comes.
+/// A request whose other fields its handler takes as they are.
 fn grounds_alone<R: Grounded + Message + Name + Default>(bytes: &[u8]) -> Result<Carried, Refused> {
     stated::<R>(bytes).map(|_| Carried::Nothing)
 }

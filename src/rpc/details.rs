@@ -1,4 +1,4 @@
-//! What programs read of a refused call beside its sentence: `google.rpc.Status` in `grpc-status-details-bin`.
+//! The details of a refusal for programs: `google.rpc.Status` in `grpc-status-details-bin`.
 
 use crate::api::Violation;
 use prost::{Message, bytes::Bytes};
@@ -39,7 +39,7 @@ pub(super) struct FieldViolation {
     pub(super) field: String,
     #[prost(string, tag = "2")]
     pub(super) description: String,
-    /// In capitals, as the standard has it.
+    /// In capitals, as the standard demands.
     #[prost(string, tag = "3")]
     pub(super) reason: String,
 }

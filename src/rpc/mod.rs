@@ -1,4 +1,7 @@
-//! gRPC: conversions between messages and what they mean, thin handlers, and the client of a peer.
+//! gRPC: the services of a node, the client of a partner's node, and the conversions between messages and what they mean.
+//!
+//! Begin at `services.rs`, the list of services, and at one handler, such as `partners.rs`. What holds for calls of any
+//! transport is in `api/`.
 
 mod answering;
 mod audit;
@@ -34,7 +37,7 @@ pub use refusals::{LogRefusals, RefusalsLogged};
 pub use server::{Layers, Services, router};
 pub use status::retry_after_s;
 
-/// A lead's fields as the message that carries them.
+/// The message that carries a lead's fields.
 pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {
     crate::record::lead_to_wire(fields)
 }

@@ -18,19 +18,19 @@ use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
-/// Rows of an outbox that are held while it is counted.
+/// Rows of an outbox that are read at once to count it.
 const OUTBOX_AT_ONCE: usize = 1_000;
 
-/// What happens when the partners changed: directory, trust, streams and couriers follow.
+/// Makes directory, trust, streams and couriers follow a change of the partners.
 pub trait PartnersChanged: Send + Sync + fmt::Debug {
-    /// A partner was approved, suspended, resumed or removed. How many connections were cut.
+    /// Follows the approval, suspension, resumption or removal of a partner. Returns how many connections were cut.
     fn changed(&self) -> Pin<Box<dyn Future<Output = Result<usize, String>> + Send + '_>>;
 
-    /// Approved partners with whom nothing can be exchanged, and why.
+    /// Approved partners with which nothing can be exchanged, and why.
     fn left_out(&self) -> BTreeMap<Jurisdiction, String>;
 
-    /// With which group keys were exchanged last with a partner's node: when it connected, and when this node did. Empty
-    /// where that was not since the start.
+    /// The groups of the last key exchanges with a partner's node: when it connected, and when this node did. Empty if there
+    /// was none since the start.
     fn key_exchanges(&self, partner: Jurisdiction) -> [String; 2];
 }
 
@@ -52,7 +52,7 @@ impl PartnersService {
         let partner = entry.partner;
         let code = partner.code;
         let standing = entry.standing;
-        // Nothing goes to a draft.
+        // A draft is sent nothing.
         let outbox = match standing {
             Standing::Draft => 0,
             Standing::InForce | Standing::Suspended | Standing::Removed => self
@@ -108,7 +108,7 @@ impl PartnersService {
         })
     }
 
-    /// Commits a change of the partners and has everything follow it, though the caller may not wait: what is in the log is
+    /// Commits a change of the partners and has everything follow it, even if the caller does not wait: what the log says is
     /// in force.
     async fn in_force<T: Send + 'static>(
         &self,
@@ -260,7 +260,7 @@ impl pb::partners_server::Partners for PartnersService {
             .list(&permit)
             .await
             .map_err(|e| Refused::from(&e))?;
-        // A card is thirty rows' work: its signature is checked.
+        // A card costs as much as thirty rows, for its signature is checked.
         let mut unreadable = self.directory.cut_off().unreadable.clone();
         let cards = entries.len().saturating_mul(30);
         let mut partners = Vec::with_capacity(entries.len());
@@ -273,10 +273,10 @@ impl pb::partners_server::Partners for PartnersService {
             waiting = waiting.saturating_add(summary.outbox);
             partners.push(summary);
         }
-        // Counting reads keys in a row, a hundred for what another row costs.
+        // Counting a hundred dispatches costs as much as one row.
         let counted = usize::try_from(waiting / 100).unwrap_or(usize::MAX);
         looking.looked_at(cards.saturating_add(counted));
-        // Of these nothing is known but that they were approved.
+        // All that is known of these is that they were approved.
         partners.extend(
             unreadable
                 .into_iter()

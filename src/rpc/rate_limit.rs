@@ -1,5 +1,5 @@
-//! Counts every call against its caller's quota before anything of it is read, whatever it asks for and however it is
-//! wrong. Where tonic refuses a call, or answers it itself, no handler of ours would ever count it.
+//! The layer that counts every call against its caller's quota before any of it is read, valid or not. A handler would never
+//! count a call that tonic refuses or answers itself.
 
 use super::services::streams_beside_ours;
 use crate::{
@@ -44,7 +44,7 @@ impl<S> Layer<S> for RateLimitLayer {
 }
 
 impl<S> RateLimited<S> {
-    /// Counts a call; gives it its place among its caller's streams where no handler of ours does.
+    /// Counts a call. Takes a place among its caller's streams if no handler of ours will.
     fn admit<B>(&self, request: &Request<B>) -> Result<Option<StreamLease>, Refused> {
         let Some(peer) = request.extensions().get::<Arc<Peer>>() else {
             // The handler tells the caller that no certificate came.

@@ -1,4 +1,4 @@
-//! The layer that logs every call that this node refuses, or does not answer in time: who called what, and why not.
+//! The layer that logs every call that this node refuses or does not answer in time: who called what, and why it was refused.
 
 use super::{services::known, status};
 use crate::{
@@ -17,15 +17,15 @@ use std::{
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
-/// A call is answered within this, or not at all; a stream has begun by then.
+/// A call must be answered within this time, and a stream must have begun.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Logs calls that are refused before they are answered, and streams that end in a refusal, and has the node's log keep who
-/// tries what they may not. One place for all services, so that none forgets.
+/// Logs refused calls and streams that end in a refusal, and has the node's log record refused attempts. One layer does so for
+/// all services.
 #[derive(Clone, Debug)]
 pub struct LogRefusals(pub(super) Arc<Meter>);
 
-/// See [`LogRefusals`].
+/// A service behind [`LogRefusals`].
 #[derive(Clone, Debug)]
 pub struct RefusalsLogged<S> {
     meter: Arc<Meter>,
@@ -60,8 +60,8 @@ where
         let peer = request.extensions().get::<Arc<Peer>>().cloned();
         let call = known(request.uri().path());
         let meter = Arc::clone(&self.meter);
-        // A caller that waits less long is told here too, so that it is logged: tonic answers it ahead of this layer, but
-        // not before.
+        // A shorter deadline of the caller is enforced here too, so that it is logged: tonic answers ahead of this layer,
+        // but no earlier.
         let within =
             asked(request.headers()).map_or(ANSWER_WITHIN, |asked| asked.min(ANSWER_WITHIN));
         let answering = tokio::time::timeout(within, self.inner.call(request));
@@ -70,7 +70,7 @@ where
                 Ok(answer) => answer?,
                 Err(_) => late(within).into_http(),
             };
-            // A status in the headers: the call is over before anything was answered.
+            // A status in the headers: the call ended without an answer.
             let Some(status) = Status::from_header_map(response.headers()) else {
                 return Ok(response.map(|body| followed(body, peer, call, meter)));
             };
@@ -79,7 +79,7 @@ where
             let said = status::unread(said.clone());
             log(peer.as_deref(), call, &said, &meter);
             if said.code() != code {
-                // It fails only for words that no header can hold; what tonic said stays then.
+                // This fails only for words that no header can hold. Then tonic's stay.
                 drop(said.add_header(response.headers_mut()));
             }
             Ok(response)
@@ -87,7 +87,7 @@ where
     }
 }
 
-/// How long the caller waits for an answer, as gRPC writes it: up to eight digits and a unit.
+/// The caller's deadline in gRPC's notation: up to eight digits and a unit.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
@@ -112,7 +112,7 @@ fn late(within: Duration) -> Status {
     status::with_reason(late, RefusedFor::Late)
 }
 
-/// An answer whose end is logged where it is a refusal.
+/// An answer whose end is logged if it is a refusal.
 fn followed(body: Body, peer: Option<Arc<Peer>>, call: &'static str, meter: Arc<Meter>) -> Body {
     Body::new(body.map_frame(move |frame| {
         let trailers = frame.trailers_ref();
@@ -131,7 +131,7 @@ fn log(peer: Option<&Peer>, call: &'static str, status: &Status, meter: &Meter) 
     }
 }
 
-/// Why, as one of few words, which are of this program.
+/// The reason as one of few words of this program.
 fn key(status: &Status) -> &'static str {
     let refused = status.source().and_then(|it| it.downcast_ref::<Refused>());
     let travelled = || RefusedFor::of(status).map(RefusedFor::as_str);

@@ -19,15 +19,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
 
-/// A stream that does not say hello within this is let go.
+/// A stream must say hello within this time.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 const QUOTAS: (Quota, Quota) = (Quota::DispatchesSteadily, Quota::Dispatches);
 
-/// What came before is answered, and the partner told why its stream ends, within this or not at all.
+/// Earlier deliveries must be answered, and the partner told why its stream ends, within this time.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(10);
 
-/// Deliveries that may wait for the log at once.
+/// Deliveries that wait for the log at once.
 const UNDER_WAY: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
                 convert::welcome_to_wire(welcome),
             )),
         };
-        // There is room: the channel is new.
+        // The channel is new and has room.
         drop(responses.try_send(Ok(welcome)));
 
         let (inbox, stop, faults) = (
@@ -93,8 +93,8 @@ impl pb::exchange_server::Exchange for ExchangeService {
         );
         let lists = Arc::clone(&self.lists);
         self.tasks.spawn(async move {
-            // Behind the welcome: it is kept in the log, which waits in a node that starts for what partners hold of it, and
-            // the partner may be one that waits for this welcome. Before all that is delivered.
+            // After the welcome, because the list goes into the log. The log of a starting node waits for what partners hold
+            // of it, and this partner may itself wait for the welcome. But before all deliveries.
             let listed = lists.accept(partner, hello.crl);
             stop.run_until_cancelled(listed).await;
             let taken_over = session.taken_over();
@@ -113,7 +113,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
                     Ended::Quota(status) => status,
                 };
                 let last_word = async {
-                    // Nothing is ever sent: it ends with the task that answers.
+                    // Nothing is ever sent: the channel closes when the answering task ends.
                     drop(all_answered.await);
                     faults.send(Err(status)).await
                 };
@@ -124,7 +124,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         self.tasks.spawn(async move {
             let _answering_ends = answering_ends;
             let answering = answer(&inbox, answering, pending, &responses);
-            // What a newer stream took over is answered there.
+            // A newer stream answers what it took over.
             let answering = superseded.run_until_cancelled(answering);
             stop.run_until_cancelled(answering).await;
         });
@@ -132,11 +132,11 @@ impl pb::exchange_server::Exchange for ExchangeService {
     }
 }
 
-/// Why a stream is ended here.
+/// Why this node ends a stream.
 enum Ended {
     /// Something does not verify.
     Fault(SessionFault),
-    /// The partner has sent its day's share; what waits in its outbox comes later.
+    /// The partner has used up its quota of the day; what waits in its outbox comes later.
     Quota(Status),
 }
 
@@ -177,7 +177,7 @@ async fn read(
     }
 }
 
-/// Why there is no next message: it makes no sense, or the connection is gone, which is nobody's fault.
+/// Why there is no next message: it is malformed, or the connection is gone, which is no fault.
 fn unread(status: &Status) -> Result<(), SessionFault> {
     let code = status.code();
     if matches!(code, Code::OutOfRange | Code::ResourceExhausted) {
@@ -221,7 +221,7 @@ async fn answer(
     }
 }
 
-/// Ends a stream that has begun. Before it begins, a refusal is logged as that of every other call.
+/// Ends a stream that has begun, and logs why. A refusal before that is logged like that of any call.
 fn give_up(extensions: &tonic::Extensions, fault: &SessionFault, inbox: &Inbox) -> Status {
     let peer = extensions
         .get::<Arc<Peer>>()
@@ -242,7 +242,7 @@ fn fault_status(fault: &SessionFault, inbox: &Inbox) -> Status {
         | SessionFault::Malformed(_) => {
             status::invalid(RefusedFor::Protocol, "delivery", fault.to_string())
         }
-        // The partner learns what this log is instead, signed: it keeps that beside what it holds.
+        // The partner is sent this log's signed checkpoint, as evidence beside what it holds.
         SessionFault::Own(OutboxError::NotOurTree { .. }) => {
             let mut status = Status::failed_precondition(fault.to_string());
             let head = MetadataValue::from_bytes(&inbox.head());

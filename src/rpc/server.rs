@@ -1,4 +1,4 @@
-//! All services of a node on one router: ours, health and reflection, behind mutual TLS.
+//! The router of a node: our services, health and reflection, behind mutual TLS.
 
 use super::{
     audit::AuditService,
@@ -27,26 +27,26 @@ use tonic::transport::{Server, server::Router};
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::layer::util::{Identity, Stack};
 
-/// Streams of one connection at once, where it may not have more requests than that. More than a client opens before it is
-/// told how many it may (100, as a rule), so that none is reset unheard; what goes beyond the requests waits its turn.
+/// The least limit on concurrent streams of a connection. It exceeds what a client opens before it knows the limit (usually
+/// 100), so that no stream is reset unheard. Streams beyond the limit on requests wait their turn.
 const STREAMS: usize = 128;
 
-/// What health and reflection are asked is at most so many bytes: the name of a service, a file or a field. By themselves
-/// they take 4 MiB, from everybody with a certificate, and 64 of them at once on each connection.
+/// The largest request to health and reflection, in bytes: they are asked for the name of a service, a file or a field. Their
+/// default is 4 MiB, for 64 requests at once on each connection of anybody with a certificate.
 const MAX_QUESTION: usize = 4 * 1024;
 
 /// What the services need.
 #[derive(Debug)]
 pub struct Services {
-    /// The access policy; swapped on reload.
+    /// The access policy, which a reload swaps.
     pub policy: Arc<ArcSwap<Policy>>,
     /// The quotas.
     pub meter: Arc<Meter>,
     /// The log.
     pub log: Log,
-    /// What officers do.
+    /// The records that officers work on.
     pub desk: Desk,
-    /// What admins and supervisors do.
+    /// Drafts and approvals of partners.
     pub partners: PartnerDesk,
     /// The partners.
     pub directory: Arc<Directory>,
@@ -58,23 +58,23 @@ pub struct Services {
     pub courier: Arc<Courier>,
     /// Revocation lists.
     pub lists: Arc<dyn RevocationLists>,
-    /// What follows when the partners change.
+    /// What a change of the partners sets in motion.
     pub changed: Arc<dyn PartnersChanged>,
-    /// Requests at a time on one connection; more wait their turn.
+    /// Concurrent requests of one connection. More wait their turn.
     pub requests_per_connection: usize,
-    /// Streams' tasks.
+    /// Tracks the tasks of streams.
     pub tasks: TaskTracker,
     /// Ends streams.
     pub stop: CancellationToken,
 }
 
-/// What every call comes through, the outermost last.
+/// The layers that every call passes, the outermost last.
 pub type Layers = Stack<RateLimitLayer, Stack<LogRefusals, Identity>>;
 
 /// The router of a node.
 ///
 /// # Errors
-/// The descriptors for reflection do not load.
+/// The descriptors for reflection are malformed.
 pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflection::server::Error> {
     let limits = RateLimitLayer(Arc::clone(&services.meter));
     let refusals = LogRefusals(Arc::clone(&services.meter));
@@ -137,8 +137,8 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let streams = services.requests_per_connection.max(STREAMS);
-    // Nothing here refuses a call by itself: what does so stands behind the layer that logs. What waits for a place among the
-    // requests waits no longer than those before it, each of which ends in time.
+    // No setting here refuses a call: refusals come from behind the layer that logs them. A request that waits for a place
+    // waits no longer than those before it take, each of which ends in time.
     let router = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -161,7 +161,7 @@ pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflecti
     Ok(handlers.on(router))
 }
 
-/// Shows in the health service whether the log takes writes: not while one does not return, and not once it is closed.
+/// Shows in the health service whether the log takes writes. It does not while a write stalls, and once it is closed.
 async fn follow(log: &Log, reporter: &HealthReporter) {
     let mut stalled = true;
     loop {
@@ -181,7 +181,7 @@ async fn follow(log: &Log, reporter: &HealthReporter) {
     writes(reporter, ServingStatus::NotServing).await;
 }
 
-/// What the health service says of all that ends in the log. Showing that log to auditors goes on when it is closed.
+/// Sets the health of all services that write to the log.
 async fn writes(reporter: &HealthReporter, status: ServingStatus) {
     let names = SERVICES.iter().filter(|it| it.writes).map(|it| it.name);
     for name in names.chain([""]) {

@@ -1,5 +1,5 @@
-//! Refusals as gRPC statuses, and what a client reads of one. A status has one of a small set of codes, the reason's key in
-//! a header, and what programs read beside the sentence as `google.rpc` details.
+//! Refusals as gRPC statuses, and what a client reads from one: a code, the sentence, the reason's key in a header, and
+//! `google.rpc` details.
 
 use super::{
     convert::WireDefect,
@@ -22,18 +22,18 @@ const REASON: &str = "yichuan-reason";
 /// The header that says in how many seconds to come back.
 const RETRY_AFTER: &str = "retry-after";
 
-/// With what tonic begins, when it says that protobuf does not decode.
+/// How tonic begins to say that protobuf does not decode.
 const UNDECODED: &str = "failed to decode Protobuf message: ";
 
 impl RefusedFor {
-    /// The reason that came with a status; none from an older node, or where the reason is not known here.
+    /// The reason that came with a status; none from an older node, or if the reason is unknown here.
     pub fn of(status: &Status) -> Option<Self> {
         let key = status.metadata().get(REASON)?.to_str().ok()?;
         key.parse().ok()
     }
 }
 
-/// Seconds after which a node says to come back; none where it does not say.
+/// Seconds after which a node says to come back, if it does.
 pub fn retry_after_s(status: &Status) -> Option<u64> {
     let seconds = status.metadata().get(RETRY_AFTER)?;
     seconds.to_str().ok()?.parse().ok()
@@ -46,7 +46,7 @@ pub(super) fn with_reason(mut status: Status, reason: RefusedFor) -> Status {
     status
 }
 
-/// The source does not travel; it tells this node's log the key.
+/// The source does not travel. It tells this node's log the key.
 fn with_source<E>(mut status: Status, source: E) -> Status
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -117,7 +117,7 @@ pub(super) fn internal(error: &dyn std::fmt::Display) -> Status {
     Refused::internal(error).into()
 }
 
-/// A message that is not built, as tonic would say it. The source tells it from what the other side says.
+/// A message that is not decoded, in tonic's words. The source tells it from a status that the other side sent.
 pub(super) fn undecoded<E>(why: &E) -> Status
 where
     E: std::error::Error + Clone + Send + Sync + 'static,
@@ -127,7 +127,7 @@ where
     with_source(Status::internal(format!("{UNDECODED}{said}")), why.clone())
 }
 
-/// What a message that cannot be read ends with. It is the caller's fault, and the words name fields, not what is in them.
+/// Turns tonic's status for a malformed message into a refusal of its sender. The words name fields, not their content.
 pub(super) fn unread(status: Status) -> Status {
     let words = status.message().strip_prefix(UNDECODED);
     match words.filter(|_| status.code() == Code::Internal) {
