@@ -1,6 +1,6 @@
 //! Who calls: a jurisdiction's node, or one of its people.
 
-use crate::domain::Jurisdiction;
+use crate::domain::{Jurisdiction, keyed};
 use std::{fmt, str::FromStr};
 
 /// Longest spelling of a [`Principal`], in bytes.
@@ -8,43 +8,25 @@ const MAX_LEN: usize = 64;
 /// Longest service number, in bytes.
 const MAX_NUMBER: usize = 16;
 
-/// The role of a principal in its jurisdiction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// The jurisdiction's server.
-    Node,
-    /// Works on leads and referrals.
-    Officer,
-    /// Approves what needs two people, and may override.
-    Supervisor,
-    /// Reads the log.
-    Auditor,
-    /// Runs the node and sees no payload.
-    Admin,
+keyed! {
+    /// The role of a principal in its jurisdiction. The key is a segment of the identity.
+    pub enum Role {
+        /// The jurisdiction's server.
+        Node = "node",
+        /// Works on leads and referrals.
+        Officer = "officer",
+        /// Approves what needs two people, and may override.
+        Supervisor = "supervisor",
+        /// Reads the log.
+        Auditor = "auditor",
+        /// Runs the node and sees no payload.
+        Admin = "admin",
+    }
 }
 
 impl Role {
-    /// The segment in an identity: `officer`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Officer => "officer",
-            Self::Supervisor => "supervisor",
-            Self::Auditor => "auditor",
-            Self::Admin => "admin",
-        }
-    }
-
     fn of_person(text: &str) -> Option<Self> {
-        [Self::Officer, Self::Supervisor, Self::Auditor, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        text.parse().ok().filter(|role| *role != Self::Node)
     }
 }
 

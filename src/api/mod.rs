@@ -10,6 +10,6 @@ pub(crate) mod rate_limit;
 mod reason;
 mod refused;
 
-pub use rate_limit::{Meter, QuotaReports};
+pub(crate) use rate_limit::Meter;
 pub use reason::RefusedFor;
-pub use refused::{RefusalKind, Refused, Violation};
+pub(crate) use refused::{RefusalKind, Refused, Violation};

@@ -41,7 +41,7 @@ const TRACE_BYTES_EACH: usize = 18;
 const ROWS_PER_CALL: usize = 200;
 
 /// The accounts of all principals, which the node's services share.
-pub struct Meter {
+pub(crate) struct Meter {
     ledger: Mutex<Ledger>,
     clock: Arc<dyn Clock>,
     reports: mpsc::Sender<Report>,
@@ -64,11 +64,11 @@ enum Report {
 
 /// Reports on their way into the log.
 #[derive(Debug)]
-pub struct QuotaReports(mpsc::Receiver<Report>);
+pub(crate) struct QuotaReports(mpsc::Receiver<Report>);
 
 impl QuotaReports {
     /// Writes reports until `stop`, and those that are queued by then.
-    pub async fn write(mut self, log: Log, own: Jurisdiction, stop: CancellationToken) {
+    pub(crate) async fn write(mut self, log: Log, own: Jurisdiction, stop: CancellationToken) {
         loop {
             let report = tokio::select! {
                 biased;
@@ -89,7 +89,7 @@ impl QuotaReports {
 
 impl Meter {
     /// A meter that continues with the accounts of a ledger.
-    pub fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> (Arc<Self>, QuotaReports) {
+    pub(crate) fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> (Arc<Self>, QuotaReports) {
         let (reports, waiting) = mpsc::channel(REPORTS);
         let meter = Self {
             ledger: Mutex::new(ledger),

@@ -16,7 +16,7 @@ const DISK_AGAIN_S: u64 = 60;
 
 keyed! {
     /// What sort of refusal it is. Each transport has a code for each of these.
-    pub enum RefusalKind {
+    pub(crate) enum RefusalKind {
         /// What was sent is wrong, whatever the node's state.
         InvalidArgument = "invalid_argument",
         /// What was asked for lies outside what there is.
@@ -40,31 +40,31 @@ keyed! {
 
 /// One field of a request that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Which; empty for the request as a whole.
-    pub field: String,
+    pub(crate) field: String,
     /// The key of what is wrong with it, such as `too_long`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The same as a sentence in English.
-    pub description: String,
+    pub(crate) description: String,
 }
 
 /// A refused call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Refused {
+pub(crate) struct Refused {
     /// What sort of refusal.
-    pub kind: RefusalKind,
+    pub(crate) kind: RefusalKind,
     /// Why; none for a used-up quota and for failures of the node, of which nothing is said.
-    pub reason: Option<RefusedFor>,
+    pub(crate) reason: Option<RefusedFor>,
     /// The sentence in English. It may repeat what the caller made up, so it is told to nobody else.
-    pub message: String,
+    pub(crate) message: String,
     /// The fields that are wrong, where the kind is [`RefusalKind::InvalidArgument`].
-    pub fields: Vec<Violation>,
+    pub(crate) fields: Vec<Violation>,
     /// Seconds after which the same call may be answered.
-    pub retry_after_s: Option<u64>,
+    pub(crate) retry_after_s: Option<u64>,
     /// The quota that is used up.
-    pub quota: Option<Quota>,
+    pub(crate) quota: Option<Quota>,
 }
 
 impl Refused {
@@ -138,7 +138,7 @@ impl Refused {
     }
 
     /// The key under which it is logged: one of few, all of this program.
-    pub fn key(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         let quota = self.quota.map(Quota::as_str);
         let reason = || self.reason.map(RefusedFor::as_str);
         quota.or_else(reason).unwrap_or(self.kind.as_str())

@@ -56,6 +56,7 @@ macro_rules! keyed {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         $vis enum $name { $($(#[$doc])* $variant,)+ }
 
+        #[allow(dead_code, reason = "a list that the crate keeps to itself may not need all")]
         impl $name {
             /// All of them.
             $vis const ALL: &'static [Self] = &[$(Self::$variant,)+];

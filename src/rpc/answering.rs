@@ -13,7 +13,7 @@ const DETAILS: &str = "grpc-status-details-bin";
 
 /// A channel to a node.
 #[derive(Clone, Debug)]
-pub struct NodeChannel(Channel);
+pub(crate) struct NodeChannel(Channel);
 
 impl From<Channel> for NodeChannel {
     fn from(channel: Channel) -> Self {

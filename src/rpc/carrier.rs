@@ -21,7 +21,7 @@ pub(super) const HEAD: &str = "yichuan-head-bin";
 const WINDOW: usize = 8;
 
 /// Certificate revocation lists: this node's own, and those that partners bring.
-pub trait RevocationLists: Send + Sync + fmt::Debug {
+pub(crate) trait RevocationLists: Send + Sync + fmt::Debug {
     /// This node's newest list in DER; empty if it has none.
     fn own(&self) -> Vec<u8>;
 
@@ -30,7 +30,7 @@ pub trait RevocationLists: Send + Sync + fmt::Debug {
 }
 
 /// Carries deliveries over gRPC.
-pub struct GrpcCarrier {
+pub(crate) struct GrpcCarrier {
     dialer: Arc<Dialer>,
     lists: Arc<dyn RevocationLists>,
     tasks: TaskTracker,
@@ -45,7 +45,7 @@ impl fmt::Debug for GrpcCarrier {
 
 impl GrpcCarrier {
     /// A carrier that dials with this node's credentials.
-    pub fn new(
+    pub(crate) fn new(
         dialer: Arc<Dialer>,
         lists: Arc<dyn RevocationLists>,
         tasks: TaskTracker,

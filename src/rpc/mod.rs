@@ -27,15 +27,13 @@ mod services;
 mod status;
 
 pub use crate::api::RefusedFor;
-pub use answering::NodeChannel;
-pub use carrier::{GrpcCarrier, RevocationLists};
+pub(crate) use answering::NodeChannel;
+pub(crate) use carrier::{GrpcCarrier, RevocationLists};
 pub use codec::{MAX_MESSAGE, MAX_REQUEST};
 pub use convert::WireDefect;
-pub use partners::PartnersChanged;
-pub use rate_limit::{RateLimitLayer, RateLimited};
-pub use refusals::{LogRefusals, RefusalsLogged};
-pub use server::{Layers, Services, router};
-pub use status::retry_after_s;
+pub(crate) use partners::PartnersChanged;
+pub(crate) use server::{Services, router};
+pub(crate) use status::retry_after_s;
 
 /// The message that carries a lead's fields.
 pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 const OUTBOX_AT_ONCE: usize = 1_000;
 
 /// Makes directory, trust, streams and couriers follow a change of the partners.
-pub trait PartnersChanged: Send + Sync + fmt::Debug {
+pub(crate) trait PartnersChanged: Send + Sync + fmt::Debug {
     /// Follows the approval, suspension, resumption or removal of a partner. Returns how many connections were cut.
     fn changed(&self) -> Pin<Box<dyn Future<Output = Result<usize, String>> + Send + '_>>;
 

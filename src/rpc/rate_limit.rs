@@ -23,11 +23,11 @@ use tower::{Layer, Service};
 
 /// The layer that counts calls.
 #[derive(Clone, Debug)]
-pub struct RateLimitLayer(pub(super) Arc<Meter>);
+pub(crate) struct RateLimitLayer(pub(super) Arc<Meter>);
 
 /// A service behind a [`RateLimitLayer`].
 #[derive(Clone, Debug)]
-pub struct RateLimited<S> {
+pub(crate) struct RateLimited<S> {
     meter: Arc<Meter>,
     inner: S,
 }

@@ -23,11 +23,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Logs refused calls and streams that end in a refusal, and has the node's log record refused attempts. One layer does so for
 /// all services.
 #[derive(Clone, Debug)]
-pub struct LogRefusals(pub(super) Arc<Meter>);
+pub(crate) struct LogRefusals(pub(super) Arc<Meter>);
 
 /// A service behind [`LogRefusals`].
 #[derive(Clone, Debug)]
-pub struct RefusalsLogged<S> {
+pub(crate) struct RefusalsLogged<S> {
     meter: Arc<Meter>,
     inner: S,
 }

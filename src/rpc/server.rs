@@ -37,45 +37,44 @@ const MAX_QUESTION: usize = 4 * 1024;
 
 /// What the services need.
 #[derive(Debug)]
-pub struct Services {
+pub(crate) struct Services {
     /// The access policy, which a reload swaps.
-    pub policy: Arc<ArcSwap<Policy>>,
-    /// The quotas.
-    pub meter: Arc<Meter>,
-    /// The log.
-    pub log: Log,
+    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) log: Log,
     /// The records that officers work on.
-    pub desk: Desk,
+    pub(crate) desk: Desk,
     /// Drafts and approvals of partners.
-    pub partners: PartnerDesk,
-    /// The partners.
-    pub directory: Arc<Directory>,
+    pub(crate) partners: PartnerDesk,
+    pub(crate) directory: Arc<Directory>,
     /// Partners' trees.
-    pub witness: Arc<Witness>,
+    pub(crate) witness: Arc<Witness>,
     /// The receiving side.
-    pub inbox: Arc<Inbox>,
+    pub(crate) inbox: Arc<Inbox>,
     /// The sending side.
-    pub courier: Arc<Courier>,
+    pub(crate) courier: Arc<Courier>,
     /// Revocation lists.
-    pub lists: Arc<dyn RevocationLists>,
+    pub(crate) lists: Arc<dyn RevocationLists>,
     /// What a change of the partners sets in motion.
-    pub changed: Arc<dyn PartnersChanged>,
+    pub(crate) changed: Arc<dyn PartnersChanged>,
     /// Concurrent requests of one connection. More wait their turn.
-    pub requests_per_connection: usize,
+    pub(crate) requests_per_connection: usize,
     /// Tracks the tasks of streams.
-    pub tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     /// Ends streams.
-    pub stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 /// The layers that every call passes, the outermost last.
-pub type Layers = Stack<RateLimitLayer, Stack<LogRefusals, Identity>>;
+pub(crate) type Layers = Stack<RateLimitLayer, Stack<LogRefusals, Identity>>;
 
 /// The router of a node.
 ///
 /// # Errors
 /// The descriptors for reflection are malformed.
-pub async fn router(services: Services) -> Result<Router<Layers>, tonic_reflection::server::Error> {
+pub(crate) async fn router(
+    services: Services,
+) -> Result<Router<Layers>, tonic_reflection::server::Error> {
     let limits = RateLimitLayer(Arc::clone(&services.meter));
     let refusals = LogRefusals(Arc::clone(&services.meter));
     let authorizer = Authorizer::new(services.policy, services.meter);

@@ -34,7 +34,7 @@ impl RefusedFor {
 }
 
 /// Seconds after which a node says to come back, if it does.
-pub fn retry_after_s(status: &Status) -> Option<u64> {
+pub(crate) fn retry_after_s(status: &Status) -> Option<u64> {
     let seconds = status.metadata().get(RETRY_AFTER)?;
     seconds.to_str().ok()?.parse().ok()
 }
