@@ -134,7 +134,7 @@ impl Grounds {
     /// A purpose or basis that is missing or malformed.
     pub fn parse(purpose: &str, basis: &str) -> Result<Self, GroundsDefect> {
         Ok(Self {
-            purpose: purpose.parse()?,
+            purpose: purpose.parse().map_err(|_| GroundsDefect::Purpose)?,
             basis: basis.parse()?,
         })
     }
@@ -174,6 +174,7 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Basis>(), Err(GroundsDefect::Basis), "{bad}");
         }
-        assert_eq!("".parse::<Purpose>(), Err(GroundsDefect::Purpose));
+        let unstated = Grounds::parse("", "case:A5206240000002026110001");
+        assert_eq!(unstated.unwrap_err(), GroundsDefect::Purpose);
     }
 }
