@@ -1,7 +1,7 @@
 //! Compiles `proto/` with protox, so that a build needs no `protoc`. Comments survive into the documentation, and the
 //! descriptor set feeds gRPC reflection.
 //!
-//! Messages and services are generated apart: `record/` owns the messages and knows no transport, `rpc/` the services.
+//! Messages and services are generated apart: `entry/` owns the messages and knows no transport, `rpc/` the services.
 use std::{env, error::Error, fs, path::PathBuf};
 
 const PROTOS: [&str; 9] = [
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let services = out.join("services");
     fs::create_dir_all(&services)?;
     tonic_prost_build::configure()
-        .extern_path(".yichuan.v1", "crate::record::pb")
+        .extern_path(".yichuan.v1", "crate::entry::pb")
         .codec_path("crate::rpc::codec::Counted")
         .out_dir(services)
         .compile_fds(compiler.file_descriptor_set())?;

@@ -14,7 +14,7 @@ pub mod access;
 
 pub mod seal;
 
-pub mod record;
+pub mod entry;
 
 // Floor 1: storage.
 pub mod store;

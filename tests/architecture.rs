@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 14] = [
     &["note"],
     &["access"],
     &["seal"],
-    &["record"],
+    &["entry"],
     &["store"],
     &["log"],
     &["exchange"],
@@ -45,7 +45,7 @@ const SIDEWAYS: [(&str, &str); 4] = [
 ];
 
 /// Parts that compute and nothing else.
-const PURE: [&str; 6] = ["domain", "merkle", "note", "access", "seal", "record"];
+const PURE: [&str; 6] = ["domain", "merkle", "note", "access", "seal", "entry"];
 
 /// What would make a pure part wait, store, call or look at the clock.
 const IMPURE: [&[&str]; 8] = [
@@ -60,7 +60,7 @@ const IMPURE: [&[&str]; 8] = [
 ];
 
 /// Where generated protobuf may be named. The commands are a client and speak nothing else; nothing stands above them.
-const KNOW_PROTOBUF: [&str; 3] = ["record", "rpc", "cli"];
+const KNOW_PROTOBUF: [&str; 3] = ["entry", "rpc", "cli"];
 
 /// What holds for a call whatever carries it knows no transport.
 const WITHOUT_TRANSPORT: &str = "api";
@@ -115,7 +115,7 @@ fn faults(file: &str, source: &str) -> Vec<String> {
         let protobuf = path.contains(&"pb") && !KNOW_PROTOBUF.contains(&part);
         if protobuf {
             fault(
-                "generated protobuf stops at record and rpc, and is a client's language".to_owned(),
+                "generated protobuf stops at entry and rpc, and is a client's language".to_owned(),
             );
         }
         if part == WITHOUT_TRANSPORT && path.contains(&"tonic") {
@@ -188,7 +188,7 @@ fn no_part_knows_what_lies_above_it() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 
     // Reading nothing would find nothing: some imports that are there must have been seen.
-    for (part, below) in [("record", "seal"), ("log", "store"), ("exchange", "log")] {
+    for (part, below) in [("entry", "seal"), ("log", "store"), ("exchange", "log")] {
         let knows = sources
             .iter()
             .filter(|(file, _)| place(file).0 == part)
@@ -218,19 +218,22 @@ fn the_library_lists_its_parts_from_the_ground_up() {
 #[test]
 fn an_import_that_runs_up_is_found_however_it_is_written() {
     for (file, source) in [
-        ("store/disk.rs", "use crate::log::Log;"),
-        ("store/disk.rs", "use crate::{domain::Clock, log};"),
+        ("store/memory.rs", "use crate::log::Log;"),
+        ("store/memory.rs", "use crate::{domain::Clock, log};"),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "use crate::{domain::{self, Clock as C}, desk::{push::{A, B}, *}};",
         ),
-        ("store/disk.rs", "pub(crate) use crate::log::Log as Below;"),
-        ("store/disk.rs", "fn f() -> crate::log::Log { todo!() }"),
         (
-            "store/disk.rs",
+            "store/memory.rs",
+            "pub(crate) use crate::log::Log as Below;",
+        ),
+        ("store/memory.rs", "fn f() -> crate::log::Log { todo!() }"),
+        (
+            "store/memory.rs",
             "fn f() { let x = || crate::rpc::serve::<u8>(); }",
         ),
-        ("store/disk.rs", "use super::super::log::Log;"),
+        ("store/memory.rs", "use super::super::log::Log;"),
         ("store/mod.rs", "use super::{domain::Clock, log::Log};"),
         (
             "store/mod.rs",
@@ -265,7 +268,7 @@ fn an_import_that_runs_up_is_found_however_it_is_written() {
         ("store/mod.rs", "use crate::attic::X;"),
         ("store/mod.rs", "fn f() {{ }"),
         ("attic/mod.rs", ""),
-        ("seal/mod.rs", "use crate::record::Entry;"),
+        ("seal/mod.rs", "use crate::entry::Entry;"),
         ("tls/mod.rs", "use crate::rpc::Client;"),
         ("api/mod.rs", "use crate::rpc::Meter;"),
         ("api/mod.rs", "use crate::{access::Permit, tls::Peer};"),
@@ -278,15 +281,15 @@ fn an_import_that_runs_up_is_found_however_it_is_written() {
         ("domain/time.rs", "fn f() { std::time::Instant::now(); }"),
         ("merkle/mod.rs", "use std::{fmt, fs::File};"),
         ("merkle/mod.rs", "fn f() { ::std::net::lookup(); }"),
-        ("record/mod.rs", "#[derive(tonic::Message)] struct A;"),
+        ("entry/mod.rs", "#[derive(tonic::Message)] struct A;"),
         (
-            "record/mod.rs",
+            "entry/mod.rs",
             "async fn f() { tokio::time::sleep(D).await }",
         ),
-        ("exchange/inbox.rs", "use crate::record::{Entry, pb};"),
+        ("exchange/inbox.rs", "use crate::entry::{Entry, pb};"),
         (
             "exchange/inbox.rs",
-            "use crate::record; fn f() -> record::pb::Entry { todo!() }",
+            "use crate::entry; fn f() -> entry::pb::Entry { todo!() }",
         ),
     ] {
         assert_eq!(
@@ -302,41 +305,41 @@ fn an_import_that_runs_up_is_found_however_it_is_written() {
 fn what_runs_down_or_is_no_import_is_let_through() {
     for (file, source) in [
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "use crate::{domain::Clock, seal::{self, Keyring}, store::keys};",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "use super::{Batch, keys}; use self::inner::X; use std::fs;",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "// use crate::log::Log;\n/// See [`crate::log::Log`].\nfn f() {}",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "const A: &str = \"\\\" use crate::log::Log; {\"; const B: char = '{';",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "#[cfg(test)] mod tests { use crate::log::Log; fn f() { {} } }",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "#[cfg(test)] #[allow(x)] pub(crate) fn f() { crate::log::f() }",
         ),
-        ("store/disk.rs", "#[cfg(test)] use crate::log::{A, B};"),
+        ("store/memory.rs", "#[cfg(test)] use crate::log::{A, B};"),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "struct A { #[cfg(test)] log: crate::log::Log, b: u8 }",
         ),
         (
-            "store/disk.rs",
+            "store/memory.rs",
             "fn f() -> impl Fn() + use<> { |log: u8| log }",
         ),
-        ("rpc/client.rs", "use crate::{record::pb, tls::Dialer};"),
+        ("rpc/client.rs", "use crate::{entry::pb, tls::Dialer};"),
         (
-            "record/mod.rs",
+            "entry/mod.rs",
             "use crate::seal; fn f(instant: u8, fs: u8) {}",
         ),
         (

@@ -14,8 +14,8 @@ use yichuan::{
     access::Purpose,
     audit::{Inspection, Inspector, TileWriter, Trusted, verify_export},
     cli::demo::cluster::{Cluster, grounds},
+    entry::{Consultation, Entry, Kind},
     exchange::CourierOptions,
-    record::{Consultation, Entry, Kind},
     rpc::pb::{self, desk_client::DeskClient, referrals_client::ReferralsClient},
     tls::Cards,
 };

@@ -15,9 +15,9 @@ use yichuan::{
     access::Principal,
     audit::{LogVerifier, TileWriter},
     domain::{Column, EntryId, Timestamp},
+    entry::{Cause, Entry, Kind},
     intake::{Content, JsonRow, Sheet},
     note::LogSigner,
-    record::{Cause, Entry, Kind},
 };
 
 const SAMPLE: &str = "tests/data/screening-sample.xlsx";

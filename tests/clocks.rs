@@ -27,10 +27,10 @@ use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
     domain::{Clock, Timestamp},
+    entry::Kind,
     exchange::CourierOptions,
     log::Log,
     node::Node,
-    record::Kind,
     rpc::pb::{self, partners_client::PartnersClient, referrals_client::ReferralsClient},
     telemetry::{Readiness, SystemClock},
 };

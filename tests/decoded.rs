@@ -31,7 +31,7 @@ use tonic::{
     codec::{Codec as _, Decoder as _},
 };
 use yichuan::{
-    record::{Entry, LEAF_LIMIT, Plaintext},
+    entry::{Entry, LEAF_LIMIT, Plaintext},
     rpc::{
         MAX_MESSAGE, MAX_REQUEST,
         codec::{CARRIED, Counted, NODE_BUDGET, PERSON_BUDGET},
@@ -389,7 +389,7 @@ fn entries_and_payloads_of_others_hold_no_more_than_a_request_may() {
 /// Whoever adds a message reads it where messages are counted.
 #[test]
 fn nothing_else_builds_messages() {
-    let counts = ["record/bounds.rs", "rpc/codec.rs", "rpc/decoding.rs"];
+    let counts = ["entry/bounds.rs", "rpc/codec.rs", "rpc/decoding.rs"];
     let own = ["rpc/refusals.rs"];
     let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(directory) = directories.pop() {

@@ -28,18 +28,18 @@ use yichuan::{
         AssessmentOutcome, DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId,
         Timestamp, Urgency, referral::ReferralFields, sign_within_seconds,
     },
+    entry::{
+        CONSULTED_LIMIT, Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry,
+        Kind, LEAF_LIMIT, LeadAnswer, Note, Plaintext, Terms,
+    },
     log::MAX_PROPOSAL,
     merkle::{
         self, Frontier, Hash, MAX_PROOF_HASHES, NodeReader, leaf_hash, node_hash,
         verify_consistency, verify_inclusion,
     },
     note::{LogSigner, MAX_NOTE_BYTES, MAX_SIGNATURE_LINES, SignedCheckpoint},
-    record::{
-        CONSULTED_LIMIT, Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry,
-        Kind, LEAF_LIMIT, LeadAnswer, Note, Plaintext, Terms,
-    },
     seal::{self, CIPHERTEXT_LIMIT, Keyring, PayloadKey, PurgeMonth},
-    store::{MAX_VALUE, long},
+    store::{MAX_VALUE, long_values},
 };
 
 const ORIGIN: &str = "530102.yichuan/log/1";
@@ -179,7 +179,7 @@ fn limits(examples: &mut Examples) {
         (MAX_NOTE_BYTES, "bytes in a signed note"),
         (MAX_SIGNATURE_LINES, "signature lines in a signed note"),
         (MAX_VALUE, "bytes in a value of the store"),
-        (long::MAX_LONG, "bytes in a long value of the store"),
+        (long_values::MAX_LONG, "bytes in a long value of the store"),
         (
             MAX_PROPOSAL,
             "bytes of leaves and rows that enter the log together",

@@ -26,12 +26,12 @@ use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, Member, grounds, write_node},
     config::Config,
+    entry::{Entry, Kind, PartnerProof, Received},
     exchange::{Outbox, Vault},
     log::{Closure, Log, LogHealth, LogOptions, OpenError, Proposal, TxnError},
     merkle,
     node::{Node, StartError, doctor},
     note::{Cosignature, LogSigner, VerifierKey},
-    record::{Entry, Kind, PartnerProof, Received},
     rpc::pb,
     store::{KeyFile, MemoryStore, OpenStoreError, Row},
     telemetry::{Readiness, SystemClock},
@@ -288,7 +288,7 @@ impl Station {
     async fn new(dir: &Path, of: &'static str) -> Self {
         let home = dir.join(of);
         let mut config = write_node(&home, code(of), "127.0.0.1:1").unwrap();
-        let vkey = yichuan::node::files::create(&config.data, code(of)).unwrap();
+        let vkey = yichuan::node::data_dir::create(&config.data, code(of)).unwrap();
         config.listen.address.set_port(0);
         let mut station = Self {
             home,

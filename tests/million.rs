@@ -22,10 +22,10 @@ use yichuan::{
     cli::demo::cluster::write_node,
     config::Config,
     domain::{EntryId, Jurisdiction, RecordId, Timestamp},
+    entry::{Cause, Consultation, Entry, Kind},
     exchange::Vault,
     log::{Log, LogOptions, Proposal, TxnError},
-    node::{files, files::Files},
-    record::{Cause, Consultation, Entry, Kind},
+    node::{data_dir, data_dir::Files},
     store::{KeyFile, SledStore},
     telemetry::SystemClock,
 };
@@ -79,7 +79,7 @@ impl Grown {
         let dir = tempfile::tempdir().unwrap();
         let code: Jurisdiction = "520624".parse().unwrap();
         let config = write_node(&dir.path().join("node"), code, "127.0.0.1:1").unwrap();
-        files::create(&config.data, code).unwrap();
+        data_dir::create(&config.data, code).unwrap();
         let files = Files::at(&config.data);
         drop(Vault::open(KeyFile::at(files.bucket_keys()), true).unwrap());
         let store = Arc::new(SledStore::open(&config.data).unwrap());

@@ -37,7 +37,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::{Response, Status};
-use yichuan::{access::Purpose, domain::LeadFields, record::Entry, rpc::pb};
+use yichuan::{access::Purpose, domain::LeadFields, entry::Entry, rpc::pb};
 
 const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";

@@ -31,9 +31,9 @@ use yichuan::{
     access::{Attempt, AttemptReport, Grounds, Purpose, QuotaReport, Quotas},
     cli::demo::cluster::{Cluster, Member, grounds},
     domain::{Clock, EntryId, LeadFields, RecordId, Timestamp},
+    entry::{Cause, Consultation, Entry, Kind},
     log::Log,
     node::Node,
-    record::{Cause, Consultation, Entry, Kind},
     rpc::pb::{
         self, audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
         referrals_client::ReferralsClient,

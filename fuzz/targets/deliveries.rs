@@ -11,13 +11,13 @@ use super::{
 use prost::{Message as _, bytes::Bytes};
 use yichuan::{
     domain::{DispatchId, Handling, ReturnReason, Urgency, sign_within_seconds},
+    entry::{DispatchAction, DispatchSent, Entry, Kind, Received, Refusal},
     exchange::{
         AnswerProof, DeliveredDispatch, Delivery, Proved, Settling, Tree as Verified,
         verify_dispatch, verify_links, verify_tree,
     },
     merkle::{consistency_proof, empty_root, leaf_hash},
     note::SignedCheckpoint,
-    record::{DispatchAction, DispatchSent, Entry, Kind, Received, Refusal},
     rpc::{
         decoding::{Relayed, relay_request},
         pb,

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
 use tempfile::TempDir;
 use yichuan::{
     audit::{ExportedTree, TileWriter, entries, verify_export},
+    entry::{Consultation, Kind},
     merkle::{consistency_proof, inclusion_proof},
-    record::{Consultation, Kind},
 };
 
 /// Small, and with a second level of tiles.

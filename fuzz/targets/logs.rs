@@ -10,8 +10,8 @@ use yichuan::{
         ExportedLog, Inspector, LogVerifier, ReconcileError, Reconciler, Reconciliation,
         ReplayFilter, Trusted, feed, replay,
     },
+    entry::{Entry, Kind, LEAF_LIMIT},
     merkle::leaf_hash,
-    record::{Entry, Kind, LEAF_LIMIT},
     tls::Cards,
 };
 

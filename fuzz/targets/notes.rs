@@ -8,9 +8,9 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use signed_note::{Note, StandardVerifier, VerifierList};
 use yichuan::{
+    entry::checkpoint_from_bytes,
     merkle::Hash,
     note::{Cosignature, TlogProof, VerifierKey},
-    record::checkpoint_from_bytes,
 };
 
 /// A whole note. What is believed, another implementation believes too, and reads the same in it.

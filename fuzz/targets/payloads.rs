@@ -8,7 +8,7 @@ use yichuan::{
         CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, Jurisdiction, Lang,
         Lead, LeadFields, LeadRules, SheetColumn, referral::ReferralFields,
     },
-    record::{Content, Plaintext},
+    entry::{Content, Plaintext},
 };
 
 /// A decrypted payload.

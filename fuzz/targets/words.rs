@@ -7,10 +7,10 @@ use yichuan::{
     audit::{KindName, PrincipalFilter},
     domain::{CaughtColumn, Column},
     domain::{DispatchId, EntryId, Jurisdiction, Locality, RecordId, ResidentNumber},
+    entry::DispatchAction,
     intake::column_named,
     merkle::{Frontier, TilePath},
     note::VerifierKey,
-    record::DispatchAction,
     tls::{EndpointUrl, Fingerprint},
 };
 

@@ -8,10 +8,10 @@ use yichuan::{
         DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId, Timestamp, Urgency,
         sign_within_seconds,
     },
+    entry::{Cause, DispatchAction, DispatchSent, Entry, Kind, Terms, pb},
     exchange::Partner,
     merkle::{Hash, NodeReader, inclusion_proof, leaf_hash, node_hash, root_at},
     note::{LogSigner, SignedCheckpoint},
-    record::{Cause, DispatchAction, DispatchSent, Entry, Kind, Terms, pb},
     seal::{self, PurgeMonth},
 };
 

@@ -8,7 +8,7 @@ mod authorize;
 mod grounds;
 mod principal;
 mod quota;
-mod sight;
+mod visibility;
 
 pub use assignment::{Assignee, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
@@ -22,4 +22,4 @@ pub use principal::{MalformedPrincipal, Principal, Role};
 pub use quota::{
     Attempt, AttemptReport, Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search,
 };
-pub use sight::{Clearance, Sight, Subject};
+pub use visibility::{Clearance, Sight, Subject};

@@ -3,8 +3,8 @@
 
 use crate::{
     domain::{Lang, printable},
+    entry::Refusal,
     exchange::NotYet,
-    record::Refusal,
 };
 
 /// Why a partner's node refused a dispatch, in words. The word itself where it is of a newer node.

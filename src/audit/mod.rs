@@ -6,11 +6,11 @@
 //! what one log claims holds together and is signed by whom it says, and a [`Reconciler`] that two logs tell of the same
 //! dispatches. A [`CaseFile`] proves single entries to somebody who has no log at all.
 
+mod capped_list;
 mod case;
 mod codes;
 mod export;
 mod inspect;
-mod listed;
 mod reading;
 mod recompute;
 mod reconcile;
@@ -19,6 +19,7 @@ mod row;
 mod tiles;
 mod verify;
 
+pub use capped_list::{LISTED_LIMIT, Listed};
 pub use case::{
     CaseDefect, CaseFile, Cosigned, Delivery, FolderDefect, Found, GatherError, LinkDefect,
     MAX_PROOFS, PayloadDigests, Place, Proved, Search, Statement, TransferDefect, Wanted,
@@ -29,7 +30,6 @@ pub use inspect::{
     ConsultationCount, Defect, DefectCode, Evidence, Inspection, Inspector, NotTheLog, Remark,
     RemarkCode, Trusted, Unanswered,
 };
-pub use listed::{LISTED_LIMIT, Listed};
 pub use reading::{NotALogKey, log_owner};
 pub use recompute::{LeafTooLong, LogVerifier, MAX_LEAF_BYTES, Mismatch, VerifiedLog};
 pub use reconcile::{

@@ -3,8 +3,8 @@
 use crate::{
     access::Principal,
     domain::{Jurisdiction, Timestamp, referral::ReferralKind},
+    entry::{DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received},
     note::VerifierKey,
-    record::{DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received},
 };
 use serde::Serializer;
 use std::fmt::Display;
@@ -75,7 +75,7 @@ pub(super) struct PartnerEntry {
     pub(super) time: Timestamp,
     pub(super) principal: Principal,
     pub(super) received: Received,
-    pub(super) refusal: Option<crate::record::Refusal>,
+    pub(super) refusal: Option<crate::entry::Refusal>,
 }
 
 /// The `DispatchReceived` or `DispatchRefused` in a proof, if that is what it holds.

@@ -4,8 +4,8 @@ use super::row::{KindName, ReplayRow, Subject};
 use crate::{
     access::{Principal, Purpose, Role},
     domain::{Jurisdiction, RecordId, Timestamp},
+    entry::Entry,
     merkle::leaf_hash,
-    record::Entry,
 };
 use std::{collections::BTreeSet, str::FromStr};
 

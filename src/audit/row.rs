@@ -4,8 +4,8 @@ use super::reading::{is_of_a_newer_program, owner_of, partner_entry, rfc3339, se
 use crate::{
     access::Principal,
     domain::{Jurisdiction, RecordId, Timestamp},
+    entry::{DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received, Refusal},
     merkle::Hash,
-    record::{DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received, Refusal},
     seal,
 };
 use serde::Serialize;

@@ -1,15 +1,15 @@
 //! `lead assign` and `referral assign`: to whom a record is, from here on.
 
 use super::{
+    args::id,
     context::{Context, block_on},
     exit::{Exit, Failure},
-    given::id,
     print::{self, Format},
 };
 use crate::{
     access::{Assignee, MalformedAssignee},
     domain::{Lang, RecordId},
-    record::pb,
+    entry::pb,
 };
 use clap::Args;
 use serde::Serialize;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     access::{Grounds, Principal},
     domain::{Jurisdiction, Lang},
-    record::pb,
+    entry::pb,
     rpc::{
         MAX_MESSAGE, NodeChannel, RefusedFor,
         pb::{
@@ -52,7 +52,7 @@ impl Connection {
         lang: Lang,
     ) -> Self {
         let grounds = pb::Grounds {
-            purpose: crate::record::purpose_to_wire(grounds.purpose),
+            purpose: crate::entry::purpose_to_wire(grounds.purpose),
             basis: grounds.basis.to_string(),
         };
         Self {

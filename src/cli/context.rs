@@ -1,9 +1,9 @@
 //! The command line as it counts: the language, the configuration, who asks which node, and why.
 
 use super::{
+    args::{basis, read},
     client::Connection,
     exit::{Exit, Failure},
-    given::{basis, read},
     global::Global,
     print::Format,
 };
@@ -11,7 +11,7 @@ use crate::{
     access::{Grounds, GroundsDefect, Purpose},
     config::{Config, environment},
     domain::{Clock, Jurisdiction, Lang},
-    node::files::Files,
+    node::data_dir::Files,
     note::{MalformedKey, VerifierKey},
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},

@@ -10,11 +10,11 @@ use crate::{
     domain::Lang,
     log::OpenError,
     node::{
+        data_dir::Files,
         doctor::{
             DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine,
             repair,
         },
-        files::Files,
     },
     store::{Exposed, LockError},
 };

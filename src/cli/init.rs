@@ -82,7 +82,7 @@ pub(super) fn run(
     vacant(&args.dir, &text)?;
     // Before the key, which makes the directory a node: whatever cuts this off, it can be given again.
     write(&args.dir, &config, &text)?;
-    let key = node::files::create(&data, args.jurisdiction).map_err(|error| {
+    let key = node::data_dir::create(&data, args.jurisdiction).map_err(|error| {
         let exit = match &error {
             FilesError::Exists(_) => Exit::Refused,
             FilesError::Io { .. }
@@ -151,7 +151,7 @@ fn vacant(dir: &Path, text: &str) -> Result<(), Failure> {
             NEW_CONFIG => true,
             DATA => names(&dir.join(DATA))?
                 .iter()
-                .all(|name| node::files::BEFORE_KEY.contains(&name.as_str())),
+                .all(|name| node::data_dir::BEFORE_KEY.contains(&name.as_str())),
             _ => false,
         })
     };

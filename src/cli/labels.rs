@@ -3,8 +3,8 @@
 pub(super) use crate::api::labels::{Sent, put_off_label, refusal_label, refused};
 use crate::{
     domain::{Lang, LeadState},
+    entry::{self, pb},
     intake::JsonReason,
-    record::{self, pb},
 };
 
 /// Key and label of an action on a lead.
@@ -69,8 +69,8 @@ pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
         return lang.pick("未知", "unknown").to_owned();
     };
     let label = state.label(lang);
-    let outcome = record::outcome_from_wire(summary.outcome).map(|o| o.label(lang));
-    let reason = record::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
+    let outcome = entry::outcome_from_wire(summary.outcome).map(|o| o.label(lang));
+    let reason = entry::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|word| refusal_label(word, lang));
     let put_off = Some(summary.put_off.as_str()).filter(|text| !text.is_empty());

@@ -7,7 +7,7 @@ use super::{
     labels::action,
     print::{self, Format, plain, remark, rfc3339},
 };
-use crate::{domain::Lang, record::pb};
+use crate::{domain::Lang, entry::pb};
 use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;

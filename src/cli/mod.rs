@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout; errors, progress and logs to stderr.
 
+mod args;
 mod assign;
 mod audit;
 mod caught;
@@ -12,20 +13,19 @@ mod context;
 pub mod demo;
 mod doctor;
 mod exit;
-mod given;
 mod global;
 mod init;
 mod labels;
 mod lead;
 pub mod lead_check;
 mod listing;
+mod options;
 mod out_file;
 mod partner;
 mod print;
 mod referral;
 mod refusal;
 mod serve;
-mod typed;
 
 pub use exit::{Exit, Failure};
 pub use print::Format;
@@ -42,6 +42,7 @@ use clap::{
 };
 use context::Context;
 use demo::DemoOptions;
+use options::{Command, DemoArgs, Typed};
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     env,
@@ -50,7 +51,6 @@ use std::{
     io::{self, Write as _},
     panic,
 };
-use typed::{Command, DemoArgs, Typed};
 
 /// The whole program: arguments and environment of this process, its stdout and stderr.
 pub fn main() -> Exit {

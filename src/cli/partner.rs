@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::json::Card,
     domain::{Jurisdiction, Lang},
-    record::{PartnerChange, pb},
+    entry::{PartnerChange, pb},
     store::durable,
     tls::{CardFacts, CertDir, NodeCard},
 };

@@ -7,10 +7,10 @@ mod error;
 mod overlay;
 mod render;
 mod resolved;
+mod schema;
 mod shown;
 #[cfg(test)]
 mod tests;
-mod written;
 
 pub use error::ConfigError;
 pub use overlay::environment;

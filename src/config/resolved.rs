@@ -4,7 +4,7 @@ use super::{
     DEFAULT_PATH, PATH_VARIABLE,
     error::ConfigError,
     overlay,
-    written::{self, Written},
+    schema::{self, Written},
 };
 use crate::{
     access::{Principal, Quotas, Role, Units},
@@ -225,7 +225,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
         return Err(rule("name", "is empty; write the node's name"));
     }
     let listen = listen(written.listen, rule)?;
-    let written::Access { auditors, units } = written.access;
+    let schema::Access { auditors, units } = written.access;
     if auditors.iter().any(|p| p.role() != Role::Auditor) {
         return Err(rule(
             "access.auditors",
@@ -270,7 +270,7 @@ fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
 }
 
 fn listen(
-    written: written::Listen,
+    written: schema::Listen,
     rule: impl Fn(&'static str, &'static str) -> ConfigError,
 ) -> Result<Listen, ConfigError> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -301,7 +301,7 @@ fn listen(
     })
 }
 
-fn limits(written: &written::Limits) -> Limits {
+fn limits(written: &schema::Limits) -> Limits {
     let seconds = |s: Option<u32>, default: u32| Duration::from_secs(s.unwrap_or(default).into());
     let number = |n: Option<NonZeroUsize>, default: usize| n.map_or(default, NonZeroUsize::get);
     let gate = GateLimits::default();
@@ -323,7 +323,7 @@ fn limits(written: &written::Limits) -> Limits {
     }
 }
 
-fn quotas(written: &written::Quotas) -> Quotas {
+fn quotas(written: &schema::Quotas) -> Quotas {
     let (or, default) = (
         |n: Option<NonZeroU32>, default: u32| n.map_or(default, NonZeroU32::get),
         Quotas::default(),

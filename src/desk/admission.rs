@@ -14,9 +14,9 @@ use crate::{
         ActOnReferral, AnswerLead, ApproveReferral, OpenReferral, PushCaught, PushLeads, may,
     },
     domain::{Jurisdiction, Lead, LeadStep, ReferralKind},
+    entry::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     exchange::{Admission, NotYet, Partner, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
     log::Txn,
-    record::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
     store::tables,
 };
 use std::{

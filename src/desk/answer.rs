@@ -14,10 +14,10 @@ use crate::{
         AssessmentOutcome, DispatchId, LeadState, LeadStep, RecordId, ReturnReason, Side,
         Step as _, resolve,
     },
+    entry::{Answer, Cause, Content, DispatchAction, LeadAnswer, Plaintext, Terms},
     exchange::{Draft, StageError, VaultError},
     log::{Proposal, ProposeError, Txn},
     merkle::Hash,
-    record::{Answer, Cause, Content, DispatchAction, LeadAnswer, Plaintext, Terms},
     seal::{self, PurgeMonth},
 };
 use std::sync::Arc;

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     access::{AssignRecord, Assignee, Permit, UnitName},
     domain::{EntryId, RecordId},
+    entry::{Cause, Entry, Kind},
     exchange::Rows,
     log::{Proposal, ProposeError, Txn, ViewError},
-    record::{Cause, Entry, Kind},
     store::{DiskShort, tables},
 };
 use serde::{Deserialize, Serialize};

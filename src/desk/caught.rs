@@ -10,9 +10,9 @@ use super::{
 use crate::{
     access::{ListCaught, OpenCaught, Permit},
     domain::{CaughtFields, RecordId},
+    entry::Content,
     exchange::{Payload, Vault, VaultError},
     log::{Durable, Reader},
-    record::Content,
 };
 use std::sync::Arc;
 

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     domain::{CaughtNotice, Handling, Jurisdiction, Urgency},
+    entry::{Content, DispatchSent, Refusal},
     exchange::Rows as _,
     log::Txn,
-    record::{Content, DispatchSent, Refusal},
     seal::Keyring,
     store::tables,
 };

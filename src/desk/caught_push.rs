@@ -17,9 +17,9 @@ use crate::{
         CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, DispatchId, Finding, FindingCode,
         ParsedNotice, RecordId, Timestamp, sign_within_seconds,
     },
+    entry::{Cause, Content, DispatchAction, Plaintext, Terms},
     exchange::{Draft, StageError, VaultError},
     log::{Pending, Proposal, ProposeError, Txn, TxnError},
-    record::{Cause, Content, DispatchAction, Plaintext, Terms},
     seal::{self, PurgeMonth},
     store::tables,
 };

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     domain::{CaughtNotice, Jurisdiction},
+    entry::{Content, DispatchAction, Refusal},
     exchange::Vault,
     log::Txn,
-    record::{Content, DispatchAction, Refusal},
     seal::Keyring,
     store::tables,
 };

@@ -12,9 +12,9 @@ use crate::{
         Jurisdiction, Lead, LeadFields, LeadProgress, LeadState, LeadStep, RecordId, Standing,
         resolve,
     },
+    entry::{Content, DispatchAction, Refusal},
     exchange::{RowError, Vault},
     log::Txn,
-    record::{Content, DispatchAction, Refusal},
     seal::Keyring,
     store::tables,
 };

@@ -12,9 +12,9 @@ use crate::{
         Clock, Jurisdiction, LeadFields, LeadStep, RecordId, ReturnReason, Standing, Timestamp,
         resolve,
     },
+    entry::{Content, DispatchAction, LeadAnswer},
     exchange::{Directory, Outbox, Payload, Vault, VaultError},
     log::{Durable, Log, ProposeError, ReadError, Reader},
-    record::{Content, DispatchAction, LeadAnswer},
     seal::PurgeMonth,
     store::DiskShort,
 };

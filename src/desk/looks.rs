@@ -11,8 +11,8 @@ use super::{
 use crate::{
     access::{Clearance, Grounds, Permit, Principal, ReadLog, Sight},
     domain::{EntryId, RecordId, Timestamp},
+    entry::{Cause, Consultation, Entry, Kind},
     log::{Durable, Proposal, ProposeError, Txn, TxnError},
-    record::{Cause, Consultation, Entry, Kind},
 };
 use std::{
     collections::{BTreeMap, hash_map::RandomState},

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     domain::{RecordId, Timestamp},
+    entry::{CONSULTED_LIMIT, Entry},
     exchange::Rows as _,
     log::{ReadError, Reader},
-    record::{CONSULTED_LIMIT, Entry},
     store::tables,
 };
 use std::{collections::BTreeMap, ops::Range};

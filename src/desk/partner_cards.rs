@@ -3,10 +3,10 @@
 use super::{partner_rows::get, partners::PartnerRefused};
 use crate::{
     domain::keyed,
+    entry::AbandonedLog,
     exchange::{Partner, Witness},
     log::Txn,
     merkle,
-    record::AbandonedLog,
 };
 use std::{collections::BTreeSet, fmt};
 

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     domain::Jurisdiction,
+    entry::{Entry, Kind, PartnerChange},
     exchange::Rows,
     log::{Txn, ViewError},
     merkle::Hash,
-    record::{Entry, Kind, PartnerChange},
     seal,
     store::tables,
 };

@@ -8,9 +8,9 @@ use super::{
 use crate::{
     access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
     domain::{EntryId, Jurisdiction, keyed},
+    entry::{Cause, Entry, Kind, PartnerChange},
     exchange::{CutOff, Directory, Partner, Partners, RowError, Vault, WitnessError},
     log::{Log, Proposal, ProposeError, Reader, Txn, TxnError},
-    record::{Cause, Entry, Kind, PartnerChange},
     seal,
     store::{DiskShort, tables},
 };

@@ -4,9 +4,9 @@ use super::rows::{RowDamaged, RowsError, decode, encode};
 use crate::{
     access::{Policy, Principal, UnitName, Units},
     domain::{EntryId, Jurisdiction},
+    entry::{Cause, Entry, Kind},
     exchange::{RowError, Rows},
     log::{Log, Proposal, ProposeError, Txn, TxnError, ViewError},
-    record::{Cause, Entry, Kind},
     store::tables,
 };
 use serde::{Deserialize, Serialize};

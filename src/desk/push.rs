@@ -12,9 +12,9 @@ use crate::{
         Column, DispatchId, Finding, FindingCode, Lead, LeadFields, LeadRules, LeadState, LeadStep,
         Parsed, RecordId, Timestamp, sign_within_seconds,
     },
+    entry::{Cause, Content, DispatchAction, Plaintext, Terms},
     exchange::{Draft, StageError, VaultError},
     log::{Pending, Proposal, ProposeError, Txn},
-    record::{Cause, Content, DispatchAction, Plaintext, Terms},
     seal::{self, PurgeMonth},
     store::tables,
 };

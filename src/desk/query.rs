@@ -12,9 +12,9 @@ use super::{
 use crate::{
     access::{ListLeads, Permit, Scope},
     domain::{Column, Jurisdiction, LeadState, RecordId, ResidentNumber, Timestamp, Urgency},
+    entry::Content,
     exchange::{NotYet, Payload, Vault},
     log::{Durable, Reader},
-    record::Content,
     store::tables,
 };
 use std::{collections::BTreeMap, sync::Arc};

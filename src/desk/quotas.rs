@@ -9,8 +9,8 @@ use super::{
 use crate::{
     access::{AttemptReport, Ledger, Principal, Quota, QuotaReport},
     domain::{EntryId, Jurisdiction, Timestamp},
+    entry::{Cause, Consultation, Entry, Kind},
     log::{Log, Proposal, Reader, TxnError},
-    record::{Cause, Consultation, Entry, Kind},
 };
 
 /// Before a start, entries of so many seconds are looked at.

@@ -13,9 +13,9 @@ use crate::{
         referral::{NOTE_CHARS, ReferralFields},
         resolve,
     },
+    entry::{Content, DispatchAction, DispatchSent, ReferralAct, Refusal},
     exchange::{Rows, VerifiedDispatch},
     log::Txn,
-    record::{Content, DispatchAction, DispatchSent, ReferralAct, Refusal},
 };
 use std::collections::BTreeMap;
 

@@ -16,13 +16,13 @@ use crate::{
         referral::{ContentDefect, NOTE_CHARS, ReferralFields},
         resolve, sign_within_seconds,
     },
-    exchange::{Draft, Outbox, StageError, Vault, VaultError},
-    log::{Proposal, ProposeError, Txn, TxnError},
-    merkle::Hash,
-    record::{
+    entry::{
         Cause, Content, DispatchAction, DispatchSent, Entry, Kind, Note, Plaintext, ReferralAct,
         Terms,
     },
+    exchange::{Draft, Outbox, StageError, Vault, VaultError},
+    log::{Proposal, ProposeError, Txn, TxnError},
+    merkle::Hash,
     seal::{self, PurgeMonth, SealedPayload},
 };
 use std::sync::Arc;

@@ -11,9 +11,9 @@ use crate::{
     domain::{
         RecordId, ReferralKind, ReferralProgress, Standing, referral::ReferralFields, resolve,
     },
+    entry::{Content, DispatchAction, ReferralAct, Refusal},
     exchange::{RowError, Vault},
     log::Txn,
-    record::{Content, DispatchAction, ReferralAct, Refusal},
     store::tables,
 };
 use std::{collections::BTreeMap, sync::Arc};

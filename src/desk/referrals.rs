@@ -13,9 +13,9 @@ use crate::{
         RecordId, ReferralProgress, ReferralStep, ReturnReason, Standing, Timestamp,
         referral::ReferralFields, resolve,
     },
+    entry::{Content, DispatchAction, Entry, Kind, Note},
     exchange::{Payload, Vault, VaultError},
     log::{Durable, Reader},
-    record::{Content, DispatchAction, Entry, Kind, Note},
     seal::PurgeMonth,
 };
 use std::sync::Arc;

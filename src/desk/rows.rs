@@ -5,13 +5,13 @@ use crate::{
     domain::{
         Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
     },
-    exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
-    log::{Txn, TxnError},
-    merkle::Hash,
-    record::{
+    entry::{
         Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof, ReferralAct,
         Refusal,
     },
+    exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
+    log::{Txn, TxnError},
+    merkle::Hash,
     seal::PurgeMonth,
     store::tables,
 };

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     domain::{DispatchId, Jurisdiction},
+    entry::{DispatchAction, Entry, Kind, PartnerProof, Refusal},
     exchange::Vault,
     log::{Appended, Txn, View, ViewError},
-    record::{DispatchAction, Entry, Kind, PartnerProof, Refusal},
     store::tables,
 };
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use super::{Partner, TreeFault, Witness, witness::own_cause};
 use crate::{
     domain::{EntryId, Jurisdiction},
+    entry::{Entry, Kind},
     log::{Durable, Log, Proposal, TxnError},
     note::SignedCheckpoint,
-    record::{Entry, Kind},
     store::tables,
 };
 use std::sync::Arc;

@@ -3,18 +3,19 @@
 use super::{
     Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
     Greeting, Lane, NotYet, Opening, OutboxError, OwnLog, PROTOCOL, Partner, Proved, RowError,
-    SKEW_ABSURD_S, Shown, Skews, Tree, TreeFault, Unfit, Vault, VaultError, Witness, evidence,
-    keep::{Keep, KeepFault, KeptAt},
+    SKEW_ABSURD_S, Shown, Skews, Tree, TreeFault, Unfit, Vault, VaultError, Witness,
+    accept::{Keep, KeepFault, KeptAt},
+    deferral::PutOff,
+    disclosed_trees::links,
+    evidence,
     outbox::{log_error, own_tree},
-    passing::PutOff,
-    shown::links,
     verify::{VerifiedDispatch, verify_dispatch, verify_tree},
 };
 use crate::{
     domain::{Clock, Jurisdiction},
+    entry::Refusal,
     log::{Durable, Log, Pending, Proposal, ProposeError, Txn},
     note::{LogSigner, SignedCheckpoint},
-    record::Refusal,
     seal::PurgeMonth,
     store::DiskShort,
 };

@@ -1,21 +1,21 @@
 //! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
 
+mod accept;
+mod build_delivery;
 mod chain;
 mod courier;
+mod deferral;
+mod disclosed_trees;
 mod evidence;
-mod gather;
 mod inbox;
-mod keep;
+mod log_answers;
 mod messages;
 mod outbox;
-mod own;
+mod own_log;
 mod partner;
-mod passing;
+mod row_audit;
 mod rows;
-mod settle;
-mod shown;
 mod skew;
-mod survey;
 mod vault;
 mod verify;
 mod witness;
@@ -24,23 +24,23 @@ pub use chain::Lane;
 pub use courier::{
     Carrier, CarrierError, CarrierFuture, Courier, CourierOptions, LinkState, Opened,
 };
+pub use deferral::{NotYet, Unfit};
+pub use disclosed_trees::Shown;
 pub use inbox::{
     Admission, Answering, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
 };
+pub use log_answers::Settling;
 pub use messages::{
     Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
     DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
 };
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
-pub use own::OwnLog;
+pub use own_log::OwnLog;
 pub use partner::{CutOff, Directory, Partner, Partners};
-pub use passing::{NotYet, Unfit};
+pub use row_audit::{RowReport, RowSurvey};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
-pub use settle::Settling;
-pub use shown::Shown;
 pub use skew::{OwnClock, SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
-pub use survey::{RowReport, RowSurvey};
 pub use vault::{Payload, Vault, VaultError, month_without_keys};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_links, verify_tree};
 pub use witness::{Opening, Witness, WitnessError, Witnessed};

@@ -2,22 +2,23 @@
 
 use super::{
     Answer, Answers, Delivery, Greeting, Lane, NotYet, Opening, OwnLog, PROTOCOL, Partner,
-    RowError, Shown, Tree, TreeFault, Vault, VaultError, Witness, evidence,
-    gather::{Gathered, gather},
-    passing::PUT_OFF_LIMIT,
+    RowError, Shown, Tree, TreeFault, Vault, VaultError, Witness,
+    build_delivery::{Gathered, gather},
+    deferral::PUT_OFF_LIMIT,
+    evidence,
+    log_answers::{Settled, Settling, log_answers},
     rows::DispatchRow,
-    settle::{Settled, Settling, log_answers},
     verify::verify_tree,
 };
 use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
-    log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
-    merkle::{self, Hash},
-    note::{Cosignature, SignedCheckpoint},
-    record::{
+    entry::{
         Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Known,
         Terms,
     },
+    log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
+    merkle::{self, Hash},
+    note::{Cosignature, SignedCheckpoint},
     seal::{Commitment, SealedPayload},
     store::tables,
 };

@@ -26,7 +26,7 @@ pub trait Rows {
     /// The store failed.
     fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, RowError>;
 
-    /// The long value under `key`; see [`crate::store::long`].
+    /// The long value under `key`; see [`crate::store::long_values`].
     ///
     /// # Errors
     /// The store failed, or a part is missing.

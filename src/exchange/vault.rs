@@ -3,8 +3,8 @@
 use super::{RowError, Rows};
 use crate::{
     domain::DispatchId,
+    entry::{EntryDefect, Plaintext},
     log::{Log, ReadError, Txn},
-    record::{EntryDefect, Plaintext},
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
     store::{DiskShort, KeyFile, KeyFileError, Order, Reserve, Store, StoreError, tables},
 };

@@ -3,11 +3,11 @@
 use super::{DeliveredDispatch, Link, Partner, Tree};
 use crate::{
     domain::{DispatchId, Jurisdiction, Timestamp},
-    merkle::{self, Hash},
-    note::{Checkpoint, NoteError, SignedCheckpoint},
-    record::{
+    entry::{
         Content, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, Plaintext, Received, Refusal,
     },
+    merkle::{self, Hash},
+    note::{Checkpoint, NoteError, SignedCheckpoint},
     seal::{self, PayloadKey},
 };
 use zeroize::Zeroizing;

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     domain::Jurisdiction,
+    entry::{Cause, EntryDefect, Kind, checkpoint_from_bytes, checkpoint_to_bytes},
     log::{Txn, TxnError},
     merkle,
     note::{Checkpoint, SignedCheckpoint},
-    record::{Cause, EntryDefect, Kind, checkpoint_from_bytes, checkpoint_to_bytes},
     store::tables,
 };
 use std::{

@@ -1,8 +1,8 @@
 //! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
 
 use super::{
-    lost,
-    shown::{Look, Shown},
+    lossy_cells,
+    number_format::{Look, Shown},
 };
 use crate::domain::{FindingCode, SheetColumn, is_invisible};
 use calamine::{CellErrorType, DataRef, ExcelDateTime, ExcelDateTimeType};
@@ -173,14 +173,14 @@ impl Cell {
             Self::Number(n, _) => {
                 (!n.is_finite() || n.abs() >= TOO_LONG).then_some(FindingCode::NotAsTyped)
             }
-            Self::Text(text) => lost::in_text(bare(text), column, is_rounded),
+            Self::Text(text) => lossy_cells::in_text(bare(text), column, is_rounded),
         }
     }
 
     /// True for a citizen number as text that has lost its last digits: others of its column then have too.
     pub(super) fn is_rounded_number(&self) -> bool {
         self.as_text()
-            .is_some_and(|text| lost::has_lost_digits(bare(text)))
+            .is_some_and(|text| lossy_cells::has_lost_digits(bare(text)))
     }
 
     /// As a person would type it.
@@ -245,11 +245,11 @@ fn typed(text: &str, column: impl SheetColumn) -> (String, Option<FindingCode>) 
         bare
     };
     // A whole number that a program kept as a fraction. A lead's own number may end so.
-    let value = match lost::whole(value) {
+    let value = match lossy_cells::whole(value) {
         Some(digits) if column.as_str() != "number" => digits,
         Some(_) | None => value,
     };
-    if column.is_citizen_number() && lost::ends_in_zeros(value) {
+    if column.is_citizen_number() && lossy_cells::ends_in_zeros(value) {
         return (value.to_owned(), Some(FindingCode::MaybeRounded));
     }
     if value == bare {

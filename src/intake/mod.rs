@@ -5,22 +5,22 @@
 //! Between the two nothing of the rows is kept: memory is bounded whatever a file holds or claims.
 
 mod aliases;
-mod aside;
 mod cell;
 mod csv;
 mod error;
-mod find;
+mod footer_rows;
 mod guard;
 mod header;
-mod lost;
+mod locate_header;
+mod lossy_cells;
 mod note;
+mod number_format;
 mod page;
-mod raw;
+mod raw_row;
 mod receipt;
 mod rejected;
 mod sheet;
-mod shown;
-mod survey;
+mod sheet_scan;
 mod table;
 mod template;
 mod text;
@@ -38,4 +38,4 @@ pub use table::{Place, RawCells, Table};
 pub use template::template;
 pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};
 
-use raw::RawRow;
+use raw_row::RawRow;

@@ -2,7 +2,7 @@
 //!
 //! The added columns stand first and are known to no reading; every other cell is text, as it was written.
 
-use super::{header::column, lost, page};
+use super::{header::column, lossy_cells, page};
 use crate::domain::{FindingCode, Lang, SheetColumn};
 use rust_xlsxwriter::{Format, Note, Workbook, XlsxError};
 use std::{borrow::Cow, collections::BTreeSet, path::Path};
@@ -416,7 +416,7 @@ fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
 /// What is written in place of a value that the cell no longer holds; of a citizen number, what is left of it. As text it
 /// might pass for one: one wrong number in eleven does.
 fn marked(code: FindingCode, kept: &str, lang: Lang) -> Option<String> {
-    let mark = lost::marker(code, lang)?;
+    let mark = lossy_cells::marker(code, lang)?;
     let is_number = matches!(code, FindingCode::NumericId | FindingCode::RoundedId);
     let kept = kept.chars().filter(|_| is_number).take(15);
     Some(kept.chain(mark.chars()).collect())

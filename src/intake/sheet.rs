@@ -2,13 +2,13 @@
 
 use super::{
     Note, Place, RawCells, RawRow, SheetError, Table,
-    aside::aside,
     cell::Cell,
     csv::Records,
+    footer_rows::aside,
     guard,
     header::Header,
     rejected::is_surplus,
-    survey::{Plan, Source, Survey, survey},
+    sheet_scan::{Plan, Source, Survey, survey},
 };
 use crate::domain::{Column, Finding, FindingCode, SheetColumn};
 use std::{

@@ -4,7 +4,7 @@ use super::{
     RawRow, SheetError,
     cell::Cell,
     guard::{At, Layout, MAX_COLUMNS, MAX_ROW_BYTES},
-    shown::Look,
+    number_format::Look,
 };
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::{collections::HashMap, io::Cursor, ops::ControlFlow};

@@ -5,22 +5,22 @@
 //! atomic batch, synced, then published under a new checkpoint, then answered with a [`Durable`]. Nobody sees a
 //! signature or a row before its bytes are on disk. Any storage error closes the log for writing.
 
+mod checkpoint_writer;
+mod failure_marker;
 mod frames;
 mod head;
-mod keeper;
-mod loose;
+mod lenient_scan;
 mod open;
 mod proposal;
-mod pulse;
 mod reader;
 mod rebuild;
 mod salvage;
 mod scrub;
 mod sequencer;
 mod shared;
+mod stall_detector;
 mod tiles;
 mod txn;
-mod word;
 
 use std::{
     fmt,
@@ -32,6 +32,9 @@ use std::{
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
+pub use failure_marker::{
+    disowned_file, failure_file, leave as leave_word, refuse as refuse_failed,
+};
 pub use open::OpenError;
 pub use open::{check, kept_checkpoint};
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
@@ -40,14 +43,13 @@ pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
 pub use salvage::{CopiedLeaves, CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{Appended, MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
-pub use word::{disowned_file, failure_file, leave as leave_word, refuse as refuse_failed};
 
 use crate::{
     domain::{Clock, Jurisdiction},
     note::{LogSigner, SignedCheckpoint, VerifierKey},
     store::{KeyFileError, Store},
 };
-use keeper::Keeper;
+use checkpoint_writer::Keeper;
 use proposal::Job;
 use scrub::Scrub;
 use sequencer::Sequencer;
@@ -365,7 +367,7 @@ impl Log {
 
     /// Waits until [`Log::stalled`] says so, or with `false` until it does not.
     pub async fn until_stalled(&self, stalled: bool) {
-        let mut looks = tokio::time::interval(pulse::LOOK);
+        let mut looks = tokio::time::interval(stall_detector::LOOK);
         while self.stalled().is_some() != stalled {
             looks.tick().await;
         }

@@ -5,13 +5,14 @@ use std::{fs, io, ops::ControlFlow, path::Path, path::PathBuf, sync::Arc};
 use rustix::io::Errno;
 
 use super::{
-    Damage, ReadError, frames, head::Head, keeper, tiles::TileEdges, tiles::TileReader, word,
+    Damage, ReadError, checkpoint_writer, failure_marker, frames, head::Head, tiles::TileEdges,
+    tiles::TileReader,
 };
 use crate::{
     domain::Timestamp,
+    entry::Entry,
     merkle::{Frontier, Hash, NodeReader, leaf_hash, node_hash, root_at},
     note::{LogSigner, NoteError, SignedCheckpoint, VerifierKey},
-    record::Entry,
     store::{Batch, Store, StoreError, keys},
 };
 
@@ -152,8 +153,8 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
-    word::refuse(checkpoint_file)?;
-    let shown = kept_checkpoint(&word::disowned_file(checkpoint_file), &key)?;
+    failure_marker::refuse(checkpoint_file)?;
+    let shown = kept_checkpoint(&failure_marker::disowned_file(checkpoint_file), &key)?;
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
             if let Some(kept) = shown.or(kept?) {
@@ -189,7 +190,7 @@ pub(super) fn open(
         (Some(_), None) | (None, Some(_)) => return Err(Damage::Head.into()),
     };
     if let Some(shown) = shown {
-        settle_disowned(&word::disowned_file(checkpoint_file), &shown);
+        settle_disowned(&failure_marker::disowned_file(checkpoint_file), &shown);
     }
     Ok(opened)
 }
@@ -215,9 +216,9 @@ pub(super) fn published_head(
     checkpoint_file: &Path,
 ) -> Result<SignedCheckpoint, OpenError> {
     let kept = kept_checkpoint(checkpoint_file, key)?;
-    word::refuse(checkpoint_file)?;
+    failure_marker::refuse(checkpoint_file)?;
     let (_, checkpoint) = signed_head(store, key)?;
-    let shown = kept_checkpoint(&word::disowned_file(checkpoint_file), key)?;
+    let shown = kept_checkpoint(&failure_marker::disowned_file(checkpoint_file), key)?;
     for published in [&kept, &shown].into_iter().flatten() {
         check_not_rolled_back(store, &checkpoint, published)?;
     }
@@ -261,7 +262,7 @@ fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Op
 
 /// The file is there before the first entry, so that one that is missing is missed.
 fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenError> {
-    let Err(source) = keeper::write(path, checkpoint.note().as_bytes()) else {
+    let Err(source) = checkpoint_writer::write(path, checkpoint.note().as_bytes()) else {
         return Ok(());
     };
     let refused = was_refused(&source);
@@ -270,7 +271,7 @@ fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenErro
         source,
     };
     if !refused {
-        word::leave(path, &error);
+        failure_marker::leave(path, &error);
     }
     Err(error)
 }

@@ -9,7 +9,7 @@ use super::{frames, shared::Shared, tiles::TileReader};
 use crate::{
     merkle::{self, Hash, ProofError},
     note::SignedCheckpoint,
-    store::{Order, Row, Store, StoreError, long},
+    store::{Order, Row, Store, StoreError, long_values},
 };
 
 /// Reads the log. Blocks: on an async worker go through [`Log::read`](super::Log::read).
@@ -215,11 +215,11 @@ impl Reader {
         self.shared.noted(read)
     }
 
-    /// The long value under `key`; see [`long`].
+    /// The long value under `key`; see [`long_values`].
     pub fn get_long(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         self.wanted()?;
         let gate = self.shared.reading();
-        let read = long::join(key, |part| {
+        let read = long_values::join(key, |part| {
             if gate.doubts(part) {
                 return Err(ReadError::InDoubt);
             }

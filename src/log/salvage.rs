@@ -13,17 +13,17 @@ use std::{
 use super::{
     Damage, OpenError, frames,
     head::Head,
-    loose::{self, LooseLeaf},
+    lenient_scan::{self, LooseLeaf},
     open,
     tiles::{TileEdges, TileReader},
 };
 use crate::{
     domain::Timestamp,
+    entry::Entry,
     merkle::{
         Frontier, Hash, NodeReader, TILE_HEIGHT, inclusion_proof, leaf_hash, verify_inclusion,
     },
     note::{SignedCheckpoint, VerifierKey},
-    record::Entry,
     store::{Batch, Order, Store, StoreError, keys},
 };
 
@@ -117,7 +117,7 @@ impl Survey {
         let size = survey.checkpoint.size();
         let tiles = TileReader::new(store);
         let (mut frontier, mut last_leaf) = (Frontier::new(), None);
-        for leaf in loose::leaves(store, size) {
+        for leaf in lenient_scan::leaves(store, size) {
             let LooseLeaf {
                 index,
                 bytes,
@@ -324,7 +324,7 @@ impl Survey {
         sources: &mut [Box<dyn LeafSource>],
         mut visit: impl FnMut(u64, &[u8]),
     ) {
-        for LooseLeaf { index, bytes, .. } in loose::leaves(store, self.checkpoint.size()) {
+        for LooseLeaf { index, bytes, .. } in lenient_scan::leaves(store, self.checkpoint.size()) {
             if let Some(leaf) = self.right(index, bytes, sources) {
                 visit(index, &leaf);
             }
@@ -366,7 +366,7 @@ impl Survey {
         let (mut frontier, mut edges) = (Frontier::new(), TileEdges::default());
         let (mut leaves, mut bytes) = (Vec::new(), 0);
         let mut last_time = self.last_time;
-        for loose in loose::leaves(from, size) {
+        for loose in lenient_scan::leaves(from, size) {
             let (index, leaf) = (loose.index, loose.bytes);
             let leaf = self.right(index, leaf, sources).ok_or(CopyError::Unlike)?;
             edges.append(&mut frontier, leaf_hash(&leaf));
@@ -434,7 +434,7 @@ fn ends_at(store: &dyn Store, size: u64) -> Result<bool, StoreError> {
     let end = [keys::FRAME + 1];
     let beyond = store.range(&keys::frame(size), &end, Order::Ascending, 1)?;
     Ok(beyond.is_empty()
-        && loose::leaves(store, size.saturating_add(1)).all(|leaf| {
+        && lenient_scan::leaves(store, size.saturating_add(1)).all(|leaf| {
             // Only the very last asked for may be missing.
             leaf.index < size || leaf.bytes.is_none()
         }))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
 use super::{
-    View, frames,
+    View,
+    checkpoint_writer::Keeper,
+    frames,
     head::Head,
-    keeper::Keeper,
     proposal::{Failure, Job},
     shared::{Closure, Shared},
     tiles::TileEdges,

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Damage, ReadError, keeper, pulse::Pulse, word};
+use super::{Damage, ReadError, checkpoint_writer, failure_marker, stall_detector::Pulse};
 use crate::{
     domain::Jurisdiction,
     note::SignedCheckpoint,
@@ -213,7 +213,7 @@ impl Shared {
             | Closure::Damaged(_) => {
                 metrics::gauge!("yichuan_log_closed").set(1.0);
                 tracing::error!("{why}");
-                word::leave(&self.checkpoint_file, &why);
+                failure_marker::leave(&self.checkpoint_file, &why);
             }
         }
         why
@@ -222,7 +222,7 @@ impl Shared {
     /// Closes the log for good (I9): `by` showed a checkpoint with our signature that is not in it. The checkpoint stays
     /// beside the store, so that the log does not open again without it. Blocks.
     pub(super) fn disown(&self, shown: &SignedCheckpoint, held: u64, by: Jurisdiction) {
-        let path = word::disowned_file(&self.checkpoint_file);
+        let path = failure_marker::disowned_file(&self.checkpoint_file);
         let size = shown.size();
         self.close(Closure::Disowned {
             by,
@@ -238,7 +238,7 @@ impl Shared {
         if path.exists() {
             return;
         }
-        if let Err(error) = keeper::write(&path, shown.note().as_bytes()) {
+        if let Err(error) = checkpoint_writer::write(&path, shown.note().as_bytes()) {
             let path = path.display();
             tracing::error!("could not keep the checkpoint in {path}: {error}");
         }

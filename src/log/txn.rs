@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::{
     domain::Timestamp,
+    entry::{Entry, Known},
     merkle::{Hash, leaf_hash},
-    record::{Entry, Known},
-    store::{Batch, MAX_KEY, MAX_VALUE, Order, Row, Store, StoreError, keys, long},
+    store::{Batch, MAX_KEY, MAX_VALUE, Order, Row, Store, StoreError, keys, long_values},
 };
 
 /// The longest leaf in bytes.
@@ -212,9 +212,9 @@ impl<'a> Txn<'a> {
         value.map_err(|error| self.spoil(error.into()))
     }
 
-    /// The long value under `key`; see [`long`].
+    /// The long value under `key`; see [`long_values`].
     pub fn get_long(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, TxnError> {
-        long::join(key, |key| self.get(key)).map_err(|error| self.spoil(error))
+        long_values::join(key, |key| self.get(key)).map_err(|error| self.spoil(error))
     }
 
     /// Rows with `from <= key < to`, in `order`, at most `limit`.
@@ -264,7 +264,7 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    /// Sets the long value under `key`, at most [`long::MAX_LONG`] bytes; see [`long`].
+    /// Sets the long value under `key`, at most [`long_values::MAX_LONG`] bytes; see [`long_values`].
     pub fn put_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
         // A shorter value must not keep the tail of a longer one.
         self.delete_long(key)?;
@@ -274,8 +274,8 @@ impl<'a> Txn<'a> {
     /// Sets the long value under a `key` that has none, because it is new: what is there is not looked for.
     pub fn put_new_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
         let length = value.len();
-        let rows =
-            long::split(key, value).map_err(|_| self.spoil(TxnError::ValueTooLong { length }))?;
+        let rows = long_values::split(key, value)
+            .map_err(|_| self.spoil(TxnError::ValueTooLong { length }))?;
         rows.into_iter()
             .try_for_each(|(key, value)| self.put(key, value))
     }
@@ -291,10 +291,10 @@ impl<'a> Txn<'a> {
 
     /// Removes the long value under `key`, if it is there.
     pub fn delete_long(&mut self, key: &[u8]) -> Result<(), TxnError> {
-        let Some(first) = self.get(&long::part_key(key, 0))? else {
+        let Some(first) = self.get(&long_values::part_key(key, 0))? else {
             return Ok(());
         };
-        let keys = long::part_keys(key, &first).map_err(|error| self.spoil(error.into()))?;
+        let keys = long_values::part_keys(key, &first).map_err(|error| self.spoil(error.into()))?;
         keys.into_iter().try_for_each(|key| self.delete(key))
     }
 
@@ -498,7 +498,7 @@ mod tests {
             |txn| txn.put(vec![keys::FIRST_SERVICE; MAX_KEY + 1], b"x".as_slice()),
             |txn| txn.put(Vec::new(), b"x".as_slice()),
             |txn| txn.delete(keys::HEAD),
-            |txn| txn.put_long(&key(1), &vec![0; long::MAX_LONG + 1]),
+            |txn| txn.put_long(&key(1), &vec![0; long_values::MAX_LONG + 1]),
             |txn| (0..=64).try_for_each(|_| txn.append(vec![0; MAX_LEAF]).map(drop)),
         ];
         for refused in refused {

@@ -1,19 +1,19 @@
 //! A node: its parts wired together, and the order in which they stop.
 
-mod descriptors;
+mod core_dumps;
+pub mod data_dir;
 pub mod doctor;
-mod dumps;
-pub mod files;
 mod open;
+mod open_files;
 mod preflight;
 mod rebuild;
 mod serve;
 mod trust;
 
-pub use descriptors::TooFewFiles;
-pub use dumps::forbid_dumps;
-pub use files::FilesError;
+pub use core_dumps::forbid_dumps;
+pub use data_dir::FilesError;
 pub use open::{StoreLayer, open_log, views};
+pub use open_files::TooFewFiles;
 pub use preflight::{Found, Looked, look};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
@@ -40,7 +40,7 @@ use crate::{
     tls::{self, Cards, Drained, TlsError},
 };
 use arc_swap::ArcSwap;
-use files::Files;
+use data_dir::Files;
 use open::open_with;
 use std::{
     collections::BTreeMap,
@@ -295,7 +295,7 @@ impl Node {
         )
         .await?;
 
-        let more = descriptors::more_sockets(&config.limits.gate());
+        let more = open_files::more_sockets(&config.limits.gate());
         trust.dialer().allow_more(more);
 
         let shown = Arc::new(Shown::default());

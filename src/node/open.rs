@@ -1,6 +1,6 @@
 //! Store, keys and log of a node, opened in this order. A storage error on the way leaves word (I2).
 
-use super::{StartError, files::Files};
+use super::{StartError, data_dir::Files};
 use crate::{
     desk::Views,
     domain::{Clock, Jurisdiction},

@@ -1,7 +1,7 @@
 //! What a start takes from the configuration, looked at by the parts that use it. Each start begins with it, and `config
 //! check` is nothing else: what the one says, the other does.
 
-use super::{NodeError, StartError, TrustError, descriptors, files::Files, trust};
+use super::{NodeError, StartError, TrustError, data_dir::Files, open_files, trust};
 use crate::{
     access::Principal,
     config::Config,
@@ -58,7 +58,7 @@ pub enum Found {
 pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
     let mut looks = vec![Looked {
         key: "limits",
-        found: descriptors::allow(&config.limits.gate())
+        found: open_files::allow(&config.limits.gate())
             .map(|()| Found::Sound)
             .map_err(NodeError::from),
     }];

@@ -1,7 +1,7 @@
 //! The views of a stopped node, made anew from its log (I8).
 
 use super::{
-    files::{Files, FilesError},
+    data_dir::{Files, FilesError},
     views,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! `yichuan serve`: one node, until it is told to stop.
 
-use super::{Node, StartError, descriptors::TooFewFiles, preflight};
+use super::{Node, StartError, open_files::TooFewFiles, preflight};
 use crate::{
     config::{Config, environment},
     domain::Clock,

@@ -14,7 +14,7 @@ use crate::{
         Direction,
     },
     domain::{CaughtState, RecordId, ResidentNumber, Timestamp},
-    record,
+    entry,
 };
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
@@ -114,7 +114,7 @@ impl pb::caught_server::Caught for CaughtService {
         } = detail;
         Ok(Response::new(pb::ShowCaughtResponse {
             summary: Some(summary(record, &row)),
-            notice: notice.as_ref().map(record::caught_to_wire),
+            notice: notice.as_ref().map(entry::caught_to_wire),
             principal,
             receipt: receipt.map(convert::receipt),
             consulted_index,
@@ -142,7 +142,7 @@ impl Sheet for Notices {
 
     async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
         let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
-        let fields = record::caught_from_wire(notice);
+        let fields = entry::caught_from_wire(notice);
         let ticket = self.desk.push_caught(&self.permit, fields).await;
         Ok((request.row, ticket))
     }

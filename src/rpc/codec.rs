@@ -1,13 +1,13 @@
-//! The codec of all services and clients: a message is counted before it is decoded. See [`crate::record::bounds`].
+//! The codec of all services and clients: a message is counted before it is decoded. See [`crate::entry::bounds`].
 
 use super::status;
 use crate::{
     desk::PAGE_LIMIT,
-    exchange::{CRL_LIMIT, DISPATCHES_PER_DELIVERY, LINKS_LIMIT, WITNESSED_LIMIT},
-    record::{
+    entry::{
         bounds::{Bounds, Budget, Unbuilt},
         pb,
     },
+    exchange::{CRL_LIMIT, DISPATCHES_PER_DELIVERY, LINKS_LIMIT, WITNESSED_LIMIT},
 };
 use bytes::Buf as _;
 use prost::{Message, Name};

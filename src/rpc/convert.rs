@@ -10,13 +10,13 @@ use crate::{
         Finding, Jurisdiction, Lang, LeadState, LeadStep, MalformedId, RecordId, ResidentNumber,
         SheetColumn, Standing, Timestamp,
     },
+    entry::{self, LeadAnswer},
     exchange::{
         Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting,
         LINKS_LIMIT, Link, NotYet, Tree, WITNESSED_LIMIT,
     },
     merkle::{self, Hash},
     note::MAX_NOTE_BYTES,
-    record::{self, LeadAnswer},
     seal::PayloadKey,
 };
 use std::str::FromStr;
@@ -80,7 +80,7 @@ pub(super) fn jurisdiction(text: &str, field: &'static str) -> Result<Jurisdicti
 
 pub(super) fn grounds(wire: Option<pb::Grounds>) -> Result<Grounds, GroundsDefect> {
     let wire = wire.ok_or(GroundsDefect::Purpose)?;
-    let purpose = record::purpose_from_wire(wire.purpose).ok_or(GroundsDefect::Purpose)?;
+    let purpose = entry::purpose_from_wire(wire.purpose).ok_or(GroundsDefect::Purpose)?;
     Ok(Grounds {
         purpose,
         basis: wire.basis.parse()?,
@@ -384,7 +384,7 @@ pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDef
     }
     let urgency = match request.urgency {
         0 => None,
-        stated => Some(record::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?),
+        stated => Some(entry::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?),
     };
     let limit = limit(request.limit)?;
     let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
@@ -425,11 +425,11 @@ pub(super) fn summary(
         origin: row.from.to_string(),
         destination: row.to.to_string(),
         state: state_to_wire(row.state),
-        outcome: row.outcome.map_or(0, record::outcome_to_wire),
-        return_reason: row.return_reason.map_or(0, record::return_reason_to_wire),
+        outcome: row.outcome.map_or(0, entry::outcome_to_wire),
+        return_reason: row.return_reason.map_or(0, entry::return_reason_to_wire),
         refusal: row.refusal.clone().unwrap_or_default(),
-        urgency: record::urgency_to_wire(row.urgency),
-        handling: record::handling_to_wire(row.handling),
+        urgency: entry::urgency_to_wire(row.urgency),
+        handling: entry::handling_to_wire(row.handling),
         sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
         assigned_to: assigned_to(assigned),
         number: String::new(),
@@ -453,7 +453,7 @@ const fn step_to_wire(step: LeadStep) -> pb::Action {
 
 fn answer_to_wire(answer: LeadAnswer) -> pb::LeadAnswer {
     pb::LeadAnswer {
-        outcome: answer.outcome.map_or(0, record::outcome_to_wire),
+        outcome: answer.outcome.map_or(0, entry::outcome_to_wire),
         note: answer.note,
     }
 }
@@ -467,7 +467,7 @@ fn event(event: LeadEvent) -> pb::LeadEvent {
         superseded: event.standing == Standing::Superseded,
         waiting: event.standing == Standing::Waiting,
         answer: event.answer.map(answer_to_wire),
-        return_reason: event.return_reason.map_or(0, record::return_reason_to_wire),
+        return_reason: event.return_reason.map_or(0, entry::return_reason_to_wire),
         receipt: event.receipt.map(receipt),
     }
 }
@@ -495,7 +495,7 @@ pub(super) fn detail(
             detail.assigned.as_ref(),
             put_off,
         )),
-        lead: detail.lead.as_ref().map(record::lead_to_wire),
+        lead: detail.lead.as_ref().map(entry::lead_to_wire),
         events: detail.events.into_iter().map(event).collect(),
         consulted_index,
     }
@@ -504,13 +504,12 @@ pub(super) fn detail(
 pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, WireDefect> {
     let outcome = match request.outcome {
         0 => None,
-        stated => Some(record::outcome_from_wire(stated).ok_or(WireDefect::Malformed("outcome"))?),
+        stated => Some(entry::outcome_from_wire(stated).ok_or(WireDefect::Malformed("outcome"))?),
     };
     let reason = match request.return_reason {
         0 => None,
         stated => Some(
-            record::return_reason_from_wire(stated)
-                .ok_or(WireDefect::Malformed("return_reason"))?,
+            entry::return_reason_from_wire(stated).ok_or(WireDefect::Malformed("return_reason"))?,
         ),
     };
     let note = request.note.clone();

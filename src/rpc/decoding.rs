@@ -11,8 +11,8 @@ use crate::{
     access::{Assignee, GroundsDefect},
     desk::Approval,
     domain::{CaughtFields, Jurisdiction, LeadFields, referral::ReferralFields},
+    entry::{self, PartnerChange},
     exchange::{Answers, Delivery, Greeting},
-    record::{self, PartnerChange},
 };
 use prost::{Message, Name};
 
@@ -54,7 +54,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         let request: pb::PushLeadsRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
         let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
-        Ok(Carried::Lead(record::lead_from_wire(lead)))
+        Ok(Carried::Lead(entry::lead_from_wire(lead)))
     }),
     ("ListLeadsRequest", |bytes| {
         let request: pb::ListLeadsRequest = decode(bytes)?;
@@ -122,7 +122,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         let request: pb::PushCaughtRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
         let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
-        Ok(Carried::Caught(record::caught_from_wire(notice)))
+        Ok(Carried::Caught(entry::caught_from_wire(notice)))
     }),
     ("ListCaughtRequest", |bytes| {
         let request: pb::ListCaughtRequest = decode(bytes)?;

@@ -11,7 +11,7 @@ use crate::{
     api::authorizer::Authorizer,
     desk::{Desk, PushRefused, PushTicket},
     domain::LeadFields,
-    record,
+    entry,
 };
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
@@ -186,7 +186,7 @@ impl Sheet for Leads {
 
     async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
         let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
-        let fields: LeadFields = record::lead_from_wire(lead);
+        let fields: LeadFields = entry::lead_from_wire(lead);
         Ok((request.row, self.desk.push(&self.permit, fields).await))
     }
 

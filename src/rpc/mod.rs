@@ -37,5 +37,5 @@ pub(crate) use status::retry_after_s;
 
 /// The message that carries a lead's fields.
 pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {
-    crate::record::lead_to_wire(fields)
+    crate::entry::lead_to_wire(fields)
 }

@@ -9,9 +9,9 @@ use crate::{
     api::{Refused, authorizer::Authorizer},
     desk::{Approval, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
     domain::Jurisdiction,
+    entry::PartnerChange,
     exchange::{Courier, Directory, Inbox, LinkState, Outbox, Witness},
     log::Log,
-    record::PartnerChange,
     tls::Fingerprint,
 };
 use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};

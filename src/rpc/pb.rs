@@ -9,6 +9,6 @@
     reason = "generated"
 )]
 
-pub use crate::record::pb::*;
+pub use crate::entry::pb::*;
 
 include!(concat!(env!("OUT_DIR"), "/services/yichuan.v1.rs"));

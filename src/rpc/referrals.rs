@@ -12,7 +12,7 @@ use crate::{
         ReferralState, ReferralStepTaken, Stepping,
     },
     domain::{RecordId, ReferralKind, ReferralProgress, Side, Standing, Timestamp},
-    record::{self, DispatchAction, ReferralAct},
+    entry::{self, DispatchAction, ReferralAct},
 };
 use futures_util::{Stream, stream};
 use std::{collections::VecDeque, pin::Pin};
@@ -231,12 +231,9 @@ pub(super) fn new_referral(request: pb::OpenReferralRequest) -> Result<NewReferr
     Ok(NewReferral {
         kind: kind_from_wire(request.kind)?.ok_or(WireDefect::Missing("kind"))?,
         to: convert::jurisdiction(&request.to, "to")?,
-        fields: record::referral_from_wire(
-            request.referral.ok_or(WireDefect::Missing("referral"))?,
-        ),
-        urgency: record::urgency_from_wire(request.urgency)
-            .ok_or(WireDefect::Missing("urgency"))?,
-        handling: record::handling_from_wire(request.handling)
+        fields: entry::referral_from_wire(request.referral.ok_or(WireDefect::Missing("referral"))?),
+        urgency: entry::urgency_from_wire(request.urgency).ok_or(WireDefect::Missing("urgency"))?,
+        handling: entry::handling_from_wire(request.handling)
             .ok_or(WireDefect::Missing("handling"))?,
     })
 }
@@ -250,12 +247,12 @@ pub(super) fn stepping(request: pb::ActOnReferralRequest) -> Result<Stepping, Wi
         return_reason: match request.return_reason {
             0 => None,
             stated => Some(
-                record::return_reason_from_wire(stated)
+                entry::return_reason_from_wire(stated)
                     .ok_or(WireDefect::Malformed("return_reason"))?,
             ),
         },
         note: request.note,
-        fields: request.referral.map(record::referral_from_wire),
+        fields: request.referral.map(entry::referral_from_wire),
     })
 }
 
@@ -348,7 +345,7 @@ pub(super) fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, 
         urgency: match request.urgency {
             0 => None,
             stated => {
-                Some(record::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?)
+                Some(entry::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?)
             }
         },
         since: time(request.since_ms),
@@ -377,9 +374,9 @@ fn summary(
         origin: row.from.to_string(),
         destination: row.to.to_string(),
         state: state_to_wire(row.state()),
-        urgency: record::urgency_to_wire(row.urgency),
-        handling: record::handling_to_wire(row.handling),
-        return_reason: row.return_reason.map_or(0, record::return_reason_to_wire),
+        urgency: entry::urgency_to_wire(row.urgency),
+        handling: entry::handling_to_wire(row.handling),
+        return_reason: row.return_reason.map_or(0, entry::return_reason_to_wire),
         refusal: row.refusal.clone().unwrap_or_default(),
         due_ms: due.map_or(0, |(due, _)| due.millis()),
         obliged: due
@@ -402,13 +399,13 @@ fn shown(
         superseded: event.standing == Standing::Superseded,
         waiting: event.standing == Standing::Waiting,
         note: event.note.0,
-        return_reason: event.return_reason.map_or(0, record::return_reason_to_wire),
+        return_reason: event.return_reason.map_or(0, entry::return_reason_to_wire),
         receipt: event.receipt.map(convert::receipt),
     });
     let allowed = detail.allowed.into_iter().filter_map(ReferralAct::of);
     pb::ShowReferralResponse {
         summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
-        referral: detail.fields.as_ref().map(record::referral_to_wire),
+        referral: detail.fields.as_ref().map(entry::referral_to_wire),
         events: events.collect(),
         allowed: allowed
             .map(|act| DispatchAction::Referral(act).to_wire())

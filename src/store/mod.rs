@@ -4,33 +4,28 @@
 //! and fails on request. [`keys`] is the layout. Calls block: never make them on an async worker.
 
 mod batch;
-mod closing;
-mod conf;
-mod disk;
+mod directory_lock;
+mod disk_reserve;
 pub mod durable;
-mod exposed;
-mod keyfile;
+mod key_file;
 pub mod keys;
-mod legible;
-mod lock;
-pub mod long;
+pub mod long_values;
 mod memory;
-mod pages;
-mod reserve;
+mod permissions;
+mod sled;
 pub mod tables;
-mod watch;
 
 use std::{io, sync::Arc};
 
+pub use self::sled::{OpenStoreError, SledStore};
 pub use batch::Batch;
-pub use disk::{OpenStoreError, SledStore};
-pub use exposed::{Exposed, private};
-pub use keyfile::{KeyFile, KeyFileError};
-pub use lock::{DirectoryLock, LockError};
+pub use directory_lock::{DirectoryLock, LockError};
+pub use disk_reserve::{DiskShort, Reserve};
+pub use key_file::{KeyFile, KeyFileError};
 pub use memory::{Fault, MemoryStore};
-pub use reserve::{DiskShort, Reserve};
+pub use permissions::{Exposed, private};
 
-/// The longest value in bytes. Longer ones are cut up by [`long`]; sled would put them, unsynced, into files of their
+/// The longest value in bytes. Longer ones are cut up by [`long_values`]; sled would put them, unsynced, into files of their
 /// own.
 pub const MAX_VALUE: usize = 6 * 1024;
 
@@ -82,7 +77,7 @@ pub enum Order {
 pub enum StoreError {
     /// A value above [`MAX_VALUE`]. Nothing was written.
     #[error(
-        "a value of {length} bytes is above the limit of {MAX_VALUE}; cut it up with store::long"
+        "a value of {length} bytes is above the limit of {MAX_VALUE}; cut it up with store::long_values"
     )]
     ValueTooLong {
         /// Its length in bytes.

@@ -2,7 +2,7 @@
 //!
 //! | prefix | family | key after the prefix | value |
 //! |---|---|---|---|
-//! | `0x10` | payload | log index `u64`, part `u16` | ciphertext, cut up by [`super::long`] |
+//! | `0x10` | payload | log index `u64`, part `u16` | ciphertext, cut up by [`super::long_values`] |
 //! | `0x11` | payload key | purge month `u32`, log index `u64` | the key, wrapped under its bucket's |
 //! | `0x12` | dispatch | sending jurisdiction (6), dispatch id (16) | where it is in this log, its leaf hash, its record |
 //! | `0x13` | refused dispatch | sending jurisdiction (6), leaf hash (32) | index of the refusal `u64` |

@@ -1,7 +1,7 @@
 //! Health and metrics for the machine's own tools: `/healthz`, `/readyz`, `/metrics`. On loopback only, because it asks
 //! nobody who they are.
 
-use super::{metrics::Metrics, pace};
+use super::{log_rate_limit, metrics::Metrics};
 use axum::{
     Router,
     extract::State,
@@ -110,7 +110,7 @@ pub async fn serve_admin(
         loop {
             ticks.tick().await;
             metrics.upkeep();
-            pace::tell();
+            log_rate_limit::tell();
         }
     };
     let mut doorway = Doorway {

@@ -2,7 +2,7 @@
 
 use super::{
     clock::SystemClock,
-    pace::Pace,
+    log_rate_limit::Pace,
     screen::{Escape, Screen},
 };
 use std::{

@@ -2,9 +2,9 @@
 
 mod admin;
 mod clock;
+mod log_rate_limit;
 mod logs;
 mod metrics;
-mod pace;
 mod screen;
 
 pub use admin::{ADMIN_SOCKETS, AdminError, Probe, Readiness, bind_admin, serve_admin};

@@ -1,13 +1,13 @@
 //! Connections to nodes: each pinned to exactly one jurisdiction's, whatever its address.
 
 use super::{
+    connections::{Guarded, Live, Peer},
     credentials::Credentials,
     dev,
     endpoint::EndpointUrl,
+    happy_eyeballs,
     hybrid::RequireHybrid,
     identity::PeerIdentity,
-    live::{Guarded, Live, Peer},
-    race,
     refusal::Reason,
     trust::TrustStore,
     verifier::{TlsError, client_config, server_name},
@@ -181,7 +181,7 @@ impl Dialer {
             Ok(address) => vec![SocketAddr::new(address, port)],
             Err(_) => self.look_up(host.to_owned(), port).await?,
         };
-        race::first(addresses, |address| self.dial_at(address, peer)).await
+        happy_eyeballs::first(addresses, |address| self.dial_at(address, peer)).await
     }
 
     /// Whoever asks may give up; a place is free again when the system has answered.

@@ -46,7 +46,7 @@ async fn regression_an_address_that_does_not_answer_holds_up_no_other() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addresses = vec![black_hole, silent.local_addr().unwrap(), live];
 
-    let dialling = race::first(addresses, |address| dialer.dial_at(address, county));
+    let dialling = happy_eyeballs::first(addresses, |address| dialer.dial_at(address, county));
     let (dialled, admitted) = tokio::join!(timeout(CONNECT_TIMEOUT, dialling), incoming.next());
     let dialled = dialled.expect("within the time for all").unwrap();
     assert_eq!(dialled.peer().address(), live);

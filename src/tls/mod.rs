@@ -4,32 +4,32 @@
 //! [`Dialer`] connects; both swap their certificates and trust while they run, and cut what is trusted no more.
 
 mod authority;
-mod card;
 mod card_reader;
 mod cert_dir;
 mod client;
+mod connection_limits;
+mod connections;
 mod credentials;
 mod crl;
 pub mod dev;
 mod endpoint;
 mod fingerprint;
+mod happy_eyeballs;
 mod hybrid;
 mod identity;
 mod issue;
-mod live;
+mod node_card;
 mod pem;
-mod race;
 mod refusal;
-mod room;
 mod server;
 mod trust;
 mod verifier;
 
 pub use authority::{Authority, AuthorityError};
-pub use card::{CardError, CardFacts, MAX_CARD, MakeCardError, NodeCard};
 pub use card_reader::Cards;
 pub use cert_dir::{CertDir, CertDirError, IndexEntry, principal_named};
 pub use client::Dialer;
+pub use connections::Peer;
 pub use credentials::{Credentials, CredentialsError};
 pub use crl::{Crl, CrlError};
 pub use endpoint::{EndpointUrl, MalformedEndpoint};
@@ -37,7 +37,7 @@ pub use fingerprint::{Fingerprint, MalformedFingerprint};
 pub use hybrid::{RequireHybrid, UnknownRequirement};
 pub use identity::{IdentityError, PeerIdentity};
 pub use issue::{Ca, IssueError, Issued, Revoked, Validity};
-pub use live::Peer;
+pub use node_card::{CardError, CardFacts, MAX_CARD, MakeCardError, NodeCard};
 pub use pem::PemError;
 pub use refusal::Reason;
 pub use server::{Drained, Gate, GateLimits, Incoming, NodeIo, peer_of, serve};

@@ -1,13 +1,13 @@
 //! The listener: it admits whom [`TrustStore`] admits, and cuts whom it admits no more.
 
 use super::{
+    connection_limits::{Handshake, Place, Room},
+    connections::{Guarded, Live, Peer},
     credentials::Credentials,
     dev,
     hybrid::{self, RequireHybrid},
     identity::PeerIdentity,
-    live::{Guarded, Live, Peer},
     refusal::Reason,
-    room::{Handshake, Place, Room},
     trust::TrustStore,
     verifier::{KeyExchange, TlsError, server_config},
 };

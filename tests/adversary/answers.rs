@@ -14,8 +14,8 @@ use std::time::Duration;
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
+    entry::Kind,
     exchange::CourierOptions,
-    record::Kind,
     rpc::pb,
     tls::EndpointUrl,
 };

@@ -7,8 +7,8 @@ use super::{
 };
 use yichuan::{
     domain::{CaughtFields, Handling, RecordId, Timestamp, Urgency},
+    entry::{DispatchSent, Entry, Kind, Refusal},
     merkle,
-    record::{DispatchSent, Entry, Kind, Refusal},
 };
 
 fn notice(n: usize) -> CaughtFields {

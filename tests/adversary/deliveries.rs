@@ -7,7 +7,7 @@ use super::{
     world::{COUNTY, GUANGDONG, code, count, entries, is_evidence, kept},
 };
 use tonic::Code;
-use yichuan::{record::Kind, rpc::pb};
+use yichuan::{entry::Kind, rpc::pb};
 
 type Change = fn(&Forger, u64, &mut pb::Delivery);
 

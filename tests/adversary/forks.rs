@@ -11,7 +11,7 @@ use super::{
     },
 };
 use tonic::Code;
-use yichuan::{domain::LeadFields, record::Kind};
+use yichuan::{domain::LeadFields, entry::Kind};
 
 fn to_the_county() -> Vec<LeadFields> {
     let mut leads = leads_to(ZHEJIANG);

@@ -8,7 +8,7 @@ use super::{
         start, until, verify,
     },
 };
-use yichuan::{record::Kind, rpc::pb};
+use yichuan::{entry::Kind, rpc::pb};
 
 fn note(head: &yichuan::note::SignedCheckpoint) -> Vec<u8> {
     head.note().as_bytes().to_vec()

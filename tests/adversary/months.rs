@@ -11,7 +11,7 @@ use std::sync::{
 use yichuan::{
     cli::demo::cluster::Cluster,
     domain::{Clock, Timestamp},
-    record::Kind,
+    entry::Kind,
     rpc::pb,
     seal::PurgeMonth,
     telemetry::SystemClock,

@@ -13,8 +13,8 @@ use yichuan::{
     access::Purpose,
     cli::demo::cluster::grounds,
     domain::EntryId,
+    entry::{Content, DispatchAction, Entry, Kind},
     exchange::CourierOptions,
-    record::{Content, DispatchAction, Entry, Kind},
     rpc::pb,
 };
 

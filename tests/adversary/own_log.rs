@@ -16,7 +16,7 @@ use yichuan::{
     domain::Clock as _,
     log::{Closure, LogHealth},
     merkle,
-    node::{Node, StartError, files::Files},
+    node::{Node, StartError, data_dir::Files},
     note::{LogSigner, SignedCheckpoint},
     rpc::{RefusedFor, pb},
     telemetry::{Readiness, SystemClock},

@@ -13,7 +13,7 @@ use tonic::{Code, Response, Status, Streaming, transport::Channel};
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
-    record::Kind,
+    entry::Kind,
     rpc::pb::{
         self, audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
         exchange_client::ExchangeClient, partners_client::PartnersClient,

@@ -7,7 +7,7 @@ use super::{
 };
 use yichuan::{
     domain::referral::ReferralFields,
-    record::{Content, DispatchAction, ReferralAct, Refusal},
+    entry::{Content, DispatchAction, ReferralAct, Refusal},
     rpc::pb,
 };
 

@@ -19,9 +19,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 use yichuan::{
     domain::{Clock as _, Timestamp},
+    entry::{Entry, Kind, Received, Refusal},
     merkle,
     note::{Checkpoint, VerifierKey},
-    record::{Entry, Kind, Received, Refusal},
     rpc::pb,
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, EndpointUrl, Gate, GateLimits, TrustStore, dev, serve},

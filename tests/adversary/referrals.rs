@@ -17,8 +17,8 @@ use yichuan::{
         Clock as _, Handling, LeadFields, RecordId, ReferralKind, Timestamp,
         referral::ReferralFields,
     },
+    entry::{Content, DispatchAction, Entry, Kind, Note, ReferralAct, Refusal},
     merkle::{self, Hash},
-    record::{Content, DispatchAction, Entry, Kind, Note, ReferralAct, Refusal},
     rpc::pb::{self, referrals_client::ReferralsClient},
     telemetry::SystemClock,
 };

@@ -7,7 +7,7 @@ use super::{
 };
 use yichuan::{
     domain::{DispatchId, LeadFields, LeadStep, Timestamp, Urgency},
-    record::{Content, DispatchAction, Kind, Plaintext, Refusal},
+    entry::{Content, DispatchAction, Kind, Plaintext, Refusal},
     seal::{self, PurgeMonth},
 };
 

@@ -7,9 +7,9 @@ use super::{
 };
 use tonic::{Code, Status};
 use yichuan::{
+    entry::Kind,
     log::{Proposal, TxnError},
     note::SignedCheckpoint,
-    record::Kind,
     store::tables,
 };
 

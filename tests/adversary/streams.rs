@@ -9,7 +9,7 @@ use super::{
 use bytes::{BufMut as _, Bytes};
 use prost::Message as _;
 use tonic::Code;
-use yichuan::{record::Kind, rpc::pb, tls::EndpointUrl};
+use yichuan::{entry::Kind, rpc::pb, tls::EndpointUrl};
 
 #[tokio::test]
 async fn a_stream_that_makes_no_sense_is_given_up() {

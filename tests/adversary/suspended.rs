@@ -12,8 +12,8 @@ use yichuan::{
     access::{Grounds, Principal, Purpose, Role},
     cli::demo::cluster::grounds,
     domain::EntryId,
+    entry::{Cause, Entry, Kind},
     log::{Proposal, TxnError},
-    record::{Cause, Entry, Kind},
     rpc::pb,
     tls::EndpointUrl,
 };

@@ -8,9 +8,9 @@ use yichuan::{
     access::Role,
     audit::DefectCode as D,
     domain::DispatchId,
+    entry::{Kind, Refusal},
     merkle::{Hash, inclusion_proof},
     note::{Checkpoint, LogSigner},
-    record::{Kind, Refusal},
 };
 
 /// What a county logs of a received lead, after this was done to it.

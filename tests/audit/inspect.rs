@@ -10,7 +10,7 @@ use yichuan::{
         verify_export,
     },
     domain::{LeadStep, ReturnReason},
-    record::{Kind, Refusal},
+    entry::{Kind, Refusal},
 };
 
 /// A lead received and signed for, one refused, one delivered again after its first answer was lost, one returned under

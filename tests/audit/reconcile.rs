@@ -9,8 +9,8 @@ use yichuan::{
         DifferenceCode as D, ExportedLog, Flow, NotTheLog, ReconcileError, Reconciler,
         Reconciliation, Side, feed,
     },
+    entry::{Kind, Refusal},
     note::VerifierKey,
-    record::{Kind, Refusal},
 };
 
 fn keys() -> [VerifierKey; 2] {

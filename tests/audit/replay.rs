@@ -9,7 +9,7 @@ use yichuan::{
     access::{Quota, QuotaReport, Role},
     audit::{KindName, PrincipalFilter, ReplayCounts, ReplayFilter, ReplayRow, replay},
     domain::Timestamp,
-    record::{Consultation, Kind},
+    entry::{Consultation, Kind},
 };
 
 fn rows(log: &HandLog, filter: ReplayFilter) -> (Vec<ReplayRow>, ReplayCounts) {

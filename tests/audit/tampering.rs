@@ -13,9 +13,9 @@ use yichuan::{
     access::{Quota, QuotaReport, Role},
     audit::DefectCode as D,
     domain::LeadStep,
+    entry::{Cause, Consultation, Kind, PartnerChange, Refusal},
     merkle::{Hash, leaf_hash},
     note::LogSigner,
-    record::{Cause, Consultation, Kind, PartnerChange, Refusal},
     seal,
 };
 

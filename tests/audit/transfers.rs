@@ -9,8 +9,8 @@ use yichuan::{
     access::Role,
     audit::{DefectCode as D, ReplayFilter, ReplayRow, replay},
     domain::{LeadStep, referral::ReferralKind},
+    entry::{Cause, DispatchAction, DispatchSent, Kind},
     merkle::leaf_hash,
-    record::{Cause, DispatchAction, DispatchSent, Kind},
 };
 
 fn supervisor(number: &str) -> Cause {

@@ -8,9 +8,9 @@ use std::fs;
 use yichuan::{
     audit::{CaseDefect, CaseFile, FolderDefect, LinkDefect, Wanted, check_folder},
     domain::DispatchId,
+    entry::{Kind, Refusal},
     merkle::{Hash, ProofInvalid, inclusion_proof, leaf_hash, node_hash},
     note::{LogSigner, TlogProof},
-    record::{Kind, Refusal},
 };
 
 /// What a county's log says of an answer, told falsely, under the county's own key.

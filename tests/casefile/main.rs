@@ -31,9 +31,9 @@ use yichuan::{
         read_proof, write_folder,
     },
     domain::DispatchId,
+    entry::Refusal,
     merkle::{inclusion_proof, leaf_hash},
     note::{TlogProof, VerifierKey},
-    record::Refusal,
 };
 
 fn keys() -> [VerifierKey; 2] {

@@ -9,8 +9,8 @@ use yichuan::{
     access::Role,
     audit::{CaseDefect, FolderDefect, Proved, TransferDefect, Wanted, check_folder, write_folder},
     domain::{DispatchId, LeadStep, referral::ReferralKind},
+    entry::{Cause, DispatchAction, DispatchSent, Entry, Kind},
     merkle::{Hash, leaf_hash},
-    record::{Cause, DispatchAction, DispatchSent, Entry, Kind},
 };
 
 fn officer() -> Cause {

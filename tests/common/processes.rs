@@ -21,7 +21,7 @@ use yichuan::{
     cli::demo::cluster::{grounds, write_node},
     config::Config,
     domain::Jurisdiction,
-    node::files,
+    node::data_dir,
     note::{SignedCheckpoint, VerifierKey},
     rpc::{MAX_MESSAGE, pb},
     telemetry::SystemClock,
@@ -78,7 +78,7 @@ impl Home {
         let code: Jurisdiction = code.parse().unwrap();
         let dir = parent.join(code.as_str());
         let config = write_node(&dir, code, &free_address().to_string()).unwrap();
-        let vkey = files::create(&config.data, code).unwrap();
+        let vkey = data_dir::create(&config.data, code).unwrap();
         Self {
             code,
             dir,

@@ -8,13 +8,13 @@ use yichuan::{
         DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId, Timestamp, Urgency,
         sign_within_seconds,
     },
-    exchange::Partner,
-    merkle::{Hash, NodeReader, inclusion_proof, leaf_hash, root_at},
-    note::{Checkpoint, LogSigner, SignedCheckpoint, VerifierKey},
-    record::{
+    entry::{
         Cause, Consultation, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Received,
         Refusal, Terms,
     },
+    exchange::Partner,
+    merkle::{Hash, NodeReader, inclusion_proof, leaf_hash, root_at},
+    note::{Checkpoint, LogSigner, SignedCheckpoint, VerifierKey},
     seal::{self, PurgeMonth},
 };
 

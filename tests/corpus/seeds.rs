@@ -16,8 +16,8 @@ use std::{
 use yichuan::{
     access::{Quota, QuotaReport, Role},
     domain::{Column, LeadStep, Timestamp},
+    entry::{Kind, Refusal, checkpoint_to_bytes},
     note::{LogSigner, TlogProof},
-    record::{Kind, Refusal, checkpoint_to_bytes},
     seal::{self, Keyring, PurgeMonth},
     tls::{Ca, CardFacts, NodeCard, dev},
 };

@@ -8,7 +8,7 @@ use crate::{
 use std::{fs, path::Path};
 use yichuan::{
     domain::Timestamp,
-    record::Entry,
+    entry::Entry,
     store::{Store, keys},
 };
 

@@ -24,6 +24,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus}
 use yichuan::{
     access::Purpose,
     config::Config,
+    entry::{Entry, Kind},
     exchange::CourierOptions,
     log::{Closure, Log, LogHealth, LogOptions, OpenError, Proposal, TxnError, copy_verified},
     merkle::leaf_hash,
@@ -32,7 +33,6 @@ use yichuan::{
         doctor::{RepairOptions, repair},
     },
     note::{LogSigner, SignedCheckpoint},
-    record::{Entry, Kind},
     rpc::pb,
     store::{Batch, MemoryStore, Order, Row, SledStore, Store, StoreError},
     telemetry::{Readiness, SystemClock},

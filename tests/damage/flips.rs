@@ -18,7 +18,7 @@ use std::{
 };
 use yichuan::{
     log::{Log, LogOptions},
-    node::files::Files,
+    node::data_dir::Files,
     note::VerifierKey,
     store::{KeyFile, Row, SledStore},
     telemetry::SystemClock,

@@ -16,7 +16,7 @@ use std::{
 };
 use yichuan::{
     access::Purpose,
-    record::{Entry, Kind},
+    entry::{Entry, Kind},
     rpc::pb,
 };
 

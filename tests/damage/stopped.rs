@@ -15,7 +15,7 @@ use std::{
 use yichuan::{
     access::Purpose,
     audit::TileWriter,
-    node::{files::Files, open_log},
+    node::{data_dir::Files, open_log},
     rpc::pb,
     store::{Batch, Order, Row, SledStore, Store, keys},
     telemetry::SystemClock,

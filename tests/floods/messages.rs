@@ -14,7 +14,7 @@ use tonic::{
 use yichuan::{
     access::{Attempt, Purpose},
     cli::demo::cluster::grounds,
-    record::Kind,
+    entry::Kind,
     rpc::pb,
 };
 

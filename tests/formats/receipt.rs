@@ -5,9 +5,9 @@ use yichuan::{
     access::Principal,
     audit::CaseFile,
     domain::EntryId,
+    entry::{Cause, Entry, Kind, PartnerProof, Received},
     merkle::{Hash, leaf_hash, node_hash},
     note::{LogSigner, SignedCheckpoint, TlogProof},
-    record::{Cause, Entry, Kind, PartnerProof, Received},
 };
 
 fn entry(last: u8, of: &str, kind: Kind) -> Entry {

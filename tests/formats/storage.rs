@@ -6,7 +6,7 @@ use yichuan::{
     audit::{TileWriter, verify_export},
     domain::{Clock, Timestamp},
     log::{Log, LogOptions, Proposal, TxnError},
-    store::{MemoryStore, Store, keys, long, tables},
+    store::{MemoryStore, Store, keys, long_values, tables},
 };
 
 pub(crate) fn export(examples: &mut Examples) {
@@ -88,7 +88,7 @@ pub(crate) fn row_keys(examples: &mut Examples) {
         (&keys::HEAD, "head"),
         (&keys::IDENTITY, "identity"),
         (
-            &long::part_key(&tables::payload(258), 0),
+            &long_values::part_key(&tables::payload(258), 0),
             "payload of entry 258, part 0",
         ),
         (

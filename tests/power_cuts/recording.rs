@@ -13,7 +13,7 @@ use std::{
 };
 use yichuan::{
     config::Config,
-    record::{Entry, Kind},
+    entry::{Entry, Kind},
 };
 
 /// One run of two nodes.

@@ -8,15 +8,15 @@ use yichuan::{
     config::Config,
     desk::{PartnerDesk, ensure_policy, start_log},
     domain::{DispatchId, Jurisdiction},
+    entry::{Entry, Kind},
     exchange::{Directory, Payload, Vault, Witness},
     log::{Log, LogHealth, Reader},
     merkle::leaf_hash,
     node::{
         FilesError, StartError,
-        files::{self, Files},
+        data_dir::{self, Files},
         open_log, rebuild_views,
     },
-    record::{Entry, Kind},
     seal::PurgeMonth,
     telemetry::SystemClock,
     tls::Cards,
@@ -126,7 +126,7 @@ impl Reopened<'_> {
         let files = Files::at(self.data());
         let key = match files.signer() {
             Err(FilesError::NotANode(_)) if self.owed.made => return Err(Failure::NotMade),
-            Err(FilesError::NotANode(_)) => files::create(self.data(), self.code()),
+            Err(FilesError::NotANode(_)) => data_dir::create(self.data(), self.code()),
             signer => signer.map(|signer| signer.verifier_key()),
         };
         let key = key.map_err(|e| open(&e))?;

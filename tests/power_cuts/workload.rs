@@ -25,7 +25,7 @@ use yichuan::{
     domain::{Clock, Timestamp},
     exchange::{CourierOptions, Outbox},
     log::Log,
-    node::{Node, files::Files},
+    node::{Node, data_dir::Files},
     rpc::pb,
     telemetry::SystemClock,
 };
@@ -120,7 +120,7 @@ fn home(machine: &Path, code: &str, notes: &Notes) -> Home {
     let vkey = match Files::at(&config.data).signer() {
         Ok(signer) => signer.verifier_key(),
         // Here `init` was cut off, or was never run.
-        Err(_) => yichuan::node::files::create(&config.data, code).unwrap(),
+        Err(_) => yichuan::node::data_dir::create(&config.data, code).unwrap(),
     };
     notes.say(format!("made {code} {vkey}"));
     Home {

@@ -18,7 +18,7 @@ use yichuan::{
     cli::demo::cluster::write_node,
     config::{NewNode, render},
     domain::{Clock as _, Jurisdiction, Timestamp},
-    node::files,
+    node::data_dir,
     telemetry::SystemClock,
     tls::{Ca, CertDir, Revoked, Validity},
 };
@@ -71,7 +71,7 @@ impl Sound {
             partners: &[],
         });
         fs::write(home.join("node.toml"), text).unwrap();
-        files::create(&home.join("data"), code).unwrap();
+        data_dir::create(&home.join("data"), code).unwrap();
         let ca = made.ca().unwrap();
         let sound = Self { dir, ca, code };
         assert_eq!(started(&home), Ok(()));
@@ -560,7 +560,7 @@ const CASES: &[Case] = &[
         "another log.key",
         |c| {
             let other = c.path("other");
-            files::create(&other, c.sound.code).unwrap();
+            data_dir::create(&other, c.sound.code).unwrap();
             fs::copy(other.join("log.key"), c.path("data/log.key")).unwrap();
         },
         Some("does not make the verifier key"),
@@ -569,7 +569,7 @@ const CASES: &[Case] = &[
         "the log of another jurisdiction",
         |c| {
             fs::remove_dir_all(c.path("data")).unwrap();
-            files::create(&c.path("data"), "440000".parse().unwrap()).unwrap();
+            data_dir::create(&c.path("data"), "440000".parse().unwrap()).unwrap();
         },
         Some("440000.yichuan/log/1"),
     ),
@@ -630,7 +630,7 @@ fn development_certificates_are_taken_with_any_mode_and_on_loopback_alone() {
     let home = dir.path().join("node");
     let code = "520624".parse().unwrap();
     let config = write_node(&home, code, "127.0.0.1:1").unwrap();
-    files::create(&config.data, code).unwrap();
+    data_dir::create(&config.data, code).unwrap();
     fs::set_permissions(&config.tls.key, fs::Permissions::from_mode(0o644)).unwrap();
     let text = fs::read_to_string(&config.path).unwrap();
     let listen_on = |ip: &str| {

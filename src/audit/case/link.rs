@@ -7,9 +7,9 @@ use crate::{
         PartnerEntry, as_optional_rfc3339, as_rfc3339, owner_of, partner_entry, sent_entry,
     },
     domain::{DispatchId, Jurisdiction, Timestamp},
+    entry::{DISPATCH_LEAF_LIMIT, Entry, Kind, PartnerProof, Received, Refusal},
     merkle::{Hash, ProofInvalid, leaf_hash, verify_inclusion},
     note::{Checkpoint, Cosignature, NoteError, VerifierKey},
-    record::{DISPATCH_LEAF_LIMIT, Entry, Kind, PartnerProof, Received, Refusal},
 };
 use serde::Serialize;
 

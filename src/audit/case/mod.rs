@@ -5,16 +5,16 @@
 //! [`CaseFile::verify`] trusts nothing but the keys that it is given; [`write_folder`] and [`check_folder`] keep it in a
 //! directory, with pages that say in words what it proves.
 
+mod consistency;
 mod folder;
-mod gather;
 mod link;
 mod page;
-mod shown;
+mod search;
 mod transfer;
 
 pub use folder::{FolderDefect, check_folder, read_proof, write_folder};
-pub use gather::{Found, GatherError, Search, Wanted};
 pub use link::{Delivery, LinkDefect, Place};
+pub use search::{Found, GatherError, Search, Wanted};
 pub use transfer::TransferDefect;
 
 use super::{
@@ -23,13 +23,13 @@ use super::{
 };
 use crate::{
     domain::{Jurisdiction, Timestamp},
+    entry::{Entry, Kind},
     merkle::leaf_hash,
     note::{NoteError, SignedCheckpoint, TlogProof, TlogProofInvalid, VerifierKey},
-    record::{Entry, Kind},
     seal,
 };
+use consistency::Shown;
 use serde::Serialize;
-use shown::Shown;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most proofs in one case file.

@@ -10,9 +10,9 @@ use crate::{
     access::{Principal, Role},
     audit::reading::{TRANSFER, owner_of, sent_entry},
     domain::RecordId,
+    entry::{DispatchSent, Entry, Kind},
     merkle::Hash,
     note::Checkpoint,
-    record::{DispatchSent, Entry, Kind},
 };
 use std::collections::BTreeMap;
 

@@ -9,9 +9,9 @@ use crate::{
     access::Principal,
     audit::reading::partner_entry,
     domain::{DispatchId, Jurisdiction},
+    entry::{PartnerProof, Received, Refusal},
     merkle::{Hash, leaf_hash, verify_inclusion},
     note::{Checkpoint, Cosignature},
-    record::{PartnerProof, Received, Refusal},
 };
 
 /// Who answered, which dispatch, and where it stands in this log.

@@ -7,9 +7,9 @@ use super::{
 use crate::{
     audit::reading::sent_entry,
     domain::Jurisdiction,
+    entry::{Received, Refusal},
     merkle::{ProofInvalid, verify_inclusion},
     note::Checkpoint,
-    record::{Received, Refusal},
 };
 
 type Statement = (Checkpoint, [u8; 64]);

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access::Role,
     domain::Jurisdiction,
-    record::{Cause, Consultation, Kind},
+    entry::{Cause, Consultation, Kind},
 };
 
 /// The rules of admission, once more, against what was in fact logged.

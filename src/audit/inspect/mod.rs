@@ -26,9 +26,9 @@ use super::{
 use crate::{
     desk::CardReader,
     domain::{DispatchId, Jurisdiction, Timestamp},
+    entry::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, PartnerChange},
     merkle::{Hash, NodeReader, leaf_hash, root_at},
     note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey},
-    record::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, PartnerChange},
 };
 use defect::{Fault, Findings};
 use partners::PartnerBook;

@@ -6,9 +6,9 @@ use crate::{
     audit::reading::owner_of,
     desk::CardReader,
     domain::Jurisdiction,
+    entry::{AbandonedLog, PartnerChange},
     merkle::Hash,
     note::{Checkpoint, Cosignature, VerifierKey},
-    record::{AbandonedLog, PartnerChange},
     seal,
 };
 use std::collections::BTreeMap;

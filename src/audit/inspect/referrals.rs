@@ -5,8 +5,8 @@ use crate::{
     access::{Principal, Role},
     audit::reading::TRANSFER,
     domain::RecordId,
+    entry::{DispatchSent, Kind},
     merkle::Hash,
-    record::{DispatchSent, Kind},
 };
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use crate::{
         row::KindName,
     },
     domain::{DispatchId, Jurisdiction, Timestamp},
-    record::{Cause, Consultation},
+    entry::{Cause, Consultation},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub struct Inspection {
     pub entries: u64,
     /// Its signed root.
     pub root: String,
-    /// Entries by kind, as [`Kind::as_str`](crate::record::Kind::as_str) names them.
+    /// Entries by kind, as [`Kind::as_str`](crate::entry::Kind::as_str) names them.
     pub by_kind: BTreeMap<&'static str, u64>,
     /// Entries that a newer program wrote, of which nothing is checked but their place.
     pub unknown: u64,

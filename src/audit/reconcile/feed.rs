@@ -1,7 +1,7 @@
 //! Two logs side by side, by time.
 
 use super::{ReconcileError, Reconciler, Side};
-use crate::{domain::Timestamp, record::Entry};
+use crate::{domain::Timestamp, entry::Entry};
 
 /// Feeds a reconciler both logs side by side, by the time of their entries, so that few dispatches are open at once.
 ///

@@ -14,9 +14,9 @@ pub use feed::feed;
 use super::{LeafTooLong, Listed, LogVerifier, NotALogKey, NotTheLog, log_owner};
 use crate::{
     domain::{DispatchId, Jurisdiction},
+    entry::{DispatchSent, Entry, Kind, PartnerProof, Received},
     merkle::{Hash, NodeReader, leaf_hash, root_at},
     note::{Checkpoint, SignedCheckpoint, VerifierKey},
-    record::{DispatchSent, Entry, Kind, PartnerProof, Received},
 };
 use std::{collections::BTreeMap, fmt};
 

@@ -3,8 +3,8 @@
 use crate::{
     cli::{client::Connection, exit::Failure, print::progress},
     domain::Lang,
+    entry::pb,
     note::{SignedCheckpoint, VerifierKey},
-    record::pb,
 };
 
 /// The node's newest checkpoint, once its signature is found to be the log's.

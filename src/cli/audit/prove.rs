@@ -12,16 +12,16 @@ use crate::{
         read_proof, verify_export, write_folder,
     },
     cli::{
+        args::id,
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::id,
         print::{self, Format, plain, progress},
     },
     domain::{DispatchId, Lang},
+    entry::pb,
     merkle::{Hash, inclusion_proof},
     note::{SignedCheckpoint, VerifierKey},
-    record::pb,
     tls::Cards,
 };
 use clap::{ArgGroup, Args};

@@ -6,9 +6,9 @@ use crate::{
     access::Purpose,
     audit::{KindName, PrincipalFilter, ReplayFilter, ReplayRow},
     cli::{
+        args::{When, id},
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{When, id},
         print::{self, Format, plain},
     },
     domain::{Jurisdiction, Lang, RecordId, Timestamp},

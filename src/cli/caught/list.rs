@@ -2,15 +2,15 @@
 
 use crate::{
     cli::{
+        args::{self, Direction, NumberArgs, When},
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{self, Direction, NumberArgs, When},
         labels::{Sent, refusal_label, refused},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
     },
     domain::{CaughtState, Jurisdiction, Lang},
-    record::pb,
+    entry::pb,
 };
 use clap::Args;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(super) fn run(
         before_ms: args.before.map_or(0, When::millis),
         resident_number: args.number.value(lang)?,
         name: match &args.name {
-            Some(typed) => given::line("--name", typed, lang)?,
+            Some(typed) => args::line("--name", typed, lang)?,
             None => String::new(),
         },
         after_index: args.page.after,

@@ -5,9 +5,9 @@ mod push;
 mod show;
 
 use super::{
+    args::id,
     context::Context,
     exit::{Exit, Failure},
-    given::id,
 };
 use crate::domain::RecordId;
 use clap::{Args, Subcommand};

@@ -2,18 +2,18 @@
 
 use crate::{
     cli::{
+        args,
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given,
         labels::refused_before,
         lead::{approved, check_failure, exit_of, foreign, known, sheet_failure},
         lead_check::{Added, Ids, Report, tell},
         partner::partners,
     },
     domain::{CaughtColumn, CaughtFields, CaughtRules, Finding, Lang, ParsedNotice, RecordId},
+    entry::{self, pb},
     intake::{self, Sheet, Verdict, check, check_form},
-    record::{self, pb},
 };
 use clap::Args;
 use std::{
@@ -69,7 +69,7 @@ fn form(typed: &[String], lang: Lang) -> Result<CaughtFields, Failure> {
         let column: CaughtColumn = intake::column_named(name).ok_or_else(unknown)?;
         let personal = matches!(column, CaughtColumn::Name | CaughtColumn::ResidentNumber);
         let text = if value == "-" || personal {
-            given::line(column.as_str(), value, lang)?
+            args::line(column.as_str(), value, lang)?
         } else {
             value.to_owned()
         };
@@ -134,7 +134,7 @@ async fn push(
             Some(pb::PushCaughtRequest {
                 grounds: grounds.take(),
                 row: row.place.nth.into(),
-                notice: Some(record::caught_to_wire(&parsed.notice.to_fields())),
+                notice: Some(entry::caught_to_wire(&parsed.notice.to_fields())),
             })
         })
         .collect();

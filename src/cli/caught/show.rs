@@ -10,7 +10,7 @@ use crate::{
         print::{self, Format, lines, plain},
     },
     domain::{CaughtColumn, CaughtFields, Lang, RecordId},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -35,7 +35,7 @@ pub(super) fn run(
         match (shown.summary, shown.notice) {
             (Some(summary), notice) if notice.is_some() || standing_only => Ok(Shown {
                 summary,
-                fields: notice.map(record::caught_from_wire),
+                fields: notice.map(entry::caught_from_wire),
                 principal: shown.principal,
                 receipt: shown.receipt,
                 consulted_index: shown.consulted_index,

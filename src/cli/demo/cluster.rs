@@ -5,7 +5,7 @@ use crate::{
     config::{Config, NewNode, render},
     domain::{Clock, Jurisdiction},
     exchange::{CourierOptions, Outbox},
-    node::{Node, files},
+    node::{Node, data_dir},
     rpc::pb,
     telemetry::SystemClock,
     tls::{Ca, CardFacts, Credentials, Dialer, EndpointUrl, NodeCard, TrustStore, dev},
@@ -117,7 +117,7 @@ impl Cluster {
             let code: Jurisdiction = code.parse()?;
             let home = dir.join(code.as_str());
             let config = write_node(&home, code, "127.0.0.1:1")?;
-            let vkey = files::create(&config.data, code)?.to_string();
+            let vkey = data_dir::create(&config.data, code)?.to_string();
             let mut listening = config;
             listening.listen.address.set_port(0);
             let clock = arrange(&mut listening);

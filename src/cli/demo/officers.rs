@@ -8,8 +8,8 @@ use crate::domain::Clock as _;
 use crate::{
     access::Purpose,
     domain::{Lang, LeadRules},
+    entry,
     intake::{self, Verdict},
-    record,
     rpc::{RefusedFor, pb},
     telemetry::SystemClock,
 };
@@ -61,7 +61,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
                 requests.push(pb::PushLeadsRequest {
                     grounds: Some(grounds(COUNTY, Purpose::Screening)),
                     row: u64::from(row.place.row),
-                    lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
+                    lead: Some(entry::lead_to_wire(&parsed.lead.to_fields())),
                 });
             }
             (Verdict::Duplicate, _) => pushed.duplicates += 1,

@@ -2,15 +2,15 @@
 
 use crate::{
     cli::{
+        args::{self, NoteArgs, OverrideArgs},
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{self, NoteArgs, OverrideArgs},
         labels::state_from_wire,
         print::{self, Format},
     },
     domain::{AssessmentOutcome, Lang, LeadState, RecordId, ReturnReason},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use serde::Serialize;
 use std::io::Write;
@@ -27,11 +27,11 @@ impl Answer {
     fn request(self, node: &Connection, lead: RecordId, note: &str) -> pb::AnswerLeadRequest {
         let (action, outcome, reason) = match self {
             Self::Sign => (pb::Action::LeadSign, 0, 0),
-            Self::Assess(outcome) => (pb::Action::LeadAssess, record::outcome_to_wire(outcome), 0),
+            Self::Assess(outcome) => (pb::Action::LeadAssess, entry::outcome_to_wire(outcome), 0),
             Self::Return(reason) => (
                 pb::Action::LeadReturn,
                 0,
-                record::return_reason_to_wire(reason),
+                entry::return_reason_to_wire(reason),
             ),
         };
         pb::AnswerLeadRequest {
@@ -64,7 +64,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     // Before stdin is waited for.
     context.grounds()?;
-    let note = given::text(&note.note)?;
+    let note = args::text(&note.note)?;
     block_on(async {
         let node = context.connect()?;
         let mut desk = node.desk();

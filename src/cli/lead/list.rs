@@ -2,16 +2,16 @@
 
 use crate::{
     cli::{
+        args::{Direction, NumberArgs, OverrideArgs, When},
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{Direction, NumberArgs, OverrideArgs, When},
         labels::{Sent, refused, standing, state_from_wire, state_to_wire},
         listing::{Listing, PageArgs},
         print::{self, plain, rfc3339},
     },
     domain::{AssessmentOutcome, Handling, Jurisdiction, Lang, LeadState, ReturnReason, Urgency},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use clap::Args;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(super) fn run(
                 .collect(),
             origin: code(args.origin),
             destination: code(args.destination),
-            urgency: args.urgency.map_or(0, record::urgency_to_wire),
+            urgency: args.urgency.map_or(0, entry::urgency_to_wire),
             since_ms: args.since.map_or(0, When::millis),
             before_ms: args.before.map_or(0, When::millis),
             resident_number,
@@ -139,15 +139,15 @@ impl<'a> Row<'a> {
             origin: &lead.origin,
             destination: &lead.destination,
             state: state_from_wire(lead.state).map(LeadState::as_str),
-            outcome: record::outcome_from_wire(lead.outcome).map(AssessmentOutcome::as_str),
-            return_reason: record::return_reason_from_wire(lead.return_reason)
+            outcome: entry::outcome_from_wire(lead.outcome).map(AssessmentOutcome::as_str),
+            return_reason: entry::return_reason_from_wire(lead.return_reason)
                 .map(ReturnReason::as_str),
             refusal: Some(lead.refusal.as_str()).filter(|text| !text.is_empty()),
             refused: refused(&lead.refusal, Sent::Row, lang),
             number: Some(lead.number.as_str()).filter(|text| !text.is_empty()),
             put_off: Some(lead.put_off.as_str()).filter(|text| !text.is_empty()),
-            urgency: record::urgency_from_wire(lead.urgency).map(Urgency::as_str),
-            handling: record::handling_from_wire(lead.handling).map(Handling::as_str),
+            urgency: entry::urgency_from_wire(lead.urgency).map(Urgency::as_str),
+            handling: entry::handling_from_wire(lead.handling).map(Handling::as_str),
             sign_by: rfc3339(lead.sign_by_ms),
             assigned_to: Some(lead.assigned_to.as_str()).filter(|text| !text.is_empty()),
         }
@@ -198,8 +198,8 @@ fn print_lead(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let cells = |lang| {
-        let urgency = record::urgency_from_wire(lead.urgency);
-        let handling = record::handling_from_wire(lead.handling);
+        let urgency = entry::urgency_from_wire(lead.urgency);
+        let handling = entry::handling_from_wire(lead.handling);
         [
             plain(&lead.lead_id),
             print::time(lead.time_ms),

@@ -10,10 +10,10 @@ mod show;
 mod template;
 
 use super::{
+    args::{Direction, LookArgs, NoteArgs, OverrideArgs, id},
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{Direction, LookArgs, NoteArgs, OverrideArgs, id},
     lead_check::{self, Added, CheckError, Summary},
 };
 use crate::{

@@ -17,8 +17,8 @@ use crate::{
         print::{self, plain},
     },
     domain::{Finding, FindingCode, Jurisdiction, Lang, LeadRules, RecordId, SheetColumn},
+    entry::{self, pb},
     intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
-    record::{self, pb},
 };
 use jiff::civil::Date;
 use std::{
@@ -205,7 +205,7 @@ async fn send(
         let request = pb::PushLeadsRequest {
             grounds: grounds.take(),
             row: row.place.nth.into(),
-            lead: Some(record::lead_to_wire(&parsed.lead.to_fields())),
+            lead: Some(entry::lead_to_wire(&parsed.lead.to_fields())),
         };
         let is_taken = requests.send(request).await.is_ok();
         // Also where the stream has ended: whoever waits for this row's verdict then finds out why.

@@ -14,9 +14,9 @@ use crate::{
     domain::{
         Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,
     },
+    entry::pb,
     intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Sheet, Verdict, check},
     note::SignedCheckpoint,
-    record::pb,
 };
 use aws_lc_rs::digest::{self, SHA256};
 use std::{

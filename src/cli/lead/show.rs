@@ -3,15 +3,15 @@
 use super::list::Row;
 use crate::{
     cli::{
+        args::LookArgs,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::LookArgs,
         labels::{Sent, action, refused, standing},
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
     },
     domain::{AssessmentOutcome, Column, Lang, LeadFields, RecordId, ReturnReason},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ pub(super) fn run(
         match (shown.summary, shown.lead) {
             (Some(summary), lead) if lead.is_some() || look.standing => Ok(Shown {
                 summary,
-                fields: lead.map(record::lead_from_wire),
+                fields: lead.map(entry::lead_from_wire),
                 events: shown.events,
                 consulted_index: shown.consulted_index,
             }),
@@ -101,11 +101,11 @@ impl<'a> From<&'a pb::LeadEvent> for JsonEvent<'a> {
 }
 
 fn outcome(event: &pb::LeadEvent) -> Option<AssessmentOutcome> {
-    record::outcome_from_wire(event.answer.as_ref()?.outcome)
+    entry::outcome_from_wire(event.answer.as_ref()?.outcome)
 }
 
 fn reason(event: &pb::LeadEvent) -> Option<ReturnReason> {
-    record::return_reason_from_wire(event.return_reason)
+    entry::return_reason_from_wire(event.return_reason)
 }
 
 fn note(event: &pb::LeadEvent) -> Option<&str> {

@@ -10,7 +10,7 @@ use crate::{
     },
     desk::CardChange,
     domain::{Jurisdiction, Lang},
-    record::{PartnerChange, pb},
+    entry::{PartnerChange, pb},
     tls::Fingerprint,
 };
 use std::{

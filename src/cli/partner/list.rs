@@ -11,8 +11,8 @@ use crate::{
     },
     desk::Standing,
     domain::Lang,
+    entry::{PartnerChange, pb},
     exchange::SKEW_TOLERATED_S,
-    record::{PartnerChange, pb},
     tls::Fingerprint,
 };
 use std::io::Write;

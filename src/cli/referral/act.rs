@@ -2,21 +2,21 @@
 
 use super::{
     NoteStep, Restatement,
-    said::SaidArgs,
-    standing::{kind_to_wire, state},
+    content_args::SaidArgs,
+    summary::{kind_to_wire, state},
 };
 use crate::{
     cli::{
+        args,
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given,
         print::{self, Format, plain},
     },
     domain::{
         Handling, Jurisdiction, Lang, RecordId, ReturnReason, Urgency, referral::ReferralKind,
     },
-    record::{self, DispatchAction, ReferralAct, pb},
+    entry::{self, DispatchAction, ReferralAct, pb},
     rpc::{NodeChannel, pb::referrals_client::ReferralsClient},
 };
 use clap::Args;
@@ -58,8 +58,8 @@ pub(super) fn open(
             kind: kind_to_wire(args.kind).into(),
             to: args.to.to_string(),
             referral: Some(said.clone()),
-            urgency: record::urgency_to_wire(args.urgency),
-            handling: record::handling_to_wire(args.handling),
+            urgency: entry::urgency_to_wire(args.urgency),
+            handling: entry::handling_to_wire(args.handling),
         };
         client.open_referral(request).await
     })
@@ -90,8 +90,8 @@ pub(super) fn note(
 ) -> Result<Exit, Failure> {
     context.grounds()?;
     let request = pb::ActOnReferralRequest {
-        return_reason: reason.map_or(0, record::return_reason_to_wire),
-        note: given::text(&step.note.note)?,
+        return_reason: reason.map_or(0, entry::return_reason_to_wire),
+        note: args::text(&step.note.note)?,
         override_assignment: step.over.assignment,
         ..request(act, step.referral)
     };

@@ -1,17 +1,17 @@
 //! `referral list`: referrals without their payloads, page by page.
 
-use super::standing::{Row, StateArg, due, kind_label, kind_to_wire, standing};
+use super::summary::{Row, StateArg, due, kind_label, kind_to_wire, standing};
 use crate::{
     cli::{
+        args::{self, Direction, NumberArgs, OverrideArgs, When},
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::{self, Direction, NumberArgs, OverrideArgs, When},
         labels::{Sent, refused},
         listing::{Listing, PageArgs},
         print::{self, plain},
     },
     domain::{Handling, Jurisdiction, Locality, Urgency, referral::ReferralKind},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use clap::Args;
 use std::io::Write;
@@ -74,14 +74,14 @@ impl ListArgs {
             states: self.state.iter().map(|state| state.to_wire()).collect(),
             kind: self.kind.map_or(0, |kind| kind_to_wire(kind).into()),
             counterpart: self.counterpart.map(|c| c.to_string()).unwrap_or_default(),
-            urgency: self.urgency.map_or(0, record::urgency_to_wire),
+            urgency: self.urgency.map_or(0, entry::urgency_to_wire),
             since_ms: millis(self.since),
             before_ms: millis(self.before),
             due_before_ms: millis(self.due_before),
             // In the order in which they stand on stdin.
             subject_number: self.number.value(lang)?,
             subject_name: match &self.name {
-                Some(typed) => given::line("--name", typed, lang)?,
+                Some(typed) => args::line("--name", typed, lang)?,
                 None => String::new(),
             },
             place_code: self.place.as_ref().map_or("", Locality::as_str).to_owned(),
@@ -158,8 +158,8 @@ fn print_one(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let cells = |lang| {
-        let urgency = record::urgency_from_wire(referral.urgency);
-        let handling = record::handling_from_wire(referral.handling);
+        let urgency = entry::urgency_from_wire(referral.urgency);
+        let handling = entry::handling_from_wire(referral.handling);
         [
             plain(&referral.referral_id),
             print::time(referral.time_ms),

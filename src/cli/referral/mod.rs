@@ -1,28 +1,28 @@
 //! `yichuan referral`: matters that ask the other side to act, and the way back.
 
 mod act;
+mod content_args;
 mod list;
-mod said;
 mod show;
-mod standing;
+mod summary;
 mod watch;
 
 use super::{
+    args::{LookArgs, NoteArgs, OverrideArgs, id},
     assign::{self, AssignArgs},
     context::Context,
     exit::{Exit, Failure},
-    given::{LookArgs, NoteArgs, OverrideArgs, id},
 };
 use crate::{
     domain::{RecordId, ReturnReason},
-    record::ReferralAct,
+    entry::ReferralAct,
 };
 use act::OpenArgs;
 use clap::{Args, Subcommand};
+use content_args::SaidArgs;
 use list::ListArgs;
-use said::SaidArgs;
-pub(super) use standing::state;
 use std::io::Write;
+pub(super) use summary::state;
 use watch::WatchArgs;
 
 /// 协查、移送 / Referrals.

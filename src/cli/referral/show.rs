@@ -1,17 +1,17 @@
 //! `referral show`: one referral, opened: what it says, what happened, what proves it, and what may be done now.
 
-use super::standing::{Row, due, kind_from_wire, kind_label, standing};
+use super::summary::{Row, due, kind_from_wire, kind_label, standing};
 use crate::{
     cli::{
+        args::LookArgs,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        given::LookArgs,
         labels::{Sent, action, refused},
         listing::{JsonReceipt, action_label, receipt_line},
         print::{self, Format, lines, plain, rfc3339},
     },
     domain::{Handling, Lang, RecordId, ReferralKind, ReturnReason},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use serde::Serialize;
 use std::io::Write;
@@ -115,7 +115,7 @@ impl<'a> From<&'a pb::ReferralEvent> for JsonEvent<'a> {
 }
 
 fn reason(event: &pb::ReferralEvent) -> Option<ReturnReason> {
-    record::return_reason_from_wire(event.return_reason)
+    entry::return_reason_from_wire(event.return_reason)
 }
 
 fn note(event: &pb::ReferralEvent) -> Option<&str> {
@@ -218,8 +218,8 @@ impl Shown {
     fn facts(&self, lang: Lang) -> comfy_table::Table {
         let summary = &self.summary;
         let said = self.said.clone().unwrap_or_default();
-        let urgency = record::urgency_from_wire(summary.urgency);
-        let handling = record::handling_from_wire(summary.handling);
+        let urgency = entry::urgency_from_wire(summary.urgency);
+        let handling = entry::handling_from_wire(summary.handling);
         // Whoever sent the transfer on owes it, not its recipient.
         let notice = match self.notice_due_ms {
             0 => String::new(),

@@ -1,6 +1,6 @@
 //! `referral watch`: referrals as they change. Ids and states only: watching opens nothing, and so is not logged.
 
-use super::standing::state;
+use super::summary::state;
 use crate::{
     cli::{
         client::Connection,
@@ -9,7 +9,7 @@ use crate::{
         print::{self, Format, plain, remark},
     },
     domain::Lang,
-    record::pb,
+    entry::pb,
 };
 use clap::Args;
 use serde::Serialize;

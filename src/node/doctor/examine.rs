@@ -8,13 +8,13 @@ use super::{
 use crate::{
     config::Config,
     domain::Jurisdiction,
+    entry::{Entry, Kind},
     exchange::{RowSurvey, Vault, VaultError, month_without_keys},
     log::{self, LeafSource, OpenError, Survey},
-    node::{files::Files, views},
+    node::{data_dir::Files, views},
     note::{SignedCheckpoint, VerifierKey},
-    record::{Entry, Kind},
     seal::{self, Keyring},
-    store::{DirectoryLock, KeyFile, Order, SledStore, Store, StoreError, long, tables},
+    store::{DirectoryLock, KeyFile, Order, SledStore, Store, StoreError, long_values, tables},
     tls::{Authority, Cards, Crl},
 };
 use std::{
@@ -298,11 +298,11 @@ impl<'a> Patient<'a> {
         let mut damaged = BTreeSet::new();
         for (code, authority) in &partners.authorities {
             let base = tables::crl(*code);
-            let list = long::join(&base, |key| self.store().get(key));
+            let list = long_values::join(&base, |key| self.store().get(key));
             match list {
                 Ok(None) => {}
                 Ok(Some(list)) if Crl::parse(&list, authority).is_ok() => {
-                    let rows = long::split(&base, &list).unwrap_or_default();
+                    let rows = long_values::split(&base, &list).unwrap_or_default();
                     rows.into_iter().for_each(|(key, value)| right(key, value));
                 }
                 Ok(Some(_)) | Err::<_, StoreError>(_) => {

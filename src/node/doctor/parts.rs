@@ -9,7 +9,7 @@ use crate::{
     domain::Jurisdiction,
     exchange::RowReport,
     log::{Damage, Survey, disowned_file, failure_file, kept_checkpoint},
-    node::files::Files,
+    node::data_dir::Files,
     note::{SignedCheckpoint, VerifierKey},
     seal::Keyring,
     store::KeyFile,

@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     exchange::Vault,
     log,
-    node::{files::Files, views},
+    node::{data_dir::Files, views},
     store::{Batch, KeyFile, SledStore, Store as _, StoreError},
 };
 use std::{

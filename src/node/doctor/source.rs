@@ -3,7 +3,7 @@
 use super::DoctorError;
 use crate::{
     log::{self, LeafSource, StoredLeaves},
-    node::files::Files,
+    node::data_dir::Files,
     note::VerifierKey,
     store::{OpenStoreError, SledStore, Store, keys},
 };

@@ -8,8 +8,8 @@ use crate::{
 use prost::Message as _;
 use yichuan::{
     domain::LeadFields,
+    entry::{Content, Plaintext},
     merkle::proof_to_bytes,
-    record::{Content, Plaintext},
     rpc::{decoding::REQUESTS, pb},
     tls::dev,
 };

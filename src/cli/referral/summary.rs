@@ -10,7 +10,7 @@ use crate::{
         Handling, Lang, ReturnReason, Urgency,
         referral::{ReferralKind, ReferralProgress},
     },
-    record::{self, pb},
+    entry::{self, pb},
 };
 use serde::Serialize;
 use std::str::FromStr;
@@ -107,7 +107,7 @@ pub(super) fn kind_label(value: i32, lang: Lang) -> &'static str {
 pub(super) fn standing(summary: &pb::ReferralSummary, lang: Lang) -> String {
     let (key, zh) = state(summary.state);
     let label = lang.pick(zh, key);
-    let reason = record::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
+    let reason = entry::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
     let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|word| refusal_label(word, lang));
     plain(&match (reason.or(refusal), lang) {
@@ -159,12 +159,12 @@ impl<'a> Row<'a> {
             origin: &referral.origin,
             destination: &referral.destination,
             state: state(referral.state).0,
-            return_reason: record::return_reason_from_wire(referral.return_reason)
+            return_reason: entry::return_reason_from_wire(referral.return_reason)
                 .map(ReturnReason::as_str),
             refusal: stated(&referral.refusal),
             refused: refused(&referral.refusal, Sent::Referral, lang),
-            urgency: record::urgency_from_wire(referral.urgency).map(Urgency::as_str),
-            handling: record::handling_from_wire(referral.handling).map(Handling::as_str),
+            urgency: entry::urgency_from_wire(referral.urgency).map(Urgency::as_str),
+            handling: entry::handling_from_wire(referral.handling).map(Handling::as_str),
             due: rfc3339(referral.due_ms),
             obliged: stated(&referral.obliged),
             assigned_to: stated(&referral.assigned_to),

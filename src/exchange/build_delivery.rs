@@ -2,14 +2,14 @@
 
 use super::{
     BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Lane, Link, OutboxError, Shown,
-    Tree, Vault, VaultError, shown::links,
+    Tree, Vault, VaultError, disclosed_trees::links,
 };
 use crate::{
     domain::Jurisdiction,
+    entry::{Entry, Kind},
     log::{ReadError, Reader},
     merkle::Hash,
     note::SignedCheckpoint,
-    record::{Entry, Kind},
     store::{Order, Row, tables},
 };
 use std::{collections::BTreeSet, sync::Arc};

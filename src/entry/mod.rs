@@ -6,23 +6,23 @@
 #[doc(hidden)]
 pub mod bounds;
 mod checkpoint;
+mod codec;
+mod decoded;
 mod dispatch;
-mod entry;
-mod entry_codec;
-mod known;
+mod model;
 mod partners;
 mod payload;
 pub mod pb;
 mod wire;
 
 pub use checkpoint::{checkpoint_from_bytes, checkpoint_to_bytes};
+pub use decoded::Known;
 pub use dispatch::{
     Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, ReferralAct, Refusal, Terms,
 };
-pub use entry::{
+pub use model::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
-pub use known::Known;
 pub use partners::{AbandonedLog, PartnerChange};
 pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;

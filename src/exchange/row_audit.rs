@@ -4,11 +4,11 @@
 use super::DispatchRow;
 use crate::{
     domain::{DispatchId, Jurisdiction},
+    entry::{DispatchSent, Entry, Kind, Received, checkpoint_from_bytes, checkpoint_to_bytes},
     merkle::leaf_hash,
     note::{Checkpoint, VerifierKey},
-    record::{DispatchSent, Entry, Kind, Received, checkpoint_from_bytes, checkpoint_to_bytes},
     seal::{self, Keyring},
-    store::{Order, Row, Store, StoreError, long, tables},
+    store::{Order, Row, Store, StoreError, long_values, tables},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -201,7 +201,7 @@ impl<'a> RowSurvey<'a> {
             return;
         };
         let row = (
-            super::keep::refusal_key(from, received).to_vec(),
+            super::accept::refusal_key(from, received).to_vec(),
             index.to_be_bytes().to_vec(),
         );
         self.refusals += 1;
@@ -222,11 +222,11 @@ impl<'a> RowSurvey<'a> {
             let key = tables::payload_key(month.number(), index);
             let wrapped = store.get(&key).ok()??;
             let base = tables::payload(index);
-            let ciphertext = long::join(&base, |part| store.get(part)).ok()??;
+            let ciphertext = long_values::join(&base, |part| store.get(part)).ok()??;
             let sound = bucket.unwrap(&wrapped, sent.dispatch_id).is_ok()
                 && seal::sha256(&ciphertext) == sent.ciphertext_sha256;
             // Cut up anew: a look for what else lies there could touch a page beside it that cannot be read.
-            let mut rows = sound.then(|| long::split(&base, &ciphertext).ok())??;
+            let mut rows = sound.then(|| long_values::split(&base, &ciphertext).ok())??;
             rows.push((key.to_vec(), wrapped));
             Some(rows)
         };
@@ -250,10 +250,10 @@ impl<'a> RowSurvey<'a> {
         let key = tables::payload_key(month, index);
         let base = tables::payload(index);
         let wrapped = self.store.get(&key).ok().flatten();
-        let ciphertext = long::join(&base, |part| self.store.get(part))
+        let ciphertext = long_values::join(&base, |part| self.store.get(part))
             .ok()
             .flatten();
-        let parts = ciphertext.and_then(|bytes| long::split(&base, &bytes).ok());
+        let parts = ciphertext.and_then(|bytes| long_values::split(&base, &bytes).ok());
         let mut rows = parts.unwrap_or_default();
         rows.extend(wrapped.map(|wrapped| (key.to_vec(), wrapped)));
         rows

@@ -4,10 +4,10 @@ use super::{AnswerProof, OutboxError, Partner, Rows as _, TreeFault, Witness, wi
 use crate::{
     access::Principal,
     domain::{EntryId, Jurisdiction},
+    entry::{DISPATCH_LEAF_LIMIT, Entry, Kind, Known, PartnerProof, Received},
     log::{Txn, TxnError},
     merkle,
     note::{Cosignature, SignedCheckpoint, VerifierKey},
-    record::{DISPATCH_LEAF_LIMIT, Entry, Kind, Known, PartnerProof, Received},
     store::tables,
 };
 

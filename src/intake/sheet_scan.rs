@@ -3,11 +3,11 @@
 
 use super::{
     Note, RawRow, SheetError, Table,
-    aside::aside,
     csv::{DELIMITERS, Records},
-    find::{self, Found, HEADER_WITHIN},
+    footer_rows::aside,
     guard::{Fit, MAX_ROWS},
     header::{Header, letters},
+    locate_header::{self, Found, HEADER_WITHIN},
     text::Text,
     workbook::Workbook,
 };
@@ -114,7 +114,7 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
     let mut failed = None;
     for candidate in DELIMITERS {
         let (rows, broken) = first_rows(&text, candidate);
-        match (find::header::<C>(&rows), broken) {
+        match (locate_header::header::<C>(&rows), broken) {
             // What breaks off below a header is found again, and said, when the rest is read.
             (Ok(Some(_)), _) => {
                 delimiter = Some(candidate);
@@ -304,7 +304,7 @@ impl<C: SheetColumn> Reach<C> {
     }
 
     fn find(&mut self) -> Result<(), SheetError> {
-        self.found = find::header(&self.first)?;
+        self.found = locate_header::header(&self.first)?;
         self.is_over = self.found.is_none();
         if let Some(found) = &self.found {
             for row in self.first.iter().filter(|row| row.row > found.row) {

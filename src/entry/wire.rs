@@ -3,8 +3,8 @@
 use crate::{
     access::{Attempt, Officer, Purpose, Quota, UnitName, Units},
     domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
+    entry::pb,
     merkle::Hash,
-    record::pb,
 };
 use std::{collections::BTreeSet, str::FromStr};
 

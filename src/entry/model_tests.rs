@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::{Handling, LeadStep, Urgency, sign_within_seconds},
-    record::{DISPATCH_LEAF_LIMIT, DispatchAction, EntryDefect, Terms},
+    entry::{DISPATCH_LEAF_LIMIT, DispatchAction, EntryDefect, Terms},
     seal::PurgeMonth,
 };
 

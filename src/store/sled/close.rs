@@ -3,7 +3,7 @@
 //! sled 0.34.7 syncs its file when its last handle is dropped, and panics where that fails: the process ended in the middle
 //! of its stop, and left no word that the disk failed.
 
-use super::{StoreError, disk::guarded};
+use super::{StoreError, guarded};
 
 /// Who hears that a store did not close as it should.
 type Report = Box<dyn FnOnce(&StoreError) + Send + Sync>;

@@ -2,7 +2,7 @@
 
 use super::{
     AbandonedLog, DispatchSent, EntryDefect, PartnerChange, Refusal, bounds, checkpoint,
-    entry::{
+    model::{
         CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received,
         VERSION,
     },

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{RecordId, keyed},
-    record::{Content, DispatchSent, Refusal},
+    entry::{Content, DispatchSent, Refusal},
 };
 use std::collections::BTreeMap;
 

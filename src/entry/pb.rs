@@ -1,4 +1,4 @@
-//! Generated messages of `proto/yichuan/v1`. They stop at `record/` and `rpc/`.
+//! Generated messages of `proto/yichuan/v1`. They stop at `entry/` and `rpc/`.
 #![allow(
     missing_docs,
     unused_qualifications,

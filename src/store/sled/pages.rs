@@ -6,7 +6,7 @@
 //! `version u8, count u16`, then for each row, in order, `length of key u16, length of value u16, key, value`. A page
 //! without rows is removed; an anchor stays when its own row goes.
 
-use super::{Batch, Order, Row, StoreError, tables::in_order};
+use crate::store::{Batch, Order, Row, StoreError, tables::in_order};
 use sled::{IVec, Tree};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 

@@ -2,11 +2,11 @@
 
 use crate::{
     cli::{
+        args::{self, id},
         exit::{Exit, Failure},
-        given::{self, id},
     },
     domain::{Lang, Locality, RecordId, referral::ReferralFields},
-    record::{self, pb},
+    entry::{self, pb},
 };
 use clap::Args;
 
@@ -46,16 +46,16 @@ impl SaidArgs {
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         // In the order in which they stand on stdin.
         let subject_name = match &self.subject_name {
-            Some(typed) => given::line("--subject-name", typed, lang)?,
+            Some(typed) => args::line("--subject-name", typed, lang)?,
             None => String::new(),
         };
         let subject_number = match &self.subject_number {
-            Some(typed) => given::number("--subject-number", typed, lang)?,
+            Some(typed) => args::number("--subject-number", typed, lang)?,
             None => String::new(),
         };
         let fields = ReferralFields {
             title: self.title.clone(),
-            matter: given::text(&self.matter)?,
+            matter: args::text(&self.matter)?,
             case_number: given(&self.case),
             subject_name,
             subject_number,
@@ -66,6 +66,6 @@ impl SaidArgs {
         fields
             .check()
             .map_err(|defect| Failure::of(Exit::BadData, &defect))?;
-        Ok(record::referral_to_wire(&fields))
+        Ok(entry::referral_to_wire(&fields))
     }
 }

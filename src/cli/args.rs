@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access::{Basis, GroundsDefect},
     domain::{Lang, MalformedId, ResidentNumber},
-    record::pb,
+    entry::pb,
 };
 use clap::Args;
 use std::{

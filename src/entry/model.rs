@@ -293,5 +293,5 @@ impl Kind {
 }
 
 #[cfg(test)]
-#[path = "entry_tests.rs"]
+#[path = "model_tests.rs"]
 mod tests;

@@ -7,9 +7,9 @@ use crate::{
         row::Subject,
     },
     desk::CardReader,
+    entry::{Entry, Kind, PartnerProof, Received},
     merkle::Hash,
     note::{Checkpoint, Cosignature, SignedCheckpoint, TlogProof, VerifierKey},
-    record::{Entry, Kind, PartnerProof, Received},
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,13 +2,13 @@
 
 use super::{
     Admission, NotYet, Partner, Proved, RowError, Rows as _, Unfit, Vault, VaultError,
-    VerifiedDispatch, Witness, passing::PutOff, rows::DispatchRow, witness::own_cause,
+    VerifiedDispatch, Witness, deferral::PutOff, rows::DispatchRow, witness::own_cause,
 };
 use crate::{
     domain::{EntryId, Jurisdiction},
+    entry::{Entry, Kind, Known, Received, Refusal},
     log::Txn,
     note::SignedCheckpoint,
-    record::{Entry, Kind, Known, Received, Refusal},
     store::tables,
 };
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,12 @@
 //! The store on disk: one sled tree, with what sled 0.34.7 leaves out to survive a power cut. Each step is there for a
 //! reason that `tests/power_cuts` measures: without it, cuts lose what was acknowledged.
 
+mod close;
+mod config;
+mod flush_watchdog;
+mod pages;
+mod preflight;
+
 use std::{
     fs::{self, File},
     io,
@@ -16,9 +22,10 @@ use std::{
 use rustix::{fs::Dir, io::Errno};
 
 use super::{
-    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer,
-    closing::LastHandle, conf, keys, legible, pages, watch::Watch,
+    Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, keys,
 };
+use close::LastHandle;
+use flush_watchdog::Watch;
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
 const CACHE: u64 = 256 * 1024 * 1024;
@@ -205,8 +212,8 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        conf::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
-        legible::read_all(&root)
+        config::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
+        preflight::read_all(&root)
             .map_err(|(path, source)| OpenStoreError::of(source, "read", &path))?;
         let db = open_sled(&root, cache)?;
 
@@ -494,7 +501,7 @@ mod tests {
     fn regression_a_commit_needs_no_file_to_open() {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         const ALONE: &str = "YICHUAN_TEST_OPENS_NO_MORE_FILES";
-        const NAME: &str = "store::disk::tests::regression_a_commit_needs_no_file_to_open";
+        const NAME: &str = "store::sled::tests::regression_a_commit_needs_no_file_to_open";
         if std::env::var_os(ALONE).is_none() {
             let alone = std::process::Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", NAME, "--nocapture"])
