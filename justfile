@@ -1,4 +1,4 @@
-# What CI runs, one recipe a command, cheapest first. CI itself is .ci/run, which needs no just; tests/docs.rs compares the
+# What CI runs, one recipe a command, cheapest first. CI itself is .ci/run, which needs no just; tests/it/docs.rs compares the
 # two. Tests that take minutes or hours are run by hand: CONTRIBUTING.md.
 
 _default:

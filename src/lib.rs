@@ -1,7 +1,7 @@
 //! Yichuan 驿传: an exchange of intelligence between police jurisdictions in which every delivery is also an audit.
 //!
 //! `docs/ARCHITECTURE.md` is the map. Parts are listed here from the ground up; each knows only what stands above it in
-//! this list, and `tests/architecture.rs` keeps that true.
+//! this list, and `tests/it/architecture/mod.rs` keeps that true.
 
 // Floor 0: pure. No runtime, transport, storage, files or clock reads.
 pub mod domain;

@@ -17,13 +17,13 @@
 
 mod child;
 mod echo;
-#[path = "../../tests/common/leads.rs"]
+#[path = "../../tests/it/common/leads.rs"]
 mod leads;
 mod machine;
 mod measure;
 mod nodes;
 mod postgres;
-#[path = "../../tests/common/processes.rs"]
+#[path = "../../tests/it/common/processes.rs"]
 #[allow(dead_code, reason = "tests need more of it")]
 mod processes;
 mod raw;

@@ -1,5 +1,5 @@
 //! Every decoder that a stranger's bytes reach, as a function of those bytes that panics where a promise is broken. The
-//! fuzzer calls them, and `tests/corpus.rs` with what the fuzzer once found.
+//! fuzzer calls them, and `tests/it/corpus/mod.rs` with what the fuzzer once found.
 
 mod cards;
 mod deliveries;

@@ -1,13 +1,6 @@
 //! Records that a supervisor assigned: whose they are, who overrides that, and what the log says of it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
-#[path = "common/leads.rs"]
-mod leads;
-
+use crate::common::leads;
 use std::time::Duration;
 use tonic::{Code, Response, Status};
 use yichuan::{

@@ -1,14 +1,7 @@
 //! Caught notices from a province to the county whose residents it caught: real nodes, real TLS, real stores, and the
 //! program as officers run it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
-#[path = "common/leads.rs"]
-mod leads;
-
+use crate::common::leads;
 use serde_json::Value;
 use std::{io::Write as _, path::Path, process::Stdio, time::Duration};
 use tonic::{Code, Status};

@@ -1,8 +1,4 @@
 //! The command line as people and scripts meet it: what is typed, what is printed, and the exit codes. No node runs here.
-#![expect(
-    clippy::unwrap_used,
-    reason = "fixtures and helpers: a panic is a failed test"
-)]
 
 use std::{
     io::Write as _,
@@ -21,7 +17,7 @@ use yichuan::{
 };
 
 const SAMPLE: &str = "tests/data/screening-sample.xlsx";
-const EXPECTED: &str = include_str!("data/screening-sample.expected.tsv");
+const EXPECTED: &str = include_str!("../data/screening-sample.expected.tsv");
 
 /// What a command left.
 struct Ran {

@@ -1,17 +1,7 @@
 //! Clocks that are an hour off, and one that jumps: nobody's clock moves anybody else's entries or deadlines, the skew is
 //! seen on both sides, and what is dated absurdly waits until the clocks agree.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test whose world cannot be set up fails"
-)]
 
-#[path = "adversary/heard.rs"]
-mod heard;
-#[path = "adversary/world.rs"]
-mod world;
-
+use crate::common::{heard, world};
 use std::{
     sync::{
         Arc,

@@ -1,9 +1,5 @@
 //! `yichuan demo` as anybody runs it first: it ends well in both languages, what it keeps verifies with the ordinary
 //! commands, and it prints nobody's name or number.
-#![allow(
-    clippy::unwrap_used,
-    reason = "fixtures and helpers: a panic is a failed test"
-)]
 
 use std::{
     collections::BTreeSet,

@@ -1,21 +1,15 @@
 //! What the pages say of the code is so: each link, path, test, metric and reason that they name is there, and what is drawn
-//! from code is what the code says. `UPDATE_DOCS=1 cargo test --test docs` draws it again.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests: a panic is a failed test"
-)]
-
+//! from code is what the code says. `UPDATE_DOCS=1 cargo test --test it docs::` draws it again.
 use std::{
     collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
 };
 
-const ARCHITECTURE: &str = include_str!("../docs/ARCHITECTURE.md");
-const THREATS: &str = include_str!("../docs/THREATS.md");
-const RELIABILITY: &str = include_str!("../docs/RELIABILITY.md");
-const OPERATIONS: &str = include_str!("../docs/OPERATIONS.md");
+const ARCHITECTURE: &str = include_str!("../../docs/ARCHITECTURE.md");
+const THREATS: &str = include_str!("../../docs/THREATS.md");
+const RELIABILITY: &str = include_str!("../../docs/RELIABILITY.md");
+const OPERATIONS: &str = include_str!("../../docs/OPERATIONS.md");
 
 fn holds(name: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,7 +21,7 @@ fn holds(name: &str, drawn: &str) {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == drawn,
-        "docs/{name} is not what the code says; run: UPDATE_DOCS=1 cargo test --test docs"
+        "docs/{name} is not what the code says; run: UPDATE_DOCS=1 cargo test --test it docs::"
     );
 }
 

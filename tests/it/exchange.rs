@@ -1,9 +1,4 @@
 //! Three nodes, real TLS, real stores: leads go out, are answered, and are proved.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
 use std::{collections::BTreeSet, path::Path};
 use yichuan::{
@@ -14,7 +9,7 @@ use yichuan::{
     rpc::pb,
 };
 
-#[path = "../examples/push_and_follow.rs"]
+#[path = "../../examples/push_and_follow.rs"]
 #[allow(dead_code, reason = "its `main` is for whoever runs the example")]
 mod push_and_follow;
 

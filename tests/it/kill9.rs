@@ -4,20 +4,12 @@
 //! `YICHUAN_KILLS` says how many kills, 12 unless told. Moments are drawn from a seed that is printed; `YICHUAN_SEED`
 //! repeats one.
 #![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::result_large_err,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test that panics has failed; not every test needs every helper"
+    reason = "a test that panics has failed"
 )]
 
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "common/processes.rs"]
-mod processes;
-
+use crate::common::{leads, processes};
 use processes::{Home, Logs, Process, Signal, UP};
 use std::{
     cell::Cell,

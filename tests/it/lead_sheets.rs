@@ -1,18 +1,8 @@
 //! The sheets that pushing leaves, with nodes that run as processes: the rejected rows, which are mended and pushed as they
 //! are, and the receipt, which says what is in the log and no more.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::result_large_err,
-    reason = "a test that panics has failed; not every test needs every helper"
-)]
+#![allow(clippy::result_large_err, reason = "a test that panics has failed")]
 
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "common/processes.rs"]
-mod processes;
-
+use crate::common::{leads, processes};
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use processes::{Home, Logs, Process};
 use rust_xlsxwriter::Workbook;
@@ -36,7 +26,6 @@ struct County {
     dir: TempDir,
     home: Home,
     node: Option<Process>,
-    province: Home,
     _there: Process,
 }
 
@@ -173,7 +162,6 @@ impl County {
             dir,
             home,
             node: Some(node),
-            province,
             _there: there,
         }
     }

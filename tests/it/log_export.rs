@@ -1,8 +1,6 @@
 //! Exports of a real log, on sled, verify with independent programs: `tlog_tiles`, `signed_note`, `sigstore-merkle`.
 
-#[path = "common/oracle.rs"]
-mod oracle;
-
+use crate::common::oracle;
 use std::{sync::Arc, time::Duration};
 use yichuan::{
     audit::{TileWriter, verify_export},

@@ -1,9 +1,8 @@
 //! A log of a million entries is verified and examined in memory that does not grow with it.
 //!
 //! CI tries small logs, one four times the other, and compares. The million:
-//! `cargo test --release --test million -- --ignored --nocapture`, of `YICHUAN_ENTRIES` entries where that is set.
+//! `cargo test --release --test it million:: -- --ignored --nocapture`, of `YICHUAN_ENTRIES` entries where that is set.
 #![allow(
-    clippy::unwrap_used,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     reason = "a test that panics has failed; the speed is what is measured"

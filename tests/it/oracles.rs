@@ -1,14 +1,6 @@
 //! Exports, signatures and proofs are what independent implementations of the same specifications say they are.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests: a panic is a failed test"
-)]
-
-#[path = "common/oracle.rs"]
-mod oracle;
-
+use crate::common::oracle;
 use oracle::check_export;
 use signed_note::{StandardVerifier, Verifier};
 use std::{

@@ -1,11 +1,5 @@
 //! What the tours show is run as written, with processes and directories of their own.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests: a panic is a failed test"
-)]
-
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -17,8 +11,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-const TOUR: &str = include_str!("../docs/TOUR.md");
-const CHINESE: &str = include_str!("../docs/TOUR.zh-CN.md");
+const TOUR: &str = include_str!("../../docs/TOUR.md");
+const CHINESE: &str = include_str!("../../docs/TOUR.zh-CN.md");
 
 /// Begins the output of a command.
 const COMMAND: char = '\u{1}';

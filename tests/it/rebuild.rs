@@ -1,17 +1,7 @@
 //! `audit replay --rebuild`: what a node shows of its log is a function of the log (I8), and where it is not, that is
 //! found and mended.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed; not every test needs every helper"
-)]
 
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "common/processes.rs"]
-mod processes;
-
+use crate::common::{leads, processes};
 use processes::{Home, Logs, Process, Signal};
 use serde_json::Value;
 use std::{fs, path::Path, process::Output};

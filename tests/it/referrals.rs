@@ -1,9 +1,4 @@
 //! Referrals between a county and a province: real nodes, real TLS, real stores.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
 use std::time::Duration;
 use tonic::{Code, Status};

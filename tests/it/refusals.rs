@@ -1,17 +1,7 @@
 //! Refused, logged, and nothing stored. Each call is made over real TLS with a certificate of its own; the node must answer
 //! with the right code, say in its log who was refused what and why, and be, byte for byte, as it was before.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test whose world cannot be set up fails"
-)]
 
-#[path = "adversary/heard.rs"]
-mod heard;
-#[path = "adversary/world.rs"]
-mod world;
-
+use crate::common::{heard, world};
 use heard::{Heard, Said};
 use tonic::{Code, Status, transport::Channel};
 use world::{

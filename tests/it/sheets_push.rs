@@ -1,18 +1,8 @@
 //! A long sheet goes to a node: every row arrives, and neither the officer's command nor the order of the rows depends on
 //! how many there are. `YICHUAN_SHEET_ROWS=100000` makes it as long as the figures in docs/RELIABILITY.md; without it, it
 //! is short.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the helpers are shared; a panic is a failed test"
-)]
 
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "common/processes.rs"]
-mod processes;
-
+use crate::common::{leads, processes};
 use processes::{Home, Logs};
 use rust_xlsxwriter::Workbook;
 use std::{

@@ -1,14 +1,6 @@
 //! Who is refused at the door, and for what recorded reason. Real sockets, a passed-in clock, no waiting for time.
-#![allow(
-    dead_code,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test whose world cannot be set up fails; not every test needs every helper"
-)]
 
-#[path = "common/der.rs"]
-mod der;
-
+use crate::common::{der, heard::Heard};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, SanType,
@@ -49,8 +41,6 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Channel;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use yichuan::{
     access::Principal,
     domain::{Clock, Jurisdiction, Timestamp},
@@ -103,28 +93,6 @@ impl TimeProvider for Fixed {
     }
 }
 
-/// Hands on the `reason` of every warning of this thread, so that a test waits for what is recorded.
-struct Reasons(mpsc::UnboundedSender<String>);
-
-impl<S: tracing::Subscriber> Layer<S> for Reasons {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        struct Find(Option<String>);
-        impl Visit for Find {
-            fn record_str(&mut self, field: &Field, value: &str) {
-                if field.name() == "reason" {
-                    self.0 = Some(value.to_owned());
-                }
-            }
-            fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-        }
-        let mut find = Find(None);
-        event.record(&mut find);
-        if let Some(reason) = find.0 {
-            self.0.send(reason).unwrap();
-        }
-    }
-}
-
 /// A node of Sinan that knows Guangdong as a partner.
 struct World {
     ca: Ca,
@@ -135,12 +103,11 @@ struct World {
     gate: Arc<Gate>,
     address: SocketAddr,
     clock: Arc<TestClock>,
-    reasons: mpsc::UnboundedReceiver<String>,
+    heard: Heard,
     /// Who sent each request, as its handler sees it.
     callers: mpsc::UnboundedReceiver<String>,
     stop: CancellationToken,
     serving: JoinHandle<Result<Drained, tonic::transport::Error>>,
-    _subscriber: tracing::subscriber::DefaultGuard,
 }
 
 fn crl(ca: &Ca, number: u64, revoked: &[&Issued], validity: Validity) -> Crl {
@@ -174,9 +141,7 @@ async fn world() -> World {
 }
 
 async fn world_with(limits: GateLimits) -> World {
-    let (sender, reasons) = mpsc::unbounded_channel();
-    let subscriber = tracing_subscriber::registry().with(Reasons(sender));
-    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let heard = Heard::listen();
 
     let clock = Arc::new(TestClock(AtomicU64::new(NOW.millis())));
     let ca = Ca::create(sinan(), year()).unwrap();
@@ -221,11 +186,10 @@ async fn world_with(limits: GateLimits) -> World {
         gate,
         address,
         clock,
-        reasons,
+        heard,
         callers,
         stop,
         serving,
-        _subscriber,
     }
 }
 
@@ -299,7 +263,7 @@ impl World {
     async fn refused(&mut self, config: Arc<ClientConfig>, reason: Reason) {
         let before = self.gate.refused(reason);
         self.connect(config).await.unwrap_err();
-        assert_eq!(self.reasons.recv().await.unwrap(), reason.as_str());
+        assert_eq!(self.heard.next("reason").await, reason.as_str());
         assert_eq!(self.gate.refused(reason), before + 1);
     }
 
@@ -422,7 +386,7 @@ async fn regression_a_nodes_connection_without_a_hybrid_key_exchange_is_refused_
                     AlertDescription::HandshakeFailure
                 ))
             );
-            assert_eq!(world.reasons.recv().await.unwrap(), "not_hybrid");
+            assert_eq!(world.heard.next("reason").await, "not_hybrid");
             assert_eq!(world.gate.refused(Reason::NotHybrid), before + 1);
         }
         // People's software is not ours to choose.
@@ -504,7 +468,7 @@ async fn regression_a_node_that_cannot_exchange_keys_hybridly_is_not_dialled_by_
         .await
         .unwrap_err();
     assert!(!shaking.recv().await.unwrap());
-    assert_eq!(world.reasons.recv().await.unwrap(), "not_hybrid");
+    assert_eq!(world.heard.next("reason").await, "not_hybrid");
     // A person's command takes what there is; this server then serves nothing.
     let officer = issue(&world.partner, "officer-001", year());
     world
@@ -547,7 +511,7 @@ async fn tls12() {
     tcp.read_to_end(&mut answer).await.unwrap();
     // A fatal alert: protocol_version.
     assert_eq!(answer, [21, 3, 3, 0, 2, 2, 70]);
-    assert_eq!(world.reasons.recv().await.unwrap(), "tls_version");
+    assert_eq!(world.heard.next("reason").await, "tls_version");
     assert_eq!(world.gate.refused(Reason::TlsVersion), 1);
 }
 
@@ -711,7 +675,7 @@ async fn revoked() {
     let next = world.trust(&[&bad], &[&theirs]);
     world.gate.reload(world.node.clone(), next).unwrap();
     // The connections above were cut.
-    while world.reasons.try_recv().is_ok() {}
+    world.heard.take();
     world.refuses(&bad, Reason::Revoked).await;
     world.refuses(&theirs, Reason::Revoked).await;
     world.admits(&issue(&world.ca, "officer-001", year())).await;
@@ -730,7 +694,7 @@ async fn a_revoked_caller_does_not_come_back_by_resumption() {
     }
     let next = world.trust(&[&bad], &[]);
     world.gate.reload(world.node.clone(), next).unwrap();
-    while world.reasons.try_recv().is_ok() {}
+    world.heard.take();
     world.refused(config, Reason::Revoked).await;
 }
 
@@ -750,7 +714,7 @@ async fn reload_cuts_the_live_connection_of_the_revoked_and_no_other() {
 
     let next = world.trust(&[&bad], &[]);
     assert_eq!(world.gate.reload(world.node.clone(), next).unwrap(), 1);
-    assert_eq!(world.reasons.recv().await.unwrap(), "revoked");
+    assert_eq!(world.heard.next("reason").await, "revoked");
     bad_stream.message().await.unwrap_err();
     bad_client.check(ask()).await.unwrap_err();
     good_client.check(ask()).await.unwrap();
@@ -794,7 +758,7 @@ async fn what_expires_while_it_is_connected_is_cut() {
     assert_eq!(world.gate.recheck(), 0);
     world.clock.forward(2 * DAY);
     assert_eq!(world.gate.recheck(), 1);
-    assert_eq!(world.reasons.recv().await.unwrap(), "expired");
+    assert_eq!(world.heard.next("reason").await, "expired");
     client.check(ask()).await.unwrap_err();
 }
 
@@ -865,7 +829,7 @@ async fn without_a_fresh_list_only_a_partners_node_comes_in() {
     world.clock.forward(31 * DAY);
     // Its own officer and the partner's, not the partner's node.
     assert_eq!(world.gate.recheck(), 2);
-    while world.reasons.try_recv().is_ok() {}
+    world.heard.take();
     world.refuses(&officer, Reason::NoFreshCrl).await;
     world.refuses(&theirs, Reason::NoFreshCrl).await;
     // An expired list is still good for what it revokes.
@@ -950,7 +914,7 @@ async fn a_silent_caller_is_refused_in_time() {
     })
     .await;
     let silent = TcpStream::connect(world.address).await.unwrap();
-    assert_eq!(world.reasons.recv().await.unwrap(), "timeout");
+    assert_eq!(world.heard.next("reason").await, "timeout");
     assert_eq!(world.gate.refused(Reason::Timeout), 1);
     drop(silent);
 }
@@ -980,7 +944,7 @@ async fn who_says_nothing_after_the_handshake_is_let_go() {
     let mut silent = world.connect(raw(&world, shown(&officer))).await.unwrap();
     // A part of the preface is not enough.
     silent.write_all(b"PRI * HTTP/2.0").await.unwrap();
-    assert_eq!(world.reasons.recv().await.unwrap(), "silent");
+    assert_eq!(world.heard.next("reason").await, "silent");
     assert_eq!(world.gate.refused(Reason::Silent), 1);
     while world.gate.occupancy() != (0, 0) {
         tokio::task::yield_now().await;
@@ -1024,7 +988,7 @@ async fn half_open_handshakes_make_room_for_whoever_shakes_hands_at_once() {
     }
     // All are from one address, which has a quarter of the room.
     for _ in 0..8 {
-        assert_eq!(world.reasons.recv().await.unwrap(), "crowded_out");
+        assert_eq!(world.heard.next("reason").await, "crowded_out");
     }
     assert_eq!(world.gate.occupancy().0, 2);
     world.admits(&officer).await;
@@ -1071,7 +1035,7 @@ async fn a_client_refuses_a_server_that_is_another_jurisdictions() {
 /// Client and server both record; the server's word for a client that hung up is passed over.
 async fn next_of(world: &mut World, expected: &str) -> String {
     loop {
-        let reason = world.reasons.recv().await.unwrap();
+        let reason = world.heard.next("reason").await;
         if reason == expected || !["aborted", "handshake"].contains(&&*reason) {
             return reason;
         }
@@ -1139,12 +1103,12 @@ async fn development_certificates_stay_on_loopback() {
     let far = "https://192.0.2.1:7443".parse().unwrap();
     let mut client = HealthClient::new(dialer.connect(&far, sinan()));
     client.check(ask()).await.unwrap_err();
-    assert_eq!(world.reasons.recv().await.unwrap(), "dev_certificate");
+    assert_eq!(world.heard.next("reason").await, "dev_certificate");
 }
 
 #[tokio::test]
 async fn a_person_serves_nobody() {
-    let mut world = world().await;
+    let world = world().await;
     // A leaf that names the node but may only call.
     let (certificate, key) = forge(&world.ca, |params| {
         params.subject_alt_names = vec![
@@ -1162,7 +1126,13 @@ async fn a_person_serves_nobody() {
             ..
         })
     ));
-    assert!(world.reasons.try_recv().is_err());
+    assert!(
+        world
+            .heard
+            .take()
+            .iter()
+            .all(|said| !said.contains_key("reason"))
+    );
 }
 
 #[tokio::test]

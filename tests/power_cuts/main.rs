@@ -18,9 +18,9 @@
 
 mod campaign;
 mod disk;
-#[path = "../common/leads.rs"]
+#[path = "../it/common/leads.rs"]
 mod leads;
-#[path = "../common/processes.rs"]
+#[path = "../it/common/processes.rs"]
 mod processes;
 mod random;
 mod record;

@@ -22,7 +22,7 @@ pub fn draw() -> String {
 const HEAD: &str = "\
 # The states of a referral 协查、移送
 
-<!-- Drawn by src/domain/referral/drawing.rs. Write it again with: UPDATE_DOCS=1 cargo test --test docs -->
+<!-- Drawn by src/domain/referral/drawing.rs. Write it again with: UPDATE_DOCS=1 cargo test --test it docs:: -->
 
 A referral is an assistance 办案协作 or a transfer 案件移送. The originator 发起方 opens it, the recipient 接收方 acts
 on it. What was drafted or approved and not yet sent is at the originator's node only. The drawing leaves out `correct`

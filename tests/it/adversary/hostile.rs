@@ -1,5 +1,4 @@
 //! A partner whose log key the test holds: it can prove anything that is in its log, and claim anything that is not.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use super::world::{card, channel, code};
 use std::{

@@ -1,12 +1,6 @@
 //! Partners that lie. Each has a valid certificate and an approved card, and its log key is the test's: what an honest
 //! node believes of it is what it can prove. After every lie honest traffic flows on, the honest log verifies, and
 //! nothing is receipted that should not be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test whose world cannot be set up fails"
-)]
 
 mod answers;
 mod cards;
@@ -14,7 +8,6 @@ mod caught;
 mod deliveries;
 mod forks;
 mod gossip;
-mod heard;
 mod hostile;
 mod months;
 mod not_yet;
@@ -29,8 +22,5 @@ mod restarts;
 mod sender;
 mod streams;
 mod suspended;
-mod world;
 
-#[path = "../common/leads.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod leads;
+use crate::common::{heard, leads, world};

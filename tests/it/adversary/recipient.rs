@@ -1,8 +1,4 @@
 //! The receiving side of a hostile partner: an `Exchange` service of its own, which answers as it was told to lie.
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "each step knows the lies that concern it"
-)]
 
 use super::{
     hostile::{Forger, nothing_verified},

@@ -1,6 +1,6 @@
 //! Lies about what a partner answered, and in the proofs of it.
 
-use crate::{
+use super::{
     tampering::Lie,
     two_logs::{COUNTY, HandLog, PROVINCE, code, node, partners, person, proof_in, signer},
 };

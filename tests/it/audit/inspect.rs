@@ -1,6 +1,6 @@
 //! Honest logs, and what is told of them.
 
-use crate::two_logs::{
+use super::two_logs::{
     COUNTY, HandLog, PROVINCE, code, invented, node, partners, person, record, signer,
 };
 use yichuan::{
@@ -110,7 +110,7 @@ fn an_export_is_inspected_as_the_log_is() {
         key,
         partners: Vec::new(),
     };
-    let mut inspector = Inspector::new(trusted, &crate::two_logs::PlainCards)
+    let mut inspector = Inspector::new(trusted, &super::two_logs::PlainCards)
         .unwrap()
         .with_tree(&tree);
     for leaf in entries(dir.path(), log.size()) {
@@ -126,7 +126,7 @@ fn leaves_that_are_not_the_log_under_the_head_get_no_report() {
         key: signer(COUNTY, 0).verifier_key(),
         partners: Vec::new(),
     };
-    let inspector = || Inspector::new(trusted(), &crate::two_logs::PlainCards).unwrap();
+    let inspector = || Inspector::new(trusted(), &super::two_logs::PlainCards).unwrap();
     let forged = signer(COUNTY, 1).sign(0, *county.head_at(0).root());
     assert!(matches!(
         inspector().finish(&forged),

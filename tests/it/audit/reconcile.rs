@@ -1,6 +1,6 @@
 //! Two logs against each other.
 
-use crate::{
+use super::{
     inspect::honest,
     two_logs::{COUNTY, HandLog, PROVINCE, node, partners, proof_in, signer},
 };
@@ -27,7 +27,7 @@ fn reconcile(a: &HandLog, b: &HandLog) -> Reconciliation {
     reconciler.finish(&a.head(), &b.head()).unwrap()
 }
 
-fn export<'a>(key: &'a VerifierKey, log: &'a HandLog) -> ExportedLog<'a, crate::two_logs::Tree> {
+fn export<'a>(key: &'a VerifierKey, log: &'a HandLog) -> ExportedLog<'a, super::two_logs::Tree> {
     ExportedLog {
         key,
         size: log.size(),

@@ -1,6 +1,6 @@
 //! Reading back, and choosing what to read.
 
-use crate::{
+use super::{
     inspect::honest,
     two_logs::{COUNTY, HandLog, PROVINCE, START_MS, code, node, person, record},
 };

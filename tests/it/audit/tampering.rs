@@ -1,6 +1,6 @@
 //! One lie at a time, each found at its entry and under its own code.
 
-use crate::{
+use super::{
     answers::{answer, answer_lies, proof_lies},
     transfers::transfer_lies,
     two_logs::{

@@ -1,6 +1,6 @@
 //! Transfers, which take two people: one drafts, another approves, and what was drafted leaves.
 
-use crate::{
+use super::{
     tampering::{Lie, county, officer},
     two_logs::{COUNTY, HandLog, PROVINCE, code, person, record},
 };

@@ -1,6 +1,6 @@
 //! `audit prove` as it is typed, against two nodes that are up.
 
-use crate::{leads, processes, two_logs::signer};
+use super::{leads, processes, two_logs::signer};
 use processes::{Home, Logs};
 use std::{fs, path::Path, process::Output};
 use yichuan::{access::Purpose, rpc::pb};

@@ -1,6 +1,6 @@
 //! A log that is shown in two versions within one case file.
 
-use crate::{
+use super::{
     gather, keys, of_record, proof_at,
     two_logs::{HandLog, PROVINCE, partners},
 };

@@ -1,7 +1,7 @@
 //! What others wrote, on a screen: exports, case files and answers of nodes whose every text is made to move the cursor,
 //! to colour, to reorder and to hide. No command lets any of it through.
 
-use crate::{COUNTY, delivered, keys, processes, signer, two_logs::HandLog, written};
+use super::{COUNTY, delivered, keys, processes, signer, two_logs::HandLog, written};
 use http_body_util::{BodyExt as _, Full};
 use processes::{Home, Logs};
 use prost::Message as _;

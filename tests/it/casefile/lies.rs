@@ -1,6 +1,6 @@
 //! What a log wrote down under its own key and a partner never said.
 
-use crate::{
+use super::{
     delivered, gather, keys, proof_at,
     two_logs::{COUNTY, HandLog, PROVINCE, code, node, partners, proof_in},
 };

@@ -1,19 +1,5 @@
 //! Proofs for a case file: what they prove to somebody who has nothing but two keys, that nothing in them can be changed,
 //! and that other people's code comes to the same verdict.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test that panics has failed, and that is all; not every helper is needed here"
-)]
-
-#[path = "../common/leads.rs"]
-mod leads;
-#[path = "../common/processes.rs"]
-mod processes;
-#[path = "../common/two_logs.rs"]
-mod two_logs;
 
 mod command;
 mod forks;
@@ -21,6 +7,7 @@ mod hostile;
 mod lies;
 mod transfers;
 
+use crate::common::{leads, processes, two_logs};
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{collections::BTreeSet, fs, path::Path};
 use two_logs::{COUNTY, HandLog, PROVINCE, PlainCards, partners, person, signer};
@@ -362,7 +349,7 @@ fn other_programs_believe_the_same_proofs() {
 /// one, and keep this.
 #[test]
 fn a_case_file_of_the_first_layout_is_made_and_verified_as_ever() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/casefile/layout-1");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/casefile/layout-1");
     check_folder(&kept, &keys()).unwrap();
     let made = tempfile::tempdir().unwrap();
     written(made.path());

@@ -1,6 +1,6 @@
 //! Transfers in a case file: who drafted and who approved cannot be told otherwise afterwards.
 
-use crate::{
+use super::{
     gather, keys, of_record, proof_at,
     two_logs::{COUNTY, HandLog, PROVINCE, partners, person, record},
 };

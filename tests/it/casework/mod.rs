@@ -1,17 +1,9 @@
 //! Whole cases between a county and a province, as officers play them: three processes of the program, each step a
 //! command, every node killed and started again in the middle; then an auditor who trusts no node.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed; not every test needs every helper"
-)]
 
-#[path = "casework/audited.rs"]
 mod audited;
-#[path = "common/processes.rs"]
-mod processes;
 
+use crate::common::processes;
 use audited::Audited;
 use processes::{Home, Logs, Process};
 use serde_json::Value;

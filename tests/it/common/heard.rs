@@ -1,16 +1,21 @@
 //! What a node says in its log, so that a test can tell a refusal that is recorded from one that is not.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::{cell::RefCell, collections::BTreeMap, sync::Once};
-use tracing::field::{Field, Visit};
+use tokio::sync::mpsc;
+use tracing::{
+    Metadata,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    subscriber::Interest,
+};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 /// One event's fields.
 pub(crate) type Said = BTreeMap<&'static str, String>;
 
 thread_local! {
-    /// What this thread has said since it was listened to.
-    static SAID: RefCell<Option<Vec<Said>>> = const { RefCell::new(None) };
+    /// Where what this thread says goes, while somebody listens.
+    static LISTENER: RefCell<Option<mpsc::UnboundedSender<Said>>> = const { RefCell::new(None) };
 }
 
 /// One for all threads: callsites that several subscribers come and go by lose events.
@@ -28,18 +33,36 @@ impl Visit for Fields {
     }
 }
 
+/// What libraries say, and what is said below info, costs no test anything.
+fn is_heard(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("yichuan") && *metadata.level() <= tracing::Level::INFO
+}
+
 impl<S: tracing::Subscriber> Layer<S> for Ear {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let metadata = event.metadata();
-        if metadata.target().starts_with("yichuan") && *metadata.level() <= tracing::Level::INFO {
-            let mut fields = Fields(Said::new());
-            event.record(&mut fields);
-            SAID.with_borrow_mut(|said| {
-                if let Some(said) = said {
-                    said.push(fields.0);
-                }
-            });
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_heard(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
         }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        is_heard(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::INFO)
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields(Said::new());
+        event.record(&mut fields);
+        LISTENER.with_borrow(|listener| {
+            if let Some(listener) = listener {
+                listener.send(fields.0).unwrap();
+            }
+        });
     }
 }
 
@@ -53,24 +76,35 @@ pub(crate) fn install() {
 }
 
 /// Hears all events of this thread from `yichuan`, at info and above. A test's nodes run on its thread.
-pub(crate) struct Heard(());
+pub(crate) struct Heard(RefCell<mpsc::UnboundedReceiver<Said>>);
 
 impl Heard {
     pub(crate) fn listen() -> Self {
         install();
-        SAID.set(Some(Vec::new()));
-        Self(())
+        let (listener, said) = mpsc::unbounded_channel();
+        LISTENER.set(Some(listener));
+        Self(RefCell::new(said))
     }
 
     /// What was said since it was asked last.
     pub(crate) fn take(&self) -> Vec<Said> {
-        SAID.with_borrow_mut(|said| said.replace(Vec::new()))
-            .unwrap_or_default()
+        let mut said = self.0.borrow_mut();
+        std::iter::from_fn(|| said.try_recv().ok()).collect()
+    }
+
+    /// Waits until something is said that has this field, and gives its value.
+    pub(crate) async fn next(&mut self, field: &str) -> String {
+        loop {
+            let mut said = self.0.get_mut().recv().await.unwrap();
+            if let Some(value) = said.remove(field) {
+                return value;
+            }
+        }
     }
 }
 
 impl Drop for Heard {
     fn drop(&mut self) {
-        SAID.set(None);
+        LISTENER.set(None);
     }
 }

@@ -1,13 +1,6 @@
 //! Checks an export with other people's code: `signed_note`, `tlog_tiles` and `sigstore-merkle` share nothing with this
 //! crate and must come to the same verdict.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a check that panics is what this is"
-)]
-
 use signed_note::{Note, StandardVerifier, VerifierList};
 use std::{
     collections::BTreeSet,

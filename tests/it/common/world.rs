@@ -1,5 +1,4 @@
 //! Real nodes on loopback, and what tests ask of them.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tonic::transport::Channel;

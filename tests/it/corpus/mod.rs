@@ -1,21 +1,11 @@
 //! What fuzzing kept is read again by the same functions, without a fuzzer: a crash that was found once stays found, on
 //! every machine. `fuzz/README.md` says how inputs get here.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "targets and helpers of tests: a panic is a failed test"
-)]
-
 mod seeds;
-#[path = "../../fuzz/targets/mod.rs"]
+#[path = "../../../fuzz/targets/mod.rs"]
 mod targets;
-#[path = "../common/two_logs.rs"]
-#[allow(dead_code, reason = "seeds need not use all of it")]
-mod two_logs;
 
+use crate::common::two_logs;
 use std::{
     collections::BTreeSet,
     fs, panic,

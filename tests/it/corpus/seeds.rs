@@ -1,4 +1,4 @@
-//! Inputs to begin with, made by the encoders of the product and from the repository's samples: `cargo test --test corpus --
+//! Inputs to begin with, made by the encoders of the product and from the repository's samples: `cargo test --test it corpus:: --
 //! --ignored` writes them to `fuzz/corpus/`, and `fuzz/run minimise` keeps of them what the fuzzer needs.
 
 mod messages;

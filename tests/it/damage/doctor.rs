@@ -1,6 +1,6 @@
 //! `doctor`: what is damaged is named, what can be repaired is, and what cannot is said plainly.
 
-use crate::{
+use super::{
     leads,
     processes::Logs,
     stopped::{COUNTY, Copy, Stopped, push, stop},
@@ -46,7 +46,7 @@ async fn goes_on(stopped: &Stopped, copy: &Copy) {
             ticks.tick().await;
         }
     };
-    tokio::time::timeout(crate::processes::DEADLINE, waiting)
+    tokio::time::timeout(super::processes::DEADLINE, waiting)
         .await
         .unwrap();
     stop(process);
@@ -125,7 +125,7 @@ fn without_frames(rows: Vec<yichuan::store::Row>) -> Vec<yichuan::store::Row> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_node_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let home = crate::processes::Home::make(dir.path(), COUNTY);
+    let home = super::processes::Home::make(dir.path(), COUNTY);
     let process = home.serve(Logs::INFO);
     let mut command = home.command(Logs::INFO);
     let refused = command.args(["--lang", "en", "doctor"]).output().unwrap();

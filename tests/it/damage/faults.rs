@@ -4,7 +4,7 @@
 //! A log alone is tried at every n. Of a node that exchanges over real connections, CI tries `YICHUAN_FAULTS` moments (6
 //! unless told); `all` tries each operation.
 
-use crate::{
+use super::{
     leads,
     processes::{DEADLINE, Home},
     stopped::{Copy, Stopped},
@@ -313,7 +313,7 @@ async fn push(
 async fn drained(node: &Node) {
     let log = node.log().clone();
     let mut published = log.subscribe();
-    let guangdong = crate::stopped::GUANGDONG.parse().unwrap();
+    let guangdong = super::stopped::GUANGDONG.parse().unwrap();
     loop {
         published.mark_unchanged();
         let waiting = log

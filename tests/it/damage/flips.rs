@@ -4,7 +4,7 @@
 //! draws some hundreds from a seed that is printed (`YICHUAN_SEED` repeats it, `YICHUAN_FLIPS` says how many), and
 //! `YICHUAN_FLIPS=all` tries every byte that is in use, each with another bit.
 
-use crate::{
+use super::{
     leads,
     processes::{DEADLINE, Home, Logs},
     stopped::{Copy, Stopped, copy_directory, push, rows, stop},

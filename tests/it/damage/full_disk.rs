@@ -2,7 +2,7 @@
 //!
 //! Needs the right to mount. Without it this says that it was not run; with `YICHUAN_REQUIRE_ENOSPC=1` that is a failure.
 
-use crate::{
+use super::{
     leads,
     processes::{Home, Logs, Process, UP},
     stopped::{GUANGDONG, copy_directory, push, stop},

@@ -1,6 +1,6 @@
 //! The key file fails, or is an older copy.
 
-use crate::{
+use super::{
     full_disk::fetch,
     leads,
     processes::{Home, Logs},

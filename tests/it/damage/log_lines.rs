@@ -1,6 +1,6 @@
 //! Log lines without end: a stranger, who needs no certificate for it, must not fill the disk with them.
 
-use crate::{
+use super::{
     full_disk::fetch,
     leads,
     processes::{DEADLINE, Home, Logs, Process},

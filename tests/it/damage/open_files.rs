@@ -1,7 +1,7 @@
 //! Files that a process may open: connections without end must not take those that the log writes, because a log that
 //! cannot write closes; and a start that had too few of them is not a broken disk.
 
-use crate::{
+use super::{
     full_disk::fetch,
     leads,
     processes::{DEADLINE, Home, Logs, PROGRAM, Process, UP},

@@ -1,6 +1,6 @@
 //! A store one of whose reads fails once while it opens, below sled: it does not open, and nothing in it is changed.
 
-use crate::{
+use super::{
     leads,
     processes::Logs,
     stopped::{Copy, Stopped, push, stop},

@@ -1,6 +1,6 @@
 //! The disk's reserve: new records stop before the disk is full, and what is under way goes on.
 
-use crate::{
+use super::{
     full_disk::{SmallDisk, fetch, fill, serve_with_reserve},
     leads,
     processes::{DEADLINE, Home, Logs},

@@ -1,6 +1,6 @@
 //! A node that has exchanged and is stopped, whose directory can be copied and damaged.
 
-use crate::{
+use super::{
     leads,
     processes::{Home, Logs, Process, Signal},
 };
@@ -27,7 +27,7 @@ pub(crate) const ZHEJIANG: &str = "330000";
 
 /// The county's node after an exchange with Guangdong; what it sent to Zhejiang is still in its outbox.
 pub(crate) struct Stopped {
-    pub(crate) dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub(crate) home: Home,
     pub(crate) partner: Home,
     /// Zhejiang's, which was never up.
@@ -100,7 +100,7 @@ impl Stopped {
         processes.into_iter().for_each(stop);
         let leaves = exported(&home, &export).await;
         Self {
-            dir,
+            _dir: dir,
             home,
             partner,
             away,
@@ -164,7 +164,7 @@ impl Copy {
 
     /// Runs the program on this directory.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(crate::processes::PROGRAM);
+        let mut command = Command::new(super::processes::PROGRAM);
         command
             .env_clear()
             .env("YICHUAN_CONFIG", self.path().join("node.toml"))

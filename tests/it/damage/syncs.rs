@@ -1,7 +1,7 @@
 //! A real node whose nth sync fails, whichever file it is of: it closes or does not start, and does not open the
 //! directory again, because the kernel may call pages clean that are not on disk (I2).
 
-use crate::{
+use super::{
     full_disk::fetch,
     leads,
     processes::{DEADLINE, Ended, Home, Logs, Process, Signal, UP},
@@ -18,7 +18,7 @@ use yichuan::{access::Purpose, log::failure_file, rpc::pb};
 
 /// A library to preload, from its source beside this.
 pub(crate) fn compile(name: &str, to: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damage");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/damage");
     let source = source.join(name).with_extension("c");
     let library = to.join(name).with_extension("so");
     let compiled = Command::new("cc")

@@ -1,8 +1,8 @@
 //! Floods of calls and streams on good connections.
 
-use crate::heard::Heard;
-use crate::{
-    COUNTY, counted,
+use super::heard::Heard;
+use super::{
+    COUNTY,
     raw::{DATA, END_HEADERS, HEADERS, Raw, call_headers, frame},
     world,
     world::{channel, within},
@@ -30,7 +30,7 @@ async fn calls_and_streams_without_end_are_refused_to_one_and_answered_to_others
     .await;
     let endpoint = world.cluster.member(COUNTY).config.listen.endpoint.clone();
     let refused = "yichuan_quota_refusals_total{quota=\"streams\"}";
-    let before = counted(refused);
+    let before = world.counted.of(refused);
     let hostile = channel(&endpoint, COUNTY, COUNTY, "officer-002");
 
     let request = || pb::WatchReferralsRequest {
@@ -43,7 +43,7 @@ async fn calls_and_streams_without_end_are_refused_to_one_and_answered_to_others
         held.extend(within(client.watch_referrals(request())).await.ok());
     }
     assert_eq!(held.len(), 8);
-    assert!(counted(refused) >= before + 92);
+    assert!(world.counted.of(refused) >= before + 92);
 
     let flood = stream::iter(0..)
         .map(|_| async {
@@ -134,7 +134,7 @@ async fn regression_of_many_calls_on_one_connection_each_is_answered_or_told_why
         assert!(status.metadata().contains_key("retry-after"), "{status:?}");
     }
     let lines = heard.take();
-    let reason = |line: &&crate::heard::Said| {
+    let reason = |line: &&super::heard::Said| {
         line.get("reason").map(String::as_str) == Some("calls_per_minute")
     };
     assert_eq!(lines.iter().filter(reason).count(), 50);

@@ -1,6 +1,6 @@
 //! Floods of connections.
 
-use crate::{COUNTY, counted, raw, world, world::within};
+use super::{COUNTY, raw, world, world::within};
 use std::{collections::VecDeque, time::Duration};
 use tokio::io::AsyncWriteExt as _;
 
@@ -26,7 +26,7 @@ async fn half_open_and_garbage_handshakes_hold_nobody_up() {
     let to = world.cluster.member(COUNTY).node.address();
     let crowded = "yichuan_tls_refused_total{reason=\"crowded_out\"}";
     let garbled = "yichuan_tls_refused_total{reason=\"handshake\"}";
-    let before = (counted(crowded), counted(garbled));
+    let before = (world.counted.of(crowded), world.counted.of(garbled));
     for says in [
         &b""[..],
         b"\x16\x03\x01\x02\x00\x01",
@@ -45,8 +45,8 @@ async fn half_open_and_garbage_handshakes_hold_nobody_up() {
         }
         assert!(most <= 64, "{most}");
     }
-    assert!(counted(crowded) > before.0);
-    assert!(counted(garbled) > before.1);
+    assert!(world.counted.of(crowded) > before.0);
+    assert!(world.counted.of(garbled) > before.1);
     world.is_as_before().await;
 }
 
@@ -61,7 +61,7 @@ async fn one_that_connects_and_says_nothing_has_its_share_and_no_more() {
     let to = world.cluster.member(COUNTY).node.address();
     let refused = "yichuan_tls_refused_total{reason=\"too_many_of_principal\"}";
     let silent = "yichuan_tls_refused_total{reason=\"silent\"}";
-    let before = (counted(refused), counted(silent));
+    let before = (world.counted.of(refused), world.counted.of(silent));
     let mut held = Vec::new();
     for _ in 0..40 {
         held.push(within(raw::tls("officer-002", to)).await.unwrap());
@@ -69,7 +69,7 @@ async fn one_that_connects_and_says_nothing_has_its_share_and_no_more() {
     world.honest_traffic_flows().await;
     assert!(world.load().connections <= 8 + 2, "{:?}", world.load());
     world.is_as_before().await;
-    assert!(counted(refused) >= before.0 + 32);
-    assert!(counted(silent) >= before.1 + 8);
+    assert!(world.counted.of(refused) >= before.0 + 32);
+    assert!(world.counted.of(silent) >= before.1 + 8);
     drop(held);
 }

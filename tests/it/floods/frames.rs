@@ -1,6 +1,6 @@
 //! Abuses of HTTP/2 itself, by somebody with a valid certificate.
 
-use crate::{
+use super::{
     COUNTY, World,
     raw::{
         CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Heard, PING, RST_STREAM,

@@ -1,6 +1,6 @@
 //! Messages that mean harm or nothing: too long, compressed out of proportion, malformed, or half empty.
 
-use crate::{
+use super::{
     COUNTY, World, world,
     world::{channel, until},
 };

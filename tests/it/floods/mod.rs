@@ -1,17 +1,6 @@
 //! Floods: of connections, of HTTP/2 frames, of calls and of messages, each by somebody with a valid certificate or by
 //! nobody at all. Whoever is honest goes on meanwhile, each abuse is ended and counted, and afterwards the node is as
 //! empty as before. Real nodes, real sockets, frames written by hand.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test whose world cannot be set up fails"
-)]
-
-#[path = "../adversary/heard.rs"]
-mod heard;
-#[path = "../adversary/world.rs"]
-mod world;
 
 mod calls;
 mod connections;
@@ -19,35 +8,24 @@ mod frames;
 mod messages;
 mod raw;
 
-use std::sync::LazyLock;
+use crate::common::{counted::Counted, heard, world};
 use world::{COUNTY, ZHEJIANG, eager, leads_to, within};
 use yichuan::{
-    cli::demo::cluster::Cluster,
-    config::Config,
-    domain::LeadFields,
-    node::Load,
-    telemetry::{Metrics, SystemClock},
+    cli::demo::cluster::Cluster, config::Config, domain::LeadFields, node::Load,
+    telemetry::SystemClock,
 };
-
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::install().unwrap());
-
-/// A counter of all nodes of this process.
-fn counted(name: &str) -> u64 {
-    let rendered = METRICS.render();
-    let value = rendered.lines().find_map(|line| line.strip_prefix(name));
-    value.map_or(0, |value| value.trim().parse().unwrap())
-}
 
 /// The county, which is flooded, and Zhejiang, with which it goes on exchanging.
 struct World {
     _dir: tempfile::TempDir,
     cluster: Cluster,
+    counted: Counted,
     leads: std::vec::IntoIter<LeadFields>,
     base: Load,
 }
 
 async fn world(arrange: impl Fn(&mut Config)) -> World {
-    LazyLock::force(&METRICS);
+    let counted = Counted::start();
     heard::install();
     let dir = tempfile::tempdir().unwrap();
     let cluster = Cluster::start_with(dir.path(), &[COUNTY, ZHEJIANG], eager(), |config| {
@@ -62,6 +40,7 @@ async fn world(arrange: impl Fn(&mut Config)) -> World {
         base: cluster.member(COUNTY).node.load(),
         leads: leads_to(ZHEJIANG).into_iter(),
         cluster,
+        counted,
     };
     // Both streams are up from here on.
     world.honest_traffic_flows().await;

@@ -1,6 +1,6 @@
 //! TLS with a valid certificate, and HTTP/2 frames written by hand on it: RFC 9113 and, for headers, RFC 7541.
 
-use crate::world::{COUNTY, code};
+use super::world::{COUNTY, code};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use std::{io, net::SocketAddr, sync::Arc};

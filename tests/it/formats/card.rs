@@ -1,7 +1,7 @@
 //! The example of a node card. Its signature is another each time it is made, so the one that is written stands as long as
 //! it verifies and says what would be said now.
 
-use crate::{Examples, NOW, blocks, code, witness};
+use super::{Examples, NOW, blocks, code, witness};
 use yichuan::{
     domain::{Clock, Timestamp},
     tls::{Ca, CardFacts, NodeCard, dev},
@@ -30,7 +30,7 @@ pub(crate) fn card(examples: &mut Examples) {
     };
     let ca = Ca::from_pem(of_dev.certificate, of_dev.key).unwrap();
     let made = NodeCard::make(&ca, &facts, &Then).unwrap();
-    let written = blocks::blocks(include_str!("../../docs/FORMATS.md")).unwrap();
+    let written = blocks::blocks(include_str!("../../../docs/FORMATS.md")).unwrap();
     let written = written.get("node-card");
     let written = written.and_then(|block| NodeCard::parse(&block.bytes).ok());
     let card = written.filter(|card| body(card) == body(&made));

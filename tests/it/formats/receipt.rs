@@ -1,6 +1,6 @@
 //! Examples of what proves a dispatch: the receipt that the sender keeps, and the proof for a case file.
 
-use crate::{COSIGNED_AT, Examples, NOW, code, dispatch, id, signer, witness};
+use super::{COSIGNED_AT, Examples, NOW, code, dispatch, id, signer, witness};
 use yichuan::{
     access::Principal,
     audit::CaseFile,

@@ -1,6 +1,6 @@
 //! Examples of what is written to disk: exports, and rows of the store.
 
-use crate::{Examples, NOW, checkpoint, code, dispatch, leaves, lines, record, signer};
+use super::{Examples, NOW, checkpoint, code, dispatch, leaves, lines, record, signer};
 use std::{fs, path::Path, sync::Arc};
 use yichuan::{
     audit::{TileWriter, verify_export},

@@ -1,8 +1,4 @@
 //! Spreadsheets to leads: the sample, sheets as officers make them, and files made to do harm.
-#![expect(
-    clippy::unwrap_used,
-    reason = "fixtures and helpers: a panic is a failed test"
-)]
 
 mod bounds;
 mod csv;
@@ -31,7 +27,7 @@ use yichuan::{
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 const SAMPLE: &str = "tests/data/screening-sample.xlsx";
-const EXPECTED: &str = include_str!("../data/screening-sample.expected.tsv");
+const EXPECTED: &str = include_str!("../../data/screening-sample.expected.tsv");
 const TODAY: Date = date(2026, 8, 1);
 
 fn partners() -> BTreeSet<Jurisdiction> {

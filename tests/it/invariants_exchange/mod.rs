@@ -1,18 +1,8 @@
 //! What holds between nodes whatever breaks between them. Real nodes, real TLS; connections are cut and nodes stopped.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test whose world cannot be set up fails"
-)]
 
-#[path = "adversary/heard.rs"]
-mod heard;
-#[path = "adversary/wire.rs"]
 mod wire;
-#[path = "adversary/world.rs"]
-mod world;
 
+use crate::common::{heard, world};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use crate::common::{
+use super::fixture::{
     self, Hold, Place, SetClock, append, append_many, assert_holds, grown, leaf, leaves, signer,
 };
 use yichuan::{
@@ -23,7 +23,7 @@ async fn another_logs_store_does_not_open() {
         let options = LogOptions::new(signer, SetClock::at(0), place.checkpoint_file());
         Log::open(Arc::clone(&store) as Arc<dyn Store>, options)
     };
-    let opened = open(LogSigner::from_seed(common::ORIGIN, &[8; 32]).unwrap());
+    let opened = open(LogSigner::from_seed(fixture::ORIGIN, &[8; 32]).unwrap());
     assert!(
         matches!(opened, Err(OpenError::WrongKey { .. })),
         "{opened:?}"

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use crate::common::{Place, append, append_many, assert_holds, grown, leaf, leaves};
+use super::fixture::{Place, append, append_many, assert_holds, grown, leaf, leaves};
 use yichuan::{
     log::{Closure, CopyError, Damage, LogHealth, OpenError, ReadError, copy_verified},
     store::{MemoryStore, Order, Store, keys},

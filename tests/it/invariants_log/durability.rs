@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Hold, Place, append, append_many, assert_holds, grown, leaf, leaves, signer};
+use super::fixture::{Hold, Place, append, append_many, assert_holds, grown, leaf, leaves, signer};
 use yichuan::{
     log::{
         Appended, Closure, CopyError, Log, LogHealth, OpenError, Proposal, ProposeError, ReadError,

@@ -1,6 +1,6 @@
 //! What is about a person, put where it does not belong: on command lines, and in the fields of calls.
 
-use crate::{GUANGDONG, Nodes, Seen, inbox, processes::Home, run};
+use super::{GUANGDONG, Nodes, Seen, inbox, processes::Home, run};
 use tonic::{Request, metadata::MetadataValue};
 use yichuan::{
     access::Purpose,

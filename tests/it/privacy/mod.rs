@@ -1,25 +1,12 @@
 //! No log line, metric, error or file holds anything about a person: three nodes log all they can while everything is
 //! done that officers do, well and badly; then all that left the nodes, and all that they keep, is searched.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed; not every test needs every helper"
-)]
 
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "privacy/misuse.rs"]
 mod misuse;
-#[path = "privacy/persons.rs"]
 mod persons;
-#[path = "common/processes.rs"]
-mod processes;
-#[path = "privacy/referrals.rs"]
 mod referrals;
-#[path = "privacy/secrets.rs"]
 mod secrets;
 
+use crate::common::{leads, processes};
 use persons::CAMPAIGN_NOTE;
 use processes::{DEADLINE, Home, Logs, Process, Signal};
 use secrets::{Secrets, forms};

@@ -1,7 +1,7 @@
 //! People whom nobody knows, each with a name, number, telephone and plate that can be nothing else in a log; and the
 //! sheets that tell of them.
 
-use crate::leads;
+use super::leads;
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use rust_xlsxwriter::Workbook;
 use std::{collections::BTreeMap, path::Path};

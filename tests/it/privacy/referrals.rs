@@ -1,7 +1,7 @@
 //! Referrals about a person whom nobody knows: opened, answered and disputed, and what is in them put where it does not
 //! belong.
 
-use crate::{GUANGDONG, Nodes, Seen, persons, processes::Home, run_for};
+use super::{GUANGDONG, Nodes, Seen, persons, processes::Home, run_for};
 use std::collections::BTreeMap;
 use tonic::{Code, transport::Channel};
 use yichuan::{access::Purpose, rpc::pb};

@@ -1,6 +1,6 @@
 //! `config check` and `serve` say the same of whatever is wrong with a node's configuration and its files.
 
-use crate::{
+use super::{
     der,
     processes::{PROGRAM, Process, Signal, UP},
 };

@@ -1,22 +1,9 @@
 //! The program as an operator's service manager sees it: what signals do, and that one process serves a store.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed; not every test needs every helper"
-)]
 
-#[path = "process/checked.rs"]
 mod checked;
-#[path = "common/der.rs"]
-mod der;
-#[path = "common/leads.rs"]
-mod leads;
-#[path = "common/processes.rs"]
-mod processes;
-#[path = "process/secrets.rs"]
 mod secrets;
 
+use crate::common::{der, leads, processes};
 use processes::{DEADLINE, Home, Logs, Process, Signal};
 use std::{fs, time::Duration};
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! What a running node keeps in its memory, and who may look at it.
 
-use crate::processes::Process;
+use super::processes::Process;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{
     fs::{self, File},
@@ -36,8 +36,8 @@ fn in_memory(process: &Process, sought: &[Vec<u8>]) -> Option<Vec<usize>> {
 /// It stood there nine times, and a crash wrote it into a file.
 #[tokio::test(flavor = "multi_thread")]
 async fn regression_the_logs_private_key_stands_in_memory_once_and_in_no_dump() {
-    let served = crate::served().await;
-    let mut push = crate::Push::begin(&served.home, 0).await;
+    let served = super::served().await;
+    let mut push = super::Push::begin(&served.home, 0).await;
     push.verdict(yichuan::rpc::pb::Verdict::Accept).await;
 
     let limits = fs::read_to_string(format!("/proc/{}/limits", served.process.id())).unwrap();

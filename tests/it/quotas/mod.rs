@@ -1,26 +1,12 @@
 //! What a principal may ask for: refused with the quota's name and when to come back, slowed where numbers are tried out,
 //! written down once, and never at the cost of others. Real TLS, real stores, a clock that the tests turn.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test whose world cannot be set up fails"
-)]
 
-#[path = "adversary/heard.rs"]
-mod heard;
-#[path = "common/leads.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod leads;
-#[path = "quotas/unpaid.rs"]
 mod unpaid;
-#[path = "adversary/world.rs"]
-mod world;
 
+use crate::common::{counted::Counted, heard, leads, world};
 use std::{
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -38,10 +24,8 @@ use yichuan::{
         self, audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
         referrals_client::ReferralsClient,
     },
-    telemetry::{Metrics, SystemClock},
+    telemetry::SystemClock,
 };
-
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::install().unwrap());
 
 /// The system's clock, so many milliseconds ahead.
 #[derive(Debug, Default)]
@@ -62,12 +46,13 @@ impl Clock for Ahead {
 struct World {
     _dir: tempfile::TempDir,
     cluster: Cluster,
+    counted: Counted,
     clock: Arc<Ahead>,
 }
 
 /// The county and Guangdong, both with these quotas.
 async fn world(quotas: Quotas) -> World {
-    LazyLock::force(&METRICS);
+    let counted = Counted::start();
     heard::install();
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Ahead::default());
@@ -81,6 +66,7 @@ async fn world(quotas: Quotas) -> World {
     World {
         _dir: dir,
         cluster,
+        counted,
         clock,
     }
 }
@@ -187,12 +173,6 @@ fn is_report(kind: &Kind) -> bool {
     matches!(kind, Kind::QuotaReached(_))
 }
 
-fn metric(line: &str) -> u64 {
-    let rendered = METRICS.render();
-    let value = rendered.lines().find_map(|l| l.strip_prefix(line));
-    value.map_or(0, |value| value.trim().parse().unwrap())
-}
-
 #[tokio::test]
 async fn a_quota_that_is_used_up_names_itself_and_is_written_down_once() {
     let world = world(Quotas {
@@ -226,7 +206,12 @@ async fn a_quota_that_is_used_up_names_itself_and_is_written_down_once() {
     assert!(report.refused && report.limit == 5 && report.window_s == 60);
     // Twenty refusals cost two entries: that one, and the other officer's consultation.
     assert_eq!(world.log(COUNTY).checkpoint().size(), size + 2);
-    assert!(metric("yichuan_quota_refusals_total{quota=\"calls_per_minute\"}") >= 20);
+    assert!(
+        world
+            .counted
+            .of("yichuan_quota_refusals_total{quota=\"calls_per_minute\"}")
+            >= 20
+    );
 
     world.clock.forward(12);
     list(officer).await.unwrap();
@@ -325,11 +310,11 @@ async fn a_sheet_that_comes_too_fast_goes_at_a_steady_rate_and_is_taken_whole() 
     })
     .await;
     let slowed = "yichuan_quota_slowed_total{quota=\"pushed_per_minute\"}";
-    let before = metric(slowed);
+    let before = world.counted.of(slowed);
     let (verdicts, ended) = push(world.dial("officer-001"), leads(0..123)).await;
     assert!(ended.is_none(), "{ended:?}");
     assert_eq!(verdicts, [pb::Verdict::Accept; 123]);
-    assert!(metric(slowed) >= before + 2);
+    assert!(world.counted.of(slowed) >= before + 2);
     assert!(reports(world.log(COUNTY)).is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! Protobuf: what partners' nodes and officers send.
 
 use super::{der, piece, seed};
-use crate::{
+use crate::corpus::{
     targets::world,
     two_logs::{HandLog, PROVINCE, record},
 };
