@@ -13,7 +13,7 @@ use yichuan::{
     domain::{DispatchId, Handling, ReturnReason, Urgency, sign_within_seconds},
     entry::{DispatchAction, DispatchSent, Entry, Kind, Received, Refusal},
     exchange::{
-        AnswerProof, DeliveredDispatch, Delivery, Proved, Settling, Tree as Verified,
+        AnswerProof, AnswerVerifier, DeliveredDispatch, Delivery, Proved, Tree as Verified,
         verify_dispatch, verify_links, verify_tree,
     },
     merkle::{consistency_proof, empty_root, leaf_hash},
@@ -339,7 +339,7 @@ pub(crate) fn answers(bytes: &[u8]) {
         entry: theirs.clone(),
         inclusion: tree.inclusion(1, 2),
     };
-    let settling = Settling {
+    let settling = AnswerVerifier {
         own: &signer(COUNTY).verifier_key(),
         shown: &honest.head,
         partner: &partner(PROVINCE),

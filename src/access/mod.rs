@@ -22,4 +22,4 @@ pub use principal::{MalformedPrincipal, Principal, Role};
 pub use quota::{
     Attempt, AttemptReport, Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search,
 };
-pub use visibility::{Clearance, Sight, Subject};
+pub use visibility::{Clearance, Subject, Visibility};

@@ -16,7 +16,7 @@ pub struct Subject<'a> {
 
 /// How much of a record a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// Nothing: for the caller it does not exist.
     Nothing,
     /// Its id, state, deadlines and proofs, but not its content, for this reason.
@@ -28,7 +28,7 @@ pub enum Sight {
     },
 }
 
-impl Sight {
+impl Visibility {
     /// True if the content may be opened, read or searched.
     pub const fn is_content(&self) -> bool {
         matches!(self, Self::Content { .. })
@@ -58,12 +58,12 @@ impl Clearance {
 impl<A> Permit<A> {
     /// How much of a record the holder may see. An assigned record is for its assignee and for auditors. People of another
     /// jurisdiction open nothing here.
-    pub fn sight(&self, of: Subject<'_>) -> Sight {
+    pub fn visibility(&self, of: Subject<'_>) -> Visibility {
         if let Scope::Counterpart(jurisdiction) = self.scope() {
             return if of.draft || !self.scope().covers(of.parties) {
-                Sight::Nothing
+                Visibility::Nothing
             } else {
-                Sight::Standing(Denial::Elsewhere { jurisdiction })
+                Visibility::Standing(Denial::Elsewhere { jurisdiction })
             };
         }
         let role = self.principal().role();
@@ -72,12 +72,12 @@ impl<A> Permit<A> {
             .filter(|assignee| role != Role::Auditor && !self.is_for(assignee));
         let Some(assignee) = others else {
             // No assignment stands in the way, so nothing is overridden even if the caller asked to.
-            return Sight::Content { overridden: false };
+            return Visibility::Content { overridden: false };
         };
         match (self.overrides(), role == Role::Supervisor) {
-            (true, true) => Sight::Content { overridden: true },
-            (true, false) => Sight::Standing(Denial::Override(assignee.clone())),
-            (false, _) => Sight::Standing(Denial::Assigned(assignee.clone())),
+            (true, true) => Visibility::Content { overridden: true },
+            (true, false) => Visibility::Standing(Denial::Override(assignee.clone())),
+            (false, _) => Visibility::Standing(Denial::Assigned(assignee.clone())),
         }
     }
 
@@ -86,10 +86,10 @@ impl<A> Permit<A> {
     /// # Errors
     /// The denial; none if for the holder the record does not exist.
     pub fn clear(&self, record: RecordId, of: Subject<'_>) -> Result<Clearance, Option<Denial>> {
-        match self.sight(of) {
-            Sight::Nothing => Err(None),
-            Sight::Standing(denial) => Err(Some(denial)),
-            Sight::Content { overridden } => Ok(Clearance { record, overridden }),
+        match self.visibility(of) {
+            Visibility::Nothing => Err(None),
+            Visibility::Standing(denial) => Err(Some(denial)),
+            Visibility::Content { overridden } => Ok(Clearance { record, overridden }),
         }
     }
 

@@ -7,14 +7,14 @@ pub const LISTED_LIMIT: usize = 1_000;
 
 /// A count, and the first [`LISTED_LIMIT`] of what was counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed<T> {
+pub struct CappedList<T> {
     /// How many there are.
     pub total: u64,
     /// The first of them.
     pub first: Vec<T>,
 }
 
-impl<T> Default for Listed<T> {
+impl<T> Default for CappedList<T> {
     fn default() -> Self {
         Self {
             total: 0,
@@ -23,7 +23,7 @@ impl<T> Default for Listed<T> {
     }
 }
 
-impl<T> Listed<T> {
+impl<T> CappedList<T> {
     /// Counts one more, and keeps it if there is room.
     pub(super) fn push(&mut self, item: T) {
         self.total += 1;
@@ -38,7 +38,7 @@ impl<T> Listed<T> {
     }
 }
 
-impl<T> Extend<T> for Listed<T> {
+impl<T> Extend<T> for CappedList<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
         items.into_iter().for_each(|item| self.push(item));
     }

@@ -19,10 +19,10 @@ mod row;
 mod tiles;
 mod verify;
 
-pub use capped_list::{LISTED_LIMIT, Listed};
+pub use capped_list::{CappedList, LISTED_LIMIT};
 pub use case::{
-    CaseDefect, CaseFile, Cosigned, Delivery, FolderDefect, Found, GatherError, LinkDefect,
-    MAX_PROOFS, PayloadDigests, Place, Proved, Search, Statement, TransferDefect, Wanted,
+    CaseDefect, CaseFile, Cosigned, Delivery, FolderDefect, Found, LinkDefect, MAX_PROOFS,
+    PayloadDigests, Place, Proved, Search, SearchError, Statement, TransferDefect, Wanted,
     check_folder, read_proof, write_folder,
 };
 pub use export::{ExportError, TileWriter};

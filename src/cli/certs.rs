@@ -245,7 +245,7 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Typed {
+    struct CommandLine {
         #[command(flatten)]
         certs: CertsArgs,
     }
@@ -262,7 +262,7 @@ mod tests {
     fn typed(dir: &std::path::Path, line: &str) -> anyhow::Result<String> {
         let words = ["certs"].into_iter().chain(line.split(' '));
         let tail = ["--dir", dir.to_str().unwrap()];
-        let typed = Typed::try_parse_from(words.chain(tail))?;
+        let typed = CommandLine::try_parse_from(words.chain(tail))?;
         let mut out = Vec::new();
         run(&typed.certs, &NewYear, &mut out)?;
         Ok(String::from_utf8(out).unwrap())

@@ -11,7 +11,7 @@ use crate::{
     access::{Grounds, GroundsDefect, Purpose},
     config::{Config, environment},
     domain::{Clock, Jurisdiction, Lang},
-    node::data_dir::Files,
+    node::data_dir::DataDir,
     note::{MalformedKey, VerifierKey},
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},
@@ -211,7 +211,7 @@ pub(super) fn read_card(path: &Path) -> Result<NodeCard, Failure> {
 
 /// The verifier key of this node's log.
 pub(super) fn node_verifier_key(config: &Config) -> Result<VerifierKey, Failure> {
-    let path = Files::at(&config.data).vkey();
+    let path = DataDir::at(&config.data).vkey();
     let text = fs::read_to_string(&path).map_err(|error| {
         Failure::of(Exit::Configuration, &error)
             .at(path.display())

@@ -10,13 +10,13 @@ use crate::{
     domain::Lang,
     log::OpenError,
     node::{
-        data_dir::Files,
+        data_dir::DataDir,
         doctor::{
             DoctorError, Examination, Finding, Part, RepairOptions, Repaired, State, examine,
             repair,
         },
     },
-    store::{Exposed, LockError},
+    store::{ExposedPath, LockError},
 };
 use clap::Args;
 use serde::Serialize;
@@ -71,11 +71,11 @@ pub(super) fn run(
     bar.finish_and_clear();
     let found = examination.map_err(|error| failure(&error))?;
     let exposed = match into {
-        None => Files::at(&config.data).exposed(),
+        None => DataDir::at(&config.data).exposed(),
         Some(_) => Vec::new(),
     };
     let chmod =
-        |exposed: &Exposed| format!("chmod {:o} {}", exposed.wanted, exposed.path.display());
+        |exposed: &ExposedPath| format!("chmod {:o} {}", exposed.wanted, exposed.path.display());
     let mut commands = commands(&found, &config, into);
     commands.splice(..0, exposed.iter().map(chmod));
     match context.format() {

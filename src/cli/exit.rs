@@ -1,7 +1,7 @@
 //! How a command ends: its exit code, and what it says where it failed.
 
 use crate::{
-    audit::{CaseDefect, ExportDefect, ExportError, FolderDefect, GatherError},
+    audit::{CaseDefect, ExportDefect, ExportError, FolderDefect, SearchError},
     domain::{Lang, printable},
 };
 use std::{error::Error, fmt, io, process::ExitCode};
@@ -196,9 +196,9 @@ fails! {
         let absent = matches!(e, ExportDefect::Io { .. } | ExportDefect::NoCheckpoint { .. });
         if absent { Exit::NoInput } else { Exit::BadData }
     };
-    GatherError => |e| match e {
-        GatherError::Nothing => Exit::NoInput,
-        GatherError::TooMany | GatherError::NoKey { .. } | GatherError::Proofs => Exit::BadData,
+    SearchError => |e| match e {
+        SearchError::Nothing => Exit::NoInput,
+        SearchError::TooMany | SearchError::NoKey { .. } | SearchError::Proofs => Exit::BadData,
     };
     FolderDefect => |e| {
         let absent = matches!(e, FolderDefect::Read(ExportDefect::Io { .. }));

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::{NewNode, render},
     domain::{Jurisdiction, Lang},
-    node::{self, FilesError},
+    node::{self, DataDirError},
     store::durable,
     tls::EndpointUrl,
 };
@@ -84,14 +84,14 @@ pub(super) fn run(
     write(&args.dir, &config, &text)?;
     let key = node::data_dir::create(&data, args.jurisdiction).map_err(|error| {
         let exit = match &error {
-            FilesError::Exists(_) => Exit::Refused,
-            FilesError::Io { .. }
-            | FilesError::NotANode(_)
-            | FilesError::Malformed(_)
-            | FilesError::OtherKey { .. }
-            | FilesError::Exposed(_)
-            | FilesError::Foreign { .. }
-            | FilesError::Signer(_) => Exit::Internal,
+            DataDirError::Exists(_) => Exit::Refused,
+            DataDirError::Io { .. }
+            | DataDirError::NotANode(_)
+            | DataDirError::Malformed(_)
+            | DataDirError::OtherKey { .. }
+            | DataDirError::Exposed(_)
+            | DataDirError::Foreign { .. }
+            | DataDirError::Signer(_) => Exit::Internal,
         };
         Failure::of(exit, &error)
     })?;

@@ -42,7 +42,7 @@ use clap::{
 };
 use context::Context;
 use demo::DemoOptions;
-use options::{Command, DemoArgs, Typed};
+use options::{Command, CommandLine, DemoArgs};
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     env,
@@ -54,7 +54,7 @@ use std::{
 
 /// The whole program: arguments and environment of this process, its stdout and stderr.
 pub fn main() -> Exit {
-    let typed = match Typed::try_parse() {
+    let typed = match CommandLine::try_parse() {
         Ok(typed) => typed,
         Err(error) => return not_parsed(error, lang_of_process(env::args_os())),
     };

@@ -19,7 +19,7 @@ use std::path::PathBuf;
     after_help = "退出码 / Exit codes: 0 done, 1 some rows rejected, 64 usage, 65 bad data, 66 no input, 69 node \
                   unreachable, 70 internal, 77 refused, 78 configuration."
 )]
-pub(super) struct Typed {
+pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(subcommand)]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     log::OpenError,
-    node::{self, FilesError, NodeError, StartError},
+    node::{self, DataDirError, NodeError, StartError},
     store::OpenStoreError,
     telemetry::{LogFormat, init_logs},
 };
@@ -58,7 +58,7 @@ fn is_damage(error: &NodeError) -> bool {
         | StartError::Vault(_)
         | StartError::Witness(_)
         | StartError::Partners(_)
-        | StartError::Files(FilesError::Malformed(_)) => true,
+        | StartError::Files(DataDirError::Malformed(_)) => true,
         StartError::Files(_)
         | StartError::Trust(_)
         | StartError::Tls(_)

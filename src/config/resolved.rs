@@ -4,7 +4,7 @@ use super::{
     DEFAULT_PATH, PATH_VARIABLE,
     error::ConfigError,
     overlay,
-    schema::{self, Written},
+    schema::{self, ConfigFile},
 };
 use crate::{
     access::{Principal, Quotas, Role, Units},
@@ -184,7 +184,7 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let overrides = overlay::overrides(environment);
-        let alone = toml::from_str::<Written>(text);
+        let alone = toml::from_str::<ConfigFile>(text);
         let written = if overrides.is_empty() {
             alone.map_err(|e| ConfigError::in_file(path, text, &e))?
         } else {
@@ -211,7 +211,7 @@ impl Config {
 /// A start waits no longer for partners.
 const START_WAIT_LIMIT_S: u16 = 60;
 
-fn resolve(path: &Path, written: Written) -> Result<Config, ConfigError> {
+fn resolve(path: &Path, written: ConfigFile) -> Result<Config, ConfigError> {
     let rule = |key, message| ConfigError::Rule {
         path: path.display().to_string(),
         key,

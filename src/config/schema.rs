@@ -17,7 +17,7 @@ use std::{
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Written {
+pub(super) struct ConfigFile {
     #[serde(deserialize_with = "parsed")]
     pub(super) jurisdiction: Jurisdiction,
     pub(super) name: String,

@@ -9,7 +9,7 @@ use super::{
     sight::{RecordRow, clear, shown},
 };
 use crate::{
-    access::{Clearance, Grounds, Permit, Principal, ReadLog, Sight},
+    access::{Clearance, Grounds, Permit, Principal, ReadLog, Visibility},
     domain::{EntryId, RecordId, Timestamp},
     entry::{Cause, Consultation, Entry, Kind},
     log::{Durable, Proposal, ProposeError, Txn, TxnError},
@@ -70,7 +70,8 @@ impl Look {
         found: &[(RecordId, Listed<R>)],
         asked: Option<String>,
     ) -> Result<Self, RowsError> {
-        let overridden = |listed: &Listed<R>| listed.sight == Sight::Content { overridden: true };
+        let overridden =
+            |listed: &Listed<R>| listed.sight == Visibility::Content { overridden: true };
         let mut shown = Vec::new();
         for (_, listed) in found {
             listed.write(&mut shown)?;

@@ -8,7 +8,7 @@ use crate::{
     domain::{Clock, Timestamp},
     log::LogOptions,
     note::LogSigner,
-    store::{KeyFile, MemoryStore, Reserve},
+    store::{DiskReserve, KeyFile, MemoryStore},
 };
 
 const OWN: &str = "520624";
@@ -195,7 +195,7 @@ async fn regression_the_same_draft_again_writes_nothing() {
 async fn regression_a_disk_that_is_short_takes_no_draft() {
     let world = world();
     // No disk has so much room.
-    let reserve = Reserve::new(world.dir.path(), u64::MAX);
+    let reserve = DiskReserve::new(world.dir.path(), u64::MAX);
     reserve.look().unwrap();
     world.vault.keep_free(Arc::new(reserve));
     let before = world.log.checkpoint().size();

@@ -9,7 +9,7 @@ use super::{
     rows::{EVENTS_PER_RECORD, RowsError, encode},
 };
 use crate::{
-    access::{Assignee, Clearance, Parties, Permit, Scope, Sight, Subject},
+    access::{Assignee, Clearance, Parties, Permit, Scope, Subject, Visibility},
     domain::RecordId,
     exchange::Rows,
     store::tables,
@@ -24,7 +24,7 @@ pub struct Listed<R> {
     /// Whose it is, as far as that concerns who asks.
     pub assigned: Option<Assignee>,
     /// What they may see of it: where it stands, or what it says too.
-    pub sight: Sight,
+    pub sight: Visibility,
 }
 
 impl<R: Serialize> Listed<R> {
@@ -120,8 +120,8 @@ pub(super) fn look<R: RecordRow, A>(
     let Some(mut row) = row else {
         return Ok(None);
     };
-    let sight = permit.sight(subject(&row, assigned.as_ref()));
-    if sight == Sight::Nothing {
+    let sight = permit.visibility(subject(&row, assigned.as_ref()));
+    if sight == Visibility::Nothing {
         return Ok(None);
     }
     if !sight.is_content() {

@@ -6,7 +6,7 @@ use super::{Content, Entry};
 /// leaf and the payload once more. They say exactly what those say: views are also made from the log alone, and must come
 /// out the same.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct DecodedEntry<'a> {
     /// What the leaf says.
     pub entry: &'a Entry,
     /// On `DispatchReceived`, what the sender's leaf in it says.
@@ -15,7 +15,7 @@ pub struct Known<'a> {
     pub content: Option<&'a Content>,
 }
 
-impl<'a> From<&'a Entry> for Known<'a> {
+impl<'a> From<&'a Entry> for DecodedEntry<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self {
             entry,

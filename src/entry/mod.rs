@@ -16,7 +16,7 @@ pub mod pb;
 mod wire;
 
 pub use checkpoint::{checkpoint_from_bytes, checkpoint_to_bytes};
-pub use decoded::Known;
+pub use decoded::DecodedEntry;
 pub use dispatch::{
     Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, ReferralAct, Refusal, Terms,
 };

@@ -2,11 +2,11 @@
 
 use super::{
     Admission, NotYet, Partner, Proved, RowError, Rows as _, Unfit, Vault, VaultError,
-    VerifiedDispatch, Witness, deferral::PutOff, rows::DispatchRow, witness::own_cause,
+    VerifiedDispatch, Witness, deferral::DeferredDispatches, rows::DispatchRow, witness::own_cause,
 };
 use crate::{
     domain::{EntryId, Jurisdiction},
-    entry::{Entry, Kind, Known, Received, Refusal},
+    entry::{DecodedEntry, Entry, Kind, Received, Refusal},
     log::Txn,
     note::SignedCheckpoint,
     store::tables,
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What answers a dispatch.
 #[derive(Debug)]
-pub(super) enum KeptAt {
+pub(super) enum AcceptOutcome {
     /// An entry.
     Entry {
         index: u64,
@@ -26,7 +26,7 @@ pub(super) enum KeptAt {
     NotYet(NotYet),
 }
 
-impl From<u64> for KeptAt {
+impl From<u64> for AcceptOutcome {
     fn from(index: u64) -> Self {
         Self::Entry { index, entry: None }
     }
@@ -34,7 +34,7 @@ impl From<u64> for KeptAt {
 
 /// A delivery is not kept.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeepFault {
+pub(super) enum AcceptError {
     /// Its partner was suspended or removed, or has another card, since it was sent.
     #[error("the card that it came under is no more in force")]
     CutOff,
@@ -43,14 +43,14 @@ pub(super) enum KeepFault {
     Vault(#[from] VaultError),
 }
 
-impl From<RowError> for KeepFault {
+impl From<RowError> for AcceptError {
     fn from(error: RowError) -> Self {
         Self::Vault(error.into())
     }
 }
 
 /// Keeps what was delivered, in one transaction.
-pub(super) struct Keep {
+pub(super) struct Accept {
     pub(super) own: Jurisdiction,
     /// As the card says under which the stream was opened.
     pub(super) partner: Arc<Partner>,
@@ -59,19 +59,19 @@ pub(super) struct Keep {
     pub(super) witness: Arc<Witness>,
     pub(super) admission: Arc<dyn Admission>,
     /// Of the stream that brings it.
-    pub(super) put_off: Arc<Mutex<PutOff>>,
+    pub(super) put_off: Arc<Mutex<DeferredDispatches>>,
 }
 
-impl Keep {
+impl Accept {
     /// The entry that answers each dispatch, in order.
     pub(super) fn all(
         &self,
         txn: &mut Txn<'_>,
         proved: &[(Proved, Option<NotYet>)],
-    ) -> Result<Vec<KeptAt>, KeepFault> {
+    ) -> Result<Vec<AcceptOutcome>, AcceptError> {
         // It may have been queued before the entry that cut its partner off, which is in force at once.
         if !self.admission.is_in_force(txn, &self.partner)? {
-            return Err(KeepFault::CutOff);
+            return Err(AcceptError::CutOff);
         }
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = Vec::with_capacity(proved.len());
@@ -91,8 +91,8 @@ impl Keep {
             if let Proved::Fit(dispatch) = dispatch {
                 let (index, record) = (received.sender_index, dispatch.sent().record);
                 match answer {
-                    KeptAt::NotYet(_) => put_off.put_off(index, record),
-                    KeptAt::Entry { .. } => put_off.answered(index, record),
+                    AcceptOutcome::NotYet(_) => put_off.put_off(index, record),
+                    AcceptOutcome::Entry { .. } => put_off.answered(index, record),
                 }
             }
             kept.push(answer);
@@ -108,8 +108,8 @@ impl Keep {
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
         not_yet: Option<NotYet>,
-        put_off: &PutOff,
-    ) -> Result<KeptAt, VaultError> {
+        put_off: &DeferredDispatches,
+    ) -> Result<AcceptOutcome, VaultError> {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
         let key = tables::dispatch(self.partner.code, sent.dispatch_id);
@@ -118,16 +118,16 @@ impl Keep {
             return Ok(self.refuse(txn, received, Refusal::Conflict)?);
         }
         if let Some(why) = not_yet {
-            return Ok(KeptAt::NotYet(why));
+            return Ok(AcceptOutcome::NotYet(why));
         }
         // Judged before what it follows, it could be refused for good for coming too early.
         if put_off.precedes(received.sender_index, sent, dispatch.content()) {
-            return Ok(KeptAt::NotYet(NotYet::Follows));
+            return Ok(AcceptOutcome::NotYet(NotYet::Follows));
         }
         match self.admission.admit(txn, dispatch)? {
             Ok(()) => {}
             Err(Unfit::Refused(reason)) => return Ok(self.refuse(txn, received, reason)?),
-            Err(Unfit::NotYet(why)) => return Ok(KeptAt::NotYet(why)),
+            Err(Unfit::NotYet(why)) => return Ok(AcceptOutcome::NotYet(why)),
         }
         let index = txn.size();
         let (ciphertext, payload_key) = dispatch.sealed();
@@ -175,7 +175,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         received: &Received,
         reason: Refusal,
-    ) -> Result<KeptAt, RowError> {
+    ) -> Result<AcceptOutcome, RowError> {
         txn.put(
             refusal_key(self.partner.code, received),
             txn.size().to_be_bytes().to_vec(),
@@ -192,7 +192,7 @@ impl Keep {
         txn: &mut Txn<'_>,
         kind: Kind,
         dispatch: Option<&VerifiedDispatch>,
-    ) -> Result<KeptAt, RowError> {
+    ) -> Result<AcceptOutcome, RowError> {
         let entry = Entry {
             time: txn.now(),
             id: EntryId::new(txn.now()),
@@ -200,13 +200,13 @@ impl Keep {
             kind,
         };
         let leaf = entry.encode();
-        let known = Known {
+        let known = DecodedEntry {
             entry: &entry,
             sender: dispatch.map(VerifiedDispatch::entry),
             content: dispatch.map(VerifiedDispatch::content),
         };
-        Ok(KeptAt::Entry {
-            index: txn.append_known(leaf.clone(), known)?,
+        Ok(AcceptOutcome::Entry {
+            index: txn.append_decoded(leaf.clone(), known)?,
             entry: Some(leaf),
         })
     }

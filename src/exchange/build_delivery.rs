@@ -1,8 +1,8 @@
 //! What goes into a delivery: leaves, proofs, ciphertexts and keys of what waits in the outbox.
 
 use super::{
-    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, Lane, Link, OutboxError, Shown,
-    Tree, Vault, VaultError, disclosed_trees::links,
+    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, DisclosedTrees, Lane, Link,
+    OutboxError, Tree, Vault, VaultError, disclosed_trees::links,
 };
 use crate::{
     domain::Jurisdiction,
@@ -15,7 +15,7 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 /// What goes into a delivery.
-pub(super) struct Gathered {
+pub(super) struct BuiltDelivery {
     pub(super) checkpoint: Arc<SignedCheckpoint>,
     /// From the tree sent before.
     pub(super) consistency: Vec<Hash>,
@@ -25,14 +25,14 @@ pub(super) struct Gathered {
 }
 
 /// Gathers the next delivery from `from` to `to`: outbox rows from `cursor` on. Nothing where nothing is left.
-pub(super) fn gather(
+pub(super) fn build_delivery(
     reader: &Reader,
     vault: &Vault,
     (from, to): (Jurisdiction, Jurisdiction),
     cursor: u64,
     sent: &Tree,
-    (shown, wanted): (&Shown, BTreeSet<u64>),
-) -> Result<Option<Gathered>, OutboxError> {
+    (shown, wanted): (&DisclosedTrees, BTreeSet<u64>),
+) -> Result<Option<BuiltDelivery>, OutboxError> {
     let mut cursor = cursor;
     // Each round reads on behind the last row, so it ends with the rows.
     loop {
@@ -48,11 +48,11 @@ pub(super) fn gather(
         cursor = tables::outbox_index(last).map_or(u64::MAX, |last| last.saturating_add(1));
         // A row is seen only once it is published, so the checkpoint read after it covers it.
         let (checkpoint, mut linked) = shown.show(to, Lane::Deliveries, || reader.checkpoint());
-        let dispatches = open_all(reader, vault, (from, to), rows, checkpoint.size())?;
+        let dispatches = read_dispatches(reader, vault, (from, to), rows, checkpoint.size())?;
         // Where every row was purged before it was delivered, what waits behind them goes on.
         if !dispatches.is_empty() {
             linked.extend(wanted);
-            return Ok(Some(Gathered {
+            return Ok(Some(BuiltDelivery {
                 consistency: reader.proofs().consistency(sent.size, checkpoint.size())?,
                 linked: links(reader, checkpoint.size(), linked)?,
                 checkpoint,
@@ -62,7 +62,7 @@ pub(super) fn gather(
     }
 }
 
-fn open_all(
+fn read_dispatches(
     reader: &Reader,
     vault: &Vault,
     (from, to): (Jurisdiction, Jurisdiction),

@@ -1,6 +1,6 @@
 //! Both ends of two streams, in all orders in which what is shown may arrive.
 
-use super::{super::Shown, *};
+use super::{super::DisclosedTrees, *};
 use crate::{
     domain::Jurisdiction,
     exchange::verify_links,
@@ -45,7 +45,7 @@ struct Message {
 struct Owner {
     signer: LogSigner,
     leaves: Vec<Hash>,
-    shown: Shown,
+    shown: DisclosedTrees,
     /// What each stream showed last.
     bases: [u64; 2],
     under_way: [VecDeque<Message>; 2],
@@ -62,7 +62,7 @@ impl Owner {
         Self {
             signer: LogSigner::from_seed("440000.yichuan/log/1", &[7; 32]).unwrap(),
             leaves: Vec::new(),
-            shown: Shown::default(),
+            shown: DisclosedTrees::default(),
             bases: [0; 2],
             under_way: [VecDeque::new(), VecDeque::new()],
         }

@@ -415,15 +415,15 @@ impl Link {
                         .ok_or_else(gone)?
                         .map_err(|error| OutboxError::Log(error.to_string()))?;
                     let cosigned_at_s = answers.cosigned_at_s;
-                    let settled = self.outbox.settle(&mut session, answers).await?;
+                    let logged = self.outbox.log_answers(&mut session, answers).await?;
                     self.inbox.saw_clock(self.partner.code, cosigned_at_s);
                     *worked = true;
                     due = None;
                     let partner = self.partner.code.to_string();
                     metrics::counter!("yichuan_receipts_total", "partner" => partner.clone())
-                        .increment(settled.received.try_into().unwrap_or(u64::MAX));
+                        .increment(logged.received.try_into().unwrap_or(u64::MAX));
                     metrics::counter!("yichuan_refusals_total", "partner" => partner)
-                        .increment(settled.refused.try_into().unwrap_or(u64::MAX));
+                        .increment(logged.refused.try_into().unwrap_or(u64::MAX));
                 }
                 changed = news.changed() => changed.map_err(|_| gone())?,
                 () = tokio::time::sleep_until(answer_by), if !idle => {

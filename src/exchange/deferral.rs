@@ -7,7 +7,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// Records of which a dispatch was put off on one stream: at most so many. A sender stops at half of it.
-pub(super) const PUT_OFF_LIMIT: usize = 1_024;
+pub(super) const DEFERRED_LIMIT: usize = 1_024;
 
 keyed! {
     /// Why a dispatch is not answered yet.
@@ -75,9 +75,9 @@ impl From<Refusal> for Unfit {
 /// What was put off on one stream: the first dispatch of each record. What follows it is put off too, so that a record's
 /// dispatches are taken in the order in which they were sent.
 #[derive(Debug, Default)]
-pub(super) struct PutOff(BTreeMap<RecordId, u64>);
+pub(super) struct DeferredDispatches(BTreeMap<RecordId, u64>);
 
-impl PutOff {
+impl DeferredDispatches {
     /// True where a dispatch of its record, or of a lead that it carries, was put off before it.
     pub(super) fn precedes(&self, index: u64, sent: &DispatchSent, content: &Content) -> bool {
         let before = |record: &RecordId| self.0.get(record).is_some_and(|first| *first < index);
@@ -104,6 +104,6 @@ impl PutOff {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= PUT_OFF_LIMIT
+        self.0.len() >= DEFERRED_LIMIT
     }
 }

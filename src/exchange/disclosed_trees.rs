@@ -14,11 +14,11 @@ use std::{
 };
 
 /// Of one stream, beyond what can be on its way at once. Whoever says nothing of what it verified has the oldest forgotten.
-const SHOWN_LIMIT: usize = 32;
+const DISCLOSED_LIMIT: usize = 32;
 
 /// The trees shown to all partners.
 #[derive(Debug, Default)]
-pub struct Shown {
+pub struct DisclosedTrees {
     partners: Mutex<BTreeMap<Jurisdiction, Sizes>>,
 }
 
@@ -38,7 +38,7 @@ impl Sizes {
     }
 }
 
-impl Shown {
+impl DisclosedTrees {
     /// A stream begins with the tree that the partner says it verified last; what an earlier one showed counts no more.
     pub fn open(&self, to: Jurisdiction, lane: Lane, verified: u64) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Shown {
         let checkpoint = newest();
         let (own, other) = partners.entry(to).or_default().lanes(lane);
         own.insert(checkpoint.size());
-        while own.len() > SHOWN_LIMIT {
+        while own.len() > DISCLOSED_LIMIT {
             own.pop_first();
         }
         (checkpoint, other.clone())

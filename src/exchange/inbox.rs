@@ -1,11 +1,12 @@
 //! The inbox: deliveries are verified before anything in them is believed, kept, and answered with proof.
 
 use super::{
-    Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Delivery, Directory,
-    Greeting, Lane, NotYet, Opening, OutboxError, OwnLog, PROTOCOL, Partner, Proved, RowError,
-    SKEW_ABSURD_S, Shown, Skews, Tree, TreeFault, Unfit, Vault, VaultError, Witness,
-    accept::{Keep, KeepFault, KeptAt},
-    deferral::PutOff,
+    Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, ClockSkews, DISPATCHES_PER_DELIVERY,
+    Delivery, Directory, DisclosedTrees, Greeting, Lane, NotYet, Opening, OutboxError, OwnLog,
+    PROTOCOL, Partner, Proved, RowError, SKEW_ABSURD_S, Tree, TreeFault, Unfit, Vault, VaultError,
+    Witness,
+    accept::{Accept, AcceptError, AcceptOutcome},
+    deferral::DeferredDispatches,
     disclosed_trees::links,
     evidence,
     outbox::{log_error, own_tree},
@@ -84,7 +85,7 @@ pub enum SessionFault {
     #[error(
         "too many dispatches on this stream are not taken yet; bring the oldest ones again first"
     )]
-    PutOff,
+    TooManyDeferred,
     /// A payload cannot be kept.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -101,11 +102,11 @@ pub struct Inbox {
     clock: Arc<dyn Clock>,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
-    shown: Arc<Shown>,
+    shown: Arc<DisclosedTrees>,
     directory: Arc<Directory>,
     admission: Arc<dyn Admission>,
     own_log: Arc<OwnLog>,
-    skews: Arc<Skews>,
+    skews: Arc<ClockSkews>,
     /// The newest stream of each partner: under which card it was opened, and what ends it when a newer one takes over or
     /// the card is no more in force.
     streams: Mutex<BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>>,
@@ -126,7 +127,7 @@ pub struct InboundSession {
     taken_over: CancellationToken,
     opening: Opening,
     expected: u64,
-    put_off: Arc<Mutex<PutOff>>,
+    put_off: Arc<Mutex<DeferredDispatches>>,
     answering: Option<Answering>,
 }
 
@@ -146,7 +147,7 @@ pub struct PendingAnswers {
     sequence: u64,
     partner: Arc<Partner>,
     theirs: SignedCheckpoint,
-    kept: Pending<Vec<KeptAt>, KeepFault>,
+    kept: Pending<Vec<AcceptOutcome>, AcceptError>,
 }
 
 /// What makes a node's receiving side.
@@ -163,7 +164,7 @@ pub struct InboxParts {
     /// Remembers partners' trees.
     pub witness: Arc<Witness>,
     /// Remembers what partners were shown.
-    pub shown: Arc<Shown>,
+    pub shown: Arc<DisclosedTrees>,
     /// The partners.
     pub directory: Arc<Directory>,
     /// The rules of each kind of dispatch.
@@ -171,7 +172,7 @@ pub struct InboxParts {
     /// What partners hold of our log.
     pub own_log: Arc<OwnLog>,
     /// How far their clocks are from ours.
-    pub skews: Arc<Skews>,
+    pub skews: Arc<ClockSkews>,
 }
 
 impl Inbox {
@@ -384,7 +385,7 @@ impl Inbox {
             .unwrap_or_else(PoisonError::into_inner)
             .is_full()
         {
-            return Err(SessionFault::PutOff);
+            return Err(SessionFault::TooManyDeferred);
         }
         let partner = Arc::clone(&session.partner);
         self.shown.verified(partner.code, delivery.verified_size);
@@ -405,7 +406,7 @@ impl Inbox {
         if session.taken_over.is_cancelled() {
             return Err(SessionFault::TakenOver);
         }
-        let keep = Keep {
+        let keep = Accept {
             own: self.own,
             partner: Arc::clone(&partner),
             theirs: theirs.clone(),
@@ -450,7 +451,9 @@ impl Inbox {
         self.witness
             .take(partner, Lane::Deliveries, opening.number, &theirs, linked)?;
         let asked = std::mem::take(&mut opening.asked);
-        let contradicting = self.witness.settle_asked(partner, asked, &theirs, linked)?;
+        let contradicting = self
+            .witness
+            .compare_asked(partner, asked, &theirs, linked)?;
         let (log, witness) = (&self.log, &self.witness);
         evidence::keep_all((log, self.own), witness, partner, contradicting).await;
         Ok(theirs)
@@ -465,7 +468,7 @@ impl Inbox {
     }
 
     /// How far partners' clocks are from ours.
-    pub fn skews(&self) -> &Skews {
+    pub fn skews(&self) -> &ClockSkews {
         &self.skews
     }
 
@@ -516,8 +519,8 @@ impl Inbox {
             theirs,
             kept,
         } = pending;
-        let kept: Durable<Vec<KeptAt>> = kept.await.map_err(|error| {
-            if matches!(error, ProposeError::Rejected(KeepFault::CutOff)) {
+        let kept: Durable<Vec<AcceptOutcome>> = kept.await.map_err(|error| {
+            if matches!(error, ProposeError::Rejected(AcceptError::CutOff)) {
                 SessionFault::TakenOver
             } else {
                 log_error(error).into()
@@ -539,8 +542,8 @@ impl Inbox {
                 let mut answers = Vec::with_capacity(kept.len());
                 for kept in kept {
                     let (index, entry) = match kept {
-                        KeptAt::Entry { index, entry } => (index, entry),
-                        KeptAt::NotYet(why) => {
+                        AcceptOutcome::Entry { index, entry } => (index, entry),
+                        AcceptOutcome::NotYet(why) => {
                             answers.push(Answer::NotYet(why));
                             continue;
                         }

@@ -4,7 +4,7 @@ use super::{AnswerProof, OutboxError, Partner, Rows as _, TreeFault, Witness, wi
 use crate::{
     access::Principal,
     domain::{EntryId, Jurisdiction},
-    entry::{DISPATCH_LEAF_LIMIT, Entry, Kind, Known, PartnerProof, Received},
+    entry::{DISPATCH_LEAF_LIMIT, DecodedEntry, Entry, Kind, PartnerProof, Received},
     log::{Txn, TxnError},
     merkle,
     note::{Cosignature, SignedCheckpoint, VerifierKey},
@@ -13,7 +13,7 @@ use crate::{
 
 /// What the partner's answers came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
+pub(super) struct LoggedAnswers {
     /// Receipts logged.
     pub(super) received: usize,
     /// Refusals logged.
@@ -22,7 +22,7 @@ pub(super) struct Settled {
 
 /// What the answers to one delivery are verified against.
 #[derive(Clone, Copy, Debug)]
-pub struct Settling<'a> {
+pub struct AnswerVerifier<'a> {
     /// Our key.
     pub own: &'a VerifierKey,
     /// Our checkpoint that the delivery showed.
@@ -35,7 +35,7 @@ pub struct Settling<'a> {
     pub cosignature: &'a Cosignature,
 }
 
-impl Settling<'_> {
+impl AnswerVerifier<'_> {
     /// Verifies the answer to one dispatch, and makes the entry that keeps it. Pure.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ pub(super) fn log_answers(
     to: Jurisdiction,
     theirs: &SignedCheckpoint,
     kinds: &[Kind],
-) -> Result<Settled, TxnError> {
-    let mut settled = Settled::default();
+) -> Result<LoggedAnswers, TxnError> {
+    let mut settled = LoggedAnswers::default();
     for kind in kinds {
         let (Kind::ReceiptLogged { sent_index, .. } | Kind::RefusalLogged { sent_index, .. }) =
             kind
@@ -173,7 +173,7 @@ pub(super) fn log_answers(
             kind: kind.clone(),
         };
         txn.delete(row)?;
-        txn.append_known(entry.encode(), Known::from(&entry))?;
+        txn.append_decoded(entry.encode(), DecodedEntry::from(&entry))?;
         *count += 1;
     }
     witness.advance(txn, to, theirs)?;

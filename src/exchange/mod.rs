@@ -25,11 +25,11 @@ pub use courier::{
     Carrier, CarrierError, CarrierFuture, Courier, CourierOptions, LinkState, Opened,
 };
 pub use deferral::{NotYet, Unfit};
-pub use disclosed_trees::Shown;
+pub use disclosed_trees::DisclosedTrees;
 pub use inbox::{
     Admission, Answering, InboundSession, Inbox, InboxParts, PendingAnswers, SessionFault,
 };
-pub use log_answers::Settling;
+pub use log_answers::AnswerVerifier;
 pub use messages::{
     Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
     DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
@@ -37,10 +37,10 @@ pub use messages::{
 pub use outbox::{Draft, OutboundSession, Outbox, OutboxError, StageError, Staged};
 pub use own_log::OwnLog;
 pub use partner::{CutOff, Directory, Partner, Partners};
-pub use row_audit::{RowReport, RowSurvey};
+pub use row_audit::{RowAudit, RowReport};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
-pub use skew::{OwnClock, SKEW_ABSURD_S, SKEW_TOLERATED_S, Skews};
+pub use skew::{ClockSkews, OwnClock, SKEW_ABSURD_S, SKEW_TOLERATED_S};
 pub use vault::{Payload, Vault, VaultError, month_without_keys};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_links, verify_tree};
 pub use witness::{Opening, Witness, WitnessError, Witnessed};

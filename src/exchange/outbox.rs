@@ -1,20 +1,20 @@
 //! The outbox: dispatches that are in this log and whose receipt is not.
 
 use super::{
-    Answer, Answers, Delivery, Greeting, Lane, NotYet, Opening, OwnLog, PROTOCOL, Partner,
-    RowError, Shown, Tree, TreeFault, Vault, VaultError, Witness,
-    build_delivery::{Gathered, gather},
-    deferral::PUT_OFF_LIMIT,
+    Answer, Answers, Delivery, DisclosedTrees, Greeting, Lane, NotYet, Opening, OwnLog, PROTOCOL,
+    Partner, RowError, Tree, TreeFault, Vault, VaultError, Witness,
+    build_delivery::{BuiltDelivery, build_delivery},
+    deferral::DEFERRED_LIMIT,
     evidence,
-    log_answers::{Settled, Settling, log_answers},
+    log_answers::{AnswerVerifier, LoggedAnswers, log_answers},
     rows::DispatchRow,
     verify::verify_tree,
 };
 use crate::{
     domain::{DispatchId, EntryId, Handling, Jurisdiction, RecordId, ReturnReason, Urgency},
     entry::{
-        Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry, Kind, Known,
-        Terms,
+        Cause, Content, DISPATCH_LEAF_LIMIT, DecodedEntry, DispatchAction, DispatchSent, Entry,
+        Kind, Terms,
     },
     log::{Log, Proposal, ProposeError, ReadError, Reader, Txn, TxnError},
     merkle::{self, Hash},
@@ -32,7 +32,7 @@ use tokio::sync::watch;
 pub(super) const DELIVERIES_UNDER_WAY: usize = 8;
 
 /// A round stops at so many dispatches that are put off: a partner that takes nothing need not be shown everything.
-const PUT_OFF_PER_ROUND: usize = PUT_OFF_LIMIT / 2;
+const PUT_OFF_PER_ROUND: usize = DEFERRED_LIMIT / 2;
 
 /// A dispatch that is to be sent.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ pub struct Outbox {
     own: Jurisdiction,
     vault: Arc<Vault>,
     witness: Arc<Witness>,
-    shown: Arc<Shown>,
+    shown: Arc<DisclosedTrees>,
     own_log: Arc<OwnLog>,
     /// Why each partner last put off what waits for it, by index; bounded.
     put_off: Mutex<BTreeMap<Jurisdiction, BTreeMap<u64, NotYet>>>,
@@ -176,7 +176,7 @@ impl Outbox {
         own: Jurisdiction,
         vault: Arc<Vault>,
         witness: Arc<Witness>,
-        shown: Arc<Shown>,
+        shown: Arc<DisclosedTrees>,
         own_log: Arc<OwnLog>,
     ) -> Self {
         Self {
@@ -230,11 +230,11 @@ impl Outbox {
             tables::outbox(draft.to, index),
             draft.dispatch_id.as_bytes().to_vec(),
         )?;
-        let known = Known {
+        let known = DecodedEntry {
             content: draft.content.as_ref(),
-            ..Known::from(&entry)
+            ..DecodedEntry::from(&entry)
         };
-        txn.append_known(leaf, known)?;
+        txn.append_decoded(leaf, known)?;
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         staged.insert(draft.to, index + 1);
         Ok(Staged { index, leaf_hash })
@@ -323,7 +323,7 @@ impl Outbox {
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = put_off.entry(to).or_default();
         match why {
-            Some(why) if waiting.len() < PUT_OFF_LIMIT || waiting.contains_key(&index) => {
+            Some(why) if waiting.len() < DEFERRED_LIMIT || waiting.contains_key(&index) => {
                 waiting.insert(index, why);
             }
             None if waiting.remove(&index).is_some() => {}
@@ -408,10 +408,10 @@ impl Outbox {
         let (to, own, cursor) = (session.partner.code, self.own, session.cursor);
         let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
         let (shown, wanted) = (Arc::clone(&self.shown), session.wanted.clone());
-        let gathered = self
-            .log
-            .read(move |reader| gather(reader, &vault, (own, to), cursor, &sent, (&shown, wanted)));
-        let Some(Gathered {
+        let gathered = self.log.read(move |reader| {
+            build_delivery(reader, &vault, (own, to), cursor, &sent, (&shown, wanted))
+        });
+        let Some(BuiltDelivery {
             checkpoint,
             consistency,
             linked,
@@ -451,11 +451,11 @@ impl Outbox {
     ///
     /// # Errors
     /// Something does not verify: the stream is to be given up. Or the log takes no writes.
-    pub(super) async fn settle(
+    pub(super) async fn log_answers(
         &self,
         session: &mut OutboundSession,
         answers: Answers,
-    ) -> Result<Settled, OutboxError> {
+    ) -> Result<LoggedAnswers, OutboxError> {
         self.shown
             .verified(session.partner.code, answers.verified_size);
         let under_way = session
@@ -475,9 +475,9 @@ impl Outbox {
         self.witness
             .take(&partner, Lane::Answers, number, &theirs, &answers.linked)?;
         let asked = std::mem::take(&mut session.opening.asked);
-        let contradicting = self
-            .witness
-            .settle_asked(&partner, asked, &theirs, &answers.linked)?;
+        let contradicting =
+            self.witness
+                .compare_asked(&partner, asked, &theirs, &answers.linked)?;
         let (log, witness) = (&self.log, &self.witness);
         evidence::keep_all((log, self.own), witness, &partner, contradicting).await;
         let cosignature = Cosignature {
@@ -491,7 +491,7 @@ impl Outbox {
         if answers.answers.len() != under_way.dispatches.len() {
             return Err(OutboxError::Answer("the counts differ"));
         }
-        let settling = Settling {
+        let settling = AnswerVerifier {
             own: &self.log.verifier_key(),
             shown: &under_way.checkpoint,
             partner: &partner,
@@ -520,8 +520,8 @@ impl Outbox {
         let (witness, own, to) = (Arc::clone(&self.witness), self.own, partner.code);
         let proposal =
             Proposal::new(move |txn| log_answers(txn, &witness, own, to, &theirs, &kinds));
-        let settled = self.log.propose(proposal).await.map_err(log_error)?;
-        Ok(settled.into_inner())
+        let logged = self.log.propose(proposal).await.map_err(log_error)?;
+        Ok(logged.into_inner())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many payloads are named. All are counted.
-const MOST_NAMED: usize = 100;
+const MAX_NAMED: usize = 100;
 /// How many rows are counted at once.
 const ROWS_AT_ONCE: usize = 512;
 
@@ -45,7 +45,7 @@ impl RowReport {
 
 /// Goes over the entries of a log and compares the rows beside it. Memory grows with the dispatches that wait for their
 /// receipt, and with partners.
-pub struct RowSurvey<'a> {
+pub struct RowAudit<'a> {
     store: &'a dyn Store,
     /// Copies of the store that may have what is damaged in it.
     spares: &'a [&'a dyn Store],
@@ -60,7 +60,7 @@ pub struct RowSurvey<'a> {
     shown: BTreeMap<String, (Checkpoint, [u8; 64])>,
 }
 
-impl<'a> RowSurvey<'a> {
+impl<'a> RowAudit<'a> {
     /// Of the rows in `store`. Without `ring`, payloads are not looked at.
     pub fn new(
         store: &'a dyn Store,
@@ -235,7 +235,7 @@ impl<'a> RowSurvey<'a> {
             return;
         }
         self.report.payload_count += 1;
-        if self.report.payloads.len() < MOST_NAMED {
+        if self.report.payloads.len() < MAX_NAMED {
             self.report.payloads.push(index);
         }
         rows.extend(

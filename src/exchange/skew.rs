@@ -15,7 +15,7 @@ pub const SKEW_ABSURD_S: u64 = 24 * 3_600;
 
 /// How far ahead of ours each partner's clock was when it was last seen, seconds; negative where it is behind.
 #[derive(Debug, Default)]
-pub struct Skews(Mutex<BTreeMap<Jurisdiction, i64>>);
+pub struct ClockSkews(Mutex<BTreeMap<Jurisdiction, i64>>);
 
 /// This node's own clock, as its partners' clocks make it look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl std::fmt::Display for OwnClock {
     }
 }
 
-impl Skews {
+impl ClockSkews {
     /// A partner's clock, as it stood just now: the time in a verified cosignature.
     pub(super) fn saw(&self, partner: Jurisdiction, at_seconds: u64, now: Timestamp) {
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -129,7 +129,7 @@ mod tests {
         let now = Timestamp::from_millis(1_772_640_000_000);
         let two_years = 2 * 365 * 86_400;
         let partners = ["110000", "330000", "440000", "500000"].map(|code| code.parse().unwrap());
-        let skews = Skews::default();
+        let skews = ClockSkews::default();
         let see = |nth: usize, ahead: u64| {
             skews.saw(partners[nth], now.seconds() + ahead, now);
             skews.own_clock().map(|own| (own.behind_s, own.by, own.of))
@@ -144,7 +144,7 @@ mod tests {
         // Half of them is no majority.
         assert_eq!(see(3, 1), None);
         // Nor are two that are off to different sides.
-        let skews = Skews::default();
+        let skews = ClockSkews::default();
         skews.saw(partners[0], now.seconds() + 4_000, now);
         skews.saw(partners[1], now.seconds() - 4_000, now);
         assert_eq!(skews.own_clock(), None);
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_as_far_ahead_as_its_cosignature_and_at_least_as_far_as_its_entries() {
-        let (skews, partner) = (Skews::default(), "440000".parse().unwrap());
+        let (skews, partner) = (ClockSkews::default(), "440000".parse().unwrap());
         let now = Timestamp::from_millis(1_772_640_000_000);
         assert_eq!(skews.ahead(partner), None);
         // An old entry says nothing: it may have waited.

@@ -6,7 +6,7 @@ use crate::{
     entry::{EntryDefect, Plaintext},
     log::{Log, ReadError, Txn},
     seal::{self, Keyring, NoRandomness, PayloadKey, PurgeMonth},
-    store::{DiskShort, KeyFile, KeyFileError, Order, Reserve, Store, StoreError, tables},
+    store::{DiskReserve, DiskShort, KeyFile, KeyFileError, Order, Store, StoreError, tables},
 };
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,7 +19,7 @@ pub struct Vault {
     /// Held while the file is written; the ring is swapped only when the file is durable.
     file: Mutex<KeyFile>,
     /// Room that payloads must leave; none is kept unless told.
-    reserve: OnceLock<Arc<Reserve>>,
+    reserve: OnceLock<Arc<DiskReserve>>,
 }
 
 /// A payload could not be kept or opened.
@@ -140,7 +140,7 @@ impl Vault {
     }
 
     /// From now on payloads leave this room on the disk. The first call counts.
-    pub fn keep_free(&self, reserve: Arc<Reserve>) {
+    pub fn keep_free(&self, reserve: Arc<DiskReserve>) {
         drop(self.reserve.set(reserve));
     }
 

@@ -214,7 +214,7 @@ impl Witness {
     ///
     /// # Errors
     /// It is not proved either way, though it was asked for: the stream is to be given up.
-    pub fn settle_asked(
+    pub fn compare_asked(
         &self,
         partner: &Partner,
         asked: Vec<(Jurisdiction, SignedCheckpoint)>,

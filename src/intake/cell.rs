@@ -2,7 +2,7 @@
 
 use super::{
     lossy_cells,
-    number_format::{Look, Shown},
+    number_format::{NumberFormat, Rendering},
 };
 use crate::domain::{FindingCode, SheetColumn, is_invisible};
 use calamine::{CellErrorType, DataRef, ExcelDateTime, ExcelDateTimeType};
@@ -37,7 +37,7 @@ pub(super) enum Cell {
     /// A picture.
     Picture,
     /// It shows something else than it holds.
-    Shown(Shown, Box<Self>),
+    Rendered(Rendering, Box<Self>),
 }
 
 impl Cell {
@@ -98,19 +98,21 @@ impl Cell {
     }
 
     /// With what its style makes of it.
-    pub(super) fn looking(self, look: &Look) -> Self {
+    pub(super) fn looking(self, look: &NumberFormat) -> Self {
         let shown = match &self {
             Self::Text(_) => look.text(),
             Self::Number(n, _) => look.number(*n),
             Self::Date(_) => look.day(),
-            Self::Error(_) | Self::Uncomputed | Self::Covered | Self::Picture | Self::Shown(..) => {
-                Shown::Same
-            }
+            Self::Error(_)
+            | Self::Uncomputed
+            | Self::Covered
+            | Self::Picture
+            | Self::Rendered(..) => Rendering::Same,
         };
-        if shown == Shown::Same {
+        if shown == Rendering::Same {
             self
         } else {
-            Self::Shown(shown, Box::new(self))
+            Self::Rendered(shown, Box::new(self))
         }
     }
 
@@ -118,7 +120,7 @@ impl Cell {
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Shown(_, held) => held.as_text(),
+            Self::Rendered(_, held) => held.as_text(),
             Self::Number(..)
             | Self::Date(_)
             | Self::Error(_)
@@ -160,9 +162,9 @@ impl Cell {
             Self::Uncomputed => Some(FindingCode::NotComputed),
             Self::Covered => Some(FindingCode::MergedCell),
             Self::Picture => Some(FindingCode::PictureInCell),
-            Self::Shown(shown, held) => held
+            Self::Rendered(shown, held) => held
                 .lost(column, is_rounded)
-                .or((*shown == Shown::Otherwise).then_some(FindingCode::ShownOtherwise)),
+                .or((*shown == Rendering::Otherwise).then_some(FindingCode::ShownOtherwise)),
             // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
             Self::Number(..) | Self::Date(_) if column.is_citizen_number() => {
                 Some(FindingCode::NumericId)
@@ -190,7 +192,7 @@ impl Cell {
             Self::Number(n, _) => number_text(*n).into_owned(),
             Self::Date(when) => iso_date(*when),
             Self::Error(name) => (*name).to_owned(),
-            Self::Shown(_, held) => held.as_written(),
+            Self::Rendered(_, held) => held.as_written(),
             Self::Uncomputed | Self::Covered | Self::Picture => String::new(),
         }
     }
@@ -211,7 +213,7 @@ impl Cell {
                 (iso_date(when), Some(FindingCode::Normalised))
             }
             Self::Number(n, _) => (number_text(n).into_owned(), None),
-            Self::Shown(_, held) => {
+            Self::Rendered(_, held) => {
                 let (text, found) = held.into_text(column, is_rounded);
                 (text, found.or(Some(FindingCode::ShownStyled)))
             }

@@ -37,7 +37,10 @@ const LONGEST_FOOTER: usize = 5;
 const ABOUT: [&str; 3] = ["name", "resident_number", "facts"];
 
 /// Why a row is passed over, where it is.
-pub(super) fn aside<C: SheetColumn>(row: &RawRow, header: &Header<C>) -> Option<FindingCode> {
+pub(super) fn reason_to_skip<C: SheetColumn>(
+    row: &RawRow,
+    header: &Header<C>,
+) -> Option<FindingCode> {
     if is_header_again(row, header) {
         return Some(FindingCode::RepeatedHeader);
     }
@@ -91,7 +94,7 @@ fn is_count(cell: &Cell) -> bool {
         }
         Cell::Number(n, _) => n.abs() < 1e6,
         Cell::Covered => true,
-        Cell::Shown(_, held) => is_count(held),
+        Cell::Rendered(_, held) => is_count(held),
         Cell::Date(_) | Cell::Error(_) | Cell::Uncomputed | Cell::Picture => false,
     }
 }

@@ -12,7 +12,7 @@ pub(super) const HEADER_WITHIN: usize = 20;
 const HEADER_COLUMNS: usize = 2;
 
 /// The header of a table.
-pub(super) struct Found<C> {
+pub(super) struct LocatedHeader<C> {
     /// What it says, column by column, in one row.
     pub(super) texts: Vec<String>,
     pub(super) header: Header<C>,
@@ -30,7 +30,9 @@ struct Candidate {
 }
 
 /// Looks for the header in the first rows of a table; none where there is none.
-pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>, SheetError> {
+pub(super) fn header<C: SheetColumn>(
+    rows: &[RawRow],
+) -> Result<Option<LocatedHeader<C>>, SheetError> {
     let rows = rows.get(..HEADER_WITHIN).unwrap_or(rows);
     let single = rows
         .iter()
@@ -86,7 +88,7 @@ pub(super) fn header<C: SheetColumn>(rows: &[RawRow]) -> Result<Option<Found<C>>
 fn found<C: SheetColumn>(
     best: Option<Candidate>,
     all: &[RawRow],
-) -> Result<Option<Found<C>>, SheetError> {
+) -> Result<Option<LocatedHeader<C>>, SheetError> {
     let Some(Candidate { texts, rows, .. }) = best else {
         return Ok(None);
     };
@@ -102,7 +104,7 @@ fn found<C: SheetColumn>(
         let rows = [above.rows[0], first];
         return Err(SheetError::TwoHeaders { rows });
     }
-    Ok(Some(Found {
+    Ok(Some(LocatedHeader {
         header: Header::new(&texts)?,
         texts,
         row,

@@ -9,7 +9,7 @@ const PARTS_OF_DAYS: [u32; 15] = [27, 28, 29, 32, 33, 34, 35, 36, 50, 51, 52, 53
 
 /// How what is shown differs from what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum Rendering {
     Same,
     /// The same digits, with marks between them.
     Styled,
@@ -18,7 +18,7 @@ pub(super) enum Shown {
 
 /// How cells of one style look.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct NumberFormat {
     pub(super) is_struck: bool,
     sections: Vec<Section>,
     /// True where days lack something.
@@ -47,7 +47,7 @@ enum Token {
     Literal(char),
 }
 
-impl Look {
+impl NumberFormat {
     pub(super) fn of(style: Option<&Style>) -> Self {
         let format = style.and_then(|style| style.number_format.as_ref());
         let code = format.map_or("General", |format| format.format_code.as_str());
@@ -64,7 +64,7 @@ impl Look {
     }
 
     /// Of text.
-    pub(super) fn text(&self) -> Shown {
+    pub(super) fn text(&self) -> Rendering {
         let has_text = |section: &&Section| section.tokens.contains(&Token::Text);
         let section = match self.sections.as_slice() {
             [_, _, _, text, ..] => Some(text),
@@ -82,25 +82,25 @@ impl Look {
                     == 1
             });
         if is_same {
-            Shown::Same
+            Rendering::Same
         } else {
-            Shown::Otherwise
+            Rendering::Otherwise
         }
     }
 
     /// Of a number.
-    pub(super) fn number(&self, n: f64) -> Shown {
+    pub(super) fn number(&self, n: f64) -> Rendering {
         if self.sections.iter().any(|section| section.has_condition) {
             // Which of them counts is not looked into: all must show the number.
             let worst = self.sections.iter().map(|section| section.number(n));
-            return if worst.into_iter().all(|shown| shown != Shown::Otherwise) {
-                Shown::Styled
+            return if worst.into_iter().all(|shown| shown != Rendering::Otherwise) {
+                Rendering::Styled
             } else {
-                Shown::Otherwise
+                Rendering::Otherwise
             };
         }
         let section = match self.sections.as_slice() {
-            [] => return Shown::Same,
+            [] => return Rendering::Same,
             [_, negative, ..] if n < 0.0 => negative,
             [_, _, zero, ..] if n == 0.0 => zero,
             [first, ..] => first,
@@ -109,17 +109,17 @@ impl Look {
     }
 
     /// Of a day.
-    pub(super) const fn day(&self) -> Shown {
+    pub(super) const fn day(&self) -> Rendering {
         if self.is_part_of_day {
-            Shown::Otherwise
+            Rendering::Otherwise
         } else {
-            Shown::Same
+            Rendering::Same
         }
     }
 }
 
 impl Section {
-    fn number(&self, n: f64) -> Shown {
+    fn number(&self, n: f64) -> Rendering {
         let (mut digits, mut zeros, mut decimals) = (0_usize, 0_usize, 0_usize);
         let (mut is_point, mut is_general, mut is_styled, mut is_scaled) =
             (false, false, false, false);
@@ -138,11 +138,11 @@ impl Section {
                     is_scaled = true;
                 }
                 Token::General | Token::Text => is_general = true,
-                Token::Changed | Token::Day(..) => return Shown::Otherwise,
+                Token::Changed | Token::Day(..) => return Rendering::Otherwise,
                 Token::Literal(' ') => {}
                 // U+202E turns digits round.
                 Token::Literal(c) if c.is_alphanumeric() || !is_printable(*c) => {
-                    return Shown::Otherwise;
+                    return Rendering::Otherwise;
                 }
                 Token::Literal(_) => is_styled = true,
             }
@@ -159,9 +159,9 @@ impl Section {
             is_same,
             is_styled || (decimals > 0 && part.len() < decimals),
         ) {
-            (false, _) => Shown::Otherwise,
-            (true, true) => Shown::Styled,
-            (true, false) => Shown::Same,
+            (false, _) => Rendering::Otherwise,
+            (true, true) => Rendering::Styled,
+            (true, false) => Rendering::Same,
         }
     }
 
@@ -285,9 +285,9 @@ impl Section {
 mod tests {
     use super::*;
 
-    fn look(code: &str) -> Look {
+    fn look(code: &str) -> NumberFormat {
         let sections = sections(code);
-        Look {
+        NumberFormat {
             is_struck: false,
             is_part_of_day: sections[0].is_part_of_day(),
             sections,
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_number_is_shown_as_it_is_or_not() {
-        use Shown::{Otherwise, Same, Styled};
+        use Rendering::{Otherwise, Same, Styled};
         for (code, n, shown) in [
             ("General", 1.0, Same),
             ("@", 1.0, Same),
@@ -334,14 +334,14 @@ mod tests {
     #[test]
     fn text_is_shown_as_it_is_or_not() {
         for (code, shown) in [
-            ("General", Shown::Same),
-            ("@", Shown::Same),
-            ("0.00", Shown::Same),
-            ("0;;;@", Shown::Same),
-            ("_(* #,##0_);_(* (#,##0);_(* \"-\"_);_(@_)", Shown::Same),
-            ("\"SN\"@", Shown::Otherwise),
-            (";;;", Shown::Otherwise),
-            ("0;0;0;\"不详\"", Shown::Otherwise),
+            ("General", Rendering::Same),
+            ("@", Rendering::Same),
+            ("0.00", Rendering::Same),
+            ("0;;;@", Rendering::Same),
+            ("_(* #,##0_);_(* (#,##0);_(* \"-\"_);_(@_)", Rendering::Same),
+            ("\"SN\"@", Rendering::Otherwise),
+            (";;;", Rendering::Otherwise),
+            ("0;0;0;\"不详\"", Rendering::Otherwise),
         ] {
             assert_eq!(look(code).text(), shown, "{code}");
         }
@@ -357,10 +357,10 @@ mod tests {
             "e.m.d",
             "General",
         ] {
-            assert_eq!(look(whole).day(), Shown::Same, "{whole}");
+            assert_eq!(look(whole).day(), Rendering::Same, "{whole}");
         }
         for part in ["yyyy\"年\"m\"月\"", "m-d", "h:mm", "mmm-yy", "yyyy/m dddd"] {
-            assert_eq!(look(part).day(), Shown::Otherwise, "{part}");
+            assert_eq!(look(part).day(), Rendering::Otherwise, "{part}");
         }
     }
 }

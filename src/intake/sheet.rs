@@ -4,11 +4,11 @@ use super::{
     Note, Place, RawCells, RawRow, SheetError, Table,
     cell::Cell,
     csv::Records,
-    footer_rows::aside,
+    footer_rows::reason_to_skip,
     guard,
     header::Header,
     rejected::is_surplus,
-    sheet_scan::{Plan, Source, Survey, survey},
+    sheet_scan::{ScannedFile, Source, TablePlan, scan},
 };
 use crate::domain::{Column, Finding, FindingCode, SheetColumn};
 use std::{
@@ -59,7 +59,7 @@ pub enum Content<C: SheetColumn = Column> {
 /// to its end and finds everything that can be wrong with it; its rows are read again when they are asked for, and never
 /// all in memory.
 pub struct Sheet<C: SheetColumn = Column> {
-    survey: Survey<C>,
+    scanned: ScannedFile<C>,
 }
 
 impl Sheet {
@@ -78,24 +78,24 @@ impl<C: SheetColumn> Sheet<C> {
     /// # Errors
     /// The file cannot be read, is of another kind, is not fit to be parsed, or has no header.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, SheetError> {
-        let survey = survey(guard::read(path.as_ref())?)?;
-        Ok(Self { survey })
+        let scanned = scan(guard::read(path.as_ref())?)?;
+        Ok(Self { scanned })
     }
 
     /// The tables that are read: the worksheets that have a header, or the CSV file.
     pub fn tables(&self) -> impl ExactSizeIterator<Item = &Arc<Table>> {
-        self.survey.plans.iter().map(|plan| &plan.table)
+        self.scanned.plans.iter().map(|plan| &plan.table)
     }
 
     /// What of the file is not read: worksheets that are hidden or have no header, columns that no record has.
     pub fn notes(&self) -> &[Note] {
-        &self.survey.notes
+        &self.scanned.notes
     }
 
     /// How many rows stand below the headers, to the last of each table that is not blank.
     pub fn len(&self) -> usize {
-        let rows = |plan: &Plan<C>| plan.last.saturating_sub(plan.table.header_row());
-        let rows: u32 = self.survey.plans.iter().map(rows).sum();
+        let rows = |plan: &TablePlan<C>| plan.last.saturating_sub(plan.table.header_row());
+        let rows: u32 = self.scanned.plans.iter().map(rows).sum();
         usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
@@ -108,7 +108,7 @@ impl<C: SheetColumn> Sheet<C> {
     /// them, and waits while a few hundred are not yet taken.
     pub fn rows(self) -> Rows<C> {
         let left = self.len();
-        let Survey { source, plans, .. } = self.survey;
+        let ScannedFile { source, plans, .. } = self.scanned;
         let reaches: Vec<_> = plans
             .iter()
             .map(|plan| (Arc::clone(&plan.table), plan.last))
@@ -116,7 +116,7 @@ impl<C: SheetColumn> Sheet<C> {
         let (batches, received) = sync_channel(BATCHES);
         let reader = thread::spawn(move || read(source, &reaches, Handover::new(batches)));
         Rows {
-            tables: plans.into_iter().map(Below::new).collect(),
+            tables: plans.into_iter().map(TableRows::new).collect(),
             batch: Vec::new().into_iter(),
             received: Some(received),
             reader: Some(reader),
@@ -129,7 +129,7 @@ impl<C: SheetColumn> Sheet<C> {
 impl<C: SheetColumn> fmt::Debug for Sheet<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sheet")
-            .field("tables", &self.survey.plans.len())
+            .field("tables", &self.scanned.plans.len())
             .field("rows", &self.len())
             .finish_non_exhaustive()
     }
@@ -137,7 +137,7 @@ impl<C: SheetColumn> fmt::Debug for Sheet<C> {
 
 /// A table whose rows are being read.
 #[derive(Debug)]
-struct Below<C> {
+struct TableRows<C> {
     table: Arc<Table>,
     header: Header<C>,
     missing: Vec<Finding<C>>,
@@ -147,8 +147,8 @@ struct Below<C> {
     surplus: Option<u32>,
 }
 
-impl<C: SheetColumn> Below<C> {
-    fn new(plan: Plan<C>) -> Self {
+impl<C: SheetColumn> TableRows<C> {
+    fn new(plan: TablePlan<C>) -> Self {
         let mut texts = plan.table.header().iter().zip(0..);
         let surplus = texts.find(|(text, _)| is_surplus(text)).map(|(_, at)| at);
         let lacks = |column| Finding::new(column, FindingCode::MissingColumn);
@@ -185,7 +185,7 @@ impl<C: SheetColumn> Below<C> {
             row: raw.row,
             nth,
         };
-        if let Some(code) = aside(&raw, &self.header) {
+        if let Some(code) = reason_to_skip(&raw, &self.header) {
             return Row {
                 place,
                 content: Content::Skipped(code),
@@ -231,7 +231,7 @@ impl<C: SheetColumn> Below<C> {
 /// The rows of a file; from [`Sheet::rows`].
 #[derive(Debug)]
 pub struct Rows<C: SheetColumn = Column> {
-    tables: Vec<Below<C>>,
+    tables: Vec<TableRows<C>>,
     batch: vec::IntoIter<(usize, RawRow)>,
     received: Option<Receiver<Batch>>,
     reader: Option<JoinHandle<()>>,

@@ -4,10 +4,10 @@
 use super::{
     Note, RawRow, SheetError, Table,
     csv::{DELIMITERS, Records},
-    footer_rows::aside,
+    footer_rows::reason_to_skip,
     guard::{Fit, MAX_ROWS},
     header::{Header, letters},
-    locate_header::{self, Found, HEADER_WITHIN},
+    locate_header::{self, HEADER_WITHIN, LocatedHeader},
     text::Text,
     workbook::Workbook,
 };
@@ -21,7 +21,7 @@ pub(super) enum Source {
 }
 
 /// A table that is read.
-pub(super) struct Plan<C> {
+pub(super) struct TablePlan<C> {
     pub(super) table: Arc<Table>,
     pub(super) header: Header<C>,
     /// The last row that has anything in a column that is read, or the header's.
@@ -31,23 +31,23 @@ pub(super) struct Plan<C> {
 }
 
 /// A file that can be read.
-pub(super) struct Survey<C> {
+pub(super) struct ScannedFile<C> {
     pub(super) source: Source,
-    pub(super) plans: Vec<Plan<C>>,
+    pub(super) plans: Vec<TablePlan<C>>,
     pub(super) notes: Vec<Note>,
 }
 
 /// Reads a file once.
-pub(super) fn survey<C: SheetColumn>(file: Fit) -> Result<Survey<C>, SheetError> {
+pub(super) fn scan<C: SheetColumn>(file: Fit) -> Result<ScannedFile<C>, SheetError> {
     match file {
         Fit::Workbook(bytes, layouts) => workbook(Workbook::open(bytes, layouts)?),
         Fit::Text(bytes) => csv(Text::new(bytes)),
     }
 }
 
-fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetError> {
+fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<ScannedFile<C>, SheetError> {
     let mut notes = Vec::new();
-    let mut plans: Vec<Plan<C>> = Vec::new();
+    let mut plans: Vec<TablePlan<C>> = Vec::new();
     let mut is_filled = false;
     let mut rows_left = MAX_ROWS;
     let sheets = workbook.sheets();
@@ -66,11 +66,11 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
             notes.push(Note::Hidden { sheet });
             continue;
         }
-        let mut reach = Reach::new(rows_left);
-        let surveyed = workbook
-            .rows(&sheet, &mut |row| reach.row(row))
-            .and_then(|()| reach.end());
-        let end = surveyed.map_err(|error| {
+        let mut table = TableScan::new(rows_left);
+        let scanned = workbook
+            .rows(&sheet, &mut |row| table.row(row))
+            .and_then(|()| table.end());
+        let end = scanned.map_err(|error| {
             // This is about the whole file.
             if is_alone || matches!(error, SheetError::TooMuchText) {
                 return error;
@@ -102,14 +102,14 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<Survey<C>, SheetEr
             SheetError::Empty
         });
     }
-    Ok(Survey {
+    Ok(ScannedFile {
         source: Source::Workbook(Box::new(workbook)),
         plans,
         notes,
     })
 }
 
-fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
+fn csv<C: SheetColumn>(text: Text) -> Result<ScannedFile<C>, SheetError> {
     let mut delimiter = None;
     let mut failed = None;
     for candidate in DELIMITERS {
@@ -128,14 +128,14 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
     let Some(delimiter) = delimiter else {
         return Err(failed.unwrap_or(SheetError::NoHeader));
     };
-    let mut reach = Reach::new(MAX_ROWS);
+    let mut table = TableScan::new(MAX_ROWS);
     let mut records = Records::new(&text, delimiter);
     while let Some(row) = records.next()? {
-        if reach.row(row)?.is_break() {
+        if table.row(row)?.is_break() {
             break;
         }
     }
-    let End::Table(found, mut below) = reach.end()? else {
+    let End::Table(found, mut below) = table.end()? else {
         return Err(SheetError::NoHeader);
     };
     if let Some((record, fields)) = records.unended()
@@ -150,7 +150,7 @@ fn csv<C: SheetColumn>(text: Text) -> Result<Survey<C>, SheetError> {
         .take_if(|at| usize::try_from(*at).is_ok_and(|at| at >= found.texts.len()));
     let notes = notes(None, &found, &below);
     let plans = vec![plan(None, found, &below)];
-    Ok(Survey {
+    Ok(ScannedFile {
         source: Source::Csv { text, delimiter },
         plans,
         notes,
@@ -172,7 +172,11 @@ fn first_rows(text: &Text, delimiter: u8) -> (Vec<RawRow>, Option<SheetError>) {
 }
 
 /// What of a table is not read.
-fn notes<C: SheetColumn>(sheet: Option<&str>, found: &Found<C>, below: &Below) -> Vec<Note> {
+fn notes<C: SheetColumn>(
+    sheet: Option<&str>,
+    found: &LocatedHeader<C>,
+    below: &BelowHeader,
+) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(found.header.is_in_part().then(|| Note::PartHeader {
         sheet: sheet.map(str::to_owned),
@@ -194,11 +198,11 @@ fn notes<C: SheetColumn>(sheet: Option<&str>, found: &Found<C>, below: &Below) -
     notes
 }
 
-fn plan<C>(name: Option<String>, found: Found<C>, below: &Below) -> Plan<C> {
-    let Found {
+fn plan<C>(name: Option<String>, found: LocatedHeader<C>, below: &BelowHeader) -> TablePlan<C> {
+    let LocatedHeader {
         texts, header, row, ..
     } = found;
-    Plan {
+    TablePlan {
         last: below.last.max(row),
         table: Arc::new(Table::new(name, row, texts, below.width)),
         header,
@@ -212,7 +216,7 @@ fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
 
 /// What was seen below a header.
 #[derive(Default)]
-struct Below {
+struct BelowHeader {
     /// The last row that has anything in a column that is read; 0 where there is none.
     last: u32,
     /// The same, of those that are no footers.
@@ -226,12 +230,12 @@ struct Below {
     is_rounded: bool,
 }
 
-impl Below {
+impl BelowHeader {
     /// A row below the header. Rows that are numbered in advance and never filled end above.
     fn row<C: SheetColumn>(
         &mut self,
         row: &RawRow,
-        found: &Found<C>,
+        found: &LocatedHeader<C>,
         limit: u32,
     ) -> Result<(), SheetError> {
         self.unheaded = least(self.unheaded, row.unheaded(&found.texts));
@@ -243,7 +247,7 @@ impl Below {
             return Err(SheetError::FarRow { row: row.row });
         }
         self.last = row.row;
-        if aside(row, &found.header).is_none() {
+        if reason_to_skip(row, &found.header).is_none() {
             self.last_record = row.row;
             self.hidden += u32::from(row.is_hidden);
         }
@@ -254,11 +258,11 @@ impl Below {
     }
 }
 
-/// A table being surveyed: its first rows until the header is found among them, then only what [`Below`] keeps.
-struct Reach<C> {
+/// A table being scanned: its first rows until the header is found among them, then only what [`BelowHeader`] keeps.
+struct TableScan<C> {
     first: Vec<RawRow>,
-    found: Option<Found<C>>,
-    below: Below,
+    found: Option<LocatedHeader<C>>,
+    below: BelowHeader,
     /// A table without a header in its first rows is looked at no further.
     is_over: bool,
     limit: u32,
@@ -268,15 +272,15 @@ struct Reach<C> {
 enum End<C> {
     Nothing,
     NoHeader,
-    Table(Found<C>, Below),
+    Table(LocatedHeader<C>, BelowHeader),
 }
 
-impl<C: SheetColumn> Reach<C> {
+impl<C: SheetColumn> TableScan<C> {
     fn new(limit: u32) -> Self {
         Self {
             first: Vec::new(),
             found: None,
-            below: Below::default(),
+            below: BelowHeader::default(),
             is_over: false,
             limit,
         }

@@ -4,7 +4,7 @@ use super::{
     RawRow, SheetError,
     cell::Cell,
     guard::{At, Layout, MAX_COLUMNS, MAX_ROW_BYTES},
-    number_format::Look,
+    number_format::NumberFormat,
 };
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::{collections::HashMap, io::Cursor, ops::ControlFlow};
@@ -56,7 +56,7 @@ impl Workbook {
         let mut raw = RawRow::blank(0);
         let (mut text_bytes, mut row_bytes) = (0, 0);
         let mut last = None;
-        let mut looks: HashMap<usize, Look> = HashMap::new();
+        let mut looks: HashMap<usize, NumberFormat> = HashMap::new();
         loop {
             let (position, cell, style) = match reader.next_cell_with_style_id() {
                 Ok(Some((found, style))) => {
@@ -84,7 +84,7 @@ impl Workbook {
             if let Some(style) = style {
                 let look = looks
                     .entry(style)
-                    .or_insert_with(|| Look::of(reader.styles().get(style)));
+                    .or_insert_with(|| NumberFormat::of(reader.styles().get(style)));
                 is_struck |= look.is_struck;
                 cell = cell.looking(look);
             }

@@ -16,8 +16,8 @@ use crate::{note::SignedCheckpoint, store::durable::sync_directory};
 /// Between two writings of the file. Each syncs a file and a directory, on the disk that commits wait for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The keeper's thread and the slot from which it takes checkpoints; only the newest counts.
-pub(super) struct Keeper {
+/// The writer's thread and the slot from which it takes checkpoints; only the newest counts.
+pub(super) struct CheckpointWriter {
     slot: Arc<Slot>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -60,12 +60,12 @@ impl Slot {
     }
 }
 
-impl Keeper {
+impl CheckpointWriter {
     pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> io::Result<Self> {
         let slot = Arc::new(Slot::default());
         let taken = Arc::clone(&slot);
         let thread = std::thread::Builder::new()
-            .name("log-keeper".to_owned())
+            .name("log-checkpoint".to_owned())
             .spawn(move || {
                 while let Some(checkpoint) = taken.take() {
                     if let Err(source) = write(&path, checkpoint.note().as_bytes()) {
@@ -83,7 +83,7 @@ impl Keeper {
     }
 
     /// Keeps this published checkpoint instead of older ones. Does not wait.
-    pub(super) fn keep(&self, checkpoint: Arc<SignedCheckpoint>) {
+    pub(super) fn submit(&self, checkpoint: Arc<SignedCheckpoint>) {
         self.slot.state().newest = Some(checkpoint);
         self.slot.changed.notify_one();
     }
@@ -98,12 +98,12 @@ impl Keeper {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(Err(_)) = thread.map(JoinHandle::join) {
-            tracing::error!("the checkpoint keeper panicked");
+            tracing::error!("the checkpoint writer panicked");
         }
     }
 }
 
-impl Drop for Keeper {
+impl Drop for CheckpointWriter {
     fn drop(&mut self) {
         self.stop();
     }

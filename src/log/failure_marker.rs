@@ -11,7 +11,7 @@ use std::{
 use super::OpenError;
 
 /// Where word of a storage error is left for the next start, beside the checkpoint file.
-pub fn failure_file(checkpoint_file: &Path) -> PathBuf {
+pub fn failure_marker_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".failed");
     path.into()
@@ -19,7 +19,7 @@ pub fn failure_file(checkpoint_file: &Path) -> PathBuf {
 
 /// Where a checkpoint of this log is kept that somebody showed and that the log does not contain (I9), beside the
 /// checkpoint file. The log opens again only where it is in it.
-pub fn disowned_file(checkpoint_file: &Path) -> PathBuf {
+pub fn disowned_checkpoint_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".disowned");
     path.into()
@@ -27,8 +27,8 @@ pub fn disowned_file(checkpoint_file: &Path) -> PathBuf {
 
 /// Leaves word of a storage error: the log does not open again in this directory. The disk may refuse this too; then the
 /// operator has the message. Blocks.
-pub fn leave(checkpoint_file: &Path, why: &impl Display) {
-    let path = failure_file(checkpoint_file);
+pub fn write(checkpoint_file: &Path, why: &impl Display) {
+    let path = failure_marker_file(checkpoint_file);
     let left = File::create(&path).and_then(|mut file| {
         writeln!(file, "{why}")?;
         file.sync_all()
@@ -43,8 +43,8 @@ pub fn leave(checkpoint_file: &Path, why: &impl Display) {
 ///
 /// # Errors
 /// [`OpenError::FailedBefore`].
-pub fn refuse(checkpoint_file: &Path) -> Result<(), OpenError> {
-    let path = failure_file(checkpoint_file);
+pub fn refuse_if_failed(checkpoint_file: &Path) -> Result<(), OpenError> {
+    let path = failure_marker_file(checkpoint_file);
     let said = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => format!("it cannot be read: {error}"),

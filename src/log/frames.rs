@@ -16,7 +16,7 @@ pub(super) const HEADER: usize = 1 + 2;
 const LENGTH: usize = 2;
 
 /// How many frames a long read takes from the store at once, at most.
-pub(super) const MOST_FRAMES_AT_ONCE: usize = 64;
+pub(super) const MAX_FRAMES_AT_ONCE: usize = 64;
 
 /// Packs leaves, the first of which has index `first`.
 pub(super) fn pack<'a>(first: u64, leaves: impl IntoIterator<Item = &'a Bytes>, rows: &mut Batch) {
@@ -117,7 +117,7 @@ pub(super) fn visit(
         if frames.is_empty() {
             return Err(Damage::Frame { index: start }.into());
         }
-        at_once = (at_once * 4).min(MOST_FRAMES_AT_ONCE);
+        at_once = (at_once * 4).min(MAX_FRAMES_AT_ONCE);
     }
 }
 

@@ -2,35 +2,35 @@
 
 use std::collections::VecDeque;
 
-use super::frames::{HEADER, Leaves, MOST_FRAMES_AT_ONCE, VERSION};
+use super::frames::{HEADER, Leaves, MAX_FRAMES_AT_ONCE, VERSION};
 use crate::store::{Order, Row, Store, StoreError, keys};
 
 /// How many missing leaves are handed out at once.
-const MOST_LOOSE: u64 = 1024;
+const MAX_GAP: u64 = 1024;
 
 /// What is found where a leaf should be.
-pub(super) struct LooseLeaf {
+pub(super) struct ScannedLeaf {
     pub(super) index: u64,
     /// Nothing where it is missing or cannot be read. What there is may be anything: hash it.
     pub(super) bytes: Option<Vec<u8>>,
     /// The frame that begins here is damaged elsewhere than in its leaves.
-    pub(super) odd_frame: bool,
+    pub(super) frame_damaged: bool,
 }
 
 /// Goes over leaves `0..end` whatever is damaged: each index once, in order. For reading what is left.
-pub(super) fn leaves(store: &dyn Store, end: u64) -> Loose<'_> {
-    Loose {
+pub(super) fn leaves(store: &dyn Store, end: u64) -> LenientScan<'_> {
+    LenientScan {
         store,
         next: 0,
         end,
         unreadable_upto: 0,
         page: VecDeque::new(),
         leaves: VecDeque::new(),
-        odd_frame: false,
+        frame_damaged: false,
     }
 }
 
-pub(super) struct Loose<'a> {
+pub(super) struct LenientScan<'a> {
     store: &'a dyn Store,
     /// The next index to hand out.
     next: u64,
@@ -41,15 +41,15 @@ pub(super) struct Loose<'a> {
     page: VecDeque<(u64, Vec<u8>)>,
     /// Leaves that were read, from `next` on.
     leaves: VecDeque<Option<Vec<u8>>>,
-    odd_frame: bool,
+    frame_damaged: bool,
 }
 
-impl Loose<'_> {
+impl LenientScan<'_> {
     /// Reads frames from index `from` on. One page that the store cannot read fails every read that touches it, so
     /// around it frames are read one at a time, from each index in turn: no sound one is passed over.
     fn read(&mut self, from: u64) {
         let mut start = from.max(self.unreadable_upto);
-        let mut at_once = MOST_FRAMES_AT_ONCE;
+        let mut at_once = MAX_FRAMES_AT_ONCE;
         while start < self.end {
             match self.frames(start, at_once) {
                 Ok(rows) => {
@@ -80,7 +80,7 @@ impl Loose<'_> {
         }
         let first = self.page.front().map_or(self.end, |(first, _)| *first);
         if first > self.next {
-            let gap = (first - self.next).min(MOST_LOOSE);
+            let gap = (first - self.next).min(MAX_GAP);
             self.leaves.extend((0..gap).map(|_| None));
             return;
         }
@@ -113,7 +113,7 @@ impl Loose<'_> {
         }
         let count = u16::try_from(index - first).unwrap_or(u16::MAX);
         let [high, low] = count.to_be_bytes();
-        self.odd_frame =
+        self.frame_damaged =
             value.first_chunk() != Some(&[VERSION, high, low]) || !found.rest.is_empty();
         if self.leaves.is_empty() {
             self.leaves.push_back(None);
@@ -121,10 +121,10 @@ impl Loose<'_> {
     }
 }
 
-impl Iterator for Loose<'_> {
-    type Item = LooseLeaf;
+impl Iterator for LenientScan<'_> {
+    type Item = ScannedLeaf;
 
-    fn next(&mut self) -> Option<LooseLeaf> {
+    fn next(&mut self) -> Option<ScannedLeaf> {
         if self.next >= self.end {
             return None;
         }
@@ -133,10 +133,10 @@ impl Iterator for Loose<'_> {
         }
         let index = self.next;
         self.next += 1;
-        Some(LooseLeaf {
+        Some(ScannedLeaf {
             index,
             bytes: self.leaves.pop_front().flatten(),
-            odd_frame: std::mem::take(&mut self.odd_frame),
+            frame_damaged: std::mem::take(&mut self.frame_damaged),
         })
     }
 }
@@ -159,7 +159,7 @@ mod tests {
             .iter()
             .filter_map(|(key, _)| keys::frame_index(key))
             .collect();
-        assert!(firsts.len() > 4 * MOST_FRAMES_AT_ONCE, "{}", firsts.len());
+        assert!(firsts.len() > 4 * MAX_FRAMES_AT_ONCE, "{}", firsts.len());
         // Pages of eight frames, as sled's: the first, two beside each other, every other one, the last.
         let pages: Vec<&[u64]> = firsts.chunks(8).collect();
         let last = pages.len() - 1;
@@ -178,7 +178,7 @@ mod tests {
                 store.spoil(&keys::frame(pages[page][0]), &keys::frame(end));
                 lost.extend(pages[page][0]..end);
             }
-            let found: Vec<LooseLeaf> = leaves(&store, 900).collect();
+            let found: Vec<ScannedLeaf> = leaves(&store, 900).collect();
             assert!(found.iter().map(|leaf| leaf.index).eq(0..900));
             let missing: Vec<u64> = found
                 .iter()

@@ -33,14 +33,14 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use failure_marker::{
-    disowned_file, failure_file, leave as leave_word, refuse as refuse_failed,
+    disowned_checkpoint_file, failure_marker_file, refuse_if_failed, write as write_failure_marker,
 };
 pub use open::OpenError;
 pub use open::{check, kept_checkpoint};
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use salvage::{CopiedLeaves, CopyError, LeafSource, StoredLeaves, Survey, copy_verified};
+pub use salvage::{CopiedLeaves, CopyError, DamageReport, LeafSource, StoredLeaves, copy_verified};
 pub use shared::{Closure, LogHealth};
 pub use txn::{Appended, MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
 
@@ -49,7 +49,7 @@ use crate::{
     note::{LogSigner, SignedCheckpoint, VerifierKey},
     store::{KeyFileError, Store},
 };
-use checkpoint_writer::Keeper;
+use checkpoint_writer::CheckpointWriter;
 use proposal::Job;
 use scrub::Scrub;
 use sequencer::Sequencer;
@@ -70,11 +70,11 @@ pub struct LogOptions {
     /// How many reads may run at once through [`Log::read`].
     pub reads: usize,
     /// A write that takes longer is reported ([`Log::stalled`]).
-    pub patience: Duration,
+    pub stall_after: Duration,
 }
 
 impl LogOptions {
-    /// With no views, room for 4,096 proposals and for 16 reads at once, and 30 seconds of patience with a write.
+    /// With no views, room for 4,096 proposals and for 16 reads at once, and 30 seconds for a write.
     pub fn new(
         signer: impl Into<Arc<LogSigner>>,
         clock: Arc<dyn Clock>,
@@ -87,7 +87,7 @@ impl LogOptions {
             views: Vec::new(),
             queue: 4096,
             reads: 16,
-            patience: Duration::from_secs(30),
+            stall_after: Duration::from_secs(30),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Log {
         let opened = open::open(store.as_ref(), &options.signer, file).inspect_err(|error| {
             // A commit that failed while the log was made is as little to be trusted as a later one.
             if let OpenError::Store(failed) = error {
-                leave_word(file, failed);
+                write_failure_marker(file, failed);
             }
         })?;
         let key = options.signer.verifier_key();
@@ -132,14 +132,15 @@ impl Log {
             store,
             Arc::clone(&opened.checkpoint),
             options.checkpoint_file.clone(),
-            options.patience,
+            options.stall_after,
         ));
-        let keeper = Keeper::start(options.checkpoint_file, Arc::clone(&shared))
-            .map_err(OpenError::Thread)?;
-        keeper.keep(opened.checkpoint);
+        let checkpoint_writer =
+            CheckpointWriter::start(options.checkpoint_file, Arc::clone(&shared))
+                .map_err(OpenError::Thread)?;
+        checkpoint_writer.submit(opened.checkpoint);
         let sequencer = Sequencer {
             shared: Arc::clone(&shared),
-            keeper,
+            checkpoint_writer,
             signer: options.signer,
             clock: options.clock,
             views: options.views,
@@ -271,7 +272,7 @@ impl Log {
             let shared = Arc::clone(&self.inner.shared);
             let step = move |_: &Reader| {
                 let stepped = scrub.step(shared.store.as_ref());
-                shared.noted(stepped).map(|ended| (scrub, ended))
+                shared.close_on_failure(stepped).map(|ended| (scrub, ended))
             };
             let ended;
             (scrub, ended) = self.read(step).await??;
@@ -362,12 +363,12 @@ impl Log {
     /// For how long the write that is under way has lasted, where that is longer than it should: most often a disk that
     /// hangs. Whoever proposed waits, and so do reads of rows. Where it returns, the log goes on.
     pub fn stalled(&self) -> Option<Duration> {
-        self.inner.shared.pulse.stalled()
+        self.inner.shared.stall_detector.stalled()
     }
 
     /// Waits until [`Log::stalled`] says so, or with `false` until it does not.
     pub async fn until_stalled(&self, stalled: bool) {
-        let mut looks = tokio::time::interval(stall_detector::LOOK);
+        let mut looks = tokio::time::interval(stall_detector::POLL_INTERVAL);
         while self.stalled().is_some() != stalled {
             looks.tick().await;
         }
@@ -455,7 +456,7 @@ mod tests {
         let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
         let proposal = Proposal::<u64, TxnError>::new(|txn| txn.append(b"late".to_vec()));
         let refused = log.propose(proposal).await.unwrap_err();
-        let ProposeError::Unsettled(why) = refused else {
+        let ProposeError::OutcomeUnknown(why) = refused else {
             panic!("{refused}");
         };
         assert_eq!(*why, Closure::Defect);

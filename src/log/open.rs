@@ -153,8 +153,11 @@ pub(super) fn open(
 ) -> Result<Opened, OpenError> {
     let key = signer.verifier_key();
     let kept = kept_checkpoint(checkpoint_file, &key);
-    failure_marker::refuse(checkpoint_file)?;
-    let shown = kept_checkpoint(&failure_marker::disowned_file(checkpoint_file), &key)?;
+    failure_marker::refuse_if_failed(checkpoint_file)?;
+    let shown = kept_checkpoint(
+        &failure_marker::disowned_checkpoint_file(checkpoint_file),
+        &key,
+    )?;
     let opened = match (store.get(&keys::IDENTITY)?, store.get(&keys::HEAD)?) {
         (None, None) => {
             if let Some(kept) = shown.or(kept?) {
@@ -190,13 +193,16 @@ pub(super) fn open(
         (Some(_), None) | (None, Some(_)) => return Err(Damage::Head.into()),
     };
     if let Some(shown) = shown {
-        settle_disowned(&failure_marker::disowned_file(checkpoint_file), &shown);
+        remove_disowned(
+            &failure_marker::disowned_checkpoint_file(checkpoint_file),
+            &shown,
+        );
     }
     Ok(opened)
 }
 
 /// What was not in the log is in it: the newer store is back, and what closed the log is nothing any more.
-fn settle_disowned(path: &Path, shown: &SignedCheckpoint) {
+fn remove_disowned(path: &Path, shown: &SignedCheckpoint) {
     let size = shown.size();
     match fs::remove_file(path) {
         Ok(()) => tracing::warn!(
@@ -216,9 +222,12 @@ pub(super) fn published_head(
     checkpoint_file: &Path,
 ) -> Result<SignedCheckpoint, OpenError> {
     let kept = kept_checkpoint(checkpoint_file, key)?;
-    failure_marker::refuse(checkpoint_file)?;
+    failure_marker::refuse_if_failed(checkpoint_file)?;
     let (_, checkpoint) = signed_head(store, key)?;
-    let shown = kept_checkpoint(&failure_marker::disowned_file(checkpoint_file), key)?;
+    let shown = kept_checkpoint(
+        &failure_marker::disowned_checkpoint_file(checkpoint_file),
+        key,
+    )?;
     for published in [&kept, &shown].into_iter().flatten() {
         check_not_rolled_back(store, &checkpoint, published)?;
     }
@@ -271,7 +280,7 @@ fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenErro
         source,
     };
     if !refused {
-        failure_marker::leave(path, &error);
+        failure_marker::write(path, &error);
     }
     Err(error)
 }

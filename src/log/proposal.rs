@@ -86,7 +86,7 @@ pub enum ProposeError<E> {
     /// The log takes no writes. Nothing of it is written.
     Closed(Arc<Closure>),
     /// The log closed while this was being written: it may or may not be found after recovery.
-    Unsettled(Arc<Closure>),
+    OutcomeUnknown(Arc<Closure>),
 }
 
 impl<E: fmt::Display> fmt::Display for ProposeError<E> {
@@ -98,7 +98,7 @@ impl<E: fmt::Display> fmt::Display for ProposeError<E> {
             ),
             Self::Panicked => f.write_str("nothing was written: the proposal panicked"),
             Self::Closed(why) => write!(f, "nothing was written: {why}"),
-            Self::Unsettled(why) => {
+            Self::OutcomeUnknown(why) => {
                 write!(f, "it is unknown whether this was written: {why}")
             }
         }
@@ -109,7 +109,7 @@ impl<E: Error + 'static> Error for ProposeError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Rejected(error) => error.source(),
-            Self::Closed(why) | Self::Unsettled(why) => Some(why.as_ref()),
+            Self::Closed(why) | Self::OutcomeUnknown(why) => Some(why.as_ref()),
             Self::Spoiled | Self::Panicked => None,
         }
     }
@@ -134,7 +134,7 @@ impl<T, E> Future for Pending<T, E> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
             // Only a sequencer that panicked leaves one without an answer: a defect of ours, but the caller must not hang
             // or believe.
-            answer.unwrap_or_else(|_| Err(ProposeError::Unsettled(Arc::new(Closure::Defect))))
+            answer.unwrap_or_else(|_| Err(ProposeError::OutcomeUnknown(Arc::new(Closure::Defect))))
         })
     }
 }
@@ -147,15 +147,15 @@ pub(super) trait Job: Send {
     /// Its transaction was spoiled: whatever it decided does not count.
     fn spoil(&mut self);
 
-    /// Answers, now that its batch is settled.
-    fn answer(self: Box<Self>, settled: Result<Arc<SignedCheckpoint>, Failure>);
+    /// Answers, now that its batch is committed.
+    fn answer(self: Box<Self>, committed: Result<Arc<SignedCheckpoint>, Failure>);
 }
 
-/// Why a batch was not settled.
+/// Why a batch was not committed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     Closed(Arc<Closure>),
-    Unsettled(Arc<Closure>),
+    OutcomeUnknown(Arc<Closure>),
 }
 
 /// A proposal and who waits for it.
@@ -201,14 +201,16 @@ impl<T: Send, E: Send> Job for Ticket<T, E> {
         }
     }
 
-    fn answer(self: Box<Self>, settled: Result<Arc<SignedCheckpoint>, Failure>) {
-        let answer = match (settled, self.stage) {
+    fn answer(self: Box<Self>, committed: Result<Arc<SignedCheckpoint>, Failure>) {
+        let answer = match (committed, self.stage) {
             (Ok(checkpoint), Stage::Decided(value)) => Ok(Durable { value, checkpoint }),
             (Ok(_), Stage::Refused(error)) => Err(error),
             (Ok(_), Stage::Undecided(_)) => Err(ProposeError::Spoiled),
             // Rejections too: what they rest on may not be on disk.
-            (Err(Failure::Unsettled(why)), Stage::Decided(_)) => Err(ProposeError::Unsettled(why)),
-            (Err(Failure::Unsettled(why) | Failure::Closed(why)), _) => {
+            (Err(Failure::OutcomeUnknown(why)), Stage::Decided(_)) => {
+                Err(ProposeError::OutcomeUnknown(why))
+            }
+            (Err(Failure::OutcomeUnknown(why) | Failure::Closed(why)), _) => {
                 Err(ProposeError::Closed(why))
             }
         };

@@ -155,7 +155,7 @@ impl Reader {
             found = Some(leaf);
             ControlFlow::Break(())
         });
-        self.shared.noted(visited)?;
+        self.shared.close_on_failure(visited)?;
         Ok(found)
     }
 
@@ -180,7 +180,7 @@ impl Reader {
             found.push((index, leaf));
             ControlFlow::Continue(())
         });
-        self.shared.noted(visited)?;
+        self.shared.close_on_failure(visited)?;
         Ok(found)
     }
 
@@ -212,7 +212,7 @@ impl Reader {
         }
         let read = self.store().get(key).map_err(ReadError::from);
         drop(gate);
-        self.shared.noted(read)
+        self.shared.close_on_failure(read)
     }
 
     /// The long value under `key`; see [`long_values`].
@@ -226,7 +226,7 @@ impl Reader {
             Ok(self.store().get(part)?)
         });
         drop(gate);
-        self.shared.noted(read)
+        self.shared.close_on_failure(read)
     }
 
     /// Rows with `from <= key < to`, in `order`, at most `limit`. Waits out a commit that is on its way.
@@ -244,7 +244,7 @@ impl Reader {
         }
         let read = self.store().range(from, to, order, limit);
         drop(gate);
-        self.shared.noted(read.map_err(ReadError::from))
+        self.shared.close_on_failure(read.map_err(ReadError::from))
     }
 }
 
@@ -264,28 +264,29 @@ impl Proofs<'_> {
     /// The root of the log of `size` entries.
     pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
         self.admit(size)?;
-        self.shared.noted(merkle::root_at(&self.tiles, size))
+        self.shared
+            .close_on_failure(merkle::root_at(&self.tiles, size))
     }
 
     /// That entry `index` is in the log of `size` entries.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(size)?;
         let proof = merkle::inclusion_proof(&self.tiles, index, size);
-        self.shared.noted(proof.map_err(ReadError::from))
+        self.shared.close_on_failure(proof.map_err(ReadError::from))
     }
 
     /// That the log of `new` entries continues that of `old`.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(new)?;
         let proof = merkle::consistency_proof(&self.tiles, old, new);
-        self.shared.noted(proof.map_err(ReadError::from))
+        self.shared.close_on_failure(proof.map_err(ReadError::from))
     }
 
     /// The stored hash of entry `index`.
     pub fn leaf_hash(&self, index: u64) -> Result<Hash, ReadError> {
         self.admit(index.saturating_add(1))?;
         let hash = merkle::NodeReader::node(&self.tiles, 0, index);
-        self.shared.noted(hash)
+        self.shared.close_on_failure(hash)
     }
 
     fn admit(&self, asked: u64) -> Result<(), ReadError> {

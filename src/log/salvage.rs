@@ -13,7 +13,7 @@ use std::{
 use super::{
     Damage, OpenError, frames,
     head::Head,
-    lenient_scan::{self, LooseLeaf},
+    lenient_scan::{self, ScannedLeaf},
     open,
     tiles::{TileEdges, TileReader},
 };
@@ -32,9 +32,9 @@ const ROWS_AT_ONCE: usize = 512;
 /// How many bytes of leaves a copy commits at once.
 const BYTES_AT_ONCE: usize = 1024 * 1024;
 /// How many damages are named. All are counted.
-const MOST_NAMED: usize = 100;
-/// How many leaves may be wrong before a survey gives up: it remembers the hash of each.
-const MOST_WRONG: usize = 1 << 20;
+const MAX_NAMED: usize = 100;
+/// How many leaves may be wrong before a report is given up: it remembers the hash of each.
+const MAX_WRONG: usize = 1 << 20;
 
 /// Why a log was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ impl LeafSource for StoredLeaves {
     }
 }
 
-/// What follows from the leaves that [`Survey::copy_leaves`] copied.
+/// What follows from the leaves that [`DamageReport::copy_leaves`] copied.
 #[derive(Debug)]
 pub struct CopiedLeaves {
     frontier: Frontier,
@@ -85,22 +85,22 @@ pub struct CopiedLeaves {
     last_time: Timestamp,
 }
 
-/// What a survey of a stored log found.
+/// What is damaged in a stored log.
 #[derive(Debug)]
-pub struct Survey {
+pub struct DamageReport {
     checkpoint: SignedCheckpoint,
     last_time: Timestamp,
     damages: Vec<Damage>,
     damage_count: u64,
     /// The signed hashes of leaves that the store does not have.
     wrong: BTreeMap<u64, Hash>,
-    mended: u64,
+    recovered: u64,
     lost: Vec<Range<u64>>,
     forked: Option<u64>,
     has_root: bool,
 }
 
-impl Survey {
+impl DamageReport {
     /// Reads and hashes all of the log in `store`, begun with `key`, and looks in `sources` for what is damaged. `kept` is
     /// the checkpoint in the file outside the store. `progress` gets the entries done and those there are. Blocks.
     ///
@@ -113,44 +113,44 @@ impl Survey {
         sources: &mut [Box<dyn LeafSource>],
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Self, OpenError> {
-        let (mut survey, head) = Self::begin(store, key, kept)?;
-        let size = survey.checkpoint.size();
+        let (mut report, head) = Self::begin(store, key, kept)?;
+        let size = report.checkpoint.size();
         let tiles = TileReader::new(store);
         let (mut frontier, mut last_leaf) = (Frontier::new(), None);
         for leaf in lenient_scan::leaves(store, size) {
-            let LooseLeaf {
+            let ScannedLeaf {
                 index,
                 bytes,
-                odd_frame,
+                frame_damaged,
             } = leaf;
-            if odd_frame && bytes.is_some() {
-                survey.note(Damage::Frame { index });
+            if frame_damaged && bytes.is_some() {
+                report.note(Damage::Frame { index });
             }
-            let chosen = survey.choose(&tiles, index, bytes.as_deref(), sources)?;
-            survey.push(&tiles, &mut frontier, chosen);
+            let chosen = report.choose(&tiles, index, bytes.as_deref(), sources)?;
+            report.push(&tiles, &mut frontier, chosen);
             // A damaged one says nothing of when the log ended.
             last_leaf = bytes.filter(|leaf| leaf_hash(leaf) == chosen);
             if kept.is_some_and(|kept| kept.size() == index + 1 && *kept.root() != frontier.root())
             {
-                survey.forked = Some(index + 1);
+                report.forked = Some(index + 1);
             }
             progress(index + 1, size);
         }
-        survey.has_root = frontier.root() == *survey.checkpoint.root();
+        report.has_root = frontier.root() == *report.checkpoint.root();
         let time = last_leaf.and_then(|leaf| Entry::decode(&leaf).ok());
         let written = head.as_ref().map(|head| head.last_time);
-        survey.last_time = time.map(|entry| entry.time).or(written).unwrap_or_default();
+        report.last_time = time.map(|entry| entry.time).or(written).unwrap_or_default();
         match head {
-            Some(head) if head.frontier.root() != *survey.checkpoint.root() => {
-                survey.note(Damage::Frontier);
+            Some(head) if head.frontier.root() != *report.checkpoint.root() => {
+                report.note(Damage::Frontier);
             }
-            Some(head) if head.last_time != survey.last_time => survey.note(Damage::Head),
+            Some(head) if head.last_time != report.last_time => report.note(Damage::Head),
             Some(_) | None => {}
         }
         if let Some(kept) = kept.filter(|kept| kept.size() > size) {
-            survey.lost.push(size..kept.size());
+            report.lost.push(size..kept.size());
         }
-        Ok(survey)
+        Ok(report)
     }
 
     /// The newest signed head that can be had, and the row that it came from where that is whole.
@@ -177,32 +177,32 @@ impl Survey {
             // Whose log it is then matters more than that the head does not verify.
             (None, _) => return Err(identified.err().unwrap_or(Damage::Signature.into())),
         };
-        let mut survey = Self {
+        let mut report = Self {
             checkpoint,
             last_time: Timestamp::default(),
             damages: Vec::new(),
             damage_count: 0,
             wrong: BTreeMap::new(),
-            mended: 0,
+            recovered: 0,
             lost: Vec::new(),
             forked: None,
             has_root: false,
         };
         if let Some(damage) = head_damage {
-            survey.note(damage);
+            report.note(damage);
         }
         let size_moved = whole
             .as_ref()
-            .is_some_and(|head| head.size != survey.checkpoint.size());
+            .is_some_and(|head| head.size != report.checkpoint.size());
         if identified.is_err() || size_moved {
-            survey.note(Damage::Head);
+            report.note(Damage::Head);
         }
-        Ok((survey, whole))
+        Ok((report, whole))
     }
 
     fn note(&mut self, damage: Damage) {
         self.damage_count += 1;
-        if self.damages.len() < MOST_NAMED {
+        if self.damages.len() < MAX_NAMED {
             self.damages.push(damage);
         }
     }
@@ -249,12 +249,12 @@ impl Survey {
             Some(_) => Damage::Leaf { index },
             None => Damage::Frame { index },
         });
-        if self.wrong.len() >= MOST_WRONG {
+        if self.wrong.len() >= MAX_WRONG {
             return Err(Damage::Frame { index }.into());
         }
         self.wrong.insert(index, chosen);
         if found.contains(&chosen) {
-            self.mended += 1;
+            self.recovered += 1;
         } else {
             match self.lost.last_mut() {
                 Some(range) if range.end == index => range.end += 1,
@@ -293,8 +293,8 @@ impl Survey {
     }
 
     /// Damaged entries that a source has as they were signed.
-    pub const fn mended(&self) -> u64 {
-        self.mended
+    pub const fn recovered(&self) -> u64 {
+        self.recovered
     }
 
     /// Entries that were signed and are nowhere to be had.
@@ -309,22 +309,23 @@ impl Survey {
 
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        self.damage_count == 0 && self.can_go_on()
+        self.damage_count == 0 && self.can_continue()
     }
 
     /// Whether every entry that was published can be had, so that a copy may go on as this log.
-    pub fn can_go_on(&self) -> bool {
+    pub fn can_continue(&self) -> bool {
         self.has_root && self.lost.is_empty() && self.forked.is_none()
     }
 
-    /// Shows every leaf as it was signed, in order, mended ones from `sources`; those that are lost are left out.
+    /// Shows every leaf as it was signed, in order, damaged ones from `sources`; those that are lost are left out.
     pub fn each_leaf(
         &self,
         store: &dyn Store,
         sources: &mut [Box<dyn LeafSource>],
         mut visit: impl FnMut(u64, &[u8]),
     ) {
-        for LooseLeaf { index, bytes, .. } in lenient_scan::leaves(store, self.checkpoint.size()) {
+        for ScannedLeaf { index, bytes, .. } in lenient_scan::leaves(store, self.checkpoint.size())
+        {
             if let Some(leaf) = self.right(index, bytes, sources) {
                 visit(index, &leaf);
             }
@@ -347,11 +348,11 @@ impl Survey {
         }
     }
 
-    /// Copies the leaves into the empty store `to`, mended ones from `sources`, and computes the tiles anew. The store is
-    /// a log only after [`Survey::finish_copy`].
+    /// Copies the leaves into the empty store `to`, damaged ones from `sources`, and computes the tiles anew. The store is
+    /// a log only after [`DamageReport::finish_copy`].
     ///
     /// # Errors
-    /// The destination is not empty, a store failed, or what is read now is not what was surveyed.
+    /// The destination is not empty, a store failed, or what is read now is not what was examined.
     pub fn copy_leaves(
         &self,
         from: &dyn Store,
@@ -366,8 +367,8 @@ impl Survey {
         let (mut frontier, mut edges) = (Frontier::new(), TileEdges::default());
         let (mut leaves, mut bytes) = (Vec::new(), 0);
         let mut last_time = self.last_time;
-        for loose in lenient_scan::leaves(from, size) {
-            let (index, leaf) = (loose.index, loose.bytes);
+        for scanned in lenient_scan::leaves(from, size) {
+            let (index, leaf) = (scanned.index, scanned.bytes);
             let leaf = self.right(index, leaf, sources).ok_or(CopyError::Unlike)?;
             edges.append(&mut frontier, leaf_hash(&leaf));
             if index + 1 == size
@@ -467,15 +468,15 @@ pub fn copy_verified(
     to: &dyn Store,
     key: &VerifierKey,
 ) -> Result<u64, CopyError> {
-    let survey = Survey::of(from, key, None, &mut [], |_, _| {})?;
-    if let Some(damage) = survey.damages().first() {
+    let report = DamageReport::of(from, key, None, &mut [], |_, _| {})?;
+    if let Some(damage) = report.damages().first() {
         return Err(OpenError::from(*damage).into());
     }
-    if !survey.can_go_on() {
+    if !report.can_continue() {
         return Err(OpenError::from(Damage::Frontier).into());
     }
-    let frontier = survey.copy_leaves(from, to, &mut [], |_, _| {})?;
+    let frontier = report.copy_leaves(from, to, &mut [], |_, _| {})?;
     copy_rows(from, to)?;
-    survey.finish_copy(to, key, frontier)?;
-    Ok(survey.checkpoint().size())
+    report.finish_copy(to, key, frontier)?;
+    Ok(report.checkpoint().size())
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{
     View,
-    checkpoint_writer::Keeper,
+    checkpoint_writer::CheckpointWriter,
     frames,
     head::Head,
     proposal::{Failure, Job},
@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// How many proposals a batch takes.
-const MOST_PROPOSALS: usize = 1024;
+const MAX_PROPOSALS: usize = 1024;
 /// How many bytes of leaves and rows a batch takes before it is full.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) struct Sequencer {
     pub(super) shared: Arc<Shared>,
-    pub(super) keeper: Keeper,
+    pub(super) checkpoint_writer: CheckpointWriter,
     pub(super) signer: Arc<LogSigner>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) views: Vec<Box<dyn View>>,
@@ -47,7 +47,7 @@ struct Group {
 
 impl Group {
     fn is_full(&self) -> bool {
-        self.jobs.len() >= MOST_PROPOSALS || self.staged.bytes >= MOST_BYTES
+        self.jobs.len() >= MAX_PROPOSALS || self.staged.bytes >= MAX_BYTES
     }
 }
 
@@ -55,7 +55,7 @@ impl Sequencer {
     /// Runs until every sender is gone and the queue is empty.
     pub(super) fn run(mut self, mut queue: Receiver<Box<dyn Job>>) {
         // Also when a panic ends this thread: nobody may believe that the log takes writes.
-        let _closes = Closes(Arc::clone(&self.shared));
+        let _closes = CloseOnExit(Arc::clone(&self.shared));
         while let Some(first) = queue.blocking_recv() {
             let mut group = Group {
                 last_time: self.last_time,
@@ -67,10 +67,10 @@ impl Sequencer {
             {
                 self.consider(job, &mut group);
             }
-            self.settle(group);
+            self.commit_group(group);
         }
         // Before the log calls itself stopped: a checkpoint that could not be kept is the graver reason.
-        self.keeper.stop();
+        self.checkpoint_writer.stop();
     }
 
     /// Lets one proposal decide on top of those before it.
@@ -79,7 +79,7 @@ impl Sequencer {
             return job.answer(Err(Failure::Closed(why)));
         }
         let shared = Arc::clone(&self.shared);
-        let _step = shared.pulse.step();
+        let _step = shared.stall_detector.step();
         let now = self.clock.now().max(group.last_time);
         let mut txn = Txn::new(
             self.shared.store.as_ref(),
@@ -106,24 +106,24 @@ impl Sequencer {
     }
 
     /// Commits, publishes, answers: in this order.
-    fn settle(&mut self, group: Group) {
+    fn commit_group(&mut self, group: Group) {
         let Group {
             jobs,
             staged,
             last_time,
         } = group;
-        let settled = match self.shared.closed() {
+        let committed = match self.shared.closed() {
             Some(why) => Err(Failure::Closed(why)),
             None if staged.is_empty() => Ok(self.shared.checkpoint()),
             None => self.commit(staged, last_time),
         };
-        let is_committed = settled.is_ok();
+        let is_committed = committed.is_ok();
         for job in jobs {
-            job.answer(settled.clone());
+            job.answer(committed.clone());
         }
         if is_committed {
-            let _step = self.shared.pulse.step();
-            if let Err(error) = self.shared.store.settle() {
+            let _step = self.shared.stall_detector.step();
+            if let Err(error) = self.shared.store.sync_deferred() {
                 self.shared.close(Closure::Store(error));
             }
         }
@@ -157,27 +157,27 @@ impl Sequencer {
         }
 
         let shared = Arc::clone(&self.shared);
-        let _step = shared.pulse.step();
+        let _step = shared.stall_detector.step();
         let mut gate = shared.committing();
         if let Err(error) = self.shared.store.commit(size_before, &rows) {
             rows.iter().for_each(|(key, _)| gate.doubt(key));
             drop(gate);
             let why = self.shared.close(Closure::Store(error));
-            return Err(Failure::Unsettled(why));
+            return Err(Failure::OutcomeUnknown(why));
         }
         self.last_time = last_time;
         self.shared.publish(Arc::clone(&checkpoint));
         drop(gate);
         if !leaves.is_empty() {
-            self.keeper.keep(Arc::clone(&checkpoint));
+            self.checkpoint_writer.submit(Arc::clone(&checkpoint));
         }
         Ok(checkpoint)
     }
 }
 
-struct Closes(Arc<Shared>);
+struct CloseOnExit(Arc<Shared>);
 
-impl Drop for Closes {
+impl Drop for CloseOnExit {
     fn drop(&mut self) {
         self.0.close(if std::thread::panicking() {
             Closure::Defect

@@ -1,4 +1,4 @@
-//! What the sequencer, the keeper and the readers share.
+//! What the sequencer, the checkpoint writer and the readers share.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Damage, ReadError, checkpoint_writer, failure_marker, stall_detector::Pulse};
+use super::{Damage, ReadError, checkpoint_writer, failure_marker, stall_detector::StallDetector};
 use crate::{
     domain::Jurisdiction,
     note::SignedCheckpoint,
@@ -105,11 +105,11 @@ impl Eq for Closure {}
 
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
-    pub(super) pulse: Pulse,
+    pub(super) stall_detector: StallDetector,
     published: watch::Sender<Arc<SignedCheckpoint>>,
     /// Held for writing from the first byte of a commit until it is published, so that no row is seen before it is on
     /// disk.
-    gate: RwLock<Gate>,
+    gate: RwLock<DoubtfulRows>,
     closure: OnceLock<Arc<Closure>>,
     /// Whether proposals wait for [`Shared::admit`].
     held: watch::Sender<bool>,
@@ -123,11 +123,11 @@ pub(super) struct Shared {
 
 /// Rows that a failed commit left in doubt.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(super) struct DoubtfulRows {
     doubtful: BTreeSet<Vec<u8>>,
 }
 
-impl Gate {
+impl DoubtfulRows {
     pub(super) fn doubts(&self, key: &[u8]) -> bool {
         self.doubtful.contains(key)
     }
@@ -149,13 +149,13 @@ impl Shared {
         store: Arc<dyn Store>,
         checkpoint: Arc<SignedCheckpoint>,
         checkpoint_file: PathBuf,
-        patience: Duration,
+        stall_after: Duration,
     ) -> Self {
         metrics::gauge!("yichuan_log_closed").set(0.0);
         metrics::gauge!("yichuan_log_rolled_back").set(0.0);
         Self {
             store,
-            pulse: Pulse::new(patience),
+            stall_detector: StallDetector::new(stall_after),
             published: watch::Sender::new(checkpoint),
             gate: RwLock::default(),
             closure: OnceLock::new(),
@@ -178,11 +178,11 @@ impl Shared {
         self.published.subscribe()
     }
 
-    pub(super) fn reading(&self) -> RwLockReadGuard<'_, Gate> {
+    pub(super) fn reading(&self) -> RwLockReadGuard<'_, DoubtfulRows> {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn committing(&self) -> RwLockWriteGuard<'_, Gate> {
+    pub(super) fn committing(&self) -> RwLockWriteGuard<'_, DoubtfulRows> {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -213,7 +213,7 @@ impl Shared {
             | Closure::Damaged(_) => {
                 metrics::gauge!("yichuan_log_closed").set(1.0);
                 tracing::error!("{why}");
-                failure_marker::leave(&self.checkpoint_file, &why);
+                failure_marker::write(&self.checkpoint_file, &why);
             }
         }
         why
@@ -222,7 +222,7 @@ impl Shared {
     /// Closes the log for good (I9): `by` showed a checkpoint with our signature that is not in it. The checkpoint stays
     /// beside the store, so that the log does not open again without it. Blocks.
     pub(super) fn disown(&self, shown: &SignedCheckpoint, held: u64, by: Jurisdiction) {
-        let path = failure_marker::disowned_file(&self.checkpoint_file);
+        let path = failure_marker::disowned_checkpoint_file(&self.checkpoint_file);
         let size = shown.size();
         self.close(Closure::Disowned {
             by,
@@ -266,7 +266,7 @@ impl Shared {
 
     /// A read that met a failing store or damage closes the log too: whatever it would write rests on what it cannot
     /// read.
-    pub(super) fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(super) fn close_on_failure<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
         read.inspect_err(|error| match error {
             ReadError::Damaged(damage) => {
                 self.close(Closure::Damaged(*damage));

@@ -9,21 +9,21 @@ use std::{
 use tokio::time::Instant;
 
 /// How often somebody who waits for a change looks.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Since when the sequencer has been at one step: a decision, or a commit with its sync.
-pub(super) struct Pulse {
+pub(super) struct StallDetector {
     start: Instant,
-    patience: Duration,
+    stall_after: Duration,
     /// Milliseconds since `start`, plus one; nothing while the sequencer waits for work.
     since: AtomicU64,
 }
 
-impl Pulse {
-    pub(super) fn new(patience: Duration) -> Self {
+impl StallDetector {
+    pub(super) fn new(stall_after: Duration) -> Self {
         Self {
             start: Instant::now(),
-            patience,
+            stall_after,
             since: AtomicU64::new(0),
         }
     }
@@ -39,7 +39,7 @@ impl Pulse {
     pub(super) fn stalled(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Acquire).checked_sub(1)?;
         let lasts = Duration::from_millis(self.millis().saturating_sub(since));
-        Some(lasts).filter(|lasts| *lasts >= self.patience)
+        Some(lasts).filter(|lasts| *lasts >= self.stall_after)
     }
 
     fn millis(&self) -> u64 {
@@ -47,7 +47,7 @@ impl Pulse {
     }
 }
 
-pub(super) struct Step<'a>(&'a Pulse);
+pub(super) struct Step<'a>(&'a StallDetector);
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {

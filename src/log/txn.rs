@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     domain::Timestamp,
-    entry::{Entry, Known},
+    entry::{DecodedEntry, Entry},
     merkle::{Hash, leaf_hash},
     store::{Batch, MAX_KEY, MAX_VALUE, Order, Row, Store, StoreError, keys, long_values},
 };
@@ -42,7 +42,7 @@ pub struct Appended<'a> {
     /// The hash of its bytes.
     pub hash: &'a Hash,
     /// What it says, where whoever appends it said so. When views are made anew, nobody does.
-    pub known: Option<Known<'a>>,
+    pub known: Option<DecodedEntry<'a>>,
 }
 
 /// Why a view could not take an entry.
@@ -304,12 +304,20 @@ impl<'a> Txn<'a> {
     }
 
     /// As [`Txn::append`], and spares views from reading what is known of the entry.
-    pub fn append_known(&mut self, leaf: Vec<u8>, known: Known<'_>) -> Result<u64, TxnError> {
+    pub fn append_decoded(
+        &mut self,
+        leaf: Vec<u8>,
+        known: DecodedEntry<'_>,
+    ) -> Result<u64, TxnError> {
         debug_assert!(Entry::decode(&leaf).is_ok_and(|entry| entry == *known.entry));
         self.append_as(leaf, Some(known))
     }
 
-    fn append_as(&mut self, leaf: Vec<u8>, known: Option<Known<'_>>) -> Result<u64, TxnError> {
+    fn append_as(
+        &mut self,
+        leaf: Vec<u8>,
+        known: Option<DecodedEntry<'_>>,
+    ) -> Result<u64, TxnError> {
         let length = leaf.len();
         if length > MAX_LEAF {
             return Err(self.spoil(TxnError::LeafTooLong { length }));

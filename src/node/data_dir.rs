@@ -14,9 +14,9 @@ use crate::{
     log::{self, OpenError},
     note::{LogSigner, SignerError, VerifierKey},
     store::{
-        Exposed, OpenStoreError, SledStore,
+        ExposedPath, OpenStoreError, SledStore,
         durable::{create_directory, sync_directory, write_whole},
-        private,
+        require_private,
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -34,7 +34,7 @@ pub const BEFORE_KEY: [&str; 3] = ["vkey", "vkey.new", "log.key.new"];
 
 /// The data directory could not be made or read.
 #[derive(Debug, thiserror::Error)]
-pub enum FilesError {
+pub enum DataDirError {
     /// The file system failed.
     #[error("could not {doing} {}: {source}", path.display())]
     Io {
@@ -72,7 +72,7 @@ pub enum FilesError {
     Signer(#[from] SignerError),
     /// Others can read what is secret.
     #[error(transparent)]
-    Exposed(#[from] Exposed),
+    Exposed(#[from] ExposedPath),
     /// The key is of another node's log.
     #[error(
         "{} is the key of the log {origin}, but this is the node of {own}: name its own directory under `data`",
@@ -90,11 +90,11 @@ pub enum FilesError {
 
 /// Paths in a data directory.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct DataDir {
     data: PathBuf,
 }
 
-impl Files {
+impl DataDir {
     /// Those in this directory.
     pub fn at(data: &Path) -> Self {
         Self {
@@ -135,8 +135,8 @@ impl Files {
     /// Refuses a data directory, or keys in it, that others can get at.
     ///
     /// # Errors
-    /// [`FilesError::Exposed`].
-    pub fn private(&self) -> Result<(), FilesError> {
+    /// [`DataDirError::Exposed`].
+    pub fn require_private(&self) -> Result<(), DataDirError> {
         match self.exposed().into_iter().next() {
             Some(exposed) => Err(exposed.into()),
             None => Ok(()),
@@ -144,25 +144,27 @@ impl Files {
     }
 
     /// All of them that others can get at.
-    pub fn exposed(&self) -> Vec<Exposed> {
+    pub fn exposed(&self) -> Vec<ExposedPath> {
         let secrets = [
             (self.data.clone(), 0o700),
             (self.log_key(), 0o600),
             (self.bucket_keys(), 0o600),
         ];
-        let looked = secrets.iter().map(|(path, wanted)| private(path, *wanted));
+        let looked = secrets
+            .iter()
+            .map(|(path, wanted)| require_private(path, *wanted));
         looked.filter_map(Result::err).collect()
     }
 
     /// Refuses the key of another jurisdiction's log.
     ///
     /// # Errors
-    /// [`FilesError::Foreign`].
-    pub(super) fn of(&self, own: Jurisdiction, signer: &LogSigner) -> Result<(), FilesError> {
+    /// [`DataDirError::Foreign`].
+    pub(super) fn of(&self, own: Jurisdiction, signer: &LogSigner) -> Result<(), DataDirError> {
         let origin = signer.origin();
         match origin.starts_with(&format!("{}/", own.trust_domain())) {
             true => Ok(()),
-            false => Err(FilesError::Foreign {
+            false => Err(DataDirError::Foreign {
                 path: self.log_key(),
                 origin: origin.to_owned(),
                 own,
@@ -177,15 +179,15 @@ impl Files {
     /// # Errors
     /// A storage error closed the log before; else as [`SledStore::open`].
     pub fn open_store<E: From<OpenError> + From<OpenStoreError>>(&self) -> Result<SledStore, E> {
-        log::refuse_failed(&self.checkpoint())?;
+        log::refuse_if_failed(&self.checkpoint())?;
         let opened = SledStore::open(self.store()).inspect_err(|error| {
             if let OpenStoreError::Storage { .. } = error {
-                log::leave_word(&self.checkpoint(), error);
+                log::write_failure_marker(&self.checkpoint(), error);
             }
         });
         let mut store = opened?;
         let checkpoint = self.checkpoint();
-        store.when_closing_fails(move |error| log::leave_word(&checkpoint, error));
+        store.when_closing_fails(move |error| log::write_failure_marker(&checkpoint, error));
         Ok(store)
     }
 
@@ -193,7 +195,7 @@ impl Files {
     ///
     /// # Errors
     /// There is no node here, or its key file is not one, or not the one that `vkey` was made with.
-    pub fn signer(&self) -> Result<LogSigner, FilesError> {
+    pub fn signer(&self) -> Result<LogSigner, DataDirError> {
         let signer = self.signer_alone()?;
         // The key file has no checksum: a log begun with a turned bit in it would be another log than the one announced.
         let (path, public) = (self.log_key(), self.vkey());
@@ -201,10 +203,10 @@ impl Files {
             Ok(text) if text.trim_ascii() == signer.verifier_key().to_string().as_bytes() => {
                 Ok(signer)
             }
-            Ok(_) => Err(FilesError::OtherKey { path, public }),
+            Ok(_) => Err(DataDirError::OtherKey { path, public }),
             // What is public can be made again from the key.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(signer),
-            Err(source) => Err(FilesError::Io {
+            Err(source) => Err(DataDirError::Io {
                 doing: "read",
                 path: public,
                 source,
@@ -212,26 +214,26 @@ impl Files {
         }
     }
 
-    /// As [`Files::signer`], whatever `vkey` says: for whoever looks which of the two is damaged.
+    /// As [`DataDir::signer`], whatever `vkey` says: for whoever looks which of the two is damaged.
     ///
     /// # Errors
     /// There is no node here, or its key file is not one.
-    pub fn signer_alone(&self) -> Result<LogSigner, FilesError> {
+    pub fn signer_alone(&self) -> Result<LogSigner, DataDirError> {
         let path = self.log_key();
         let text = match fs::read(&path) {
             Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(FilesError::NotANode(self.data.clone()));
+                return Err(DataDirError::NotANode(self.data.clone()));
             }
             Err(source) => {
-                return Err(FilesError::Io {
+                return Err(DataDirError::Io {
                     doing: "read",
                     path,
                     source,
                 });
             }
         };
-        let malformed = || FilesError::Malformed(path.clone());
+        let malformed = || DataDirError::Malformed(path.clone());
         let text = str::from_utf8(&text).map_err(|_| malformed())?;
         let mut lines = text.lines();
         let (Some(HEADER), Some(origin), Some(seed), None) =
@@ -258,11 +260,11 @@ impl Files {
 ///
 /// # Errors
 /// There is a node already, or the file system failed.
-pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, FilesError> {
-    let files = Files::at(data);
+pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, DataDirError> {
+    let files = DataDir::at(data);
     let io = |doing: &'static str, path: &Path| {
         let path = path.to_owned();
-        move |source| FilesError::Io {
+        move |source| DataDirError::Io {
             doing,
             path,
             source,
@@ -274,7 +276,7 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Fi
         .map_err(io("set the mode of", data))?;
     let path = files.log_key();
     if path.exists() {
-        return Err(FilesError::Exists(data.to_owned()));
+        return Err(DataDirError::Exists(data.to_owned()));
     }
     let origin = format!("{}/log/1", jurisdiction.trust_domain());
     let seed = LogSigner::new_seed()?;
@@ -300,15 +302,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         assert!(matches!(
-            Files::at(&data).signer(),
-            Err(FilesError::NotANode(_))
+            DataDir::at(&data).signer(),
+            Err(DataDirError::NotANode(_))
         ));
         let own = "520624".parse().unwrap();
         let key = create(&data, own).unwrap();
-        assert_eq!(Files::at(&data).signer().unwrap().verifier_key(), key);
+        assert_eq!(DataDir::at(&data).signer().unwrap().verifier_key(), key);
         assert_eq!(key.name(), "520624.yichuan/log/1");
         assert_eq!(
-            fs::read_to_string(Files::at(&data).vkey()).unwrap(),
+            fs::read_to_string(DataDir::at(&data).vkey()).unwrap(),
             format!("{key}\n")
         );
         let mode = fs::metadata(data.join("log.key"))
@@ -316,7 +318,7 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(matches!(create(&data, own), Err(FilesError::Exists(_))));
+        assert!(matches!(create(&data, own), Err(DataDirError::Exists(_))));
     }
     /// Found by cutting the power during `init`: an empty `log.key` was left, which neither `init` nor `serve` took.
     #[test]
@@ -332,11 +334,11 @@ mod tests {
             fs::write(data.join(file), left).unwrap();
         }
         assert!(matches!(
-            Files::at(&data).signer(),
-            Err(FilesError::NotANode(_))
+            DataDir::at(&data).signer(),
+            Err(DataDirError::NotANode(_))
         ));
         let key = create(&data, "520624".parse().unwrap()).unwrap();
-        assert_eq!(Files::at(&data).signer().unwrap().verifier_key(), key);
+        assert_eq!(DataDir::at(&data).signer().unwrap().verifier_key(), key);
         let mut left: Vec<_> = fs::read_dir(&data)
             .unwrap()
             .map(|item| item.unwrap().file_name())
@@ -356,7 +358,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         create(&data, "520624".parse().unwrap()).unwrap();
-        let (files, path) = (Files::at(&data), Files::at(&data).log_key());
+        let (files, path) = (DataDir::at(&data), DataDir::at(&data).log_key());
         let sound = fs::read(&path).unwrap();
         let mut same = Vec::new();
         for bit in 0..sound.len() * 8 {
@@ -371,6 +373,6 @@ mod tests {
         assert!(same.iter().all(|byte| *byte >= sound.len() - 1), "{same:?}");
         fs::write(&path, sound).unwrap();
         fs::write(files.vkey(), "520624.yichuan/log/1+00000000+AAAA\n").unwrap();
-        assert!(matches!(files.signer(), Err(FilesError::OtherKey { .. })));
+        assert!(matches!(files.signer(), Err(DataDirError::OtherKey { .. })));
     }
 }

@@ -11,7 +11,7 @@ mod serve;
 mod trust;
 
 pub use core_dumps::forbid_dumps;
-pub use data_dir::FilesError;
+pub use data_dir::DataDirError;
 pub use open::{StoreLayer, open_log, views};
 pub use open_files::TooFewFiles;
 pub use preflight::{Found, Looked, look};
@@ -29,18 +29,18 @@ use crate::{
     },
     domain::{Clock, Jurisdiction},
     exchange::{
-        Courier, CourierOptions, Directory, Inbox, InboxParts, LinkState, Outbox, OwnLog, Shown,
-        Skews, Vault, VaultError, Witness, WitnessError,
+        ClockSkews, Courier, CourierOptions, Directory, DisclosedTrees, Inbox, InboxParts,
+        LinkState, Outbox, OwnLog, Vault, VaultError, Witness, WitnessError,
     },
     log::{Closure, Log, LogHealth, OpenError, ReadError},
     note::LogSigner,
     rpc::{self, GrpcCarrier, PartnersChanged, RevocationLists},
-    store::{OpenStoreError, Reserve, StoreError},
+    store::{DiskReserve, OpenStoreError, StoreError},
     telemetry::{Probe, Readiness},
     tls::{self, Cards, Drained, TlsError},
 };
 use arc_swap::ArcSwap;
-use data_dir::Files;
+use data_dir::DataDir;
 use open::open_with;
 use std::{
     collections::BTreeMap,
@@ -65,7 +65,7 @@ const SCRUB_PAUSE: Duration = Duration::from_millis(50);
 pub enum StartError {
     /// Its files.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] DataDirError),
     /// The store does not open.
     #[error(transparent)]
     OpenStore(#[from] OpenStoreError),
@@ -114,8 +114,8 @@ pub struct Node {
     trust: Arc<Trust>,
     courier: Arc<Courier>,
     own_log: Arc<OwnLog>,
-    skews: Arc<Skews>,
-    reserve: Arc<Reserve>,
+    skews: Arc<ClockSkews>,
+    reserve: Arc<DiskReserve>,
     tasks: TaskTracker,
     stop: CancellationToken,
     serving: Mutex<Option<JoinHandle<Result<Drained, tonic::transport::Error>>>>,
@@ -218,7 +218,7 @@ impl Node {
         waits: CourierOptions,
         layer: StoreLayer,
     ) -> Result<Self, StartError> {
-        let (own, files) = (config.jurisdiction, Files::at(&config.data));
+        let (own, files) = (config.jurisdiction, DataDir::at(&config.data));
         let opening = {
             let (files, clock) = (files.clone(), Arc::clone(&clock));
             tokio::task::spawn_blocking(move || {
@@ -245,12 +245,12 @@ impl Node {
         config: &Config,
         clock: Arc<dyn Clock>,
         waits: CourierOptions,
-        files: &Files,
+        files: &DataDir,
         (signer, log, vault): (Arc<LogSigner>, Log, Arc<Vault>),
         (stop, tasks): (CancellationToken, TaskTracker),
     ) -> Result<Self, StartError> {
         let own = config.jurisdiction;
-        let reserve = Arc::new(Reserve::new(files.store(), config.limits.disk_reserve));
+        let reserve = Arc::new(DiskReserve::new(files.store(), config.limits.disk_reserve));
         let looking = Arc::clone(&reserve);
         tokio::task::spawn_blocking(move || looking.look())
             .await
@@ -298,9 +298,9 @@ impl Node {
         let more = open_files::more_sockets(&config.limits.gate());
         trust.dialer().allow_more(more);
 
-        let shown = Arc::new(Shown::default());
+        let shown = Arc::new(DisclosedTrees::default());
         let own_log = Arc::new(OwnLog::new(log.clone()));
-        let skews = Arc::new(Skews::default());
+        let skews = Arc::new(ClockSkews::default());
         let outbox = Arc::new(Outbox::new(
             log.clone(),
             own,

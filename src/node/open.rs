@@ -1,6 +1,6 @@
 //! Store, keys and log of a node, opened in this order. A storage error on the way leaves word (I2).
 
-use super::{StartError, data_dir::Files};
+use super::{StartError, data_dir::DataDir};
 use crate::{
     desk::Views,
     domain::{Clock, Jurisdiction},
@@ -25,7 +25,7 @@ pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
 /// # Errors
 /// What keeps the log from taking entries; nothing is left open then.
 pub fn open_log(
-    files: &Files,
+    files: &DataDir,
     own: Jurisdiction,
     clock: Arc<dyn Clock>,
     layer: StoreLayer,
@@ -35,14 +35,14 @@ pub fn open_log(
 
 /// As [`open_log`], with the signer of these files.
 pub(super) fn open_with(
-    files: &Files,
+    files: &DataDir,
     signer: Arc<LogSigner>,
     own: Jurisdiction,
     clock: Arc<dyn Clock>,
     layer: StoreLayer,
 ) -> Result<(Log, Arc<Vault>), StartError> {
     let store = layer(files.open_store::<StartError>()?);
-    let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
+    let failed = |error: &StoreError| log::write_failure_marker(&files.checkpoint(), error);
     let empty = store.get(&keys::HEAD).inspect_err(failed)?.is_none();
     let unkept = |error: &VaultError| {
         if let VaultError::Read(ReadError::Store(error)) = error {
@@ -50,7 +50,7 @@ pub(super) fn open_with(
         } else if let VaultError::KeyFile(error) = error
             && error.may_be_unkept()
         {
-            log::leave_word(&files.checkpoint(), error);
+            log::write_failure_marker(&files.checkpoint(), error);
         }
     };
     let vault = Vault::open(KeyFile::at(files.bucket_keys()), empty).inspect_err(unkept)?;

@@ -1,7 +1,7 @@
 //! What a start takes from the configuration, looked at by the parts that use it. Each start begins with it, and `config
 //! check` is nothing else: what the one says, the other does.
 
-use super::{NodeError, StartError, TrustError, data_dir::Files, open_files, trust};
+use super::{NodeError, StartError, TrustError, data_dir::DataDir, open_files, trust};
 use crate::{
     access::Principal,
     config::Config,
@@ -114,14 +114,14 @@ fn is_taken(bound: &io::Result<()>) -> bool {
 
 /// The data directory's own files. What is in the store, opening it says.
 fn data(config: &Config) -> Result<VerifierKey, StartError> {
-    let files = Files::at(&config.data);
-    files.private()?;
+    let files = DataDir::at(&config.data);
+    files.require_private()?;
     let signer = files.signer()?;
     files.of(config.jurisdiction, &signer)?;
     let key = signer.verifier_key();
     let checkpoint = files.checkpoint();
     let kept = log::kept_checkpoint(&checkpoint, &key)?;
-    log::refuse_failed(&checkpoint)?;
+    log::refuse_if_failed(&checkpoint)?;
     let ring = KeyFile::at(files.bucket_keys()).load();
     // The first start makes one, before the log has an entry.
     if ring.map_err(VaultError::from)?.is_none() && kept.is_some_and(|kept| kept.size() > 0) {

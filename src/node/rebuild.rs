@@ -1,7 +1,7 @@
 //! The views of a stopped node, made anew from its log (I8).
 
 use super::{
-    data_dir::{Files, FilesError},
+    data_dir::{DataDir, DataDirError},
     views,
 };
 use crate::{
@@ -23,7 +23,7 @@ use std::{
 pub enum RebuildNodeError {
     /// Its files.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] DataDirError),
     /// The store does not open: most often because the node runs.
     #[error(transparent)]
     OpenStore(#[from] OpenStoreError),
@@ -87,7 +87,7 @@ pub fn rebuild_views(
     write: bool,
     progress: impl FnMut(u64, u64),
 ) -> Result<Rebuilt, RebuildNodeError> {
-    let files = Files::at(&config.data);
+    let files = DataDir::at(&config.data);
     let key = files.signer()?.verifier_key();
     // Holds the lock: a node that runs is left alone.
     let store = files.open_store::<RebuildNodeError>()?;
@@ -106,7 +106,7 @@ pub fn rebuild_views(
     let families = rebuilt.compare()?;
     // A commit that failed may have left a hole that a later success hides until the power is cut.
     let written = if write {
-        let failed = |error: &StoreError| log::leave_word(&files.checkpoint(), error);
+        let failed = |error: &StoreError| log::write_failure_marker(&files.checkpoint(), error);
         rebuilt.write_or(failed)?
     } else {
         0

@@ -6,7 +6,7 @@ use crate::{
     exchange::{CarrierFuture, Directory, Partner},
     log::{Log, Proposal, TxnError},
     rpc::RevocationLists,
-    store::{Reserve, tables},
+    store::{DiskReserve, tables},
     tls::{
         Authority, AuthorityError, Credentials, CredentialsError, Crl, CrlError, Dialer, Gate,
         GateLimits, TlsError, TrustStore, dev,
@@ -79,7 +79,7 @@ pub(super) struct Trust {
     log: Log,
     /// Held while gate and dialer are swapped, so that both see the same.
     credentials: Mutex<Arc<Credentials>>,
-    reserve: Arc<Reserve>,
+    reserve: Arc<DiskReserve>,
     clock: Arc<dyn Clock>,
     /// Partners whom TLS does not take.
     left_out: Mutex<LeftOut>,
@@ -285,7 +285,7 @@ impl Trust {
         limits: GateLimits,
         clock: Arc<dyn Clock>,
         log: Log,
-        reserve: Arc<Reserve>,
+        reserve: Arc<DiskReserve>,
         directory: &Directory,
     ) -> Result<Arc<Self>, TrustError> {
         let loaded = load(own, &files)?;

@@ -249,7 +249,7 @@ fn fault_status(fault: &SessionFault, inbox: &Inbox) -> Status {
             status.metadata_mut().insert_bin(HEAD, head);
             status::with_reason(status, RefusedFor::RolledBack)
         }
-        SessionFault::Disk(_) | SessionFault::PutOff => {
+        SessionFault::Disk(_) | SessionFault::TooManyDeferred => {
             Status::resource_exhausted(fault.to_string())
         }
         SessionFault::Own(_) | SessionFault::Vault(_) => {

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Whether the disk of a directory has more than its reserve left. New records and deliveries ask.
 #[derive(Debug)]
-pub struct Reserve {
+pub struct DiskReserve {
     directory: PathBuf,
     bytes: u64,
     is_short: AtomicBool,
@@ -41,7 +41,7 @@ pub enum DiskShort {
     Reading,
 }
 
-impl Reserve {
+impl DiskReserve {
     /// Keeps so many bytes free on the disk of a directory; none where 0.
     pub fn new(directory: &Path, bytes: u64) -> Self {
         metrics::gauge!("yichuan_disk_short").set(0.0);

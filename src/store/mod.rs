@@ -20,10 +20,10 @@ use std::{io, sync::Arc};
 pub use self::sled::{OpenStoreError, SledStore};
 pub use batch::Batch;
 pub use directory_lock::{DirectoryLock, LockError};
-pub use disk_reserve::{DiskShort, Reserve};
+pub use disk_reserve::{DiskReserve, DiskShort};
 pub use key_file::{KeyFile, KeyFileError};
 pub use memory::{Fault, MemoryStore};
-pub use permissions::{Exposed, private};
+pub use permissions::{ExposedPath, require_private};
 
 /// The longest value in bytes. Longer ones are cut up by [`long_values`]; sled would put them, unsynced, into files of their
 /// own.
@@ -58,7 +58,7 @@ pub trait Store: Send + Sync {
 
     /// Does what the last commit left to be done, which nobody need wait for. The next commit does it first where this was
     /// not called. After an error the store takes no more; what was committed stands.
-    fn settle(&self) -> Result<(), StoreError> {
+    fn sync_deferred(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::{
     path.display(),
     path.display()
 )]
-pub struct Exposed {
+pub struct ExposedPath {
     /// The file or directory.
     pub path: PathBuf,
     /// As it is.
@@ -27,12 +27,12 @@ pub struct Exposed {
 ///
 /// # Errors
 /// It is so.
-pub fn private(path: &Path, wanted: u32) -> Result<(), Exposed> {
+pub fn require_private(path: &Path, wanted: u32) -> Result<(), ExposedPath> {
     // One that is not there, or cannot be looked at, whoever reads it says.
     let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
     match mode & 0o077 {
         0 => Ok(()),
-        _ => Err(Exposed {
+        _ => Err(ExposedPath {
             path: path.to_owned(),
             mode,
             wanted,

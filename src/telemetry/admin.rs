@@ -110,7 +110,7 @@ pub async fn serve_admin(
         loop {
             ticks.tick().await;
             metrics.upkeep();
-            log_rate_limit::tell();
+            log_rate_limit::report_suppressed();
         }
     };
     let mut doorway = Doorway {

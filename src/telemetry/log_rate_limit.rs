@@ -28,7 +28,7 @@ const KINDS: usize = 1024;
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
 /// Lets through so many lines of each kind: one place in the program, one `reason`.
-pub(super) struct Pace {
+pub(super) struct LogRateLimit {
     clock: Arc<dyn Clock>,
     hasher: RandomState,
     kinds: Mutex<HashMap<(Identifier, u64), Window>>,
@@ -40,7 +40,7 @@ struct Window {
     lines: u32,
 }
 
-impl Pace {
+impl LogRateLimit {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -70,7 +70,7 @@ impl Pace {
     }
 }
 
-impl<S> Filter<S> for Pace {
+impl<S> Filter<S> for LogRateLimit {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
     }
@@ -111,7 +111,7 @@ impl Visit for Reason<'_> {
 }
 
 /// Says in the log how many lines were left out since it was said last, if any were.
-pub(super) fn tell() {
+pub(super) fn report_suppressed() {
     let lines = LEFT_OUT.swap(0, Ordering::Relaxed);
     if lines > 0 {
         tracing::warn!(
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_flood_of_one_kind_is_bounded_and_leaves_others_their_lines() {
         let clock = Arc::new(Hand::default());
-        let pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let pace = LogRateLimit::new(Arc::clone(&clock) as Arc<dyn Clock>);
         let here = here();
         let written = |reason| {
             (0..10_000)
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn kinds_without_end_take_bounded_memory_and_lines() {
         let clock = Arc::new(Hand::default());
-        let pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let pace = LogRateLimit::new(Arc::clone(&clock) as Arc<dyn Clock>);
         let here = here();
         let written = (1..100_000).filter(|reason| pace.admit(here.clone(), *reason));
         assert_eq!(written.count(), KINDS + 100);

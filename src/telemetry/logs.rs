@@ -2,7 +2,7 @@
 
 use super::{
     clock::SystemClock,
-    log_rate_limit::Pace,
+    log_rate_limit::LogRateLimit,
     screen::{Escape, Screen},
 };
 use std::{
@@ -87,7 +87,7 @@ pub fn init_logs(format: LogFormat, default: &str) -> Result<(), LogError> {
         has_colours: !is_plain,
     };
     let layer = fmt::layer().with_writer(lines).with_ansi(false);
-    let pace = Pace::new(Arc::new(SystemClock));
+    let pace = LogRateLimit::new(Arc::new(SystemClock));
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => registry.with(layer.with_filter(pace)).try_init()?,

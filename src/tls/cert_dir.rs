@@ -10,7 +10,7 @@ use super::{
 use crate::{
     access::{MalformedPrincipal, Principal, Role},
     domain::{Jurisdiction, Timestamp},
-    store::{Exposed, durable, private},
+    store::{ExposedPath, durable, require_private},
 };
 use rustix::fs::{Mode, OFlags};
 use std::{
@@ -63,7 +63,7 @@ pub enum CertDirError {
     Crl(#[from] CrlError),
     /// Others can read the CA's key.
     #[error(transparent)]
-    Exposed(#[from] Exposed),
+    Exposed(#[from] ExposedPath),
     /// The CA would not.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -147,7 +147,7 @@ impl CertDir {
     pub fn ca(&self) -> Result<Ca, CertDirError> {
         // Everybody has the keys of certs-dev/.
         if !dev::is_dev_ca(&self.authority) {
-            private(&self.path.join(CA_KEY), 0o600)?;
+            require_private(&self.path.join(CA_KEY), 0o600)?;
         }
         let key = Zeroizing::new(self.read(CA_KEY)?);
         Ok(Ca::from_pem(&self.read(CA)?, &key)?)

@@ -1,7 +1,7 @@
 //! Connections to nodes: each pinned to exactly one jurisdiction's, whatever its address.
 
 use super::{
-    connections::{Guarded, Live, Peer},
+    connections::{Connections, Guarded, Peer},
     credentials::Credentials,
     dev,
     endpoint::EndpointUrl,
@@ -38,7 +38,7 @@ pub struct Dialer {
     state: ArcSwap<State>,
     /// Held while a successor state is built.
     turn: Mutex<()>,
-    live: Arc<Live>,
+    live: Arc<Connections>,
     /// One for each connection, and for each that is tried.
     sockets: Arc<Semaphore>,
     lookups: Arc<Semaphore>,

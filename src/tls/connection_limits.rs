@@ -38,7 +38,7 @@ impl Host {
 
 /// How full it is.
 #[derive(Debug, Default)]
-struct Inside {
+struct Occupancy {
     next: u64,
     handshakes: BTreeMap<u64, (Host, CancellationToken)>,
     connections: usize,
@@ -49,13 +49,13 @@ struct Inside {
 
 /// All handshakes and connections of a listener.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct ConnectionLimits {
     own: Jurisdiction,
     limits: GateLimits,
-    inside: Mutex<Inside>,
+    inside: Mutex<Occupancy>,
 }
 
-impl Room {
+impl ConnectionLimits {
     pub(super) fn new(own: Jurisdiction, limits: GateLimits) -> Arc<Self> {
         Arc::new(Self {
             own,
@@ -70,13 +70,13 @@ impl Room {
         all.saturating_sub(all / OWN_SHARE).max(1)
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Occupancy> {
         // Nothing panics while the lock is held, and the counts are sound at every step.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a handshake, for which the oldest makes room where there is none.
-    pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<Handshake, Reason> {
+    pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<HandshakeSlot, Reason> {
         let host = Host::of(address);
         let mut inside = self.inside();
         if inside.connections >= self.limits.connections {
@@ -104,7 +104,7 @@ impl Room {
         let (key, crowded_out) = (inside.next, CancellationToken::new());
         inside.next += 1;
         inside.handshakes.insert(key, (host, crowded_out.clone()));
-        Ok(Handshake {
+        Ok(HandshakeSlot {
             room: Arc::clone(self),
             key,
             host,
@@ -134,21 +134,21 @@ fn leave<K: std::hash::Hash + Eq>(of: &mut HashMap<K, usize>, key: &K) {
 
 /// A handshake's place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Handshake {
-    room: Arc<Room>,
+pub(super) struct HandshakeSlot {
+    room: Arc<ConnectionLimits>,
     key: u64,
     host: Host,
     crowded_out: CancellationToken,
 }
 
-impl Handshake {
+impl HandshakeSlot {
     /// Waits until a newer handshake takes the place.
     pub(super) async fn crowded_out(&self) {
         self.crowded_out.cancelled().await;
     }
 
     /// The handshake is over: a place for the connection.
-    pub(super) fn admit(&self, principal: &Principal) -> Result<Place, Reason> {
+    pub(super) fn admit(&self, principal: &Principal) -> Result<ConnectionSlot, Reason> {
         let (room, code) = (&self.room, principal.jurisdiction());
         let mut inside = room.inside();
         if inside.connections >= room.limits.connections {
@@ -172,7 +172,7 @@ impl Handshake {
         *inside.principals.entry(principal.clone()).or_default() += 1;
         *inside.jurisdictions.entry(code).or_default() += 1;
         metrics::gauge!("yichuan_connections").increment(1);
-        Ok(Place {
+        Ok(ConnectionSlot {
             room: Arc::clone(room),
             host: self.host,
             principal: principal.clone(),
@@ -180,7 +180,7 @@ impl Handshake {
     }
 }
 
-impl Drop for Handshake {
+impl Drop for HandshakeSlot {
     fn drop(&mut self) {
         self.room.inside().handshakes.remove(&self.key);
     }
@@ -188,13 +188,13 @@ impl Drop for Handshake {
 
 /// A connection's place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    room: Arc<Room>,
+pub(super) struct ConnectionSlot {
+    room: Arc<ConnectionLimits>,
     host: Host,
     principal: Principal,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut inside = self.room.inside();
         inside.connections = inside.connections.saturating_sub(1);
@@ -210,8 +210,8 @@ mod tests {
     use super::*;
     use crate::access::Role;
 
-    fn room(limits: GateLimits) -> Arc<Room> {
-        Room::new("520624".parse().unwrap(), limits)
+    fn room(limits: GateLimits) -> Arc<ConnectionLimits> {
+        ConnectionLimits::new("520624".parse().unwrap(), limits)
     }
 
     fn at(address: &str) -> IpAddr {

@@ -73,7 +73,7 @@ impl fmt::Debug for Peer {
 
 /// All connections of one side.
 #[derive(Default)]
-pub(super) struct Live(Mutex<Entries>);
+pub(super) struct Connections(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
@@ -89,7 +89,7 @@ struct Entry {
     cut: CancellationToken,
 }
 
-impl Live {
+impl Connections {
     /// Enters a connection. It stays until the lease is dropped.
     pub(super) fn enter(self: &Arc<Self>, peer: Arc<Peer>) -> Lease {
         let cut = CancellationToken::new();
@@ -179,7 +179,7 @@ impl Live {
 
 /// A connection's place among the live ones.
 pub(super) struct Lease {
-    live: Arc<Live>,
+    live: Arc<Connections>,
     key: u64,
     peer: Arc<Peer>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -7,7 +7,7 @@ use super::{
     refusal,
     verifier::provider,
 };
-use crate::store::{Exposed, private};
+use crate::store::{ExposedPath, require_private};
 use rustls::{
     InconsistentKeys,
     sign::{CertifiedKey, SingleCertAndKey},
@@ -58,7 +58,7 @@ pub enum CredentialsError {
     Identity(#[from] IdentityError),
     /// Others on the machine can read the key.
     #[error(transparent)]
-    Exposed(#[from] Exposed),
+    Exposed(#[from] ExposedPath),
     /// One of the files is at fault.
     #[error("{path}: {source}")]
     At {
@@ -91,7 +91,7 @@ impl Credentials {
             }
         })?;
         if !dev::is_dev_key(loaded.identity()) {
-            private(key, 0o600)?;
+            require_private(key, 0o600)?;
         }
         Ok(loaded)
     }

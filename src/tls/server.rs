@@ -1,8 +1,8 @@
 //! The listener: it admits whom [`TrustStore`] admits, and cuts whom it admits no more.
 
 use super::{
-    connection_limits::{Handshake, Place, Room},
-    connections::{Guarded, Live, Peer},
+    connection_limits::{ConnectionLimits, ConnectionSlot, HandshakeSlot},
+    connections::{Connections, Guarded, Peer},
     credentials::Credentials,
     dev,
     hybrid::{self, RequireHybrid},
@@ -94,9 +94,9 @@ pub struct Gate {
     state: ArcSwap<State>,
     /// Held while a successor state is built, so that none is built on a state that is gone.
     turn: Mutex<()>,
-    live: Arc<Live>,
+    live: Arc<Connections>,
     refused: Vec<AtomicU64>,
-    room: Arc<Room>,
+    room: Arc<ConnectionLimits>,
     /// One for each open file: whoever gave up its place in the room still has it for a moment.
     sockets: Arc<Semaphore>,
     limits: GateLimits,
@@ -123,7 +123,7 @@ impl Gate {
         limits: GateLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
-        let room = Room::new(trust.own(), limits);
+        let room = ConnectionLimits::new(trust.own(), limits);
         trust.admit_own(&credentials, clock.now())?;
         let state = State::build(credentials, trust, limits.require_hybrid, &clock)?;
         Ok(Arc::new(Self {
@@ -340,7 +340,7 @@ impl Gate {
         self: &Arc<Self>,
         (tcp, socket): (TcpStream, OwnedSemaphorePermit),
         address: SocketAddr,
-        place: &Handshake,
+        place: &HandshakeSlot,
     ) -> Result<NodeIo, Reason> {
         tcp.set_nodelay(true).map_err(|_| Reason::Aborted)?;
         let tls = timeout(self.limits.handshake_timeout, self.shake(tcp))
@@ -460,7 +460,7 @@ pub struct NodeIo {
     io: Guarded<TlsStream<TcpStream>>,
     /// Until the preface is read.
     silence: Option<Silence>,
-    _place: Place,
+    _place: ConnectionSlot,
 }
 
 /// How long a peer may say nothing after its handshake: HTTP/2's own keep-alive begins with the preface.

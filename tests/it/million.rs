@@ -24,7 +24,7 @@ use yichuan::{
     entry::{Cause, Consultation, Entry, Kind},
     exchange::Vault,
     log::{Log, LogOptions, Proposal, TxnError},
-    node::{data_dir, data_dir::Files},
+    node::{data_dir, data_dir::DataDir},
     store::{KeyFile, SledStore},
     telemetry::SystemClock,
 };
@@ -35,7 +35,7 @@ struct Grown {
     config: Config,
 }
 
-fn entry(index: u64, config: &Config, files: &Files, time: Timestamp) -> Vec<u8> {
+fn entry(index: u64, config: &Config, files: &DataDir, time: Timestamp) -> Vec<u8> {
     let own: Jurisdiction = config.jurisdiction;
     let (cause, kind) = if index == 0 {
         let key = files.signer().unwrap().verifier_key();
@@ -79,7 +79,7 @@ impl Grown {
         let code: Jurisdiction = "520624".parse().unwrap();
         let config = write_node(&dir.path().join("node"), code, "127.0.0.1:1").unwrap();
         data_dir::create(&config.data, code).unwrap();
-        let files = Files::at(&config.data);
+        let files = DataDir::at(&config.data);
         drop(Vault::open(KeyFile::at(files.bucket_keys()), true).unwrap());
         let store = Arc::new(SledStore::open(&config.data).unwrap());
         let options = LogOptions::new(

@@ -13,8 +13,8 @@ use yichuan::{
     log::{Log, LogHealth, Reader},
     merkle::leaf_hash,
     node::{
-        FilesError, StartError,
-        data_dir::{self, Files},
+        DataDirError, StartError,
+        data_dir::{self, DataDir},
         open_log, rebuild_views,
     },
     seal::PurgeMonth,
@@ -113,7 +113,7 @@ impl Reopened<'_> {
 
     fn open(&self) -> Result<(Log, Arc<Vault>), StartError> {
         open_log(
-            &Files::at(self.data()),
+            &DataDir::at(self.data()),
             self.code(),
             Arc::new(SystemClock),
             Box::new(|store| Arc::new(store)),
@@ -123,10 +123,10 @@ impl Reopened<'_> {
     /// Whoever saw `init` cut off gives the command again.
     fn make_where_init_was_cut_off(&self) -> Result<(), Failure> {
         let open = |e: &dyn fmt::Display| Failure::Open(e.to_string());
-        let files = Files::at(self.data());
+        let files = DataDir::at(self.data());
         let key = match files.signer() {
-            Err(FilesError::NotANode(_)) if self.owed.made => return Err(Failure::NotMade),
-            Err(FilesError::NotANode(_)) => data_dir::create(self.data(), self.code()),
+            Err(DataDirError::NotANode(_)) if self.owed.made => return Err(Failure::NotMade),
+            Err(DataDirError::NotANode(_)) => data_dir::create(self.data(), self.code()),
             signer => signer.map(|signer| signer.verifier_key()),
         };
         let key = key.map_err(|e| open(&e))?;

@@ -25,7 +25,7 @@ use yichuan::{
     domain::{Clock, Timestamp},
     exchange::{CourierOptions, Outbox},
     log::Log,
-    node::{Node, data_dir::Files},
+    node::{Node, data_dir::DataDir},
     rpc::pb,
     telemetry::SystemClock,
 };
@@ -117,7 +117,7 @@ fn home(machine: &Path, code: &str, notes: &Notes) -> Home {
     let path = dir.join("node.toml");
     let config = Config::parse(&path, &fs::read_to_string(&path).unwrap(), []).unwrap();
     let code = config.jurisdiction;
-    let vkey = match Files::at(&config.data).signer() {
+    let vkey = match DataDir::at(&config.data).signer() {
         Ok(signer) => signer.verifier_key(),
         // Here `init` was cut off, or was never run.
         Err(_) => yichuan::node::data_dir::create(&config.data, code).unwrap(),

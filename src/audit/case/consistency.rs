@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 
 /// Memory grows with the case file.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct SeenTrees {
     /// Roots by log and size.
     trees: BTreeMap<(String, u64), Hash>,
     /// Leaf hashes by log and index.
     entries: BTreeMap<(String, u64), Hash>,
 }
 
-impl Shown {
+impl SeenTrees {
     /// That this tree, whose signature or cosignature was verified, is the only one of its log and size.
     pub(super) fn tree(&mut self, file: &str, tree: &Checkpoint) -> Result<(), CaseDefect> {
         let place = (tree.origin.clone(), tree.size);

@@ -14,7 +14,7 @@ mod transfer;
 
 pub use folder::{FolderDefect, check_folder, read_proof, write_folder};
 pub use link::{Delivery, LinkDefect, Place};
-pub use search::{Found, GatherError, Search, Wanted};
+pub use search::{Found, Search, SearchError, Wanted};
 pub use transfer::TransferDefect;
 
 use super::{
@@ -28,7 +28,7 @@ use crate::{
     note::{NoteError, SignedCheckpoint, TlogProof, TlogProofInvalid, VerifierKey},
     seal,
 };
-use consistency::Shown;
+use consistency::SeenTrees;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -219,7 +219,7 @@ impl CaseFile {
             keys: Keys(keys),
             used: BTreeSet::new(),
             deliveries: BTreeMap::new(),
-            shown: Shown::default(),
+            shown: SeenTrees::default(),
             transfers: Vec::new(),
             answered: transfer::Answered::default(),
         };
@@ -276,7 +276,7 @@ struct Check<'a> {
     used: BTreeSet<String>,
     /// By the place of the answer.
     deliveries: BTreeMap<Place, Delivery>,
-    shown: Shown,
+    shown: SeenTrees,
     transfers: Vec<transfer::Step>,
     answered: transfer::Answered,
 }

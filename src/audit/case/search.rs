@@ -25,7 +25,7 @@ pub enum Wanted {
 
 /// Why no case file was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GatherError {
+pub enum SearchError {
     /// No entry is about it.
     #[error("nothing in the log is about it: is it an id of this node's log?")]
     Nothing,
@@ -92,7 +92,7 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     /// Too much is wanted at once.
-    pub fn push(&mut self, leaf: &[u8]) -> Result<(), GatherError> {
+    pub fn push(&mut self, leaf: &[u8]) -> Result<(), SearchError> {
         let index = self.next;
         self.next += 1;
         let kind = Entry::decode(leaf).ok().map(|entry| entry.kind);
@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         }
         // Each may bring an entry of the partner's log along.
         if self.found.len() >= MAX_PROOFS / 2 {
-            return Err(GatherError::TooMany);
+            return Err(SearchError::TooMany);
         }
         self.found.push(Own {
             index,
@@ -126,9 +126,9 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     /// Nothing was.
-    pub fn finish(self) -> Result<Found, GatherError> {
+    pub fn finish(self) -> Result<Found, SearchError> {
         if self.found.is_empty() {
-            return Err(GatherError::Nothing);
+            return Err(SearchError::Nothing);
         }
         let mut witnessed = BTreeMap::new();
         for own in &self.found {
@@ -228,9 +228,9 @@ impl Found {
         self,
         head: &SignedCheckpoint,
         proofs: Vec<Vec<Hash>>,
-    ) -> Result<(CaseFile, Vec<VerifierKey>), GatherError> {
+    ) -> Result<(CaseFile, Vec<VerifierKey>), SearchError> {
         if proofs.len() != self.entries.len() {
-            return Err(GatherError::Proofs);
+            return Err(SearchError::Proofs);
         }
         let mut case = CaseFile::default();
         let mut of_others = Vec::new();
@@ -264,7 +264,7 @@ impl Found {
 fn senders_proof(
     received: Received,
     partners: &[VerifierKey],
-) -> Result<Option<TlogProof>, GatherError> {
+) -> Result<Option<TlogProof>, SearchError> {
     if received.sender_entry.is_empty() {
         return Ok(None);
     }
@@ -276,7 +276,7 @@ fn senders_proof(
     }))
 }
 
-fn partners_proof(proof: PartnerProof, partners: &[VerifierKey]) -> Result<TlogProof, GatherError> {
+fn partners_proof(proof: PartnerProof, partners: &[VerifierKey]) -> Result<TlogProof, SearchError> {
     Ok(TlogProof {
         note: note(&proof.checkpoint, &proof.signature, partners)?,
         extra: proof.partner_entry,
@@ -290,12 +290,12 @@ fn note(
     checkpoint: &Checkpoint,
     signature: &[u8; 64],
     partners: &[VerifierKey],
-) -> Result<String, GatherError> {
+) -> Result<String, SearchError> {
     partners
         .iter()
         .find_map(|key| key.verify_parts(checkpoint, signature).ok())
         .map(|signed| signed.note().to_owned())
-        .ok_or_else(|| GatherError::NoKey {
+        .ok_or_else(|| SearchError::NoKey {
             origin: checkpoint.origin.clone(),
         })
 }

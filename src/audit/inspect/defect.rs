@@ -1,6 +1,6 @@
 //! What an inspection finds, under codes that stay.
 
-use crate::audit::{Listed, codes::codes};
+use crate::audit::{CappedList, codes::codes};
 use serde::Serialize;
 use std::fmt;
 
@@ -134,8 +134,8 @@ impl DefectCode {
 /// Everything found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) defects: Listed<Defect>,
-    pub(super) remarks: Listed<Remark>,
+    pub(super) defects: CappedList<Defect>,
+    pub(super) remarks: CappedList<Remark>,
 }
 
 impl Findings {

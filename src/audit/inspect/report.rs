@@ -4,7 +4,7 @@ use super::{Defect, Remark, defect::Findings};
 use crate::{
     access::{Principal, Purpose},
     audit::{
-        Listed, VerifiedLog,
+        CappedList, VerifiedLog,
         reading::{as_optional_text, as_text, rfc3339},
         row::KindName,
     },
@@ -41,15 +41,15 @@ pub struct Inspection {
     /// these with the partners themselves.
     pub keys_from_log: Vec<String>,
     /// Dispatches of which no valid answer is in the log.
-    pub unanswered: Listed<Unanswered>,
+    pub unanswered: CappedList<Unanswered>,
     /// Reads, by who, how and why.
     pub consultations: Vec<ConsultationCount>,
     /// Evidence against partners, valid or not.
-    pub evidence: Listed<Evidence>,
+    pub evidence: CappedList<Evidence>,
     /// What is wrong.
-    pub defects: Listed<Defect>,
+    pub defects: CappedList<Defect>,
     /// What an auditor should know besides.
-    pub remarks: Listed<Remark>,
+    pub remarks: CappedList<Remark>,
 }
 
 impl Inspection {
@@ -134,7 +134,7 @@ pub(super) struct Tally {
     by_kind: BTreeMap<KindName, u64>,
     pub(super) unknown: u64,
     consultations: BTreeMap<(Principal, &'static str, Option<Purpose>), (u64, u64)>,
-    pub(super) evidence: Listed<Evidence>,
+    pub(super) evidence: CappedList<Evidence>,
     pub(super) keys_from_log: Vec<String>,
 }
 
@@ -163,7 +163,7 @@ impl Tally {
             .map(|(kind, count)| (kind.as_str(), *count))
             .collect();
         let count = |kind| by_kind.get(kind).copied().unwrap_or(0);
-        let mut open = Listed::default();
+        let mut open = CappedList::default();
         open.extend(unanswered);
         Inspection {
             origin: log.origin().to_owned(),

@@ -1,7 +1,7 @@
 //! What a reconciliation finds, under codes that stay.
 
 use crate::{
-    audit::{Listed, codes::codes, reading::as_text},
+    audit::{CappedList, codes::codes, reading::as_text},
     domain::Jurisdiction,
 };
 use serde::Serialize;
@@ -109,7 +109,7 @@ pub struct Reconciliation {
     /// From the second to the first.
     pub b_to_a: Flow,
     /// What may settle by itself.
-    pub pending: Listed<Difference>,
+    pub pending: CappedList<Difference>,
     /// What does not.
-    pub differences: Listed<Difference>,
+    pub differences: CappedList<Difference>,
 }

@@ -11,7 +11,7 @@ mod feed;
 pub use difference::{Difference, DifferenceCode, Flow, Reconciliation, Side};
 pub use feed::feed;
 
-use super::{LeafTooLong, Listed, LogVerifier, NotALogKey, NotTheLog, log_owner};
+use super::{CappedList, LeafTooLong, LogVerifier, NotALogKey, NotTheLog, log_owner};
 use crate::{
     domain::{DispatchId, Jurisdiction},
     entry::{DispatchSent, Entry, Kind, PartnerProof, Received},
@@ -44,8 +44,8 @@ pub struct Reconciler<'a> {
     b: Log<'a>,
     /// By sender and index there.
     open: BTreeMap<(Side, u64), Traces>,
-    pending: Listed<Difference>,
-    differences: Listed<Difference>,
+    pending: CappedList<Difference>,
+    differences: CappedList<Difference>,
 }
 
 impl fmt::Debug for Reconciler<'_> {
@@ -121,8 +121,8 @@ impl<'a> Reconciler<'a> {
             a: Log::new(a)?,
             b: Log::new(b)?,
             open: BTreeMap::new(),
-            pending: Listed::default(),
-            differences: Listed::default(),
+            pending: CappedList::default(),
+            differences: CappedList::default(),
         })
     }
 

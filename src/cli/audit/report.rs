@@ -2,7 +2,7 @@
 
 use crate::{
     api::json::Inspected,
-    audit::{Inspection, Listed},
+    audit::{CappedList, Inspection},
     cli::{
         context::Context,
         exit::{Exit, Failure},
@@ -135,7 +135,7 @@ fn counted(number: u64, one: &str, several: &str) -> String {
 
 /// How many there are, and the first of them.
 fn listed<T>(
-    items: &Listed<T>,
+    items: &CappedList<T>,
     row: impl Fn(&T) -> (u64, &'static str, String),
 ) -> (u64, Vec<(u64, &'static str, String)>) {
     (

@@ -2,7 +2,7 @@
 
 use super::{
     NoteStep, Restatement,
-    content_args::SaidArgs,
+    content_args::ContentArgs,
     summary::{kind_to_wire, state},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) struct OpenArgs {
     #[arg(long)]
     handling: Handling,
     #[command(flatten)]
-    said: SaidArgs,
+    said: ContentArgs,
 }
 
 pub(super) fn open(

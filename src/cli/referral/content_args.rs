@@ -12,7 +12,7 @@ use clap::Args;
 
 /// What it says. With several `-`, stdin has a line for the name, then one for the number, then the matter.
 #[derive(Args, Debug)]
-pub(super) struct SaidArgs {
+pub(super) struct ContentArgs {
     /// 标题 / In one line, at most 100 characters.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     title: String,
@@ -40,7 +40,7 @@ pub(super) struct SaidArgs {
     lead: Vec<RecordId>,
 }
 
-impl SaidArgs {
+impl ContentArgs {
     /// What it says, checked before anybody is asked.
     pub(super) fn read(&self, lang: Lang) -> Result<pb::Referral, Failure> {
         let given = |text: &Option<String>| text.clone().unwrap_or_default();

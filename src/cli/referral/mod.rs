@@ -19,7 +19,7 @@ use crate::{
 };
 use act::OpenArgs;
 use clap::{Args, Subcommand};
-use content_args::SaidArgs;
+use content_args::ContentArgs;
 use list::ListArgs;
 use std::io::Write;
 pub(super) use summary::state;
@@ -51,7 +51,7 @@ struct Restatement {
     #[arg(value_parser = id::<RecordId>)]
     referral: RecordId,
     #[command(flatten)]
-    said: SaidArgs,
+    said: ContentArgs,
     #[command(flatten)]
     over: OverrideArgs,
 }

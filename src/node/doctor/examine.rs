@@ -9,9 +9,9 @@ use crate::{
     config::Config,
     domain::Jurisdiction,
     entry::{Entry, Kind},
-    exchange::{RowSurvey, Vault, VaultError, month_without_keys},
-    log::{self, LeafSource, OpenError, Survey},
-    node::{data_dir::Files, views},
+    exchange::{RowAudit, Vault, VaultError, month_without_keys},
+    log::{self, DamageReport, LeafSource, OpenError},
+    node::{data_dir::DataDir, views},
     note::{SignedCheckpoint, VerifierKey},
     seal::{self, Keyring},
     store::{DirectoryLock, KeyFile, Order, SledStore, Store, StoreError, long_values, tables},
@@ -151,11 +151,11 @@ pub fn examine(
 /// An opened copy of a damaged node, and what was found of its log.
 pub(super) struct Patient<'a> {
     pub(super) config: &'a Config,
-    pub(super) files: Files,
+    pub(super) files: DataDir,
     pub(super) key: VerifierKey,
     pub(super) copied: Copied,
     pub(super) elsewhere: Vec<Elsewhere>,
-    pub(super) survey: Survey,
+    pub(super) damage: DamageReport,
     pub(super) ring: Option<Keyring>,
     // Held to the end: nobody starts the node meanwhile.
     _lock: Option<DirectoryLock>,
@@ -170,7 +170,7 @@ impl<'a> Patient<'a> {
         found: &mut Examination,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<Option<Self>, DoctorError> {
-        let files = Files::at(&config.data);
+        let files = DataDir::at(&config.data);
         let lock = DirectoryLock::hold_unchanged(&config.data)?;
         let Some(key) = log_key(&files, found)? else {
             return Ok(None);
@@ -201,9 +201,9 @@ impl<'a> Patient<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         let mut sources: Vec<_> = elsewhere.iter().map(Elsewhere::leaves).collect();
         let store = copied.store.as_ref();
-        let survey = Survey::of(store, &key, kept.as_ref(), &mut sources, progress);
-        let survey = match survey {
-            Ok(survey) => survey,
+        let damage = DamageReport::of(store, &key, kept.as_ref(), &mut sources, progress);
+        let damage = match damage {
+            Ok(damage) => damage,
             Err(error @ (OpenError::WrongKey { .. } | OpenError::WrongOrigin { .. })) => {
                 return Err(error.into());
             }
@@ -215,14 +215,14 @@ impl<'a> Patient<'a> {
             }
         };
         store_state(&files, &copied, found);
-        log_state(&survey, found);
+        log_state(&damage, found);
         Ok(Some(Self {
             config,
             files,
             key,
             copied,
             elsewhere,
-            survey,
+            damage,
             ring,
             _lock: lock,
         }))
@@ -240,9 +240,9 @@ impl<'a> Patient<'a> {
     pub(super) fn rows(&self, found: &mut Examination, mut right: impl FnMut(Vec<u8>, Vec<u8>)) {
         let spares: Vec<&dyn Store> = self.elsewhere.iter().filter_map(Elsewhere::store).collect();
         let own = self.config.jurisdiction;
-        let mut rows = RowSurvey::new(self.store(), &spares, own, self.ring.as_ref());
+        let mut rows = RowAudit::new(self.store(), &spares, own, self.ring.as_ref());
         let mut partners = Partners::default();
-        self.survey
+        self.damage
             .each_leaf(self.store(), &mut self.leaves(), |index, leaf| {
                 partners.take(leaf);
                 for (key, value) in rows.take(index, leaf) {
@@ -325,7 +325,7 @@ impl<'a> Patient<'a> {
         found: &mut Examination,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<(), DoctorError> {
-        if self.ring.is_none() || !self.survey.is_sound() {
+        if self.ring.is_none() || !self.damage.is_sound() {
             let what = "needs a sound log and the bucket keys";
             found.note(Part::Views, State::NotExamined, what);
             return Ok(());
@@ -333,7 +333,7 @@ impl<'a> Patient<'a> {
         let made = SledStore::open(&scratch.fresh()?).map_err(DoctorError::Store)?;
         // Where no word of an earlier failure lies beside.
         let beside = scratch.fresh()?.join("checkpoint");
-        write_synced(&beside, self.survey.checkpoint().note().as_bytes(), 0o600)
+        write_synced(&beside, self.damage.checkpoint().note().as_bytes(), 0o600)
             .map_err(DoctorError::io("write", &beside))?;
         let vault = Arc::new(Vault::open(KeyFile::at(self.files.bucket_keys()), false)?);
         let rebuilt = log::rebuild_views(

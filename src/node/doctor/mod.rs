@@ -8,7 +8,7 @@ mod source;
 pub use examine::{Examination, Finding, Part, State, examine};
 pub use repair::{RepairOptions, Repaired, repair};
 
-use super::FilesError;
+use super::DataDirError;
 use crate::{
     audit::ExportDefect,
     exchange::VaultError,
@@ -28,7 +28,7 @@ pub enum DoctorError {
     Lock(#[from] LockError),
     /// There is no node, or its log key is unusable.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] DataDirError),
     /// The file system failed.
     #[error("could not {doing} {}: {source}", path.display())]
     Io {

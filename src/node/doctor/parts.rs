@@ -8,8 +8,8 @@ use super::{
 use crate::{
     domain::Jurisdiction,
     exchange::RowReport,
-    log::{Damage, Survey, disowned_file, failure_file, kept_checkpoint},
-    node::data_dir::Files,
+    log::{Damage, DamageReport, disowned_checkpoint_file, failure_marker_file, kept_checkpoint},
+    node::data_dir::DataDir,
     note::{SignedCheckpoint, VerifierKey},
     seal::Keyring,
     store::KeyFile,
@@ -18,14 +18,16 @@ use std::{collections::BTreeSet, fs};
 
 /// The key that the log's checkpoints verify with.
 pub(super) fn log_key(
-    files: &Files,
+    files: &DataDir,
     found: &mut Examination,
 ) -> Result<Option<VerifierKey>, DoctorError> {
     let public = fs::read_to_string(files.vkey())
         .ok()
         .and_then(|text| text.trim().parse::<VerifierKey>().ok());
     let signer = match files.signer_alone() {
-        Err(error @ super::FilesError::NotANode(_)) if public.is_none() => return Err(error.into()),
+        Err(error @ super::DataDirError::NotANode(_)) if public.is_none() => {
+            return Err(error.into());
+        }
         signer => signer.map(|signer| signer.verifier_key()),
     };
     Ok(match (signer, public) {
@@ -52,7 +54,7 @@ pub(super) fn log_key(
     })
 }
 
-pub(super) fn bucket_keys(files: &Files, found: &mut Examination) -> Option<Keyring> {
+pub(super) fn bucket_keys(files: &DataDir, found: &mut Examination) -> Option<Keyring> {
     match KeyFile::at(files.bucket_keys()).load() {
         Ok(Some(ring)) => {
             found.note(Part::BucketKeys, State::Sound, "");
@@ -71,12 +73,12 @@ pub(super) fn bucket_keys(files: &Files, found: &mut Examination) -> Option<Keyr
 }
 
 pub(super) fn checkpoint_file(
-    files: &Files,
+    files: &DataDir,
     key: &VerifierKey,
     found: &mut Examination,
 ) -> Option<SignedCheckpoint> {
     // Somebody showed a checkpoint of ours that the log did not contain: it is held against the log, and says more.
-    let shown = disowned_file(&files.checkpoint());
+    let shown = disowned_checkpoint_file(&files.checkpoint());
     match kept_checkpoint(&shown, key) {
         Ok(None) => {}
         Ok(Some(shown_to_us)) => {
@@ -112,8 +114,8 @@ pub(super) fn checkpoint_file(
     }
 }
 
-pub(super) fn store_state(files: &Files, copied: &Copied, found: &mut Examination) {
-    let failed = failure_file(&files.checkpoint());
+pub(super) fn store_state(files: &DataDir, copied: &Copied, found: &mut Examination) {
+    let failed = failure_marker_file(&files.checkpoint());
     if copied.unreadable > 0 {
         let what = format!(
             "{} sectors of it could not be read from the disk",
@@ -135,27 +137,30 @@ pub(super) fn store_state(files: &Files, copied: &Copied, found: &mut Examinatio
     }
 }
 
-pub(super) fn log_state(survey: &Survey, found: &mut Examination) {
-    found.entries = survey.checkpoint().size();
-    found.lost = survey.lost().to_vec();
-    found.forked = survey.forked();
-    if survey.is_sound() {
+pub(super) fn log_state(damage: &DamageReport, found: &mut Examination) {
+    found.entries = damage.checkpoint().size();
+    found.lost = damage.lost().to_vec();
+    found.forked = damage.forked();
+    if damage.is_sound() {
         return found.note(Part::Log, State::Sound, "");
     }
-    let named: Vec<String> = survey
+    let named: Vec<String> = damage
         .damages()
         .iter()
         .take(5)
         .map(Damage::to_string)
         .collect();
     let mut what = named.join("; ");
-    if survey.damage_count() > 5 {
-        what = format!("{what}; {} in all", survey.damage_count());
+    if damage.damage_count() > 5 {
+        what = format!("{what}; {} in all", damage.damage_count());
     }
-    if survey.mended() > 0 {
-        what = format!("{what}; {} entries are had from elsewhere", survey.mended());
+    if damage.recovered() > 0 {
+        what = format!(
+            "{what}; {} entries are had from elsewhere",
+            damage.recovered()
+        );
     }
-    let state = if survey.can_go_on() {
+    let state = if damage.can_continue() {
         State::Damaged
     } else {
         State::Lost

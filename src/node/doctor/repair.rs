@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     exchange::Vault,
     log,
-    node::{data_dir::Files, views},
+    node::{data_dir::DataDir, views},
     store::{Batch, KeyFile, SledStore, Store as _, StoreError},
 };
 use std::{
@@ -63,7 +63,7 @@ pub fn repair(
     let patient = Patient::open(config, &mut scratch, &options.from, found, &mut progress)?;
     let Some(patient) = patient.filter(|patient| {
         let keys = [Part::LogKey, Part::BucketKeys].map(|part| found.state(part));
-        patient.survey.can_go_on() && !keys.contains(&Some(State::Lost))
+        patient.damage.can_continue() && !keys.contains(&Some(State::Lost))
     }) else {
         return Ok(Repaired {
             examination,
@@ -79,7 +79,7 @@ pub fn repair(
     // Last: what holds no key is no node's directory, should this be cut off.
     copy_files(&patient, into)?;
     make_views(&patient, into, &mut scratch, &mut progress)?;
-    let files = Files::at(into);
+    let files = DataDir::at(into);
     sync(into)?;
     write_key(&patient.files.log_key(), &files.log_key())?;
     sync(into)?;
@@ -99,13 +99,13 @@ fn copy_store(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), DoctorError> {
     let to = SledStore::open(into).map_err(DoctorError::Store)?;
-    let survey = &patient.survey;
-    let frontier = survey.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
+    let damage = &patient.damage;
+    let frontier = damage.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
     let mut right = Rows::into(&to);
     // Views are made anew: a page of theirs that cannot be read is not touched.
     patient.rows(found, |key, value| right.put(key, value));
     right.finish()?;
-    survey.finish_copy(&to, &patient.key, frontier)?;
+    damage.finish_copy(&to, &patient.key, frontier)?;
     Ok(())
 }
 
@@ -150,8 +150,8 @@ impl<'a> Rows<'a> {
 }
 
 fn copy_files(patient: &Patient<'_>, into: &Path) -> Result<(), DoctorError> {
-    let files = Files::at(into);
-    let note = patient.survey.checkpoint().note().as_bytes();
+    let files = DataDir::at(into);
+    let note = patient.damage.checkpoint().note().as_bytes();
     let path = files.checkpoint();
     write_synced(&path, note, 0o644).map_err(DoctorError::io("write", &path))?;
     let path = files.vkey();
@@ -172,7 +172,7 @@ fn make_views(
     scratch: &mut Scratch,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), DoctorError> {
-    let files = Files::at(into);
+    let files = DataDir::at(into);
     let store = SledStore::open(into).map_err(DoctorError::Store)?;
     let made = SledStore::open(&scratch.fresh()?).map_err(DoctorError::Store)?;
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);

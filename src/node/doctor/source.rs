@@ -3,7 +3,7 @@
 use super::DoctorError;
 use crate::{
     log::{self, LeafSource, StoredLeaves},
-    node::data_dir::Files,
+    node::data_dir::DataDir,
     note::VerifierKey,
     store::{OpenStoreError, SledStore, Store, keys},
 };
@@ -86,7 +86,7 @@ pub(super) fn open_copy(
     scratch: &mut Scratch,
     published: u64,
 ) -> Result<Copied, DoctorError> {
-    let failed = log::failure_file(&Files::at(data).checkpoint()).exists();
+    let failed = log::failure_marker_file(&DataDir::at(data).checkpoint()).exists();
     let mut blobs = fs::read_dir(data.join("sled/blobs")).into_iter().flatten();
     let unsynced = blobs.next().is_some();
     let enough = (!failed).then_some(published);

@@ -15,7 +15,7 @@ const CONF: &[u8] =
 
 /// Writes `conf` into sled's directory, durably, where sled has no database yet. Where it has one, `conf` was durable
 /// before that and stays untouched.
-pub(super) fn prepare(root: &Path) -> io::Result<()> {
+pub(super) fn write_if_new(root: &Path) -> io::Result<()> {
     if root.join("db").try_exists()? {
         return Ok(());
     }
@@ -58,7 +58,7 @@ mod tests {
         for (file, bytes) in [("conf", "damaged"), ("db", "")] {
             fs::write(directory.path().join(file), bytes).unwrap();
         }
-        prepare(directory.path()).unwrap();
+        write_if_new(directory.path()).unwrap();
         let kept = fs::read(directory.path().join("conf")).unwrap();
         assert_eq!(kept, b"damaged");
     }

@@ -19,10 +19,10 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Flushes beside a single one that does not end: each may be forgotten itself, where the error comes after it looked.
-const MOST_NUDGES: u32 = 60;
+const MAX_NUDGES: u32 = 60;
 
 /// The thread that looks after flushes. It ends with this.
-pub(super) struct Watch {
+pub(super) struct FlushWatchdog {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -35,12 +35,12 @@ struct Shared {
     stop: Condvar,
 }
 
-impl Watch {
+impl FlushWatchdog {
     pub(super) fn start(db: &sled::Db) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (watching, db) = (Arc::clone(&shared), db.clone());
         let thread = thread::Builder::new()
-            .name("store-watch".to_owned())
+            .name("store-watchdog".to_owned())
             .spawn(move || watching.watch(&db))?;
         Ok(Self {
             shared,
@@ -49,7 +49,7 @@ impl Watch {
     }
 
     /// Runs a flush. One at a time.
-    pub(super) fn over<T>(&self, flush: impl FnOnce() -> T) -> T {
+    pub(super) fn guard<T>(&self, flush: impl FnOnce() -> T) -> T {
         self.shared.flushes.fetch_add(1, Ordering::AcqRel);
         let flushed = flush();
         self.shared.flushes.fetch_add(1, Ordering::AcqRel);
@@ -73,7 +73,7 @@ impl Shared {
             let flushes = self.flushes.load(Ordering::Acquire);
             if flushes.is_multiple_of(2) || flushes != seen {
                 (seen, nudges) = (flushes, 0);
-            } else if nudges < MOST_NUDGES {
+            } else if nudges < MAX_NUDGES {
                 nudges += 1;
                 nudge(db.clone());
             }
@@ -94,7 +94,7 @@ fn nudge(db: sled::Db) {
     }
 }
 
-impl Drop for Watch {
+impl Drop for FlushWatchdog {
     fn drop(&mut self) {
         let stopping = self.shared.stopping.lock();
         *stopping.unwrap_or_else(PoisonError::into_inner) = true;
@@ -106,8 +106,8 @@ impl Drop for Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for FlushWatchdog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").finish_non_exhaustive()
+        f.debug_struct("FlushWatchdog").finish_non_exhaustive()
     }
 }

@@ -25,7 +25,7 @@ use super::{
     Batch, DirectoryLock, LockError, Order, Row, Store, StoreError, admit, admit_writer, keys,
 };
 use close::LastHandle;
-use flush_watchdog::Watch;
+use flush_watchdog::FlushWatchdog;
 
 /// What sled may keep in memory, in bytes. Its default is four times that.
 const CACHE: u64 = 256 * 1024 * 1024;
@@ -33,7 +33,7 @@ const CACHE: u64 = 256 * 1024 * 1024;
 /// A store in a directory, held by one process.
 pub struct SledStore {
     // First, so that it lets go of sled before sled is to close.
-    watch: Watch,
+    watchdog: FlushWatchdog,
     db: sled::Db,
     /// A second handle to sled's file: `flush` only starts write-back, so the sync is ours. Opened before the first
     /// write and kept, because the kernel reports a failed write-back to each handle once, also when somebody else's
@@ -43,7 +43,7 @@ pub struct SledStore {
     /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
     layout: RwLock<()>,
     /// What the last commit had sled do by the way is not synced.
-    unsettled: AtomicBool,
+    needs_sync: AtomicBool,
     failed: AtomicBool,
     // After all other handles.
     last: LastHandle,
@@ -212,7 +212,8 @@ impl SledStore {
 
         discard_unfinished_snapshots(&root)
             .map_err(at("clear unfinished snapshots from", &root))?;
-        config::prepare(&root).map_err(|source| OpenStoreError::of(source, "configure", &root))?;
+        config::write_if_new(&root)
+            .map_err(|source| OpenStoreError::of(source, "configure", &root))?;
         preflight::read_all(&root)
             .map_err(|(path, source)| OpenStoreError::of(source, "read", &path))?;
         let db = open_sled(&root, cache)?;
@@ -230,15 +231,15 @@ impl SledStore {
         let path = root.join("db");
         let file = File::open(&path).map_err(at("open", &path))?;
         let blobs = Blobs::open(blobs.clone()).map_err(at("open", &blobs))?;
-        let watch = Watch::start(&db).map_err(at("start a thread for", &root))?;
+        let watchdog = FlushWatchdog::start(&db).map_err(at("start a thread for", &root))?;
         Ok(Self {
-            watch,
+            watchdog,
             last: LastHandle::to(&db),
             db,
             file,
             blobs,
             layout: RwLock::default(),
-            unsettled: AtomicBool::new(true),
+            needs_sync: AtomicBool::new(true),
             failed: AtomicBool::new(false),
             _lock: lock,
         })
@@ -282,22 +283,22 @@ impl SledStore {
     /// it, what was synced long before too. The bytes of a batch do not count before its end. So the same batch comes once
     /// more: it changes nothing, but goes to each leaf that it changed before, and what it then does is in a batch.
     fn tidy(&self, again: sled::Batch) -> Result<(), StoreError> {
-        self.unsettled.store(true, Ordering::Release);
+        self.needs_sync.store(true, Ordering::Release);
         guarded("tidy up after a commit", || self.db.apply_batch(again))
     }
 
     /// Of [`SledStore::tidy`], and of reads should they have found something to do.
     fn sync_what_is_left(&self) -> Result<(), StoreError> {
-        if self.flush()? > 0 || self.unsettled.load(Ordering::Acquire) {
+        if self.flush()? > 0 || self.needs_sync.load(Ordering::Acquire) {
             self.sync()?;
-            self.unsettled.store(false, Ordering::Release);
+            self.needs_sync.store(false, Ordering::Release);
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<usize, StoreError> {
-        self.watch
-            .over(|| guarded("flush a commit", || self.db.flush()))
+        self.watchdog
+            .guard(|| guarded("flush a commit", || self.db.flush()))
     }
 
     /// `flush` only starts write-back.
@@ -313,8 +314,8 @@ impl Drop for SledStore {
             return self.last.say_nothing();
         }
         let flushed = self
-            .watch
-            .over(|| guarded("flush on closing", || self.db.flush()));
+            .watchdog
+            .guard(|| guarded("flush on closing", || self.db.flush()));
         let synced = self.file.sync_data();
         let synced = synced.map_err(StoreError::io("sync sled's file on closing"));
         if let Err(error) = flushed.and(synced) {
@@ -355,7 +356,7 @@ impl Store for SledStore {
             .inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
 
-    fn settle(&self) -> Result<(), StoreError> {
+    fn sync_deferred(&self) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Acquire) {
             return Err(StoreError::Failed);
         }

@@ -16,7 +16,7 @@ use yichuan::{
     domain::Clock as _,
     log::{Closure, LogHealth},
     merkle,
-    node::{Node, StartError, data_dir::Files},
+    node::{Node, StartError, data_dir::DataDir},
     note::{LogSigner, SignedCheckpoint},
     rpc::{RefusedFor, pb},
     telemetry::{Readiness, SystemClock},
@@ -46,7 +46,7 @@ async fn a_checkpoint_that_only_looks_like_ours_or_is_an_old_one_closes_nothing(
     let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
     let old = log.checkpoint();
     honest_traffic_flows(&cluster, &leads_to(ZHEJIANG)[0]).await;
-    let ours = Files::at(&county.config.data).signer().unwrap();
+    let ours = DataDir::at(&county.config.data).signer().unwrap();
     let beyond = (log.checkpoint().size() + 100, merkle::leaf_hash(b"never"));
     let namesake = LogSigner::generate(log.origin()).unwrap();
     let successor = format!("{COUNTY}.yichuan/log/2");
@@ -102,7 +102,7 @@ async fn i9_a_checkpoint_of_ours_that_is_not_in_our_log_closes_it_wherever_in_a_
         let (cluster, _) = world(&dir).await;
         let county = cluster.member(COUNTY);
         let (log, endpoint) = (county.node.log(), &county.config.listen.endpoint);
-        let ours = Files::at(&county.config.data).signer().unwrap();
+        let ours = DataDir::at(&county.config.data).signer().unwrap();
         // No larger than the log, but over something else.
         let size = log.checkpoint().size();
         let other = ours.sign(size - passed_on as u64, merkle::leaf_hash(b"other"));
@@ -182,7 +182,7 @@ impl Beginning {
         let held = county.node.log().checkpoint().size();
         let mut config = county.config;
         config.exchange.start_wait = Duration::from_secs(25);
-        let ours = Files::at(&config.data).signer().unwrap();
+        let ours = DataDir::at(&config.data).signer().unwrap();
         drop(county.node);
         let address = config.listen.address;
         let starting = TaskTracker::new()

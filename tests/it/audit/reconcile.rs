@@ -49,7 +49,7 @@ type Found = Vec<(D, u64)>;
 
 /// What is pending, and what differs.
 fn codes(report: &Reconciliation) -> (Found, Found) {
-    let list = |listed: &yichuan::audit::Listed<yichuan::audit::Difference>| {
+    let list = |listed: &yichuan::audit::CappedList<yichuan::audit::Difference>| {
         listed.first.iter().map(|d| (d.code, d.index)).collect()
     };
     (list(&report.pending), list(&report.differences))

@@ -14,7 +14,7 @@ use two_logs::{COUNTY, HandLog, PROVINCE, PlainCards, partners, person, signer};
 use yichuan::{
     access::Role,
     audit::{
-        CaseDefect, CaseFile, FolderDefect, GatherError, Proved, Search, Wanted, check_folder,
+        CaseDefect, CaseFile, FolderDefect, Proved, Search, SearchError, Wanted, check_folder,
         read_proof, write_folder,
     },
     domain::DispatchId,
@@ -28,7 +28,7 @@ fn keys() -> [VerifierKey; 2] {
 }
 
 /// What `audit prove` makes of a log.
-fn gather(log: &HandLog, wanted: Wanted) -> Result<(CaseFile, Vec<VerifierKey>), GatherError> {
+fn gather(log: &HandLog, wanted: Wanted) -> Result<(CaseFile, Vec<VerifierKey>), SearchError> {
     gather_with(log, wanted, Vec::new())
 }
 
@@ -37,7 +37,7 @@ fn gather_with(
     log: &HandLog,
     wanted: Wanted,
     held: Vec<VerifierKey>,
-) -> Result<(CaseFile, Vec<VerifierKey>), GatherError> {
+) -> Result<(CaseFile, Vec<VerifierKey>), SearchError> {
     let key = log.signer.verifier_key();
     let mut search = Search::new(wanted, key, held, &PlainCards);
     for leaf in &log.leaves {
@@ -152,11 +152,11 @@ fn one_dispatch_or_one_entry_can_be_proved_alone() {
     assert_eq!(case.verify(&keys()).unwrap().statements.len(), 3);
     assert_eq!(
         gather(&county, of_record(9)).map(|_| ()),
-        Err(GatherError::Nothing)
+        Err(SearchError::Nothing)
     );
     assert_eq!(
         gather(&county, Wanted::Entry(county.size())).map(|_| ()),
-        Err(GatherError::Nothing)
+        Err(SearchError::Nothing)
     );
 }
 
@@ -217,7 +217,7 @@ fn a_key_that_the_auditor_holds_goes_before_the_logs_card() {
     let other = signer(PROVINCE, 1).verifier_key();
     let origin = other.name().to_owned();
     let refused = gather_with(&county, of_record(1), vec![other]);
-    assert_eq!(refused, Err(GatherError::NoKey { origin }));
+    assert_eq!(refused, Err(SearchError::NoKey { origin }));
 }
 
 #[test]

@@ -105,8 +105,8 @@ impl<S: Store> Store for FaultStore<S> {
         self.call(|| self.inner.commit(expected_size, batch))
     }
 
-    fn settle(&self) -> Result<(), StoreError> {
-        self.call(|| self.inner.settle())
+    fn sync_deferred(&self) -> Result<(), StoreError> {
+        self.call(|| self.inner.sync_deferred())
     }
 }
 
@@ -200,7 +200,7 @@ async fn fails_at_every_operation<S: Store + 'static>(
             Log::open(Arc::clone(&store) as Arc<_>, options()).unwrap_err();
             let copy = Arc::new(MemoryStore::new());
             copy_verified(store.as_ref(), copy.as_ref(), &signer().verifier_key()).unwrap();
-            fs::remove_file(yichuan::log::failure_file(&kept)).unwrap();
+            fs::remove_file(yichuan::log::failure_marker_file(&kept)).unwrap();
             let log = Log::open(copy, options()).unwrap();
             let reader = log.reader();
             for (index, leaf) in &acknowledged {
@@ -252,7 +252,7 @@ async fn i2_a_log_is_closed_before_word_of_it_is_written() {
     let nth = store.operations() + 1;
     log.close().await;
     let (_dir, kept, _, log) = opened(Some(Fault { nth, after: false })).await;
-    let pipe = yichuan::log::failure_file(&kept);
+    let pipe = yichuan::log::failure_marker_file(&kept);
     let (mode, fifo) = (rustix::fs::Mode::RWXU, rustix::fs::FileType::Fifo);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
     let reader = log.reader();

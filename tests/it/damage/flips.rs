@@ -18,7 +18,7 @@ use std::{
 };
 use yichuan::{
     log::{Log, LogOptions},
-    node::data_dir::Files,
+    node::data_dir::DataDir,
     note::VerifierKey,
     store::{KeyFile, Row, SledStore},
     telemetry::SystemClock,
@@ -55,7 +55,7 @@ fn each_bit(path: &Path, mut check: impl FnMut(usize)) -> usize {
 async fn no_bit_of_a_file_beside_the_store_turns_unnoticed() {
     let stopped = Stopped::new().await;
     let copy = stopped.copy();
-    let files = Files::at(&copy.data());
+    let files = DataDir::at(&copy.data());
     let key = &stopped.home.vkey;
 
     let mut harmless = 0;
@@ -108,7 +108,7 @@ enum End {
 
 /// Opens the store in `data` as a node does.
 async fn start(data: &Path, sound: &[Row]) -> (End, String) {
-    let files = Files::at(data);
+    let files = DataDir::at(data);
     let store = match SledStore::open(data) {
         Ok(store) => Arc::new(store),
         Err(error) => {
@@ -183,7 +183,7 @@ async fn a_turned_bit_in_a_store_of_many_segments_is_found_or_harmless() {
 
 async fn checkpoint_file_is_current(home: &Home) {
     let size = home.checkpoint().await.size();
-    let file = Files::at(&home.config.data).checkpoint();
+    let file = DataDir::at(&home.config.data).checkpoint();
     let asking = async {
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
         let kept = || yichuan::log::kept_checkpoint(&file, &home.vkey);

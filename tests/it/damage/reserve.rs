@@ -9,7 +9,7 @@ use super::{
 use std::{fs, time::Duration};
 use yichuan::{
     access::Purpose,
-    log::failure_file,
+    log::failure_marker_file,
     rpc::{RefusedFor, pb},
 };
 
@@ -70,7 +70,7 @@ async fn a_disk_that_fills_up_refuses_new_records_before_it_is_full() {
     .await;
     push(&home, vec![leads::lead(30_000, "440305")]).await;
     stop(process);
-    assert!(!failure_file(&home.config.data.join("checkpoint")).exists());
+    assert!(!failure_marker_file(&home.config.data.join("checkpoint")).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

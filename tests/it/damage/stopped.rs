@@ -15,7 +15,7 @@ use std::{
 use yichuan::{
     access::Purpose,
     audit::TileWriter,
-    node::{data_dir::Files, open_log},
+    node::{data_dir::DataDir, open_log},
     rpc::pb,
     store::{Batch, Order, Row, SledStore, Store, keys},
     telemetry::SystemClock,
@@ -45,7 +45,7 @@ pub(crate) fn stop(process: Process) {
 
 /// The log of a node that is stopped, as an export, to its last entry: an auditor's look would be one more.
 async fn exported(home: &Home, to: &Path) -> Vec<Vec<u8>> {
-    let (files, own) = (Files::at(&home.config.data), home.config.jurisdiction);
+    let (files, own) = (DataDir::at(&home.config.data), home.config.jurisdiction);
     let (log, _vault) = open_log(
         &files,
         own,

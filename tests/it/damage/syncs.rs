@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
-use yichuan::{access::Purpose, log::failure_file, rpc::pb};
+use yichuan::{access::Purpose, log::failure_marker_file, rpc::pb};
 
 /// A library to preload, from its source beside this.
 pub(crate) fn compile(name: &str, to: &Path) -> PathBuf {
@@ -211,7 +211,7 @@ impl Failing {
     /// Waits until the node says that it is closed, and has left word of it, and gives why. It says so first: who kills it
     /// in between kills a node whose disk may not have taken the word either.
     async fn closed(&self) -> String {
-        let word = failure_file(&self.home.config.data.join("checkpoint"));
+        let word = failure_marker_file(&self.home.config.data.join("checkpoint"));
         let asking = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(20));
             loop {

@@ -39,7 +39,7 @@ async fn i1_no_answer_before_disk() {
         let answer = log.propose(row).await;
 
         assert!(
-            matches!(&answer, Err(ProposeError::Unsettled(why))
+            matches!(&answer, Err(ProposeError::OutcomeUnknown(why))
                 if matches!(**why, Closure::Store(StoreError::Injected))),
             "{answer:?}"
         );
@@ -187,7 +187,7 @@ async fn i1_a_rejection_waits_for_what_it_rests_on() {
     let duplicate = log.submit(duplicate).await.unwrap();
     store.inject(Fault::CommitBefore(1));
     held.release();
-    assert!(matches!(first.await, Err(ProposeError::Unsettled(_))));
+    assert!(matches!(first.await, Err(ProposeError::OutcomeUnknown(_))));
     assert!(matches!(duplicate.await, Err(ProposeError::Closed(_))));
 }
 
@@ -322,7 +322,7 @@ async fn i6_a_second_writer_is_refused() {
     let second = elsewhere.open(&store).unwrap();
     append_many(&first, 5, 6).await;
     let refused = second.propose(append(b"fork".to_vec())).await;
-    let Err(ProposeError::Unsettled(why)) = refused else {
+    let Err(ProposeError::OutcomeUnknown(why)) = refused else {
         panic!("{refused:?}");
     };
     let moved = StoreError::SizeMoved {
