@@ -1,7 +1,7 @@
 //! Access control: principals, the purpose and basis of a call, permits, clearance for single records, and quotas. Whatever
 //! is not allowed is denied.
 //!
-//! Begin at `authorize.rs`, whose table says who may do what, and at `sight.rs` for who may see which record.
+//! Begin at `authorize.rs`, whose table says who may do what, and at `visibility.rs` for who may see which record.
 
 mod assignment;
 mod authorize;

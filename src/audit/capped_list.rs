@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-/// At most so many items of a list are kept; all are counted.
+/// The most items of a list that are kept; all are counted.
 pub const LISTED_LIMIT: usize = 1_000;
 
-/// A count, and the first [`LISTED_LIMIT`] of what was counted.
+/// A count, and the first [`LISTED_LIMIT`] of the items counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CappedList<T> {
     /// How many there are.
@@ -24,7 +24,7 @@ impl<T> Default for CappedList<T> {
 }
 
 impl<T> CappedList<T> {
-    /// Counts one more, and keeps it if there is room.
+    /// Counts an item, and keeps it if there is room.
     pub(super) fn push(&mut self, item: T) {
         self.total += 1;
         if self.first.len() < LISTED_LIMIT {

@@ -1,4 +1,4 @@
-//! Closed lists of codes, each with what it means.
+//! Closed lists of codes, each with its meaning.
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal: $meaning:literal,)+ }) => {
@@ -17,7 +17,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// What it says, in a sentence's middle.
+            /// Its meaning, as part of a sentence.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)+ }
             }

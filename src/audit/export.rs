@@ -1,4 +1,4 @@
-//! Writing a log out as a C2SP tlog-tiles directory.
+//! Writes a log as a C2SP tlog-tiles directory.
 
 use super::{
     recompute::{LeafTooLong, Mismatch, compare},
@@ -18,7 +18,7 @@ use std::{
 /// Why an export, or a case file, was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The directory holds something.
+    /// The directory is not empty.
     #[error("{} is not empty: name a new directory", dir.display())]
     NotEmpty {
         /// The directory.
@@ -29,23 +29,23 @@ pub enum ExportError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why.
         source: io::Error,
     },
     /// A leaf that no bundle can hold.
     #[error(transparent)]
     LeafTooLong(#[from] LeafTooLong),
-    /// The leaves are not those that the checkpoint was signed for.
+    /// The leaves are not those for which the checkpoint was signed.
     #[error(
         "the entries read are not the log that was signed, so the export was left without a checkpoint"
     )]
     Mismatch(#[from] Mismatch),
 }
 
-/// Writes an export, leaf by leaf. Holds one bundle and one tile a level.
+/// Writes an export, leaf by leaf. Holds one bundle and one tile of each level in memory.
 ///
 /// Each file appears under its name only when it is complete and synced, and `checkpoint` after all others. Dropped
-/// before [`TileWriter::finish`] it leaves a directory that is no export.
+/// before [`TileWriter::finish`] it leaves a directory that is not an export.
 #[derive(Debug)]
 pub struct TileWriter {
     dir: PathBuf,
@@ -54,10 +54,10 @@ pub struct TileWriter {
 }
 
 impl TileWriter {
-    /// Into a directory that does not exist yet or is empty.
+    /// Creates the directory; an empty one may exist.
     ///
     /// # Errors
-    /// It holds something, or cannot be made.
+    /// It is not empty, or cannot be created.
     pub fn create(dir: &Path) -> Result<Self, ExportError> {
         create_empty(dir)?;
         Ok(Self {
@@ -75,7 +75,7 @@ impl TileWriter {
     /// Takes the next leaf.
     ///
     /// # Errors
-    /// The leaf is too long, or a file cannot be written. The export is then of no use.
+    /// The leaf is too long, or a file cannot be written. The export is then useless.
     pub fn push(&mut self, leaf: &[u8]) -> Result<(), ExportError> {
         let index = self.size();
         if !append_to_bundle(&mut self.bundle, leaf) {
@@ -95,7 +95,7 @@ impl TileWriter {
         Ok(())
     }
 
-    /// Writes what is left and then, if the leaves are those that it was signed for, the checkpoint.
+    /// Writes what is left and then, if the leaves are those for which it was signed, the checkpoint.
     ///
     /// # Errors
     /// They are not, or a file cannot be written. There is no checkpoint then.
@@ -124,7 +124,7 @@ impl TileWriter {
     }
 }
 
-/// Makes a directory, with its parents; an empty one may be there.
+/// Creates a directory, with its parents; an empty one may exist.
 pub(super) fn create_empty(dir: &Path) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io {
         path: dir.to_owned(),
@@ -144,7 +144,7 @@ fn write_tile(dir: &Path, file: TilePath, hashes: &[Hash]) -> Result<(), ExportE
     write_file(&dir.join(file.to_string()), &bytes)
 }
 
-/// Under a name of its own first, so that a file that is there is whole.
+/// Writes to a temporary name first, so that a file that exists is complete.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let failed = |source| ExportError::Io {
         path: path.to_owned(),

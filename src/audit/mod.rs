@@ -1,10 +1,12 @@
-//! What auditors do, trusting no node: their own machine recomputes.
+//! What auditors do, without trusting any node: their own machine recomputes everything.
 //!
 //! Whether a log is what its checkpoint says is decided here from bytes alone, in memory that does not grow with the
-//! log: [`LogVerifier`] for leaves that arrive one after the other, [`verify_export`] for a directory that
-//! [`TileWriter`] wrote. What the leaves mean is read on top of that: [`replay`] shows them, an [`Inspector`] checks that
-//! what one log claims holds together and is signed by whom it says, and a [`Reconciler`] that two logs tell of the same
-//! dispatches. A [`CaseFile`] proves single entries to somebody who has no log at all.
+//! log: [`LogVerifier`] takes leaves one after the other, [`verify_export`] a directory that [`TileWriter`] wrote. On
+//! top of that, [`replay`] shows what the leaves mean, an [`Inspector`] checks that the claims of one log are
+//! consistent and signed by whom it says, and a [`Reconciler`] checks that two logs agree on the dispatches between
+//! them. A [`CaseFile`] proves single entries to somebody who has no log at all.
+//!
+//! Begin with `verify.rs`, then `inspect/mod.rs` and `case/mod.rs`.
 
 mod capped_list;
 mod case;

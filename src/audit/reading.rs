@@ -1,4 +1,4 @@
-//! What an auditor's program reads out of a leaf, with no state and no trust.
+//! Reads what auditors need from a leaf, without state and without trust.
 
 use crate::{
     access::Principal,
@@ -9,10 +9,10 @@ use crate::{
 use serde::Serializer;
 use std::fmt::Display;
 
-/// What opens a transfer, and needs a second person's approval.
+/// The action that opens a transfer, and needs a second person's approval.
 pub(super) const TRANSFER: DispatchAction = DispatchAction::Open(ReferralKind::Transfer);
 
-/// A verifier key that is no node's: its name is not `<code>.yichuan/log/<epoch>`.
+/// A verifier key that is not a node's: its name is not `<code>.yichuan/log/<epoch>`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the key is named {name}, and a node's log key <code>.yichuan/log/<epoch>: give the log's own key"
@@ -25,7 +25,7 @@ pub struct NotALogKey {
 /// The jurisdiction whose log this key signs, by the key's name.
 ///
 /// # Errors
-/// It is no node's log key.
+/// It is not a node's log key.
 pub fn log_owner(key: &VerifierKey) -> Result<Jurisdiction, NotALogKey> {
     owner_of(key.name()).ok_or_else(|| NotALogKey {
         name: key.name().to_owned(),
@@ -41,9 +41,9 @@ pub(super) fn owner_of(origin: &str) -> Option<Jurisdiction> {
     code.parse().ok().filter(|_| well_formed)
 }
 
-/// Whether this program is too old for an entry, rather than the entry wrong.
+/// Whether this program is too old for an entry, as opposed to the entry being wrong.
 pub(super) fn is_of_a_newer_program(defect: &EntryDefect) -> bool {
-    // A kind that is not known here decodes as none.
+    // An unknown kind decodes as none.
     matches!(
         defect,
         EntryDefect::Version(_) | EntryDefect::Missing("kind")
@@ -57,7 +57,7 @@ pub(super) struct SentEntry {
     pub(super) sent: DispatchSent,
 }
 
-/// The `DispatchSent` in these bytes, if that is what they are.
+/// The `DispatchSent` in these bytes, if they are one.
 pub(super) fn sent_entry(leaf: &[u8]) -> Option<SentEntry> {
     let entry = Entry::decode(leaf).ok()?;
     let Kind::DispatchSent(sent) = entry.kind else {
@@ -70,7 +70,7 @@ pub(super) fn sent_entry(leaf: &[u8]) -> Option<SentEntry> {
     })
 }
 
-/// What a partner's entry says of our dispatch.
+/// What a partner's entry says about our dispatch.
 pub(super) struct PartnerEntry {
     pub(super) time: Timestamp,
     pub(super) principal: Principal,
@@ -78,7 +78,7 @@ pub(super) struct PartnerEntry {
     pub(super) refusal: Option<crate::entry::Refusal>,
 }
 
-/// The `DispatchReceived` or `DispatchRefused` in a proof, if that is what it holds.
+/// The `DispatchReceived` or `DispatchRefused` in a proof, if it holds one.
 pub(super) fn partner_entry(proof: &PartnerProof) -> Option<PartnerEntry> {
     let entry = Entry::decode(&proof.partner_entry).ok()?;
     let (received, refusal) = match entry.kind {

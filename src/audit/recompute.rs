@@ -1,4 +1,4 @@
-//! Recomputing a log's root from its leaves and comparing with what was signed.
+//! Recomputes a log's root from its leaves and compares it with what was signed.
 
 use crate::{
     merkle::{Frontier, Hash, leaf_hash},
@@ -8,7 +8,7 @@ use crate::{
 /// The longest leaf: entry bundles give its length in two bytes.
 pub const MAX_LEAF_BYTES: usize = u16::MAX as usize;
 
-/// A log whose every entry was hashed and found under a signed root. Only verifying makes one.
+/// A log whose every entry was hashed and found under a signed root. Only verification makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedLog {
     checkpoint: SignedCheckpoint,
@@ -36,15 +36,15 @@ impl VerifiedLog {
     }
 }
 
-/// The entries are not those that the checkpoint was signed for.
+/// The entries are not those for which the checkpoint was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// Another number of entries.
     #[error("the checkpoint was signed for {signed} entries, there are {found}")]
     Size {
-        /// Entries that the checkpoint speaks of.
+        /// The number of entries in the checkpoint.
         signed: u64,
-        /// Entries that there are.
+        /// The number of entries found.
         found: u64,
     },
     /// Another root.
@@ -59,7 +59,7 @@ pub enum Mismatch {
     },
 }
 
-/// A leaf that no log holds.
+/// A leaf longer than any log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry {index} has {found} bytes, more than the {MAX_LEAF_BYTES} that an entry may have")]
 pub struct LeafTooLong {
@@ -76,7 +76,7 @@ pub struct LogVerifier {
 }
 
 impl LogVerifier {
-    /// Of nothing yet.
+    /// A verifier that has taken no leaves yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -101,12 +101,12 @@ impl LogVerifier {
         self.frontier.size()
     }
 
-    /// The root over the leaves so far: to compare with an older checkpoint when its size is reached.
+    /// The root over the leaves so far, to compare with an older checkpoint when its size is reached.
     pub fn root(&self) -> Hash {
         self.frontier.root()
     }
 
-    /// That the leaves are those that this checkpoint was signed for.
+    /// Checks that the leaves are those for which this checkpoint was signed.
     ///
     /// # Errors
     /// They are not.

@@ -1,4 +1,4 @@
-//! Reading a log back: which entries, as rows.
+//! Reads a log back as rows, filtered.
 
 use super::row::{KindName, ReplayRow, Subject};
 use crate::{
@@ -9,14 +9,14 @@ use crate::{
 };
 use std::{collections::BTreeSet, str::FromStr};
 
-/// Whose entries.
+/// By whom an entry was caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrincipalFilter {
-    /// Of this principal alone.
+    /// By exactly this principal.
     Exactly(Principal),
-    /// Of this jurisdiction's node and people.
+    /// By this jurisdiction's node or people.
     Jurisdiction(Jurisdiction),
-    /// Of everybody in this role.
+    /// By anybody in this role.
     Role(Role),
 }
 
@@ -61,34 +61,34 @@ impl PrincipalFilter {
     }
 }
 
-/// Which entries to show. What is left empty does not restrict; all that is set must hold.
+/// Which entries to show. Empty fields do not restrict; all others must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayFilter {
-    /// Of one of these kinds; of any where there are none.
+    /// The kinds to show; any if empty.
     pub kinds: BTreeSet<KindName>,
-    /// Whose.
+    /// By whom.
     pub principal: Option<PrincipalFilter>,
     /// With this purpose.
     pub purpose: Option<Purpose>,
     /// About this record: sent, received, answered for or consulted.
     pub record: Option<RecordId>,
-    /// With this other jurisdiction at the other end.
+    /// With this jurisdiction as the other party.
     pub counterpart: Option<Jurisdiction>,
     /// Written at this time or later.
     pub since: Option<Timestamp>,
     /// Written before this time.
     pub before: Option<Timestamp>,
-    /// From this index.
+    /// From this index on.
     pub from: u64,
-    /// Up to, not including, this index; to the end where there is none.
+    /// Up to this index, exclusive; to the end if `None`.
     pub to: Option<u64>,
 }
 
 impl ReplayFilter {
-    /// The row of a leaf, where it is to be shown.
+    /// The row of a leaf, if it is to be shown.
     ///
-    /// A leaf that this program cannot read is shown whatever the filter says of its content, since nothing rules out
-    /// that it is one of those looked for.
+    /// A leaf that this program cannot read is shown whatever the filter says about its content, because it may be one
+    /// of those looked for.
     pub fn row(&self, index: u64, leaf: &[u8]) -> Option<ReplayRow> {
         if index < self.from || self.is_past(index) {
             return None;
@@ -125,7 +125,7 @@ impl ReplayFilter {
     }
 }
 
-/// What a replay went through.
+/// What a replay has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayCounts {
     /// Entries in the index range.
@@ -134,11 +134,12 @@ pub struct ReplayCounts {
     pub rows: u64,
     /// Of these, entries of a newer program than this.
     pub unknown: u64,
-    /// And those whose bytes are no entry.
+    /// And those whose bytes are not an entry.
     pub unreadable: u64,
 }
 
-/// The rows of a sequence of leaves; one leaf in memory at a time. Ends at the end of the index range without reading on.
+/// The rows of a sequence of leaves, with one leaf in memory at a time. Stops at the end of the index range without
+/// reading further.
 #[derive(Debug)]
 pub struct Replay<I> {
     filter: ReplayFilter,
@@ -147,7 +148,7 @@ pub struct Replay<I> {
     counts: ReplayCounts,
 }
 
-/// Replays leaves, of which the first is entry `first`.
+/// Replays leaves, the first of which is entry `first`.
 pub fn replay<I, E>(filter: ReplayFilter, first: u64, leaves: I) -> Replay<I>
 where
     I: Iterator<Item = Result<Vec<u8>, E>>,
@@ -161,7 +162,7 @@ where
 }
 
 impl<I> Replay<I> {
-    /// What it went through so far.
+    /// What it has read so far.
     pub const fn counts(&self) -> ReplayCounts {
         self.counts
     }

@@ -55,7 +55,7 @@ impl KindName {
         self.0
     }
 
-    /// That of a kind.
+    /// The name of this kind.
     pub const fn of(kind: &Kind) -> Self {
         Self(kind.as_str())
     }
@@ -75,20 +75,20 @@ impl fmt::Display for KindName {
     }
 }
 
-/// What an entry is about, read through the entries inside it.
+/// What an entry is about, including what the entries inside it say.
 #[derive(Debug, Default)]
 pub(super) struct Subject<'a> {
     /// The jurisdiction at the other end.
     pub(super) counterpart: Option<Jurisdiction>,
     /// The dispatch.
     sent: Option<DispatchSent>,
-    /// The record, where no dispatch says which.
+    /// The record, if no dispatch names it.
     record: Option<RecordId>,
     /// Records read.
     consulted: &'a [RecordId],
     /// When the partner wrote its answer, by its clock.
     partner_time: Option<Timestamp>,
-    /// Whom the node says something of.
+    /// The principal about whom the node makes a statement.
     pub(super) who: Option<&'a Principal>,
 }
 
@@ -147,8 +147,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether it is of the dispatch with this id, or of one of the record with this id. Who read or was assigned a record
-    /// is not: that is of this node alone.
+    /// Whether it is about the dispatch with this id, or about one of the record with this id. Who read or was assigned
+    /// a record does not count: that concerns only this node.
     pub(super) fn is_of(&self, id: &[u8; 16]) -> bool {
         self.sent
             .as_ref()
@@ -169,7 +169,7 @@ macro_rules! row {
         pub struct $name {
             /// Index in the log.
             pub index: u64,
-            /// As [`Kind::as_str`] names it; or [`ReplayRow::UNKNOWN`] or [`ReplayRow::UNREADABLE`].
+            /// As [`Kind::as_str`] names it, or [`ReplayRow::UNKNOWN`] or [`ReplayRow::UNREADABLE`].
             pub kind: &'static str,
             /// RFC 6962 leaf hash, hexadecimal.
             pub leaf_hash: String,
@@ -183,7 +183,7 @@ macro_rules! row {
 }
 
 row! {
-    /// One entry. The names are stable; in JSON, those that an entry has nothing for are left out. Ids, digests and
+    /// One entry. The names are stable; in JSON, fields that an entry does not have are left out. Ids, digests and
     /// codes only: an entry holds nothing about a person, and neither does its row.
     ReplayRow {
         /// When the node wrote it, RFC 3339 in China Standard Time.
@@ -192,11 +192,11 @@ row! {
         time_ms: u64,
         /// The entry's id.
         id: String,
-        /// SPIFFE ID of who caused it.
+        /// SPIFFE ID of the principal that caused it.
         principal: String,
-        /// Why they did; absent where the node acts by itself.
+        /// Their purpose; absent if the node acts by itself.
         purpose: &'static str,
-        /// On what it rests.
+        /// Their basis.
         basis: String,
         /// What is wrong with an entry that could not be read.
         defect: String,
@@ -216,7 +216,7 @@ row! {
         urgency: &'static str,
         /// How to be handled.
         handling: &'static str,
-        /// Seconds from receipt within which the recipient signs for it.
+        /// Seconds from receipt within which the recipient must sign for it.
         sign_within_s: u32,
         /// Month in which the record is purged, year * 100 + month.
         purge_month: u32,
@@ -238,19 +238,19 @@ row! {
         verifier_key: String,
         /// How records were consulted.
         how: &'static str,
-        /// Which.
+        /// The records.
         records: Vec<String>,
-        /// True where a supervisor overrode an assignment to do so.
+        /// Whether a supervisor overrode an assignment to do so.
         overridden: bool,
-        /// Of an auditor's look at the log, the first entry that was asked for, and how many.
+        /// For an auditor's read of the log, the first entry that was asked for, and how many.
         range: [u64; 2],
         /// To whom the record is assigned from here on; empty for nobody.
         assignee: String,
-        /// Who reached a quota, or tried what they may not.
+        /// Who reached a quota, or tried something forbidden.
         who: String,
-        /// Which.
+        /// The quota.
         quota: &'static str,
-        /// How much there is of it.
+        /// Its limit.
         limit: u32,
         /// What somebody tried and was refused.
         attempt: &'static str,
@@ -258,7 +258,7 @@ row! {
         counted: u32,
         /// Seconds over which it is counted.
         window_s: u32,
-        /// True where further calls were refused; false where they were slowed.
+        /// Whether further calls were refused; false if they were slowed.
         refused: bool,
         /// Auditors under the policy from here on.
         auditors: Vec<String>,
@@ -268,11 +268,11 @@ row! {
         jurisdiction: String,
         /// SHA-256 of a node card, hexadecimal.
         card_sha256: String,
-        /// The partner's log that was given up for the one on the card.
+        /// The partner's log that was abandoned for the one on the card.
         abandoned_origin: String,
         /// Entries of it that had been verified.
         abandoned_size: u64,
-        /// What is to become of the partner: `resume`, `remove`.
+        /// The drafted change to the partner: `resume`, `remove`.
         change: &'static str,
         /// Sizes of the two checkpoints kept as evidence.
         evidence_sizes: [u64; 2],
@@ -284,7 +284,7 @@ row! {
 impl ReplayRow {
     /// The kind of an entry that a newer program wrote.
     pub const UNKNOWN: &'static str = "unknown";
-    /// The kind of bytes that are no entry.
+    /// The kind of bytes that are not an entry.
     pub const UNREADABLE: &'static str = "unreadable";
 
     pub(super) fn of_unread(index: u64, hash: &Hash, defect: &EntryDefect) -> Self {
@@ -392,7 +392,7 @@ impl ReplayRow {
                 self.jurisdiction = Some(jurisdiction.to_string());
                 self.draft = Some(draft.to_string());
             }
-            // Its subject says it all.
+            // Its subject covers everything.
             Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {}
             Kind::DispatchReceived(received) => self.take_received(received),
             Kind::DispatchRefused { received, reason } => {
@@ -470,7 +470,7 @@ impl ReplayRow {
         self.origin = Some(received.checkpoint.origin.clone());
     }
 
-    /// What this log says of the answer goes before what the partner's entry says.
+    /// What this log says about the answer takes precedence over the partner's entry.
     fn take_proof(
         &mut self,
         to: Jurisdiction,

@@ -1,4 +1,4 @@
-//! Reading an export: a C2SP tlog-tiles directory, whose files may be missing, damaged or forged.
+//! Reads an export: a C2SP tlog-tiles directory, whose files may be missing, damaged or forged.
 
 use super::recompute::{MAX_LEAF_BYTES, Mismatch};
 use crate::{
@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file with the signed head, written last: a directory without one is no export.
+/// The file with the signed head, written last: a directory without one is not an export.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 
 /// Length of the number before each leaf in an entry bundle: a big-endian `u16`.
@@ -24,12 +24,12 @@ const MAX_BUNDLE_BYTES: usize = TILE_WIDTH * (PREFIX_BYTES + MAX_LEAF_BYTES);
 /// The first thing found wrong with an export. Files are named as in the export, entries counted from 0.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportDefect {
-    /// The file system failed: says nothing about the export.
+    /// The file system failed, which says nothing about the export.
     #[error("{} could not be read", file.display())]
     Io {
-        /// What was read.
+        /// The file.
         file: PathBuf,
-        /// Why not.
+        /// Why.
         source: io::Error,
     },
     /// There is no checkpoint.
@@ -38,10 +38,10 @@ pub enum ExportDefect {
         /// The directory.
         dir: PathBuf,
     },
-    /// The checkpoint is not one that the log's key signed.
+    /// The log's key did not sign the checkpoint.
     #[error("the file checkpoint is not this log's")]
     Checkpoint(#[from] NoteError),
-    /// A file that the checkpoint's size demands is not there.
+    /// A file that the checkpoint's size requires is missing.
     #[error("{file} is missing, or no plain file")]
     Missing {
         /// The file.
@@ -54,18 +54,18 @@ pub enum ExportDefect {
     Extra {
         /// The file.
         file: String,
-        /// Entries that the checkpoint speaks of.
+        /// The number of entries in the checkpoint.
         size: u64,
     },
-    /// A tile of another length than its name says.
+    /// A tile's length does not match its name.
     #[error("{file} has {found} bytes instead of {expected}", expected = file.width() * Hash::LEN)]
     Length {
         /// The file.
         file: TilePath,
-        /// Its bytes, or one more than expected.
+        /// Its length, or one more than expected.
         found: usize,
     },
-    /// A bundle that is not a sequence of entries, each with its length before it.
+    /// A bundle is not a sequence of entries, each with its length before it.
     #[error(
         "{file} cannot be divided into entries from entry {index} on: it was cut, extended or changed"
     )]
@@ -75,7 +75,7 @@ pub enum ExportDefect {
         /// The first entry that cannot be read.
         index: u64,
     },
-    /// The entry is not the one that was logged: the tiles up to the signed root speak against it.
+    /// The entry is not the one that was logged: it contradicts the tiles up to the signed root.
     #[error("entry {index} in {file} is not what was logged")]
     EntryChanged {
         /// The bundle.
@@ -83,19 +83,19 @@ pub enum ExportDefect {
         /// The entry.
         index: u64,
     },
-    /// The tile's hash is not that of what was logged: entries and the other tiles, up to the signed root, speak against
-    /// it.
+    /// The tile's hash is not that of what was logged: it contradicts the entries and the other tiles, up to the signed
+    /// root.
     #[error("{file}: hash {position}, over the entries from {index} on, is not what was logged")]
     HashChanged {
         /// The tile.
         file: TilePath,
-        /// In the tile.
+        /// The position in the tile.
         position: usize,
         /// The first entry under the hash.
         index: u64,
     },
-    /// Entries were changed and the tiles below this one rebuilt to match; this tile, up to the signed root, speaks
-    /// against them.
+    /// Entries were changed and the tiles below this one rebuilt to match; they contradict this tile, up to the signed
+    /// root.
     #[error(
         "{file} shows that of the entries {index} to {last} at least one is not what was logged"
     )]
@@ -117,14 +117,14 @@ pub enum ExportDefect {
         /// The first entry under the hash that differs.
         index: u64,
     },
-    /// Everything in the export fits together, and it is not the log that was signed.
+    /// Everything in the export is consistent, but it is not the log that was signed.
     #[error(
         "entries and tiles fit together, but they are not the log that the checkpoint was signed for"
     )]
     OtherLog(#[from] Mismatch),
 }
 
-/// Gathers the hashes of a growing tree into tiles. Holds at most one tile a level.
+/// Collects the hashes of a growing tree into tiles. Holds at most one tile of each level.
 #[derive(Debug, Default)]
 pub(super) struct TileRows {
     frontier: Frontier,
@@ -137,7 +137,7 @@ impl TileRows {
         &self.frontier
     }
 
-    /// Appends a leaf and hands over each tile that it fills, from level 0 upward.
+    /// Appends a leaf and passes on each tile that it fills, from level 0 upward.
     pub(super) fn push<E>(
         &mut self,
         leaf: Hash,
@@ -185,7 +185,7 @@ fn last_tile(level: u8, size: u64) -> Option<TilePath> {
     TileId { level, index }.path_at(size)
 }
 
-/// At most `limit` bytes and one more, so that a longer file shows. `None` when there is no plain file.
+/// Reads at most `limit` bytes and one more, so that a longer file is noticed. `None` if there is no regular file.
 pub(super) fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, ExportDefect> {
     let failed = |source| ExportDefect::Io {
         file: path.to_owned(),
@@ -206,7 +206,7 @@ pub(super) fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Ex
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    // A file where a directory should be leaves nothing below it either.
+    // Below a file in place of a directory there is nothing either.
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
@@ -233,7 +233,7 @@ pub(super) fn read_bundle(dir: &Path, file: TilePath) -> Result<Vec<u8>, ExportD
     read_file(&dir.join(file.to_string()), MAX_BUNDLE_BYTES)?.ok_or(ExportDefect::Missing { file })
 }
 
-/// Appends a leaf to a bundle. `false` when it is too long for one.
+/// Appends a leaf to a bundle. `false` if it is too long for one.
 pub(super) fn append_to_bundle(bundle: &mut Vec<u8>, leaf: &[u8]) -> bool {
     let Ok(length) = u16::try_from(leaf.len()) else {
         return false;
@@ -243,13 +243,13 @@ pub(super) fn append_to_bundle(bundle: &mut Vec<u8>, leaf: &[u8]) -> bool {
     true
 }
 
-/// The first leaf of a bundle, and the rest. `None` when the bytes end before it does.
+/// The first leaf of a bundle, and the rest. `None` if the bytes end before it does.
 pub(super) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bundle.split_first_chunk::<PREFIX_BYTES>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// Refuses whatever stands under `tile/` that a log of this size does not have. Empty directories say nothing.
+/// Refuses anything under `tile/` that a log of this size does not have. Empty directories do not matter.
 pub(super) fn refuse_extra_files(dir: &Path, size: u64) -> Result<(), ExportDefect> {
     let mut directories = vec![dir.join("tile")];
     while let Some(directory) = directories.pop() {
@@ -294,7 +294,7 @@ pub struct ExportedTree {
 }
 
 impl ExportedTree {
-    /// Of an export of `size` entries.
+    /// The tree of an export of `size` entries.
     pub fn new(dir: &Path, size: u64) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -319,7 +319,7 @@ impl NodeReader for ExportedTree {
 
 /// The leaves of an export of `size` entries, in order. Ends after the first defect.
 ///
-/// They are as found: only [`verify_export`](super::verify_export) tells whether they are the log's.
+/// They are unverified: only [`verify_export`](super::verify_export) tells whether they are the log's.
 pub fn entries(dir: &Path, size: u64) -> Entries {
     Entries {
         dir: dir.to_owned(),
@@ -329,12 +329,12 @@ pub fn entries(dir: &Path, size: u64) -> Entries {
     }
 }
 
-/// The leaves of an export, a bundle in memory at a time.
+/// The leaves of an export, with one bundle in memory at a time.
 #[derive(Debug)]
 pub struct Entries {
     dir: PathBuf,
     size: u64,
-    /// The entry behind those in `bundle`.
+    /// The entry after those in `bundle`.
     next: u64,
     bundle: VecDeque<Vec<u8>>,
 }

@@ -1,4 +1,4 @@
-//! Verifying an export from end to end, and naming what is wrong with it.
+//! Verifies an export from end to end, and names what is wrong with it.
 
 use super::{
     recompute::{VerifiedLog, compare},
@@ -15,10 +15,11 @@ use crate::{
 };
 use std::path::Path;
 
-/// Verifies an export completely: the checkpoint's signature, every entry, every hash in every tile, and that no file is
-/// missing, short, long or too many under `tile/`. Tells `progress` the entries done and the entries in all.
+/// Verifies an export completely: the checkpoint's signature, every entry, every hash in every tile, and that no file
+/// under `tile/` is missing, truncated, too long or superfluous. `progress` gets the number of entries done and of all
+/// entries.
 ///
-/// Other files beside `checkpoint` and `tile/` are not looked at and nothing here relies on them.
+/// Files other than `checkpoint` and `tile/` are not read, and nothing here relies on them.
 ///
 /// # Errors
 /// The first defect found, by its file and its first wrong entry or hash.
@@ -50,7 +51,7 @@ pub fn verify_export(
     Ok(compare(rows.frontier(), &export.checkpoint)?)
 }
 
-/// An export whose checkpoint was verified, and nothing else yet.
+/// An export of which only the checkpoint is verified.
 struct Export<'a> {
     dir: &'a Path,
     checkpoint: SignedCheckpoint,
@@ -82,7 +83,7 @@ impl Export<'_> {
         Err(self.malformed_bundle(file, rows))
     }
 
-    /// Entries run into each other from where a length was changed: the first that differs tells where.
+    /// A changed length makes entries run into each other: the first one that differs tells where.
     fn malformed_bundle(&self, file: TilePath, rows: &TileRows) -> ExportDefect {
         let index = rows.frontier().size();
         let mut unfinished = rows.partial();
@@ -112,7 +113,8 @@ impl Export<'_> {
         Err(self.blame(file, position, stored, computed))
     }
 
-    /// Tile and entries contradict each other: the signed root, through the other tiles, tells which of them is right.
+    /// Decides between a tile and entries that contradict each other: the signed root, through the other tiles, tells
+    /// which is right.
     fn blame(
         &self,
         file: TilePath,
@@ -125,7 +127,7 @@ impl Export<'_> {
         let (index, last) = (node << rise, ((node + 1) << rise) - 1);
         let size = self.checkpoint.size();
         let path = inclusion_proof(&ExportedTree::new(self.dir, size), index, size);
-        // Above the row of this tile the tree is one over subtrees of 2^rise leaves, the last of them perhaps smaller.
+        // Above the row of this tile the tree is one over subtrees of 2^rise leaves, of which the last may be smaller.
         let leads_to_root = |node_hash| {
             path.as_ref()
                 .ok()

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-/// Why there is no configuration.
+/// Why a configuration could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -10,37 +10,37 @@ pub enum ConfigError {
         "cannot read the configuration {path}: {source}; `yichuan init` makes one, --config says where it is"
     )]
     Read {
-        /// Which file.
+        /// The file.
         path: String,
         /// Why.
         source: io::Error,
     },
-    /// The file is not as it must be.
+    /// The file is invalid.
     #[error("{path}, line {line}, column {column}: {message}")]
     File {
-        /// Which file.
+        /// The file.
         path: String,
-        /// From 1.
+        /// The line, from 1.
         line: usize,
-        /// In characters, from 1.
+        /// The column in characters, from 1.
         column: usize,
         /// What is wrong; names the expected keys.
         message: String,
     },
-    /// The environment is not as it must be; the file alone is.
+    /// The environment is invalid; the file alone is not.
     #[error("environment ({variables}): {message}")]
     Environment {
-        /// Which variables were laid over the file.
+        /// The variables that override the file.
         variables: String,
         /// What is wrong.
         message: String,
     },
-    /// Keys that do not fit together.
+    /// Keys contradict each other.
     #[error("{path}, {key}: {message}")]
     Rule {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Which key.
+        /// The key.
         key: &'static str,
         /// What is wrong, and what to do.
         message: &'static str,

@@ -1,7 +1,9 @@
 //! The configuration that a person writes.
 //!
-//! [`Config::load`] reads it as written, lays the environment over it, and resolves it: paths are absolute, defaults
+//! [`Config::load`] reads it as written, overlays the environment, and resolves it: paths are made absolute, defaults
 //! filled in, rules between keys checked.
+//!
+//! Begin with `resolved.rs` for the result; `schema.rs` is the file's form.
 
 mod error;
 mod overlay;
@@ -18,7 +20,7 @@ pub use render::{NewNode, SAMPLE, render};
 pub use resolved::{Access, Check, Client, Config, Exchange, Limits, Listen, TlsFiles};
 pub use shown::Shown;
 
-/// Where the configuration is, if nobody says otherwise.
+/// Where the configuration is by default.
 pub const DEFAULT_PATH: &str = "/etc/yichuan/node.toml";
-/// Environment variable that says where the configuration is.
+/// Environment variable with the path of the configuration.
 pub const PATH_VARIABLE: &str = "YICHUAN_CONFIG";

@@ -1,4 +1,4 @@
-//! The environment laid over the file: `YICHUAN__SECTION__KEY=value`.
+//! Overlays the environment on the file: `YICHUAN__SECTION__KEY=value`.
 
 use super::error::ConfigError;
 use std::{env, ffi::OsString};
@@ -6,13 +6,13 @@ use toml::{Table, Value};
 
 const PREFIX: &str = "YICHUAN__";
 
-/// All variables of this program begin so.
+/// Prefix of all variables of this program.
 const OURS: &str = "YICHUAN_";
 
-/// This program's variables in the environment of the process: no others are looked at, whatever they hold.
+/// This program's variables in the environment of the process. No others are read, whatever they hold.
 ///
 /// # Errors
-/// One of them is not text in UTF-8. Its value is not told.
+/// One of them is not text in UTF-8. The error omits its value.
 pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
     ours(env::vars_os())
 }
@@ -44,14 +44,15 @@ pub(super) fn overrides(
     found
 }
 
-/// Sets the key that a variable names. What is no table on the way becomes one; that it is wrong there, reading says.
+/// Sets the key that a variable names. Anything on the way that is not a table becomes one; if that is wrong, parsing
+/// reports it.
 pub(super) fn lay(table: &mut Table, name: &str, value: &str) {
     let path = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
     let typed = typed(&path, value);
     set(table, &path, typed);
 }
 
-/// What is wrong, on one line and without the values: an environment may hold what a log must not.
+/// What is wrong, on one line and without the values: an environment may contain what a log must not.
 pub(super) fn untold(message: &str, overrides: &[(String, String)]) -> String {
     let untold = |message: String, (_, value): &(String, String)| {
         let message = message.replace(&format!("{value:?}"), "…");
@@ -79,7 +80,8 @@ fn set(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-/// Lists, limits and quotas are written as in the file; all else is text, so that a code of six digits is no number.
+/// Parses lists, limits and quotas as in the file. Everything else is text, so that a code of six digits is not a
+/// number.
 fn typed(path: &str, value: &str) -> Value {
     let as_in_file = value.trim_start().starts_with('[')
         || ["limits__", "quotas__"]

@@ -7,24 +7,24 @@ use toml::Value;
 /// The documented sample.
 pub const SAMPLE: &str = include_str!("node.sample.toml");
 
-/// What a new node's configuration cannot do without.
+/// The values that a new node's configuration needs.
 #[derive(Clone, Debug)]
 pub struct NewNode<'a> {
-    /// Whose node it is.
+    /// The node's jurisdiction.
     pub jurisdiction: Jurisdiction,
     /// Its name.
     pub name: &'a str,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// What partners dial.
+    /// The address that partners dial.
     pub endpoint: &'a EndpointUrl,
-    /// Health and metrics.
+    /// The address for health and metrics.
     pub admin: SocketAddr,
     /// Partners that an offline check may assume.
     pub partners: &'a [Jurisdiction],
 }
 
-/// The sample, comments and all, with these values.
+/// The sample with its comments and these values.
 pub fn render(node: &NewNode<'_>) -> String {
     let text = |value: &dyn ToString| Value::String(value.to_string());
     let code = node.jurisdiction;

@@ -1,4 +1,4 @@
-//! The configuration as it counts.
+//! The configuration after defaults and checks.
 
 use super::{
     DEFAULT_PATH, PATH_VARIABLE,
@@ -24,23 +24,23 @@ use std::{
 pub struct Config {
     /// The file that it was read from.
     pub path: PathBuf,
-    /// Whose node it is.
+    /// The node's jurisdiction.
     pub jurisdiction: Jurisdiction,
     /// Name of the node, as partners see it.
     pub name: String,
     /// Directory of the log and its keys.
     pub data: PathBuf,
-    /// Where it listens.
+    /// The addresses on which it listens.
     pub listen: Listen,
     /// Its certificates.
     pub tls: TlsFiles,
     /// Who may do what.
     pub access: Access,
-    /// What the commands talk to.
+    /// What the commands connect to.
     pub client: Client,
     /// What can be checked without a node.
     pub check: Check,
-    /// What it gives away at most.
+    /// Its limits.
     pub limits: Limits,
     /// How it exchanges with partners.
     pub exchange: Exchange,
@@ -51,15 +51,15 @@ pub struct Config {
 /// `[listen]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// What partners dial.
+    /// The address that partners dial.
     pub endpoint: EndpointUrl,
     /// Health and metrics; a loopback address.
     pub admin: SocketAddr,
 }
 
-/// `[tls]`: PEM files, and what connections must be.
+/// `[tls]`: PEM files, and requirements on connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The node's certificate.
@@ -70,7 +70,7 @@ pub struct TlsFiles {
     pub ca: PathBuf,
     /// The CA's newest revocation list.
     pub crl: PathBuf,
-    /// Of whom a hybrid key exchange is demanded.
+    /// From whom a hybrid key exchange is demanded.
     pub require_hybrid: RequireHybrid,
 }
 
@@ -102,33 +102,33 @@ pub struct Check {
 /// `[exchange]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// How long a node that starts waits for its partners to say what they hold of its log, before the first write.
+    /// How long a starting node waits for its partners to state what they hold of its log, before the first write.
     pub start_wait: Duration,
 }
 
 /// `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections whose handshake is over.
+    /// Connections after their handshake.
     pub connections: usize,
-    /// Of them, from one address.
+    /// Of these, from one address.
     pub connections_per_address: usize,
-    /// Of them, by one principal.
+    /// Of these, by one principal.
     pub connections_per_principal: usize,
     /// Handshakes under way.
     pub handshakes: usize,
-    /// Requests at a time on one connection.
+    /// Concurrent requests on one connection.
     pub requests_per_connection: usize,
-    /// For a handshake, and then for the first words.
+    /// For a handshake, and again for the first bytes after it.
     pub handshake_timeout: Duration,
-    /// For connections to finish when the node stops.
+    /// How long connections may take to finish when the node stops.
     pub drain: Duration,
     /// Bytes of disk space that new records and deliveries leave free.
     pub disk_reserve: u64,
 }
 
 impl Limits {
-    /// What the listener needs of them. Of whom it demands a hybrid key exchange, [`TlsFiles`] says.
+    /// The limits of the listener. [`TlsFiles`] has its demand for hybrid key exchanges.
     pub const fn gate(&self) -> GateLimits {
         GateLimits {
             connections: self.connections,
@@ -150,8 +150,8 @@ impl Client {
 }
 
 impl Config {
-    /// Reads the file that was asked for, else the one that `YICHUAN_CONFIG` names, else [`DEFAULT_PATH`], and lays
-    /// `YICHUAN__SECTION__KEY` variables over it. `environment` is [`super::environment`]'s.
+    /// Reads the given file, else the one that `YICHUAN_CONFIG` names, else [`DEFAULT_PATH`], and overlays the
+    /// `YICHUAN__SECTION__KEY` variables. `environment` is [`super::environment`]'s.
     ///
     /// # Errors
     /// All that [`ConfigError`] names.
@@ -174,10 +174,10 @@ impl Config {
         Self::parse(&path, &text, environment)
     }
 
-    /// As [`Config::load`], of a text whose absolute path is known.
+    /// As [`Config::load`], for a text with a known absolute path.
     ///
     /// # Errors
-    /// All that [`ConfigError`] names but `Read`.
+    /// All that [`ConfigError`] names except `Read`.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -196,7 +196,7 @@ impl Config {
             }
             let names: Vec<_> = overrides.iter().map(|(name, _)| &**name).collect();
             table.try_into().map_err(|error| match alone {
-                // What is wrong with the file has a line and a column.
+                // Errors in the file have a line and a column.
                 Err(in_file) => ConfigError::in_file(path, text, &in_file),
                 Ok(_) => ConfigError::Environment {
                     variables: names.join(", "),
@@ -208,7 +208,7 @@ impl Config {
     }
 }
 
-/// A start waits no longer for partners.
+/// A start waits no longer than this for partners.
 const START_WAIT_LIMIT_S: u16 = 60;
 
 fn resolve(path: &Path, written: ConfigFile) -> Result<Config, ConfigError> {

@@ -1,4 +1,4 @@
-//! The configuration as written.
+//! The configuration file as written.
 
 use crate::{
     access::{Principal, Units},

@@ -1,7 +1,8 @@
-//! Messages are counted before they are built. Two bytes on the wire, an element of a repeated message that says nothing,
-//! are a hundred and more in memory, so a limit on what is encoded is none on what is held. Whoever decodes what others
-//! encoded has it walked first: nothing is built of a message in which something stands too often, or which would take too
-//! much.
+//! Limits what a message may take in memory before it is decoded.
+//!
+//! An empty element of a repeated message takes two bytes on the wire and more than a hundred in memory, so a limit on
+//! the encoding does not limit memory. Whatever others encoded is therefore walked first: a message in which something
+//! is repeated too often, or which would take too much memory, is never built.
 
 use super::EntryDefect;
 use crate::domain::{PREDECESSOR_LIMIT, referral::LEADS_PER_REFERRAL};
@@ -15,16 +16,16 @@ use prost_types::{
 };
 use std::{collections::HashMap, sync::LazyLock};
 
-/// A repeated field that is named nowhere stands at most so often.
+/// How often a repeated field may occur if nothing else is specified.
 const OTHERS: usize = 64;
 
-/// Where messages stand in messages, at most so deep. The descriptors know none that stands in itself.
+/// The deepest nesting of messages. The descriptors have no recursive ones.
 const DEPTH: usize = 16;
 
-/// What an entry or a payload holds takes at most so many bytes of memory.
+/// The most memory for a stored entry or payload, in bytes.
 const STORED_BUDGET: usize = 8 * 1024 * 1024;
 
-/// Repeated fields of what is kept, and how often they stand at most. Policies are bounded by the length of their entry.
+/// Repeated fields of stored messages, and how often they may occur. Policies are limited by the length of their entry.
 const STORED: &[(&str, usize)] = &[
     ("PolicyChanged.auditors", super::LEAF_LIMIT),
     ("PolicyChanged.units", super::LEAF_LIMIT),
@@ -36,24 +37,24 @@ const STORED: &[(&str, usize)] = &[
 
 static KEPT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&[]));
 
-/// Why nothing is built. Names fields, not what is in them.
+/// Why a message is not built. Names fields, not their content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unbuilt {
     /// Not protobuf of this type.
     #[error("not an encoding of {0}")]
     Encoding(&'static str),
-    /// A repeated field stands more often than its limit allows.
+    /// A repeated field occurs more often than its limit allows.
     #[error("{field} stands more than {most} times")]
     TooMany {
-        /// Which: `Delivery.dispatches`.
+        /// The field: `Delivery.dispatches`.
         field: String,
         /// Its limit.
         most: usize,
     },
-    /// A field that holds one message stands twice, which no writer does.
+    /// A field that holds one message occurs twice, which no writer does.
     #[error("{0} stands twice")]
     Twice(String),
-    /// This field stands where only another may.
+    /// This field occurs where only another one may.
     #[error("{0} comes too early")]
     Early(String),
     /// It would take more memory than such a message may.
@@ -61,19 +62,19 @@ pub enum Unbuilt {
     TooLarge(usize),
 }
 
-/// What a message may come to.
+/// The limits of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Bytes of memory, the encoding among them.
+    /// Bytes of memory, including the encoding.
     pub bytes: usize,
-    /// The number of the one field that it may hold, where it may hold one only.
+    /// The number of the only field that it may have, if it may have only one.
     pub only: Option<u32>,
 }
 
-/// How a field is held.
+/// How a field is held in memory.
 #[derive(Clone, Copy, Debug)]
 enum Held {
-    /// A varint, in so many bytes.
+    /// A varint, of this many bytes.
     Varint(usize),
     /// Eight bytes.
     Fixed64,
@@ -83,7 +84,7 @@ enum Held {
     Text,
     /// `Bytes`.
     Bytes,
-    /// A message, by its place.
+    /// A message, by its index.
     Message(usize),
 }
 
@@ -92,20 +93,20 @@ struct Field {
     number: u32,
     name: String,
     held: Held,
-    /// How often it may stand, where it is repeated.
+    /// How often it may occur, if it is repeated.
     most: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Shape {
     name: &'static str,
-    /// Bytes of the struct, or somewhat more.
+    /// Size of the struct in bytes, or slightly more.
     size: usize,
     /// In the order of their numbers.
     fields: Vec<Field>,
 }
 
-/// The shapes of all messages, and how often what is repeated in them may stand.
+/// The shapes of all messages, and how often their repeated fields may occur.
 #[derive(Debug)]
 pub struct Bounds {
     shapes: Vec<Shape>,
@@ -113,7 +114,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// All messages of this program. `most` names repeated fields that travel, as `Message.field`.
+    /// The shapes of all messages of this program. `most` limits repeated fields of messages on the wire, by
+    /// `Message.field`.
     pub fn new(most: &[(&str, usize)]) -> Self {
         let set = FileDescriptorSet::decode(super::pb::DESCRIPTOR).unwrap_or_default();
         let most: HashMap<_, _> = STORED.iter().chain(most).copied().collect();
@@ -136,7 +138,7 @@ impl Bounds {
         Self { shapes, places }
     }
 
-    /// How often a repeated field may stand, by its name as `Message.field`.
+    /// How often a repeated field may occur, by its name `Message.field`.
     pub fn most(&self, field: &str) -> Option<usize> {
         let message = field.split_once('.')?.0;
         let shape = self.shapes.get(*self.places.get(message)?)?;
@@ -146,7 +148,7 @@ impl Bounds {
     /// Walks an encoding without building anything.
     ///
     /// # Errors
-    /// It is none of this message, something stands too often, or it would take too much.
+    /// It is not an encoding of this message, something occurs too often, or it would take too much memory.
     pub fn admit<M: Name>(&self, bytes: &[u8], budget: Budget) -> Result<(), Unbuilt> {
         let place = self.places.get(M::NAME);
         let shape = place.and_then(|place| self.shapes.get(*place));
@@ -163,7 +165,7 @@ impl Bounds {
     }
 }
 
-/// Builds what is kept: an entry, a payload, or a part of one.
+/// Builds a stored message: an entry, a payload, or a part of one.
 ///
 /// # Errors
 /// As [`Bounds::admit`].
@@ -209,8 +211,8 @@ fn held(field: &FieldDescriptorProto, places: &HashMap<String, usize>) -> Held {
     }
 }
 
-/// Bytes of a message's struct, of which each field is taken to begin at a multiple of eight and each choice to have a word
-/// of its own that says which it is. The true size is no larger.
+/// An upper bound of a message's struct size in bytes: each field is assumed to begin at a multiple of eight, and each
+/// choice to have a word of its own for its variant.
 fn size(
     message: &DescriptorProto,
     all: &[DescriptorProto],
@@ -242,7 +244,8 @@ fn size(
     sum + choices.values().map(|largest| 8 + largest).sum::<usize>()
 }
 
-/// What `n` elements of a vector take that grew one by one, and a half more for the moment in which it grows.
+/// The memory of a vector of `n` elements that grew one by one, and half as much again for the moment in which it
+/// grows.
 fn vector(n: usize, element: usize) -> usize {
     if n == 0 {
         return 0;
@@ -282,7 +285,7 @@ impl Walk<'_> {
                 decode_key(&mut rest).map_err(|_| Unbuilt::Encoding(shape.name))?;
             let known = shape.fields.binary_search_by_key(&number, |f| f.number);
             let value = value(wire, &mut rest).ok_or(Unbuilt::Encoding(shape.name))?;
-            // What is not known is skipped: a newer program says more.
+            // Unknown fields are skipped: a newer program may send more.
             let Some((field, count)) = known
                 .ok()
                 .and_then(|at| Some((shape.fields.get(at)?, seen.get_mut(at)?)))
@@ -337,7 +340,7 @@ impl Walk<'_> {
         match field.held {
             Held::Varint(_) | Held::Fixed64 | Held::Fixed32 => Ok(()),
             Held::Text | Held::Bytes if value.is_empty() => Ok(()),
-            // And what the allocator rounds up, and the count of who shares it.
+            // Plus what the allocator rounds up, and the reference count.
             Held::Text | Held::Bytes => self.take(value.len().saturating_add(64)),
             Held::Message(inner) => match self.bounds.shapes.get(inner) {
                 Some(inner) if packed && depth > 0 => self.message(inner, value, None, depth - 1),
@@ -347,7 +350,7 @@ impl Walk<'_> {
     }
 }
 
-/// Takes a field's value off the front; none where it is not whole, or a group, which no writer of these messages knows.
+/// Takes a field's value off the front; `None` if it is incomplete, or a group, which no writer of these messages uses.
 fn value<'a>(wire: WireType, rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = match wire {
         WireType::Varint => decode_varint(rest).ok().map(|_| 0)?,

@@ -1,4 +1,4 @@
-//! Checkpoints inside entries: the parts of a signed note.
+//! Checkpoints inside entries, as the parts of a signed note.
 
 use super::{EntryDefect, bounds, pb, wire};
 use crate::note::{Checkpoint, SignedCheckpoint};
@@ -25,7 +25,7 @@ pub fn checkpoint_from_bytes(bytes: &[u8]) -> Result<(Checkpoint, [u8; 64]), Ent
     parts(wire, "checkpoint")
 }
 
-/// A checkpoint and its signature out of its parts. `field` names it in errors.
+/// Assembles a checkpoint and its signature from its parts. `field` names it in errors.
 ///
 /// # Errors
 /// A part is missing or malformed.

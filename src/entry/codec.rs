@@ -399,8 +399,8 @@ impl Entry {
     /// Reads a leaf.
     ///
     /// # Errors
-    /// Which field is wrong. Bytes that another encoder might have written differently are refused, so that a leaf hash
-    /// stands for one meaning.
+    /// The field that is wrong. Bytes that another encoder might have written differently are refused, so that a leaf
+    /// hash has one meaning.
     pub fn decode(leaf: &[u8]) -> Result<Self, EntryDefect> {
         if leaf.len() > LEAF_LIMIT {
             return Err(EntryDefect::TooLong("entry"));

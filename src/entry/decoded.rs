@@ -1,17 +1,16 @@
-//! What whoever appends an entry holds of it already.
+//! An entry together with its decoded parts.
 
 use super::{Content, Entry};
 
-/// An entry and what belongs to it, as read or made by whoever appends it, so that views need not read them out of the
-/// leaf and the payload once more. They say exactly what those say: views are also made from the log alone, and must come
-/// out the same.
+/// An entry and what belongs to it, as its writer has it, so that views need not decode leaf and payload again. It must
+/// agree with them exactly: views are also built from the log alone, with the same result.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodedEntry<'a> {
-    /// What the leaf says.
+    /// The entry in the leaf.
     pub entry: &'a Entry,
-    /// On `DispatchReceived`, what the sender's leaf in it says.
+    /// On `DispatchReceived`, the sender's entry inside it.
     pub sender: Option<&'a Entry>,
-    /// What the payload beside the entry says.
+    /// The content of the payload beside the entry.
     pub content: Option<&'a Content>,
 }
 

@@ -1,4 +1,4 @@
-//! What leaves a node: the public side of a dispatch, as it stands in the log.
+//! The public part of a dispatch, as it is in the log.
 
 use super::{EntryDefect, pb, wire};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{fmt, str::FromStr};
 
-/// A `DispatchSent` leaf is at most so many bytes, so that the partner's proof of it still fits in 4 KiB.
+/// The longest `DispatchSent` leaf in bytes, so that the partner's proof of it still fits in 4 KiB.
 pub const DISPATCH_LEAF_LIMIT: usize = 1024;
 
 /// What a dispatch says or does.
@@ -71,7 +71,7 @@ acts! {
 }
 
 impl ReferralAct {
-    /// The act that a step is, unless it opens a referral or stays at home.
+    /// The act for a step, unless it opens a referral or is not sent.
     pub fn of(step: ReferralStep) -> Option<Self> {
         Self::ALL
             .iter()
@@ -79,7 +79,7 @@ impl ReferralAct {
             .find(|act| ReferralStep::from(*act) == step)
     }
 
-    /// True where the dispatch says anew what the referral says.
+    /// Whether the dispatch states the referral's content again.
     pub const fn restates(self) -> bool {
         matches!(self, Self::Resubmit | Self::Correct)
     }
@@ -159,7 +159,7 @@ impl DispatchAction {
         }
     }
 
-    /// The step on a lead that this is.
+    /// The corresponding step on a lead.
     pub const fn lead_step(self) -> Option<LeadStep> {
         match self {
             Self::Lead(step) => Some(step),
@@ -167,7 +167,7 @@ impl DispatchAction {
         }
     }
 
-    /// The step on a referral that this is.
+    /// The corresponding step on a referral.
     pub fn referral_step(self) -> Option<ReferralStep> {
         match self {
             Self::Lead(_) | Self::Caught => None,
@@ -202,9 +202,9 @@ impl FromStr for DispatchAction {
 /// Deadlines and retention of a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Seconds from receipt within which the recipient signs for it.
+    /// Seconds from receipt within which the recipient must sign for it.
     pub sign_within_s: u32,
-    /// When somebody reviews whether the record is still needed, days since 1970-01-01.
+    /// When somebody must review whether the record is still needed, days since 1970-01-01.
     pub review_by_day: u32,
     /// The month in which it is purged.
     pub purge_month: PurgeMonth,
@@ -217,7 +217,7 @@ pub struct DispatchSent {
     pub dispatch_id: DispatchId,
     /// The sending jurisdiction.
     pub from: Jurisdiction,
-    /// The jurisdiction of the node it goes to.
+    /// The jurisdiction of the node that it goes to.
     pub to: Jurisdiction,
     /// What it says or does.
     pub action: DispatchAction,
@@ -334,7 +334,7 @@ keyed! {
         Malformed = "malformed" ("条目格式不对", "malformed entry"),
         /// Addressed to, or sent as, another jurisdiction.
         Misaddressed = "misaddressed" ("收发地址不符", "wrong sender or recipient"),
-        /// Ciphertext, key or commitment do not fit the entry.
+        /// Ciphertext, key or commitment do not match the entry.
         PayloadMismatch = "payload_mismatch" ("内容与条目不符", "content that is not what its entry says"),
         /// The dispatch id was received before with another leaf.
         Conflict = "conflict" ("与先前所收冲突", "in conflict with what came before under its id"),

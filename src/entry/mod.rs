@@ -1,7 +1,9 @@
-//! Log entries and dispatches: their bytes, as written, and what they mean.
+//! Log entries and dispatches: their bytes as written, and their meaning.
 //!
-//! A leaf is encoded once, by [`Entry::encode`], and never again: whoever reads it keeps the bytes. Reading is strict:
-//! what [`Entry::decode`] returns has every field in its domain type, or it says which field is wrong.
+//! A leaf is encoded once, by [`Entry::encode`], and never again: readers keep its bytes. Reading is strict:
+//! [`Entry::decode`] returns every field in its domain type, or the field that is wrong.
+//!
+//! Begin with `model.rs` for what an entry says, and `dispatch.rs` for what leaves a node; `codec.rs` has the bytes.
 
 #[doc(hidden)]
 pub mod bounds;

@@ -1,4 +1,4 @@
-//! One record of the log.
+//! The entries of a log, and everything that one can say.
 
 use super::{AbandonedLog, DispatchSent, PartnerChange, Refusal};
 use crate::{
@@ -11,18 +11,18 @@ use crate::{
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
 
-/// A leaf is at most so many bytes.
+/// The longest leaf in bytes.
 pub const LEAF_LIMIT: usize = 65_535;
 
-/// A `Consulted` entry names at most so many records.
+/// The most records in a `Consulted` entry.
 pub const CONSULTED_LIMIT: usize = 1_000;
 
-/// Who caused an entry, and on what grounds. The node's own acts have none.
+/// Who caused an entry, and on what grounds. The node's own acts have no grounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Who.
+    /// The principal.
     pub principal: Principal,
-    /// Why; nothing where the node acts by itself.
+    /// Purpose and basis; `None` if the node acts by itself.
     pub grounds: Option<Grounds>,
 }
 
@@ -31,7 +31,7 @@ pub struct Cause {
 pub struct Entry {
     /// The node's clock when it was written.
     pub time: Timestamp,
-    /// Made by the node.
+    /// Its id, made by the node.
     pub id: EntryId,
     /// Who caused it.
     pub cause: Cause,
@@ -65,42 +65,42 @@ pub enum Kind {
     },
     /// A supervisor approved a partner.
     PartnerApproved {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
         /// SHA-256 of the card approved.
         card_sha256: [u8; 32],
-        /// The log that is given up for the one on this card, where it is another.
+        /// The log that is abandoned for the one on this card, if that is another.
         abandoned: Option<AbandonedLog>,
     },
     /// A supervisor cut off a partner.
     PartnerSuspended {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
     },
-    /// Somebody drafted what is to become of a partner.
+    /// Somebody drafted a change to a partner.
     PartnerChangeDrafted {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
-        /// What.
+        /// The change.
         change: PartnerChange,
     },
-    /// A second person let a suspended partner in again.
+    /// A second person readmitted a suspended partner.
     PartnerResumed {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
         /// Leaf hash of the draft.
         draft: Hash,
     },
     /// A second person ended the exchange with a partner.
     PartnerRemoved {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
         /// Leaf hash of the draft.
         draft: Hash,
     },
-    /// A dispatch left.
+    /// A dispatch was sent.
     DispatchSent(DispatchSent),
-    /// A dispatch arrived, was verified and is kept.
+    /// A dispatch arrived, was verified and is stored.
     DispatchReceived(Received),
     /// A dispatch arrived and was refused.
     DispatchRefused {
@@ -113,7 +113,7 @@ pub enum Kind {
     ReceiptLogged {
         /// Who received it.
         to: Jurisdiction,
-        /// Which.
+        /// The dispatch.
         dispatch_id: DispatchId,
         /// Index of its `DispatchSent` here.
         sent_index: u64,
@@ -124,7 +124,7 @@ pub enum Kind {
     RefusalLogged {
         /// Who refused it.
         to: Jurisdiction,
-        /// Which.
+        /// The dispatch.
         dispatch_id: DispatchId,
         /// Index of its `DispatchSent` here.
         sent_index: u64,
@@ -137,20 +137,20 @@ pub enum Kind {
     Consulted {
         /// How.
         how: Consultation,
-        /// Which.
+        /// The records.
         records: Vec<RecordId>,
-        /// True where a supervisor overrode an assignment to somebody else.
+        /// Whether a supervisor overrode an assignment to somebody else.
         overridden: bool,
     },
     /// Two statements of a partner that cannot both be honest.
     EvidenceKept {
-        /// Whose.
+        /// The partner's jurisdiction.
         jurisdiction: Jurisdiction,
-        /// One, with its signature.
+        /// The first, with its signature.
         first: (Checkpoint, [u8; 64]),
-        /// The other, with its signature.
+        /// The second, with its signature.
         second: (Checkpoint, [u8; 64]),
-        /// Who showed the second, where it was somebody else.
+        /// Who showed the second, if it was not the partner.
         shown_by: Option<Jurisdiction>,
     },
     /// Somebody drafted a transfer: the dispatch that approval sends.
@@ -166,16 +166,16 @@ pub enum Kind {
     RecordAssigned {
         /// The lead or referral.
         record: RecordId,
-        /// To whom; nothing opens it to all of the node's officers.
+        /// The assignee; `None` opens it to all of the node's officers.
         assignee: Option<Assignee>,
     },
     /// A principal was slowed or refused because it asked for too much.
     QuotaReached(QuotaReport),
-    /// Somebody tried what they may not.
+    /// Somebody tried something forbidden.
     AttemptRefused(AttemptReport),
 }
 
-/// A dispatch as it arrived, with what proves that it is in its sender's log.
+/// A dispatch as it arrived, with the proof that it is in its sender's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// The sender's leaf, byte for byte.
@@ -214,7 +214,7 @@ pub struct PartnerProof {
     pub cosigned_at_s: u64,
     /// That cosignature.
     pub cosignature: [u8; 64],
-    /// Size of our checkpoint that it covers: at least that inside `partner_entry`, larger where the dispatch was
+    /// Size of our checkpoint that it covers: at least that inside `partner_entry`, and larger if the dispatch was
     /// delivered again.
     pub cosigned_size: u64,
     /// Root of that checkpoint.
@@ -228,9 +228,9 @@ pub enum Consultation {
     List,
     /// A payload was opened.
     Open,
-    /// A search of what records say: by number, name, place or substance.
+    /// A search in the content of records: by number, name, place or substance.
     Number,
-    /// None was opened: a supervisor overrode an assignment to act; the next entry is the act.
+    /// None was opened: a supervisor overrode an assignment in order to act; the next entry is the act.
     Act,
     /// An auditor read entries of the log.
     Log {
@@ -255,7 +255,7 @@ impl Consultation {
 }
 
 impl Consultation {
-    /// Of entries of the log: the first, and how many.
+    /// For entries of the log: the first, and how many.
     pub const fn range(self) -> Option<(u64, u64)> {
         match self {
             Self::Log { first, count } => Some((first, count)),

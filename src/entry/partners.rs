@@ -1,16 +1,16 @@
-//! What the entries about partners say beyond the card.
+//! What the entries about partners say in addition to the card.
 
 use super::{EntryDefect, pb, wire};
 use crate::{domain::keyed, merkle::Hash};
 
-/// A partner's log that is followed no more, and how far it was verified.
+/// A partner's log that is no longer followed, and how far it was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AbandonedLog {
     /// Its origin.
     pub origin: String,
-    /// Entries of it that were verified.
+    /// How many of its entries were verified.
     pub size: u64,
-    /// Root of the tree of so many entries.
+    /// Root of the tree of these entries.
     pub root: Hash,
 }
 
@@ -36,11 +36,11 @@ impl AbandonedLog {
 }
 
 keyed! {
-    /// What is to become of a partner.
+    /// A change to a partner.
     pub enum PartnerChange {
-        /// A suspended one is let in again.
+        /// Readmit a suspended one.
         Resume = "resume",
-        /// The exchange with it ends.
+        /// End the exchange with it.
         Remove = "remove",
     }
 }

@@ -1,4 +1,4 @@
-//! The content of a dispatch: the only place where anything about a person is.
+//! The content of a dispatch: the only place with data about persons.
 
 use super::{EntryDefect, bounds, pb, wire};
 use crate::{
@@ -20,29 +20,29 @@ pub struct LeadAnswer {
 
 impl fmt::Debug for LeadAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A note is free text: somebody's name may stand in it.
+        // A note is free text and may contain a name.
         f.debug_struct("LeadAnswer")
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }
 }
 
-/// What a dispatch says.
+/// The content of a dispatch.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// With `lead`.
+    /// Of `lead`.
     Lead(Box<LeadFields>),
-    /// With every answer to a lead.
+    /// Of every answer to a lead.
     LeadAnswer(LeadAnswer),
-    /// With what opens or restates a referral.
+    /// Of steps that open or restate a referral.
     Referral(Box<ReferralFields>),
-    /// With every other step of a referral.
+    /// Of every other step of a referral.
     ReferralNote(Note),
-    /// With `caught`.
+    /// Of `caught`.
     Caught(Box<CaughtFields>),
 }
 
-/// Free text: somebody's name may stand in it.
+/// Free text, which may contain a name.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Note(pub String);
 
@@ -59,10 +59,10 @@ pub struct Plaintext {
 }
 
 impl Plaintext {
-    /// Encodes the content, once; the commitment is to these bytes.
+    /// Encodes the content once; the commitment is to these bytes.
     ///
     /// # Errors
-    /// No randomness for the commitment key.
+    /// The random source failed.
     pub fn new(content: &Content) -> Result<Self, seal::NoRandomness> {
         Ok(Self {
             commitment_key: Zeroizing::new(seal::random_key()?),
@@ -70,7 +70,7 @@ impl Plaintext {
         })
     }
 
-    /// The commitment that stands in the log entry.
+    /// The commitment in the log entry.
     pub fn commitment(&self) -> Commitment {
         seal::commitment(&self.commitment_key, &self.content)
     }
@@ -84,7 +84,7 @@ impl Plaintext {
         Zeroizing::new(payload.encode_to_vec())
     }
 
-    /// Reads decrypted bytes.
+    /// Parses decrypted bytes.
     ///
     /// # Errors
     /// Not a payload.
@@ -96,10 +96,10 @@ impl Plaintext {
         })
     }
 
-    /// What it says.
+    /// Decodes the content.
     ///
     /// # Errors
-    /// Not a content that this program knows.
+    /// This program does not know the content.
     pub fn content(&self) -> Result<Content, EntryDefect> {
         let content = bounds::decode::<pb::PayloadContent>(self.content.as_slice())?;
         Content::from_wire(content)
@@ -150,17 +150,17 @@ impl Content {
     }
 }
 
-/// Fields of the same names, both ways.
+/// Conversions between structs with fields of the same names, in both directions.
 macro_rules! same_fields {
     ($fields:ty, $message:ty, $to:ident, $from:ident: $($field:ident),+ $(,)?) => {
-        /// Fields as a message.
+        /// Converts fields to a message.
         pub(crate) fn $to(fields: &$fields) -> $message {
             let mut message = <$message>::default();
             $(message.$field = fields.$field.clone();)+
             message
         }
 
-        /// A message as fields.
+        /// Converts a message to fields.
         pub(crate) fn $from(message: $message) -> $fields {
             let mut fields = <$fields>::default();
             $(fields.$field = message.$field;)+

@@ -1,4 +1,4 @@
-//! Generated messages of `proto/yichuan/v1`. They stop at `entry/` and `rpc/`.
+//! Generated messages of `proto/yichuan/v1`. Only `entry/` and `rpc/` use them.
 #![allow(
     missing_docs,
     unused_qualifications,

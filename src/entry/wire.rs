@@ -1,4 +1,4 @@
-//! Fields as they come off the wire, each with an error that names it.
+//! Parses fields from the wire, each with an error that names it.
 
 use crate::{
     access::{Attempt, Officer, Purpose, Quota, UnitName, Units},
@@ -17,16 +17,16 @@ pub enum EntryDefect {
     /// A version that this program does not know.
     #[error("entry version {0} is not known here; a newer program wrote it")]
     Version(u32),
-    /// Absent.
+    /// It is absent.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// Present and wrong.
+    /// It is present and wrong.
     #[error("{0} is malformed")]
     Malformed(&'static str),
-    /// Longer than allowed.
+    /// It is longer than allowed.
     #[error("{0} is too long")]
     TooLong(&'static str),
-    /// Bytes that a well-formed encoding would not have.
+    /// The encoding is not canonical.
     #[error("not the canonical encoding of {0}")]
     NotCanonical(&'static str),
 }
@@ -64,7 +64,7 @@ pub(super) fn units_to_wire(units: &Units) -> Vec<pb::Unit> {
     units.iter().map(unit).collect()
 }
 
-/// Units in another order, or named twice, are not canonical, as their entry's encoding shows.
+/// Units in another order, or repeated, are not canonical, as their entry's encoding shows.
 pub(super) fn units_from_wire(units: &[pb::Unit]) -> Result<Units, EntryDefect> {
     let unit = |unit: &pb::Unit| {
         let members = unit.members.iter().map(|member| parse(member, "members"));

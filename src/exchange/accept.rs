@@ -1,4 +1,4 @@
-//! Keeping what was delivered: each dispatch becomes an entry, a receipt or a refusal, on top of what was answered before.
+//! Accepts a delivery: each dispatch becomes an entry, a receipt or a refusal, consistent with earlier answers.
 
 use super::{
     Admission, NotYet, Partner, Proved, RowError, Rows as _, Unfit, Vault, VaultError,
@@ -13,13 +13,13 @@ use crate::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What answers a dispatch.
+/// What a dispatch is answered with.
 #[derive(Debug)]
 pub(super) enum AcceptOutcome {
     /// An entry.
     Entry {
         index: u64,
-        /// Its bytes, where it was written for this delivery; an older one is read again.
+        /// Its bytes, if it was written for this delivery; an older entry is read again.
         entry: Option<Vec<u8>>,
     },
     /// Nothing yet.
@@ -32,13 +32,13 @@ impl From<u64> for AcceptOutcome {
     }
 }
 
-/// A delivery is not kept.
+/// A delivery is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AcceptError {
     /// Its partner was suspended or removed, or has another card, since it was sent.
     #[error("the card that it came under is no more in force")]
     CutOff,
-    /// A payload cannot be kept.
+    /// A payload cannot be stored.
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
@@ -49,27 +49,27 @@ impl From<RowError> for AcceptError {
     }
 }
 
-/// Keeps what was delivered, in one transaction.
+/// Accepts a delivery, in one transaction.
 pub(super) struct Accept {
     pub(super) own: Jurisdiction,
-    /// As the card says under which the stream was opened.
+    /// The partner as it was on the card under which the stream was opened.
     pub(super) partner: Arc<Partner>,
     pub(super) theirs: SignedCheckpoint,
     pub(super) vault: Arc<Vault>,
     pub(super) witness: Arc<Witness>,
     pub(super) admission: Arc<dyn Admission>,
-    /// Of the stream that brings it.
+    /// The dispatches deferred on the stream that brings it.
     pub(super) put_off: Arc<Mutex<DeferredDispatches>>,
 }
 
 impl Accept {
-    /// The entry that answers each dispatch, in order.
+    /// The outcome for each dispatch, in order.
     pub(super) fn all(
         &self,
         txn: &mut Txn<'_>,
         proved: &[(Proved, Option<NotYet>)],
     ) -> Result<Vec<AcceptOutcome>, AcceptError> {
-        // It may have been queued before the entry that cut its partner off, which is in force at once.
+        // The delivery may have been queued before the entry that cut its partner off, which takes effect at once.
         if !self.admission.is_in_force(txn, &self.partner)? {
             return Err(AcceptError::CutOff);
         }
@@ -77,8 +77,8 @@ impl Accept {
         let mut kept = Vec::with_capacity(proved.len());
         for (dispatch, not_yet) in proved {
             let received = dispatch.received();
-            // An answer once given stands, whatever comes with the same leaf later: the same entry answers, with a newer
-            // proof. Else a sender could collect a receipt and a refusal of one dispatch.
+            // An answer, once given, stands, whatever arrives with the same leaf later: the same entry answers, with a
+            // newer proof. Otherwise a sender could collect both a receipt and a refusal of one dispatch.
             let before = match self.received_before(txn, dispatch)? {
                 Some(index) => Some(index),
                 None => self.refused_before(txn, received)?,
@@ -114,13 +114,13 @@ impl Accept {
         let leaf_hash = received.leaf_hash();
         let key = tables::dispatch(self.partner.code, sent.dispatch_id);
         if txn.row(&key)?.is_some() {
-            // Not with this leaf, or it would have been answered before.
+            // The earlier dispatch had another leaf, or this one would have been answered before.
             return Ok(self.refuse(txn, received, Refusal::Conflict)?);
         }
         if let Some(why) = not_yet {
             return Ok(AcceptOutcome::NotYet(why));
         }
-        // Judged before what it follows, it could be refused for good for coming too early.
+        // Judged before the dispatch that it follows, it could be refused permanently for arriving too early.
         if put_off.precedes(received.sender_index, sent, dispatch.content()) {
             return Ok(AcceptOutcome::NotYet(NotYet::Follows));
         }
@@ -212,9 +212,9 @@ impl Accept {
     }
 }
 
-/// Under which key the refusal of a partner's dispatch is found.
+/// The key under which the refusal of a partner's dispatch is stored.
 pub(super) fn refusal_key(partner: Jurisdiction, received: &Received) -> [u8; 39] {
-    // An oversized leaf is known by where it stands; its bytes are not kept.
+    // An oversized leaf is identified by its index, because its bytes are not kept.
     let name = if received.sender_entry.is_empty() {
         crate::seal::sha256(&received.sender_index.to_be_bytes())
     } else {

@@ -1,4 +1,4 @@
-//! What goes into a delivery: leaves, proofs, ciphertexts and keys of what waits in the outbox.
+//! Builds a delivery: leaves, proofs, ciphertexts and keys of the dispatches that wait in the outbox.
 
 use super::{
     BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, DeliveredDispatch, DisclosedTrees, Lane, Link,
@@ -14,17 +14,17 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// What goes into a delivery.
+/// The parts of a delivery.
 pub(super) struct BuiltDelivery {
     pub(super) checkpoint: Arc<SignedCheckpoint>,
-    /// From the tree sent before.
+    /// From the tree that was sent before.
     pub(super) consistency: Vec<Hash>,
     /// From trees that the recipient may have seen elsewhere.
     pub(super) linked: Vec<Link>,
     pub(super) dispatches: Vec<DeliveredDispatch>,
 }
 
-/// Gathers the next delivery from `from` to `to`: outbox rows from `cursor` on. Nothing where nothing is left.
+/// Builds the next delivery from `from` to `to`, from the outbox rows at `cursor` on. `None` if nothing is left.
 pub(super) fn build_delivery(
     reader: &Reader,
     vault: &Vault,
@@ -34,7 +34,7 @@ pub(super) fn build_delivery(
     (shown, wanted): (&DisclosedTrees, BTreeSet<u64>),
 ) -> Result<Option<BuiltDelivery>, OutboxError> {
     let mut cursor = cursor;
-    // Each round reads on behind the last row, so it ends with the rows.
+    // Each round continues after the last row, so the loop ends with the rows.
     loop {
         let rows = reader.range(
             &tables::outbox(to, cursor),
@@ -46,10 +46,10 @@ pub(super) fn build_delivery(
             return Ok(None);
         };
         cursor = tables::outbox_index(last).map_or(u64::MAX, |last| last.saturating_add(1));
-        // A row is seen only once it is published, so the checkpoint read after it covers it.
+        // A row is visible only once it is published, so a checkpoint read after it covers it.
         let (checkpoint, mut linked) = shown.show(to, Lane::Deliveries, || reader.checkpoint());
         let dispatches = read_dispatches(reader, vault, (from, to), rows, checkpoint.size())?;
-        // Where every row was purged before it was delivered, what waits behind them goes on.
+        // If every row was purged before it was delivered, continue with the rows behind them.
         if !dispatches.is_empty() {
             linked.extend(wanted);
             return Ok(Some(BuiltDelivery {
@@ -87,7 +87,8 @@ fn read_dispatches(
         let Some((ciphertext, key)) =
             vault.sealed(&mut rows, index, sent.terms.purge_month, sent.dispatch_id)?
         else {
-            // Purged before it was delivered: there is nothing left to deliver. But a purge destroys a month's keys as one.
+            // Purged before it was delivered: there is nothing left to deliver. But a purge destroys all keys of a
+            // month at once.
             if vault.has_bucket(sent.terms.purge_month) {
                 metrics::counter!("yichuan_outbox_keys_missing_total", "partner" => to.to_string())
                     .increment(1);
@@ -115,7 +116,7 @@ fn read_dispatches(
     Ok(dispatches)
 }
 
-/// Leaves by rising index, read some at a time: what waits was mostly written together.
+/// Leaves by rising index, read several at a time: most waiting dispatches were written together.
 struct Leaves<'a> {
     reader: &'a Reader,
     size: u64,

@@ -1,24 +1,24 @@
-//! One partner's log as this node has seen it: a chain of trees, each proved to continue the one before, whichever of the
-//! two streams showed it. Pure.
+//! One partner's log as this node has seen it: a chain of trees, each proved to continue the one before, whichever of
+//! the two streams showed it. Pure.
 //!
-//! The streams are read independently, so that neither waits for the other. What the owner of the log shows on one of them
-//! is therefore linked to what it has shown on the other and may not have been read yet: see [`super::shown`]. A tree is
-//! taken if it continues the newest one, or if the newest one is proved to continue it; else its stream is given up and
-//! opened again, on the newest tree.
+//! The streams are read independently, so that neither waits for the other. What the owner of the log shows on one of
+//! them is therefore linked to what it has shown on the other and the reader may not have read yet: see
+//! [`super::disclosed_trees`]. A tree is accepted if it continues the newest one, or if the newest one is proved to
+//! continue it. Otherwise its stream is closed and opened again, starting from the newest tree.
 
 use super::{Link, TreeFault, witness::Witnessed};
 use crate::{merkle::Hash, note::SignedCheckpoint};
 use std::collections::BTreeMap;
 
-/// Trees of the other stream that are proved and not read yet: at most so many. An honest owner has no more on their way.
+/// How many trees of the other stream may be proved and not read yet. An honest owner never has more under way.
 const EXPECTED_LIMIT: usize = 32;
 
-/// On which of two streams a log's trees are shown.
+/// Which of the two streams shows a log's trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// The owner of the log opened it and brings deliveries.
+    /// The stream that the owner of the log opened, with deliveries.
     Deliveries,
-    /// The owner of the log answers deliveries on it.
+    /// The stream on which the owner of the log answers deliveries.
     Answers,
 }
 
@@ -32,11 +32,11 @@ pub(super) struct Chain {
 /// What one stream has shown.
 #[derive(Debug, Default)]
 struct Shows {
-    /// How many streams were opened: what an older one still shows is not taken.
+    /// How many streams were opened: trees on an older one are no longer accepted.
     opened: u64,
     /// Size of the tree that it showed last.
     last: u64,
-    /// Trees that it has not shown yet, and that are part of the chain.
+    /// Trees that are part of the chain and that it has not shown yet.
     expected: BTreeMap<u64, Hash>,
 }
 
@@ -53,7 +53,7 @@ impl Chain {
         self.newest.as_ref()
     }
 
-    /// A stream opens, on the newest tree of `origin`. Its number.
+    /// Opens a stream that starts from the newest tree of `origin`. Returns its number.
     pub(super) fn open(&mut self, lane: Lane, origin: &str) -> u64 {
         let newest = self.newest.as_ref().filter(|(it, _)| it.origin == origin);
         let last = newest.map_or(0, |(it, _)| it.size);
@@ -66,7 +66,7 @@ impl Chain {
         shows.opened
     }
 
-    /// Takes a tree that was verified to continue the one that its stream showed before, with links that were verified.
+    /// Accepts a tree that was verified to continue the one that its stream showed before, with verified links.
     pub(super) fn take(
         &mut self,
         lane: Lane,
@@ -90,7 +90,7 @@ impl Chain {
         };
         let is_newer = newest.is_none_or(|(newest, _)| newest < size);
         if let Some((newest, newest_root)) = newest {
-            // What is known of the history that the two must share, at the size of the smaller one.
+            // What is known of the history that both must share, at the size of the smaller one.
             let (common, proved) = if is_newer {
                 let linked = links.iter().find(|link| link.size == newest);
                 let continued = newest == 0 || newest == shows.last;
@@ -128,7 +128,7 @@ impl Chain {
         Ok(())
     }
 
-    /// What this lane has shown, and the other.
+    /// What this lane has shown, and what the other has.
     fn lanes(&mut self, lane: Lane) -> (&mut Shows, &mut Shows) {
         match lane {
             Lane::Deliveries => (&mut self.deliveries, &mut self.answers),

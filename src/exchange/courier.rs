@@ -1,4 +1,4 @@
-//! The delivery loop: one task a partner, so that one that is down holds up no other.
+//! The delivery loop: one task for each partner, so that one that is down delays no other.
 
 use super::{
     Answers, Delivery, Directory, Greeting, Inbox, NotYet, Outbox, OutboxError, Partner, TreeFault,
@@ -18,24 +18,24 @@ use std::{
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// A stream to a partner, opened: both sides have greeted.
+/// An open stream to a partner, after both sides have greeted.
 #[derive(Debug)]
 pub struct Opened {
     /// The partner's welcome.
     pub welcome: Greeting,
     /// Takes deliveries. Bounded: a slow partner slows the courier, not the node.
     pub deliveries: mpsc::Sender<Delivery>,
-    /// Gives answers, then ends.
+    /// Yields answers, then ends.
     pub answers: mpsc::Receiver<Result<Answers, CarrierError>>,
 }
 
-/// A partner could not be reached, or the stream broke. Always worth another try.
+/// A partner could not be reached, or the stream broke. A retry is always worthwhile.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{why}")]
 pub struct CarrierError {
     /// What happened.
     pub why: String,
-    /// The partner's newest checkpoint, a note, where it says that its log does not contain what we hold of it.
+    /// The partner's newest checkpoint, as a note, if it says that its log does not contain what we hold of it.
     pub disowned: Option<Vec<u8>>,
 }
 
@@ -66,17 +66,17 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         hello: Greeting,
     ) -> CarrierFuture<'_, Result<Opened, CarrierError>>;
 
-    /// This node's newest revocation list, DER; empty where it has none.
+    /// This node's newest revocation list, DER; empty if it has none.
     fn own_crl(&self) -> Vec<u8>;
 
-    /// A partner's greeting brought its revocation list.
+    /// Called when a partner's greeting brought its revocation list.
     fn partner_crl(&self, partner: Arc<Partner>, crl: Vec<u8>) -> CarrierFuture<'_, ()>;
 }
 
-/// How a courier waits.
+/// The waiting times of a courier.
 #[derive(Clone, Copy, Debug)]
 pub struct CourierOptions {
-    /// The first wait after a failure; later ones double, with jitter.
+    /// The first wait after a failure. Later waits double, with jitter.
     pub retry_min: Duration,
     /// The longest wait.
     pub retry_max: Duration,
@@ -84,9 +84,9 @@ pub struct CourierOptions {
     pub open_within: Duration,
     /// How long to wait for the answers to a delivery.
     pub answer_within: Duration,
-    /// A stream is opened anew after so long, so that both sides compare trees again.
+    /// A stream is reopened after this time, so that both sides compare trees again.
     pub stream_age: Duration,
-    /// What a partner put off is brought again after so long; later waits double while it takes nothing.
+    /// Dispatches that a partner deferred are sent again after this time. Later waits double while it accepts none.
     pub again_min: Duration,
     /// The longest of those waits.
     pub again_max: Duration,
@@ -109,16 +109,16 @@ impl Default for CourierOptions {
 /// Whether a stream to a partner is up.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum LinkState {
-    /// It is.
+    /// It is up.
     Up,
-    /// Not yet tried.
+    /// Not tried yet.
     #[default]
     Starting,
-    /// It is not, and why.
+    /// It is down, and why.
     Down(String),
 }
 
-/// Delivers what is in the outbox, one task a partner.
+/// Delivers what is in the outbox, with one task for each partner.
 pub struct Courier {
     outbox: Arc<Outbox>,
     inbox: Arc<Inbox>,
@@ -141,7 +141,7 @@ impl fmt::Debug for Courier {
 }
 
 impl Courier {
-    /// A courier that runs no task yet: [`Courier::refresh`] starts them.
+    /// A courier without tasks: [`Courier::refresh`] starts them.
     pub fn new(
         outbox: Arc<Outbox>,
         inbox: Arc<Inbox>,
@@ -207,12 +207,12 @@ impl Courier {
             .clone()
     }
 
-    /// How many dispatches a partner put off when they were brought last, and why the oldest of them.
+    /// How many dispatches a partner deferred when they were last sent, and why it deferred the oldest of them.
     pub fn put_off_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
         self.outbox.put_off_by(partner)
     }
 
-    /// Waits until all tasks have stopped; the stop token is cancelled first by whoever owns it.
+    /// Waits until all tasks have stopped. The owner of the stop token cancels it first.
     pub async fn stopped(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -233,19 +233,19 @@ struct Link {
 
 /// Why a stream ended.
 enum Ended {
-    /// It was old enough; open it anew at once.
+    /// It reached its age limit; reopen it at once.
     Aged,
     /// Something failed; `worked` tells whether anything was delivered before.
     Failed { why: String, worked: bool },
 }
 
-/// Whether a task ended in a panic, which then ends nothing else.
+/// Whether a task ended in a panic, which then affects nothing else.
 async fn panics(task: impl Future<Output = ()>) -> bool {
     AssertUnwindSafe(task).catch_unwind().await.is_err()
 }
 
 impl Link {
-    /// Whatever a partner says, it does not stop what goes to it for good.
+    /// Runs the task again after a panic: nothing that a partner says stops deliveries to it permanently.
     async fn watched(&self) {
         while panics(self.run()).await {
             let partner = self.partner.code;
@@ -332,7 +332,7 @@ impl Link {
             Ok(opened) => opened,
             Err(CarrierError { why, disowned }) => {
                 if let Some(head) = disowned {
-                    // First: what is kept waits for a node that starts, and that waits for this.
+                    // First of all: a starting node waits for this, and storing evidence waits for the starting node.
                     self.outbox.own_log().unreached(partner.code);
                     self.inbox.disowned(&partner, &head).await;
                 }
@@ -340,7 +340,7 @@ impl Link {
             }
         };
         let welcome = &opened.welcome;
-        // Before all that may write: the node that starts waits for this.
+        // Before anything that may write: a starting node waits for this.
         self.outbox
             .own_log()
             .heard(partner.code, &welcome.checkpoint)
@@ -370,9 +370,9 @@ impl Link {
         let mut news = self.outbox.work(self.partner.code);
         let gone = || OutboxError::Log("the stream to the partner ended".into());
         let aged = Instant::now() + self.options.stream_age;
-        // When the oldest delivery under way must have its answer. New work does not put it off.
+        // When the oldest delivery under way must have its answer. New deliveries do not extend it.
         let mut due = None;
-        // When what was put off is brought again, and how long that took last time.
+        // When the deferred dispatches are sent again, and how long the last wait was.
         let (mut again, mut pause) = (None, self.options.again_min);
         loop {
             news.mark_unchanged();
@@ -384,7 +384,8 @@ impl Link {
                 };
                 (again, is_again) = (None, false);
             }
-            // An old stream takes no more, so that it ends under steady traffic too; nor does one that is to begin again.
+            // A stream past its age limit, or one that is to start over, takes no more deliveries, so that it ends even
+            // under steady traffic.
             while !is_again
                 && Instant::now() < aged
                 && let Some(delivery) = self.outbox.next_delivery(&mut session).await?

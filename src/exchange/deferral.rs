@@ -1,4 +1,5 @@
-//! What keeps a dispatch from being answered and passes: it is answered 'not yet', leaves no entry, and is brought again.
+//! Reasons that keep a dispatch from being answered for now: it is answered 'not yet', leaves no entry, and is sent
+//! again.
 
 use crate::{
     domain::{RecordId, keyed},
@@ -6,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Records of which a dispatch was put off on one stream: at most so many. A sender stops at half of it.
+/// For how many records dispatches may be deferred on one stream. A sender stops at half of it.
 pub(super) const DEFERRED_LIMIT: usize = 1_024;
 
 keyed! {
@@ -14,11 +15,11 @@ keyed! {
     pub enum NotYet {
         /// By the recipient's clock its entry is dated more than a day ahead, or its purge month is over.
         Untimely = "untimely" ("按对方时钟日期不符，待一方校时", "dated wrongly by the partner's clock"),
-        /// It follows another that is not answered yet.
+        /// It follows a dispatch that is not answered yet.
         Follows = "follows" ("待其前件被接收", "waits for what it follows"),
         /// The recipient cannot judge it: its own store is damaged.
         Unable = "unable" ("对方数据受损，暂不能判断", "the partner's store is damaged"),
-        /// Something that a newer recipient names and this node does not know.
+        /// A reason of a newer recipient that this node does not know.
         Unknown = "unknown" ("unknown", "unknown"),
     }
 }
@@ -40,12 +41,12 @@ impl NotYet {
     }
 }
 
-/// Why a dispatch is not taken.
+/// Why a dispatch is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// It never will be: refused, with an entry and proof.
     Refused(Refusal),
-    /// It may be later.
+    /// It may be accepted later.
     NotYet(NotYet),
 }
 
@@ -56,8 +57,8 @@ impl From<NotYet> for Unfit {
 }
 
 impl From<Refusal> for Unfit {
-    /// Every reason is final but one: what is in a dispatch and what came before it do not change, and clocks do. So an
-    /// `Untimely` in a log is of an older node.
+    /// Every reason but one is final: the content of a dispatch and what came before it do not change, but clocks do.
+    /// An `Untimely` refusal in a log is therefore from an older node.
     fn from(reason: Refusal) -> Self {
         match reason {
             Refusal::Untimely => Self::NotYet(NotYet::Untimely),
@@ -72,13 +73,13 @@ impl From<Refusal> for Unfit {
     }
 }
 
-/// What was put off on one stream: the first dispatch of each record. What follows it is put off too, so that a record's
-/// dispatches are taken in the order in which they were sent.
+/// The dispatches deferred on one stream: the first one of each record. Dispatches that follow it are deferred too, so
+/// that those of a record are accepted in the order in which they were sent.
 #[derive(Debug, Default)]
 pub(super) struct DeferredDispatches(BTreeMap<RecordId, u64>);
 
 impl DeferredDispatches {
-    /// True where a dispatch of its record, or of a lead that it carries, was put off before it.
+    /// Whether an earlier dispatch of its record, or of a lead that it carries, is deferred.
     pub(super) fn precedes(&self, index: u64, sent: &DispatchSent, content: &Content) -> bool {
         let before = |record: &RecordId| self.0.get(record).is_some_and(|first| *first < index);
         let carried = match content {
@@ -96,7 +97,7 @@ impl DeferredDispatches {
         *first = index.min(*first);
     }
 
-    /// It is answered.
+    /// The dispatch is answered, and no longer deferred.
     pub(super) fn answered(&mut self, index: u64, record: RecordId) {
         if self.0.get(&record) == Some(&index) {
             self.0.remove(&record);

@@ -1,6 +1,6 @@
-//! What this node has shown of its own log to each partner, on the two streams between them, and what the partner has not
-//! yet said to be past. Each message links the trees of the other stream, so that the partner can take what it reads in
-//! whatever order the two streams bring it.
+//! The trees of its own log that this node has shown to each partner, on the two streams between them, and that the
+//! partner may not have read yet. Each message links the trees of the other stream, so that the partner can accept what
+//! it reads in whatever order the two streams bring it.
 
 use super::{Lane, Link};
 use crate::{
@@ -13,7 +13,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Of one stream, beyond what can be on its way at once. Whoever says nothing of what it verified has the oldest forgotten.
+/// For one stream, more than can be under way at once. If a partner never says what it verified, the oldest trees are
+/// forgotten.
 const DISCLOSED_LIMIT: usize = 32;
 
 /// The trees shown to all partners.
@@ -29,7 +30,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Those on this lane, and those on the other.
+    /// The trees of this lane, and those of the other.
     fn lanes(&mut self, lane: Lane) -> (&mut BTreeSet<u64>, &mut BTreeSet<u64>) {
         match lane {
             Lane::Deliveries => (&mut self.deliveries, &mut self.answers),
@@ -39,7 +40,8 @@ impl Sizes {
 }
 
 impl DisclosedTrees {
-    /// A stream begins with the tree that the partner says it verified last; what an earlier one showed counts no more.
+    /// A stream opens with the tree that the partner says it verified last. What an earlier stream showed no longer
+    /// counts.
     pub fn open(&self, to: Jurisdiction, lane: Lane, verified: u64) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
         let (own, other) = partners.entry(to).or_default().lanes(lane);
@@ -48,7 +50,7 @@ impl DisclosedTrees {
         other.retain(|size| *size >= verified);
     }
 
-    /// The partner verified a tree of this size, so it will compare none with a smaller one.
+    /// The partner verified a tree of this size, so it will not compare any with a smaller one.
     pub fn verified(&self, to: Jurisdiction, verified: u64) {
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
         let sizes = partners.entry(to).or_default();
@@ -56,8 +58,8 @@ impl DisclosedTrees {
         sizes.answers.retain(|size| *size >= verified);
     }
 
-    /// The newest checkpoint, which is shown next on `lane`, and the sizes that it is to be linked with. Whatever is shown
-    /// later, on either stream, is no smaller: the checkpoint is read while nothing else can be shown.
+    /// Reads the newest checkpoint, which is shown next on `lane`, and the sizes to link it with. Everything shown
+    /// later, on either stream, is at least as large: the checkpoint is read while nothing else can be shown.
     pub fn show(
         &self,
         to: Jurisdiction,
@@ -75,7 +77,7 @@ impl DisclosedTrees {
     }
 }
 
-/// Links to a checkpoint the trees of these sizes, as far as it has them.
+/// Links a checkpoint to the trees of those sizes that it contains.
 pub(super) fn links(
     reader: &Reader,
     size: u64,

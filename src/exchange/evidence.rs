@@ -1,4 +1,4 @@
-//! Evidence against a partner: two checkpoints that it signed and that do not go together, kept in our log.
+//! Evidence against a partner: two checkpoints that it signed and that contradict each other, kept in our log.
 
 use super::{Partner, TreeFault, Witness, witness::own_cause};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Keeps an irreconcilable checkpoint as evidence in the log. Others are only warned of.
+/// Writes an irreconcilable checkpoint to the log as evidence. Other faults only cause a warning.
 pub(super) async fn keep(
     (log, own): (&Log, Jurisdiction),
     witness: &Arc<Witness>,
@@ -45,7 +45,7 @@ pub(super) async fn keep(
                 kind,
             };
             let index = txn.append(entry.encode())?;
-            // Should its commit fail, the log is closed for all.
+            // If its commit fails, the log is closed for everybody.
             keeping.kept(code, is_proof, root);
             Ok::<_, TxnError>(Some(index))
         }))
@@ -60,7 +60,7 @@ pub(super) async fn keep(
     }
 }
 
-/// As [`keep`], of what others showed of a log that now shows itself otherwise.
+/// As [`keep`], for checkpoints that others showed of a log that now shows itself differently.
 pub(super) async fn keep_all(
     (log, own): (&Log, Jurisdiction),
     witness: &Arc<Witness>,

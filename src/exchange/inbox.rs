@@ -1,4 +1,4 @@
-//! The inbox: deliveries are verified before anything in them is believed, kept, and answered with proof.
+//! The inbox: it verifies deliveries before it believes anything in them, stores them, and answers with proof.
 
 use super::{
     Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, ClockSkews, DISPATCHES_PER_DELIVERY,
@@ -27,12 +27,12 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What decides whether a verified dispatch is admitted: the rules of its kind, which lie above the exchange.
+/// Decides whether a verified dispatch is admitted. The rules of each kind live above the exchange.
 pub trait Admission: Send + Sync + fmt::Debug {
     /// Judges a dispatch with everything before it in view.
     ///
     /// # Errors
-    /// A refusal, which is logged and proved to the sender; something that passes, so that it is tried again; or the store
+    /// A refusal, which is logged and proved to the sender; a temporary reason, so that it is sent again; or the store
     /// failed.
     fn admit(
         &self,
@@ -40,34 +40,34 @@ pub trait Admission: Send + Sync + fmt::Debug {
         dispatch: &VerifiedDispatch,
     ) -> Result<Result<(), Unfit>, RowError>;
 
-    /// Whether a partner is in force with this very card, with everything before it in view.
+    /// Whether a partner is in force with exactly this card, with everything before it in view.
     ///
     /// # Errors
     /// The store failed.
     fn is_in_force(&self, txn: &mut Txn<'_>, partner: &Partner) -> Result<bool, RowError>;
 }
 
-/// A stream is given up.
+/// Why a stream is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionFault {
     /// The partner speaks another version.
     #[error("exchange protocol {0} is not spoken here, this node speaks {PROTOCOL}")]
     Protocol(u32),
-    /// What the partner claims of its log does not verify.
+    /// What the partner claims about its log does not verify.
     #[error(transparent)]
     Tree(#[from] TreeFault),
-    /// The partner says that it verified a tree of ours that ours is not; or our log failed.
+    /// The partner says that it verified a tree of ours that our log does not contain; or our log failed.
     #[error(transparent)]
     Own(#[from] OutboxError),
     /// Deliveries are numbered from 1.
     #[error("delivery {found} came where {expected} was due")]
     Sequence {
-        /// The number due.
+        /// The number expected.
         expected: u64,
         /// The number found.
         found: u64,
     },
-    /// A message does not mean anything.
+    /// A message makes no sense.
     #[error("the stream is malformed: {0}")]
     Malformed(String),
     /// Too many dispatches in one delivery.
@@ -81,12 +81,12 @@ pub enum SessionFault {
     /// The partner opened a newer stream.
     #[error("a newer stream from this partner took over, or its card is no more in force")]
     TakenOver,
-    /// The stream brings more and more that cannot be taken yet.
+    /// The stream brings more and more dispatches that cannot be accepted yet.
     #[error(
         "too many dispatches on this stream are not taken yet; bring the oldest ones again first"
     )]
     TooManyDeferred,
-    /// A payload cannot be kept.
+    /// A payload cannot be stored.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// There is no room for what is delivered.
@@ -107,8 +107,8 @@ pub struct Inbox {
     admission: Arc<dyn Admission>,
     own_log: Arc<OwnLog>,
     skews: Arc<ClockSkews>,
-    /// The newest stream of each partner: under which card it was opened, and what ends it when a newer one takes over or
-    /// the card is no more in force.
+    /// The newest stream of each partner: the card under which it was opened, and the token that ends it when a newer
+    /// stream takes over or the card is no longer in force.
     streams: Mutex<BTreeMap<Jurisdiction, (Arc<Partner>, CancellationToken)>>,
 }
 
@@ -131,13 +131,13 @@ pub struct InboundSession {
     answering: Option<Answering>,
 }
 
-/// What the answers on one stream go on from.
+/// The state from which the answers on one stream continue.
 #[derive(Debug)]
 pub struct Answering {
     partner: Jurisdiction,
-    /// Our tree that the partner will have verified once it has read everything answered.
+    /// Our tree that the partner will have verified once it has read all answers.
     answered: Tree,
-    /// Sizes that the first answers are to link.
+    /// Sizes that the first answers must link.
     wanted: BTreeSet<u64>,
 }
 
@@ -150,7 +150,7 @@ pub struct PendingAnswers {
     kept: Pending<Vec<AcceptOutcome>, AcceptError>,
 }
 
-/// What makes a node's receiving side.
+/// The parts of a node's receiving side.
 #[derive(Debug)]
 pub struct InboxParts {
     /// The node's jurisdiction.
@@ -159,11 +159,11 @@ pub struct InboxParts {
     pub signer: Arc<LogSigner>,
     /// For cosignatures.
     pub clock: Arc<dyn Clock>,
-    /// Keeps payloads.
+    /// Stores payloads.
     pub vault: Arc<Vault>,
     /// Remembers partners' trees.
     pub witness: Arc<Witness>,
-    /// Remembers what partners were shown.
+    /// Remembers which of our trees partners were shown.
     pub shown: Arc<DisclosedTrees>,
     /// The partners.
     pub directory: Arc<Directory>,
@@ -176,7 +176,7 @@ pub struct InboxParts {
 }
 
 impl Inbox {
-    /// The receiving side of the node whose log this is.
+    /// The receiving side of the node that owns this log.
     pub fn new(log: Log, parts: InboxParts) -> Self {
         let InboxParts {
             own,
@@ -209,8 +209,8 @@ impl Inbox {
     /// Answers a partner's hello.
     ///
     /// # Errors
-    /// Another protocol version; the partner verified a tree of ours that ours does not continue; or its card was replaced or
-    /// suspended meanwhile.
+    /// Another protocol version; the partner verified a tree of ours that our log does not continue; or its card was
+    /// replaced or suspended meanwhile.
     pub async fn greet(
         &self,
         partner: Arc<Partner>,
@@ -233,7 +233,8 @@ impl Inbox {
         let taken_over = CancellationToken::new();
         {
             let mut streams = self.streams();
-            // Under the lock that `follow` takes: what it did not find there finds the directory that it follows.
+            // Under the lock that `follow` takes: a stream that `follow` did not find sees the directory that it
+            // followed.
             if self.directory.get(partner.code).as_ref() != Some(&partner) {
                 return Err(SessionFault::TakenOver);
             }
@@ -269,8 +270,8 @@ impl Inbox {
         Ok((session, welcome))
     }
 
-    /// Ends the streams of partners whose card is no more in force: replaced, suspended or removed. They begin anew under
-    /// the card that is, if there is one.
+    /// Ends the streams of partners whose card is no longer in force: replaced, suspended or removed. They reopen under
+    /// the card that is in force, if there is one.
     pub fn follow(&self) {
         let partners = self.directory.snapshot();
         self.streams().retain(|code, (partner, stream)| {
@@ -286,7 +287,8 @@ impl Inbox {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares the checkpoints of common partners that somebody showed with our own; keeps what contradicts.
+    /// Compares the checkpoints of common partners that somebody showed with our own, and keeps contradictions as
+    /// evidence.
     pub async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
         let partners = self.directory.snapshot();
         // By name, so that a note costs one verification, however many partners there are.
@@ -307,7 +309,7 @@ impl Inbox {
             let Some(partner) = origin.and_then(|origin| others.get(origin)) else {
                 continue;
             };
-            // Not signed by the partner, it proves nothing against it.
+            // Without the partner's signature it proves nothing against it.
             let Ok(shown) = partner.key.verify(note) else {
                 continue;
             };
@@ -318,8 +320,8 @@ impl Inbox {
         }
     }
 
-    /// A partner gave a stream up because its log does not contain what it signed and we hold: `note` is its newest
-    /// checkpoint. Kept beside what we hold.
+    /// A partner closed a stream because its log does not contain what it signed and we hold: `note` is its newest
+    /// checkpoint. It is kept as evidence beside ours.
     pub(super) async fn disowned(&self, partner: &Arc<Partner>, note: &[u8]) {
         let Ok(head) = partner.key.verify(note) else {
             return;
@@ -342,7 +344,7 @@ impl Inbox {
         self.log.checkpoint().note().as_bytes().to_vec()
     }
 
-    /// Keeps an irreconcilable checkpoint as evidence in the log. Others are only warned of.
+    /// Writes an irreconcilable checkpoint to the log as evidence. Other faults only cause a warning.
     pub async fn keep_evidence(
         &self,
         partner: &Arc<Partner>,
@@ -354,10 +356,10 @@ impl Inbox {
     }
 
     /// Verifies a delivery and hands it to the log. Returns as soon as it is queued, so that the next one can be
-    /// verified while this one syncs.
+    /// verified while this one is synced.
     ///
     /// # Errors
-    /// The stream is to be given up; nothing of the delivery is kept.
+    /// The stream must be closed; nothing of the delivery is stored.
     pub async fn receive(
         &self,
         session: &mut InboundSession,
@@ -434,7 +436,7 @@ impl Inbox {
         })
     }
 
-    /// The partner's tree, which goes together with all that was verified of its log before.
+    /// The partner's tree, checked against everything that was verified of its log before.
     async fn verified(
         &self,
         session: &mut InboundSession,
@@ -459,7 +461,7 @@ impl Inbox {
         Ok(theirs)
     }
 
-    /// A partner's clock, as it says just now; 0 where it does not.
+    /// Notes a partner's clock, as it just stated it; 0 if it did not.
     pub fn saw_clock(&self, partner: Jurisdiction, at_seconds: u64) {
         if at_seconds == 0 {
             return;
@@ -472,11 +474,13 @@ impl Inbox {
         &self.skews
     }
 
-    /// Judges what is dated: by our clock only what passes when that is set right, by the entry's own date what does not.
+    /// Judges everything that is dated: by our clock if the verdict may change when that is set right, by the entry's
+    /// own date if it cannot.
     ///
-    /// What is dated far in the future is not taken yet; a clock that is off by less is noted. The purge month comes from the
-    /// sender: it is refused where it lies beyond the five years that a record may be kept, or was over on the day of its
-    /// entry; and put off where it is over by now. Its keys are made, durably, before the log needs them.
+    /// A dispatch dated far in the future is deferred; a clock that is off by less is noted. The sender chooses the
+    /// purge month. It is refused if it lies beyond the five years that a record may be kept, or was over on the day of
+    /// its entry; the dispatch is deferred if the month is over by now. The month's keys are created, durably, before
+    /// the log needs them.
     async fn judge_times(
         &self,
         partner: Jurisdiction,
@@ -492,7 +496,7 @@ impl Inbox {
             return Ok((Proved::Fit(dispatch), untimely));
         }
         let month = dispatch.sent().terms.purge_month;
-        // A day's grace: the sender may have reckoned in next month.
+        // One day of grace: for the sender it may already have been next month.
         let latest = PurgeMonth::years_after(dated.max(now).plus_seconds(SKEW_ABSURD_S), 5);
         if month > latest || month < PurgeMonth::years_after(dated, 0) {
             return Ok((dispatch.into_unfit(Refusal::InvalidContent), None));
@@ -507,7 +511,7 @@ impl Inbox {
     /// Waits until the delivery is durable, and answers it with proof.
     ///
     /// # Errors
-    /// The partner was cut off before it was kept, or the log failed.
+    /// The partner was cut off before it was stored, or the log failed.
     pub async fn answer(
         &self,
         answering: &mut Answering,
@@ -533,7 +537,7 @@ impl Inbox {
         let (checkpoint, consistency, linked, answers) = self
             .log
             .read(move |reader| {
-                // No older than the commit that is answered.
+                // At least as new as the commit that is answered.
                 let (checkpoint, others) =
                     shown.show(partner, Lane::Answers, || reader.checkpoint());
                 let size = checkpoint.size();
@@ -591,12 +595,12 @@ impl Inbox {
 }
 
 impl InboundSession {
-    /// Cancelled when a newer stream of this partner takes over: this one is to end then.
+    /// Cancelled when a newer stream of this partner takes over and this one must end.
     pub fn taken_over(&self) -> CancellationToken {
         self.taken_over.clone()
     }
 
-    /// What the answers go on from; taken once, by whoever writes them.
+    /// The state from which the answers continue. Whoever writes the answers takes it once.
     pub fn take_answering(&mut self) -> Option<Answering> {
         self.answering.take()
     }

@@ -1,4 +1,4 @@
-//! What becomes of a dispatch: the partner's answer is verified, and logged as the proof that it is.
+//! Verifies a partner's answers to dispatches, and logs them as proof.
 
 use super::{AnswerProof, OutboxError, Partner, Rows as _, TreeFault, Witness, witness::own_cause};
 use crate::{
@@ -11,23 +11,23 @@ use crate::{
     store::tables,
 };
 
-/// What the partner's answers came to.
+/// How many answers were logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LoggedAnswers {
-    /// Receipts logged.
+    /// Receipts.
     pub(super) received: usize,
-    /// Refusals logged.
+    /// Refusals.
     pub(super) refused: usize,
 }
 
-/// What the answers to one delivery are verified against.
+/// Verifies the answers to one delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerVerifier<'a> {
     /// Our key.
     pub own: &'a VerifierKey,
     /// Our checkpoint that the delivery showed.
     pub shown: &'a SignedCheckpoint,
-    /// Who answers.
+    /// The partner that answers.
     pub partner: &'a Partner,
     /// Its checkpoint, verified.
     pub theirs: &'a SignedCheckpoint,
@@ -39,7 +39,7 @@ impl AnswerVerifier<'_> {
     /// Verifies the answer to one dispatch, and makes the entry that keeps it. Pure.
     ///
     /// # Errors
-    /// The answer proves nothing about this dispatch: the stream is to be given up.
+    /// The answer proves nothing about this dispatch: the stream must be closed.
     pub fn one(
         &self,
         answer: AnswerProof,
@@ -75,7 +75,7 @@ impl AnswerVerifier<'_> {
         } else {
             return Err(OutboxError::Answer("the partner's entry is no answer"));
         };
-        // Only a refusal of a leaf over the limit does not repeat it.
+        // Only a refusal of an oversized leaf does not repeat the leaf.
         let left_out = refusal.is_some() && received.sender_entry.is_empty();
         let names_it =
             received.sender_entry == leaf || (left_out && leaf.len() > DISPATCH_LEAF_LIMIT);
@@ -114,8 +114,9 @@ impl AnswerVerifier<'_> {
         })
     }
 
-    /// The partner's entry says what it rests on: a checkpoint that we signed, and that has our leaf. Were it not checked
-    /// here, a receipt could carry a claim about our log that no auditor can verify. A repeat rests on an older one.
+    /// Checks the basis that the partner's entry names: a checkpoint that we signed, and that contains our leaf.
+    /// Without this check, a receipt could carry a claim about our log that no auditor can verify. A repeated answer
+    /// may rest on an older checkpoint.
     fn rests_on_our_tree(&self, received: &Received, leaf: &[u8]) -> Result<(), OutboxError> {
         let claim = OutboxError::Answer("the partner's entry rests on a tree of ours that is none");
         let just_shown = received.checkpoint == *self.shown.checkpoint()
@@ -163,7 +164,7 @@ pub(super) fn log_answers(
         };
         let row = tables::outbox(to, *sent_index);
         if txn.row(&row).is_ok_and(|row| row.is_none()) {
-            // Settled before, on a stream that broke.
+            // Logged before, on a stream that broke.
             continue;
         }
         let entry = Entry {

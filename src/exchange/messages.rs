@@ -1,4 +1,4 @@
-//! What two nodes say to each other, free of the wire.
+//! The messages that two nodes exchange, independent of their encoding.
 
 use super::NotYet;
 use crate::{merkle::Hash, seal::PayloadKey};
@@ -6,27 +6,27 @@ use crate::{merkle::Hash, seal::PayloadKey};
 /// The version of the exchange protocol.
 pub const PROTOCOL: u32 = 1;
 
-/// A delivery carries at most so many dispatches.
+/// The most dispatches in a delivery.
 pub const DISPATCHES_PER_DELIVERY: usize = 64;
 
-/// A delivery carries at most so many bytes of ciphertext, unless it is one dispatch alone.
+/// The most bytes of ciphertext in a delivery, unless it has only one dispatch.
 pub const BYTES_PER_DELIVERY: usize = 1024 * 1024;
 
-/// A greeting names at most so many witnessed checkpoints.
+/// The most witnessed checkpoints in a greeting.
 pub const WITNESSED_LIMIT: usize = 64;
 
-/// A message links at most so many trees, those asked for included.
+/// The most linked trees in a message, including those that were asked for.
 pub const LINKS_LIMIT: usize = 96;
 
-/// A CRL is at most so many bytes.
+/// The longest CRL in bytes.
 pub const CRL_LIMIT: usize = 64 * 1024;
 
-/// A tree that somebody verified; later ones must be consistent with it.
+/// A tree that somebody verified. Later ones must be consistent with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     /// The log's origin.
     pub origin: String,
-    /// Its size; 0 where nothing was verified yet.
+    /// Its size; 0 if nothing was verified yet.
     pub size: u64,
     /// Its root.
     pub root: Hash,
@@ -43,11 +43,11 @@ pub struct Greeting {
     pub crl: Vec<u8>,
     /// Newest checkpoints of other partners that this side verified, as signed notes.
     pub witnessed: Vec<Vec<u8>>,
-    /// Sizes of trees of the other side's that others showed this side.
+    /// Sizes of the other side's trees that third parties showed to this side.
     pub asked: Vec<u64>,
-    /// The checkpoint of `verified`, a note as the other side signed it; empty where there is none.
+    /// The checkpoint of `verified`, a note as the other side signed it; empty if there is none.
     pub checkpoint: Vec<u8>,
-    /// This side's clock, seconds since 1970-01-01 UTC; 0 where it does not say.
+    /// This side's clock, seconds since 1970-01-01 UTC; 0 if it does not state it.
     pub time_s: u64,
 }
 
@@ -58,7 +58,7 @@ pub struct Link {
     pub size: u64,
     /// Its root.
     pub root: Hash,
-    /// From it to the checkpoint.
+    /// Consistency proof from it to the checkpoint.
     pub consistency: Vec<Hash>,
 }
 
@@ -69,7 +69,7 @@ pub struct Delivery {
     pub sequence: u64,
     /// The sender's checkpoint, a signed note.
     pub checkpoint: Vec<u8>,
-    /// From the tree verified before to this one.
+    /// Consistency proof from the tree verified before to this one.
     pub consistency: Vec<Hash>,
     /// The dispatches.
     pub dispatches: Vec<DeliveredDispatch>,
@@ -84,24 +84,24 @@ pub struct Delivery {
 pub struct DeliveredDispatch {
     /// Index in the sender's log.
     pub index: u64,
-    /// The leaf there.
+    /// The leaf at that index.
     pub entry: Vec<u8>,
     /// Inclusion proof in the delivery's checkpoint.
     pub inclusion: Vec<Hash>,
     /// The encrypted payload.
     pub ciphertext: Vec<u8>,
-    /// Its key; nothing where the bytes that came were no key.
+    /// Its key; `None` if the bytes that came were not a key.
     pub key: Option<PayloadKey>,
 }
 
-/// What became of a delivery.
+/// The answers to a delivery.
 #[derive(Debug)]
 pub struct Answers {
-    /// The delivery's.
+    /// The delivery's number.
     pub sequence: u64,
     /// The recipient's checkpoint, a signed note.
     pub checkpoint: Vec<u8>,
-    /// From the recipient's tree verified before to this one.
+    /// Consistency proof from the recipient's tree verified before to this one.
     pub consistency: Vec<Hash>,
     /// Time of the cosignature, seconds since 1970-01-01 UTC.
     pub cosigned_at_s: u64,
@@ -115,12 +115,12 @@ pub struct Answers {
     pub verified_size: u64,
 }
 
-/// What became of one dispatch.
+/// The answer to one dispatch.
 #[derive(Debug)]
 pub enum Answer {
     /// It is received or refused, with proof.
     Proof(AnswerProof),
-    /// It is to be brought again later.
+    /// It must be sent again later.
     NotYet(NotYet),
 }
 
@@ -129,7 +129,7 @@ pub enum Answer {
 pub struct AnswerProof {
     /// Index in the recipient's log.
     pub index: u64,
-    /// The leaf there.
+    /// The leaf at that index.
     pub entry: Vec<u8>,
     /// Inclusion proof in the answers' checkpoint.
     pub inclusion: Vec<Hash>,

@@ -1,4 +1,10 @@
-//! Outbox and inbox: deliveries, receipts, witnessing. Free of transport: `rpc/` carries the messages.
+//! The exchange between nodes: dispatches leave through the outbox, arrive at the inbox, and are answered with proof.
+//! Independent of transport: `rpc/` carries the messages.
+//!
+//! Begin with `verify.rs`, which decides what a node believes of what a partner sends. On the sending side a dispatch
+//! goes through `outbox.rs`, `build_delivery.rs`, `courier.rs` and `log_answers.rs`; on the receiving side through
+//! `inbox.rs` and `accept.rs`. `witness.rs` and `chain.rs` remember partners' trees, and `own_log.rs` what partners
+//! hold of ours.
 
 mod accept;
 mod build_delivery;

@@ -28,13 +28,13 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Deliveries that may be under way on one stream.
+/// How many deliveries may be under way on one stream.
 pub(super) const DELIVERIES_UNDER_WAY: usize = 8;
 
-/// A round stops at so many dispatches that are put off: a partner that takes nothing need not be shown everything.
+/// A round stops after this many deferred dispatches: a partner that accepts none need not be shown all of them.
 const PUT_OFF_PER_ROUND: usize = DEFERRED_LIMIT / 2;
 
-/// A dispatch that is to be sent.
+/// A dispatch to be sent.
 #[derive(Debug)]
 pub struct Draft {
     /// Who sends it and why.
@@ -57,7 +57,7 @@ pub struct Draft {
     pub return_reason: Option<ReturnReason>,
     /// What it follows.
     pub predecessors: Vec<Hash>,
-    /// What the payload says, where it is known.
+    /// What the payload says, if it is known.
     pub content: Option<Content>,
     /// The payload.
     pub sealed: SealedPayload,
@@ -66,7 +66,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The public side of the dispatch, sent from this jurisdiction.
+    /// The public part of the dispatch, as sent from this jurisdiction.
     pub fn sent(&self, from: Jurisdiction) -> DispatchSent {
         DispatchSent {
             dispatch_id: self.dispatch_id,
@@ -86,7 +86,7 @@ impl Draft {
     }
 }
 
-/// A dispatch in the log, in the transaction that put it there.
+/// A dispatch in the log, within the transaction that put it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staged {
     /// Its index.
@@ -98,7 +98,7 @@ pub struct Staged {
 /// A dispatch cannot be staged.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// The payload cannot be kept.
+    /// The payload cannot be stored.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The transaction refused.
@@ -109,7 +109,7 @@ pub enum StageError {
     TooLong(usize),
 }
 
-/// The outbox could not be worked on.
+/// The outbox could not be processed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// The log failed to read.
@@ -130,13 +130,13 @@ pub enum OutboxError {
     /// The partner speaks another version.
     #[error("the partner speaks exchange protocol {0}, this node {PROTOCOL}; update the older one")]
     Protocol(u32),
-    /// The partner says it verified a tree of ours that ours is not.
+    /// The partner says that it verified a tree of ours that our log does not contain.
     #[error(
         "the partner verified our log at size {size}, which ours does not continue: this store was rolled back or \
          replaced. Put the newer store back; where it is lost, only a successor log goes on"
     )]
     NotOurTree {
-        /// What it says.
+        /// The size that it claims.
         size: u64,
     },
     /// An answer does not belong to what was sent.
@@ -152,10 +152,10 @@ pub struct Outbox {
     witness: Arc<Witness>,
     shown: Arc<DisclosedTrees>,
     own_log: Arc<OwnLog>,
-    /// Why each partner last put off what waits for it, by index; bounded.
+    /// Why each partner last deferred the dispatches that wait for it, by index; bounded.
     put_off: Mutex<BTreeMap<Jurisdiction, BTreeMap<u64, NotYet>>>,
-    /// What was staged for each partner and is not yet announced: the index after the newest. A proposal that was
-    /// dropped leaves a row here too; it wakes a courier for nothing.
+    /// For each partner, the index after the newest dispatch that was staged and not announced yet. A proposal that was
+    /// dropped also leaves a value here, and wakes a courier for nothing.
     staged: Mutex<BTreeMap<Jurisdiction, u64>>,
     /// Wakes each partner's courier, which then knows without reading whether there may be work.
     bells: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
@@ -170,7 +170,7 @@ impl std::fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// The outbox of the node whose log this is.
+    /// The outbox of the node that owns this log.
     pub fn new(
         log: Log,
         own: Jurisdiction,
@@ -192,10 +192,10 @@ impl Outbox {
         }
     }
 
-    /// Puts a dispatch into the log and the outbox. Part of the caller's transaction.
+    /// Puts a dispatch into the log and the outbox, as part of the caller's transaction.
     ///
     /// # Errors
-    /// The payload cannot be kept, the transaction refused, or the public part is too long.
+    /// The payload cannot be stored, the transaction refused, or the public part is too long.
     pub fn stage(&self, txn: &mut Txn<'_>, draft: &Draft) -> Result<Staged, StageError> {
         let index = txn.size();
         let entry = Entry {
@@ -240,8 +240,8 @@ impl Outbox {
         Ok(Staged { index, leaf_hash })
     }
 
-    /// Wakes couriers when what was staged for their partner is published; whoever staged it need not live to see that.
-    /// Runs until the log is gone.
+    /// Wakes couriers when what was staged for their partner is published, so that the caller that staged it need not
+    /// wait. Runs until the log is gone.
     pub async fn announce(&self) {
         let mut published = self.log.subscribe();
         loop {
@@ -266,7 +266,7 @@ impl Outbox {
         }
     }
 
-    /// Wakes when there may be something new for `to`.
+    /// Wakes when there may be new work for `to`.
     pub(super) fn work(&self, to: Jurisdiction) -> watch::Receiver<u64> {
         self.bell(to).subscribe()
     }
@@ -286,7 +286,7 @@ impl Outbox {
         Ok(rows.len())
     }
 
-    /// How many dispatches wait for `to`'s receipt: all of them, however many, `at_once` rows in memory at a time.
+    /// How many dispatches wait for `to`'s receipt: all of them, with `at_once` rows in memory at a time.
     ///
     /// # Errors
     /// The store failed.
@@ -304,13 +304,13 @@ impl Outbox {
         }
     }
 
-    /// Why the dispatch at `index` is still in the outbox, where `to` put it off when it was brought last.
+    /// Why the dispatch at `index` is still in the outbox, if `to` deferred it when it was last sent.
     pub fn put_off(&self, to: Jurisdiction, index: u64) -> Option<NotYet> {
         let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         put_off.get(&to)?.get(&index).copied()
     }
 
-    /// How many dispatches `to` put off when they were brought last, and why the oldest of them. Counted up to a bound.
+    /// How many dispatches `to` deferred when they were last sent, and why the oldest of them. Counted up to a bound.
     pub fn put_off_by(&self, to: Jurisdiction) -> Option<(usize, NotYet)> {
         let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = put_off.get(&to)?;
@@ -318,7 +318,7 @@ impl Outbox {
         Some((waiting.len(), *why))
     }
 
-    /// True where it was put off before and is answered now.
+    /// Returns true if it was deferred before and is answered now.
     fn note_put_off(&self, to: Jurisdiction, index: u64, why: Option<NotYet>) -> bool {
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = put_off.entry(to).or_default();
@@ -340,7 +340,7 @@ impl Outbox {
         &self.own_log
     }
 
-    /// This node's greeting when it opens a stream to `partner`, and what it is to be held against.
+    /// This node's greeting when it opens a stream to `partner`, and the opening to which the answer is compared.
     pub(super) fn greeting(
         &self,
         partner: &Partner,
@@ -361,7 +361,7 @@ impl Outbox {
         (greeting, opening)
     }
 
-    /// Checks the partner's welcome: which of our trees it verified last. Deliveries go on from there.
+    /// Checks the partner's welcome: which of our trees it verified last. Deliveries continue from there.
     ///
     /// # Errors
     /// Another protocol version, or a tree that ours does not continue.
@@ -394,7 +394,7 @@ impl Outbox {
         })
     }
 
-    /// The next delivery, if there is something to deliver and room under way.
+    /// The next delivery, if there is something to deliver and room for another one under way.
     ///
     /// # Errors
     /// The log, a payload or a proof could not be read.
@@ -450,7 +450,7 @@ impl Outbox {
     /// outbox with its proof.
     ///
     /// # Errors
-    /// Something does not verify: the stream is to be given up. Or the log takes no writes.
+    /// Something does not verify, so the stream must be closed; or the log takes no writes.
     pub(super) async fn log_answers(
         &self,
         session: &mut OutboundSession,
@@ -470,7 +470,7 @@ impl Outbox {
             &answers.checkpoint,
             &answers.consistency,
         )?;
-        // The stream that the partner opened may have shown this log otherwise, or another partner may.
+        // The stream that the partner opened, or another partner, may have shown this log differently.
         let number = session.opening.number;
         self.witness
             .take(&partner, Lane::Answers, number, &theirs, &answers.linked)?;
@@ -529,35 +529,35 @@ impl Outbox {
 #[derive(Debug)]
 pub struct OutboundSession {
     partner: Arc<Partner>,
-    /// Our tree that the partner will have verified once it has read everything sent.
+    /// Our tree that the partner will have verified once it has read everything that was sent.
     sent: Tree,
-    /// The partner's tree verified last on this stream, and what its first answers are held against.
+    /// The partner's tree verified last on this stream, and what its first answers are compared with.
     opening: Opening,
-    /// Sizes that the first delivery is to link.
+    /// Sizes that the first delivery must link.
     wanted: BTreeSet<u64>,
     /// Outbox rows below this index were sent on this stream.
     cursor: u64,
-    /// Dispatches that the partner put off since the cursor was at the start.
+    /// Dispatches that the partner deferred since the cursor was at the start.
     put_off: usize,
-    /// Whether it answered any since then that it had put off before.
+    /// Whether it has since answered any that it had deferred before.
     took_some: bool,
     sequence: u64,
     under_way: VecDeque<UnderWay>,
 }
 
 impl OutboundSession {
-    /// True where something was put off, and is to be brought again.
+    /// Whether something was deferred and must be sent again.
     pub(super) const fn is_put_off(&self) -> bool {
         self.put_off > 0
     }
 
-    /// Begins at the oldest dispatch again. True where the partner answered something of it meanwhile.
+    /// Starts over at the oldest dispatch. Returns whether the partner answered a deferred one meanwhile.
     pub(super) fn again(&mut self) -> bool {
         (self.cursor, self.put_off) = (0, 0);
         std::mem::take(&mut self.took_some)
     }
 
-    /// Deliveries without an answer yet.
+    /// How many deliveries have no answer yet.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()
     }
@@ -570,7 +570,7 @@ struct UnderWay {
     dispatches: Vec<(u64, Vec<u8>)>,
 }
 
-/// The tree that somebody says it verified, if it is one of ours.
+/// The tree that a partner says it verified, if it is one of ours.
 pub(super) fn own_tree(
     reader: &Reader,
     own_origin: &str,

@@ -1,21 +1,21 @@
-//! This node's own log, as partners hold it against it: a checkpoint that bears our signature and is not in our log closes
-//! the log for good (I9). A node that starts asks its partners before it takes the first write.
+//! This node's own log as its partners know it. A checkpoint that bears our signature and is not in our log closes the
+//! log permanently (I9). A node that starts asks its partners before it makes the first write.
 
 use super::{Directory, OutboxError};
 use crate::{domain::Jurisdiction, log::Log};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 
-/// What partners say of this node's log.
+/// What partners hold of this node's log.
 #[derive(Debug)]
 pub struct OwnLog {
     log: Log,
-    /// Since the start: whether each partner said what it holds, or could not be asked.
+    /// For each partner, since the start: whether it said what it holds, or could not be asked.
     asked: watch::Sender<BTreeMap<Jurisdiction, bool>>,
 }
 
 impl OwnLog {
-    /// Nobody was asked yet.
+    /// Starts with no partner asked.
     pub fn new(log: Log) -> Self {
         Self {
             log,
@@ -23,11 +23,11 @@ impl OwnLog {
         }
     }
 
-    /// A partner said what it holds of our log: `note`, with our signature; empty where it holds nothing. Notes that are
+    /// A partner stated what it holds of our log: `note`, with our signature; empty if it holds nothing. Notes that are
     /// not ours prove nothing.
     ///
     /// # Errors
-    /// Our log does not contain it, and is closed now; or it cannot be told.
+    /// Our log does not contain it, and is now closed; or the comparison failed.
     pub(super) async fn heard(&self, from: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
         let compared = self.compare(from, note).await;
         self.asked.send_if_modified(|asked| {
@@ -38,7 +38,7 @@ impl OwnLog {
         compared
     }
 
-    /// As [`OwnLog::heard`], of a note that somebody passes on.
+    /// As [`OwnLog::heard`], for a note that somebody passes on.
     pub(super) async fn compare(&self, by: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
         let Ok(shown) = self.log.verifier_key().verify(note) else {
             return Ok(());
@@ -60,8 +60,8 @@ impl OwnLog {
         });
     }
 
-    /// Waits until each of the partners has said what it holds or could not be reached, for so long at most, or until the
-    /// log is closed. Says whom it could ask.
+    /// Waits until each of the partners has stated what it holds or could not be reached, for at most this long, or
+    /// until the log is closed. Logs which ones it could ask.
     pub async fn ask_all(&self, directory: &Directory, within: Duration) {
         let partners = directory.snapshot();
         if partners.is_empty() {
@@ -95,7 +95,7 @@ impl OwnLog {
         }
     }
 
-    /// Who said what it holds, since the start.
+    /// The partners that have stated what they hold, since the start.
     fn answered(&self) -> Vec<Jurisdiction> {
         let asked = self.asked.borrow();
         asked
@@ -105,7 +105,7 @@ impl OwnLog {
             .collect()
     }
 
-    /// True where there are partners, and none has said what it holds since the start.
+    /// Whether there are partners, and none has stated what it holds since the start.
     pub fn asked_nobody(&self, directory: &Directory) -> bool {
         !directory.snapshot().is_empty() && self.answered().is_empty()
     }

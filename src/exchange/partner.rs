@@ -1,4 +1,4 @@
-//! The partners that count: those whose card a supervisor approved.
+//! The partners in force: those whose card a supervisor approved.
 
 use crate::{
     domain::{Jurisdiction, PartnerLookup},
@@ -23,21 +23,21 @@ pub struct Partner {
     pub key: VerifierKey,
     /// Its CA certificate, DER.
     pub ca: Vec<u8>,
-    /// When its card was made, and which of that day's it is: a card replaces only an older one.
+    /// When its card was made, and its number on that day: a card replaces only an older one.
     pub issued: (jiff::civil::Date, u32),
 }
 
 /// A snapshot of all partners.
 pub type Partners = BTreeMap<Jurisdiction, Arc<Partner>>;
 
-/// The partners at this moment, shared by all parts of a node.
+/// The current partners, shared by all parts of a node.
 #[derive(Debug, Default)]
 pub struct Directory {
     partners: ArcSwap<Partners>,
     cut_off: ArcSwap<CutOff>,
 }
 
-/// Partners with whom nothing is exchanged now.
+/// Partners with which nothing is exchanged now.
 #[derive(Debug, Default)]
 pub struct CutOff {
     /// Suspended: what goes to them waits.
@@ -57,7 +57,7 @@ impl Directory {
         self.partners.load().get(&code).cloned()
     }
 
-    /// Those with whom nothing is exchanged now, as they are now.
+    /// Those with which nothing is exchanged now.
     pub fn cut_off(&self) -> Arc<CutOff> {
         self.cut_off.load_full()
     }
@@ -72,7 +72,7 @@ impl Directory {
 impl PartnerLookup for Directory {
     fn route(&self, destination: Jurisdiction) -> Option<Jurisdiction> {
         let (partners, cut_off) = (self.partners.load(), self.cut_off.load());
-        // What goes to one that is cut off waits for it, and takes no other way.
+        // What goes to a partner that is cut off waits for it, and takes no other route.
         destination.ancestry().find(|code| {
             partners.contains_key(code)
                 || cut_off.suspended.contains(code)

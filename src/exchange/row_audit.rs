@@ -1,5 +1,5 @@
-//! Whether the primary rows beside the log are those that follow from its entries. They lie outside the tree, so no root
-//! speaks for them; the entries do.
+//! Audits the primary rows beside the log: whether they are those that follow from its entries. They lie outside the
+//! tree, so no root covers them; the entries do.
 
 use super::DispatchRow;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many payloads are named. All are counted.
+/// How many payloads are listed. All are counted.
 const MAX_NAMED: usize = 100;
 /// How many rows are counted at once.
 const ROWS_AT_ONCE: usize = 512;
@@ -28,7 +28,7 @@ pub struct RowReport {
     pub outbox: u64,
     /// Entries whose payload is damaged, the first hundred.
     pub payloads: Vec<u64>,
-    /// How many they are.
+    /// How many there are.
     pub payload_count: u64,
     /// Partners whose newest verified checkpoint is damaged, or older than what the log holds of it.
     pub witness: BTreeSet<Jurisdiction>,
@@ -43,8 +43,8 @@ impl RowReport {
     }
 }
 
-/// Goes over the entries of a log and compares the rows beside it. Memory grows with the dispatches that wait for their
-/// receipt, and with partners.
+/// Visits the entries of a log and compares the rows beside it. Memory grows with the dispatches that wait for their
+/// receipt, and with the number of partners.
 pub struct RowAudit<'a> {
     store: &'a dyn Store,
     /// Copies of the store that may have what is damaged in it.
@@ -61,7 +61,7 @@ pub struct RowAudit<'a> {
 }
 
 impl<'a> RowAudit<'a> {
-    /// Of the rows in `store`. Without `ring`, payloads are not looked at.
+    /// Audits the rows in `store`. Without `ring`, payloads are not checked.
     pub fn new(
         store: &'a dyn Store,
         spares: &'a [&'a dyn Store],
@@ -82,7 +82,7 @@ impl<'a> RowAudit<'a> {
         }
     }
 
-    /// Takes the entry at `index`, and answers with the rows that follow from it alone, as they should be. An entry that
+    /// Takes the entry at `index`, and returns the rows that follow from it alone, as they should be. An entry that
     /// does not decode has none.
     pub fn take(&mut self, index: u64, leaf: &[u8]) -> Vec<Row> {
         let Ok(entry) = Entry::decode(leaf) else {
@@ -149,7 +149,7 @@ impl<'a> RowAudit<'a> {
         rows
     }
 
-    /// Compares what follows from all entries together, and answers with the report and those rows, as they should be:
+    /// Compares what follows from all entries together, and returns the report and those rows, as they should be:
     /// outbox and witness. `partners` are the keys of the partners' logs, all that were ever approved.
     pub fn finish(
         mut self,
@@ -172,8 +172,8 @@ impl<'a> RowAudit<'a> {
         (self.report, rows)
     }
 
-    /// Stored rows beyond those that follow. Rows that cannot be read are damage like others: they follow from the
-    /// entries, and none of them is needed to write them anew.
+    /// Counts stored rows beyond those that follow. Rows that cannot be read are damage like any other: they follow
+    /// from the entries, and none of them is needed to write them again.
     fn surplus(&self, family: ([u8; 1], [u8; 1]), due: u64) -> u64 {
         self.count(family)
             .map_or(1, |stored| stored.saturating_sub(due))
@@ -209,12 +209,12 @@ impl<'a> RowAudit<'a> {
         rows.push(row);
     }
 
-    /// The rows of a payload, whole, from the store or from a spare. Half a payload would keep the views from being made:
-    /// with neither half it reads as erased.
+    /// The rows of a payload, complete, from the store or from a spare. Half a payload would keep the views from being
+    /// built; without either half it reads as erased.
     fn payload(&mut self, index: u64, sent: &DispatchSent, rows: &mut Vec<Row>) {
         let month = sent.terms.purge_month;
         let Some(bucket) = self.ring.and_then(|ring| ring.bucket(month)) else {
-            // Where the month's key is destroyed, or not at hand, nothing can be told: as it lies.
+            // Without the month's key, destroyed or not available, nothing can be verified: keep what is stored.
             rows.extend(self.payload_as_it_lies(index, month.number()));
             return;
         };
@@ -225,7 +225,7 @@ impl<'a> RowAudit<'a> {
             let ciphertext = long_values::join(&base, |part| store.get(part)).ok()??;
             let sound = bucket.unwrap(&wrapped, sent.dispatch_id).is_ok()
                 && seal::sha256(&ciphertext) == sent.ciphertext_sha256;
-            // Cut up anew: a look for what else lies there could touch a page beside it that cannot be read.
+            // Cut up again: a scan for what else is stored there could touch an unreadable page beside it.
             let mut rows = sound.then(|| long_values::split(&base, &ciphertext).ok())??;
             rows.push((key.to_vec(), wrapped));
             Some(rows)
@@ -259,7 +259,7 @@ impl<'a> RowAudit<'a> {
         rows
     }
 
-    /// A partner's checkpoint that an entry rests on: the witness is never older.
+    /// Notes a partner's checkpoint that an entry rests on: the witness row is never older.
     fn show(&mut self, checkpoint: &Checkpoint, signature: &[u8; 64]) {
         let newest = self.shown.get(&checkpoint.origin);
         if newest.is_none_or(|(newest, _)| newest.size < checkpoint.size) {
@@ -268,7 +268,7 @@ impl<'a> RowAudit<'a> {
         }
     }
 
-    /// The witness rows of a partner: as stored where they verify and are new enough, else from the entries.
+    /// The witness rows of a partner: as stored if they verify and are new enough, else from the entries.
     fn witness(&mut self, partner: Jurisdiction, keys: &[VerifierKey]) -> Vec<Row> {
         let verify = |checkpoint: &Checkpoint, signature: &[u8; 64]| {
             keys.iter()

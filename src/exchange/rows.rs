@@ -1,4 +1,4 @@
-//! Rows, read the same way inside a transaction and outside.
+//! Reads rows in the same way inside and outside of a transaction.
 
 use crate::{
     domain::RecordId,
@@ -13,12 +13,12 @@ pub enum RowError {
     /// Inside a transaction.
     #[error(transparent)]
     Txn(#[from] TxnError),
-    /// Outside.
+    /// Outside of one.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
 
-/// What can be read: a transaction with its own writes on top, or what is published.
+/// A source of rows: a transaction with its own writes on top, or what is published.
 pub trait Rows {
     /// The value under `key`.
     ///

@@ -1,5 +1,5 @@
-//! How far partners' clocks are from ours. A partner's time is its own word: it is shown, warned of, and decides nothing
-//! here. Deadlines run from this node's own entries.
+//! How far partners' clocks are from ours. A partner's time is only its claim: it is shown and warned about, and
+//! decides nothing here. Deadlines run from this node's own entries.
 
 use crate::domain::{Jurisdiction, Timestamp};
 use std::{
@@ -7,24 +7,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Clocks further apart than this are warned of, seconds.
+/// Clocks further apart than this cause a warning, seconds.
 pub const SKEW_TOLERATED_S: u64 = 300;
 
-/// An entry dated further ahead than this is refused, seconds: no zone and no summer time explains it.
+/// An entry dated further ahead than this is deferred, seconds: no time zone or daylight saving explains it.
 pub const SKEW_ABSURD_S: u64 = 24 * 3_600;
 
-/// How far ahead of ours each partner's clock was when it was last seen, seconds; negative where it is behind.
+/// How far ahead of ours each partner's clock was when it was last seen, seconds; negative if it is behind.
 #[derive(Debug, Default)]
 pub struct ClockSkews(Mutex<BTreeMap<Jurisdiction, i64>>);
 
-/// This node's own clock, as its partners' clocks make it look.
+/// This node's own clock, judged by its partners' clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnClock {
-    /// How far it is behind them, seconds; negative where it is ahead.
+    /// How far it is behind them, seconds; negative if it is ahead.
     pub behind_s: i64,
-    /// How many partners' clocks say so.
+    /// How many partners' clocks indicate this.
     pub by: usize,
-    /// Of how many that were seen.
+    /// How many partners' clocks were seen.
     pub of: usize,
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Display for OwnClock {
 }
 
 impl ClockSkews {
-    /// A partner's clock, as it stood just now: the time in a verified cosignature.
+    /// Notes a partner's clock: the time in a verified cosignature.
     pub(super) fn saw(&self, partner: Jurisdiction, at_seconds: u64, now: Timestamp) {
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
         self.note(
@@ -53,7 +53,7 @@ impl ClockSkews {
         );
     }
 
-    /// An entry of a partner is dated `time`, so its clock is at least that far on.
+    /// Notes that an entry of a partner is dated `time`, so its clock is at least that far ahead.
     pub(super) fn saw_entry(&self, partner: Jurisdiction, time: Timestamp, now: Timestamp) {
         let ahead = time.seconds().saturating_sub(now.seconds());
         if ahead > SKEW_TOLERATED_S {
@@ -75,7 +75,7 @@ impl ClockSkews {
                 "a partner's clock and ours are apart; compare both with a time server"
             );
         }
-        // Beyond 2^53 seconds a float is as good as the clock.
+        // Beyond 2^53 seconds the precision of a float does not matter.
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         let gauge = ahead_s as f64;
         metrics::gauge!("yichuan_partner_clock_ahead_seconds", "partner" => partner.to_string())
@@ -87,13 +87,13 @@ impl ClockSkews {
         }
     }
 
-    /// Where most partners' clocks are off to the same side of ours, by more than is tolerated, and they are at least two:
-    /// then it is ours.
+    /// If most partners' clocks, and at least two, are off to the same side of ours by more than is tolerated, the
+    /// fault is ours: returns by how much.
     pub fn own_clock(&self) -> Option<OwnClock> {
         own_clock(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How far ahead a partner's clock is, seconds; nothing where it was not seen since the start.
+    /// How far ahead a partner's clock is, seconds; `None` if it was not seen since the start.
     pub fn ahead(&self, partner: Jurisdiction) -> Option<i64> {
         let skews = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         skews.get(&partner).copied()

@@ -1,4 +1,4 @@
-//! Payloads: encrypted rows, and the keys that open them.
+//! The payload vault: encrypted rows, and the keys that open them.
 
 use super::{RowError, Rows};
 use crate::{
@@ -18,26 +18,26 @@ pub struct Vault {
     ring: ArcSwap<Keyring>,
     /// Held while the file is written; the ring is swapped only when the file is durable.
     file: Mutex<KeyFile>,
-    /// Room that payloads must leave; none is kept unless told.
+    /// Disk space that payloads must leave free, if set.
     reserve: OnceLock<Arc<DiskReserve>>,
 }
 
-/// A payload could not be kept or opened.
+/// A payload could not be stored or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The key file failed.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// There is none, though the store has payloads.
+    /// There is no key file, though the store has payloads.
     #[error("there is no key file; restore it from its own backup")]
     NoKeyFile,
-    /// No key can be made.
+    /// No key can be generated.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     /// The store failed.
     #[error(transparent)]
     Row(#[from] RowError),
-    /// The log could not be asked.
+    /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The key file is older than the store.
@@ -49,12 +49,12 @@ pub enum VaultError {
         /// The first month that it lacks.
         month: PurgeMonth,
     },
-    /// A row that must be there is not, or does not open: the store or the key file is damaged.
+    /// A row that must be there is missing or does not open: the store or the key file is damaged.
     #[error("the payload of log entry {index} is damaged: {what}")]
     Damaged {
-        /// Whose.
+        /// Index of its entry.
         index: u64,
-        /// What does not fit.
+        /// What is wrong.
         what: &'static str,
     },
 }
@@ -68,7 +68,7 @@ pub enum Payload {
     Erased,
 }
 
-/// The first month of whose payloads the store holds keys, and the ring none to open them with.
+/// The first month for which the store has payload keys and the ring has no key to open them with.
 ///
 /// # Errors
 /// The store failed.
@@ -92,10 +92,10 @@ pub fn month_without_keys(
 }
 
 impl Vault {
-    /// Reads the key file, or makes one where the log is still empty.
+    /// Reads the key file, or creates one if the log is still empty.
     ///
     /// # Errors
-    /// The file is missing beside a log that has entries, or damaged.
+    /// The file is damaged, or missing beside a log that has entries.
     pub fn open(file: KeyFile, log_is_empty: bool) -> Result<Self, VaultError> {
         let ring = match file.load()? {
             Some(ring) => ring,
@@ -113,17 +113,17 @@ impl Vault {
         })
     }
 
-    /// The keys as they are now.
+    /// The current keys.
     pub fn ring(&self) -> Arc<Keyring> {
         self.ring.load_full()
     }
 
-    /// True where a month has keys, so that [`Vault::ensure_bucket`] would not touch the disk.
+    /// Whether a month has keys, so that [`Vault::ensure_bucket`] would not touch the disk.
     pub fn has_bucket(&self, month: PurgeMonth) -> bool {
         self.ring.load().bucket(month).is_some()
     }
 
-    /// Makes a month's keys, durably, if it has none. Blocks on the disk when it does: once a month.
+    /// Creates a month's keys, durably, if it has none. Blocks on the disk if it does: once a month.
     ///
     /// # Errors
     /// The file or the random source failed.
@@ -139,30 +139,30 @@ impl Vault {
         Ok(())
     }
 
-    /// From now on payloads leave this room on the disk. The first call counts.
+    /// Makes payloads leave this reserve free on the disk from now on. Only the first call counts.
     pub fn keep_free(&self, reserve: Arc<DiskReserve>) {
         drop(self.reserve.set(reserve));
     }
 
-    /// Asks whether there is room for something new.
+    /// Checks that there is room for something new.
     ///
     /// # Errors
-    /// There is not.
+    /// There is none.
     pub fn admit(&self) -> Result<(), DiskShort> {
         self.reserve.get().map_or(Ok(()), |reserve| reserve.admit())
     }
 
-    /// Asks whether there is room for the trace that reading leaves.
+    /// Checks that there is room for the trace that a read leaves.
     ///
     /// # Errors
-    /// There is not.
+    /// There is none.
     pub fn admit_reading(&self) -> Result<(), DiskShort> {
         let reserve = self.reserve.get();
         reserve.map_or(Ok(()), |reserve| reserve.admit_reading())
     }
 
     /// As [`Vault::ensure_bucket`], off the async workers. A key file that fails closes the log (I2): after a failed
-    /// sync, keys that look kept may be gone after the next power cut, and with them what they opened.
+    /// sync, keys that look stored may be lost in the next power cut, and with them what they open.
     ///
     /// # Errors
     /// As [`Vault::ensure_bucket`].
@@ -181,11 +181,12 @@ impl Vault {
         .await?
     }
 
-    /// Checks that the key file has keys for each month whose payloads the store holds: an older copy of it would make
-    /// them read as erased, and the month would be given other keys. A few reads a month, however long the log.
+    /// Checks that the key file has keys for each month whose payloads the store holds. With an older copy of the file
+    /// they would read as erased, and the month would get other keys. Takes a few reads for each month, however long
+    /// the log.
     ///
     /// # Errors
-    /// A month has none, or the store failed.
+    /// A month has no keys, or the store failed.
     pub fn covers(&self, store: &dyn Store) -> Result<(), VaultError> {
         match month_without_keys(&self.ring(), store).map_err(ReadError::Store)? {
             Some(month) => Err(VaultError::OldKeyFile { month }),
@@ -196,7 +197,7 @@ impl Vault {
     /// Puts a payload and its wrapped key beside the entry that is about to get `index`.
     ///
     /// # Errors
-    /// The month has no keys ([`Vault::ensure_bucket`] comes first), or there is no randomness.
+    /// The month has no keys ([`Vault::ensure_bucket`] comes first), or the random source failed.
     pub fn stage(
         &self,
         txn: &mut Txn<'_>,
@@ -220,7 +221,7 @@ impl Vault {
         Ok(())
     }
 
-    /// The ciphertext beside an entry and the key that opens it; nothing where the key is destroyed.
+    /// The ciphertext beside an entry and the key that opens it; `None` if the key is destroyed.
     ///
     /// # Errors
     /// The store failed, or a row is damaged.

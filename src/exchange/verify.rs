@@ -1,4 +1,4 @@
-//! What a node checks before it believes anything that a partner says. Pure.
+//! What a node verifies before it believes anything that a partner says. Pure.
 
 use super::{DeliveredDispatch, Link, Partner, Tree};
 use crate::{
@@ -21,17 +21,17 @@ pub enum TreeFault {
     /// It is of another log.
     #[error("the checkpoint is of log {claimed}, expected {expected}")]
     Origin {
-        /// What it says.
+        /// The origin claimed.
         claimed: String,
-        /// What the card says.
+        /// The origin on the card.
         expected: String,
     },
-    /// It is smaller than the tree verified before: the log was rolled back, or an old checkpoint sent.
+    /// It is smaller than the tree verified before: the log was rolled back, or an old checkpoint was sent.
     #[error("the checkpoint has size {claimed}, but {verified} was verified before")]
     Shrunk {
-        /// What it says.
+        /// The size claimed.
         claimed: u64,
-        /// What was verified.
+        /// The size verified.
         verified: u64,
     },
     /// Two signed trees that cannot both be honest, or that the partner cannot reconcile.
@@ -53,12 +53,12 @@ pub enum TreeFault {
         "the tree of size {claimed} is not linked to the one of size {verified} that was shown elsewhere"
     )]
     Unlinked {
-        /// What it says.
+        /// The size claimed.
         claimed: u64,
-        /// What was shown on the other stream, or to another partner.
+        /// The size shown on the other stream, or to another partner.
         verified: u64,
     },
-    /// The stream is not the newest of its kind any more.
+    /// A newer stream of its kind has replaced this one.
     #[error("a newer stream of this partner took over")]
     Superseded,
     /// A leaf is not where the partner says.
@@ -75,7 +75,7 @@ pub enum TreeFault {
 /// Verifies a partner's checkpoint and that its tree continues `base`.
 ///
 /// # Errors
-/// The fault; an [`TreeFault::Irreconcilable`] one is to be kept as evidence.
+/// The fault; [`TreeFault::Irreconcilable`] is to be kept as evidence.
 pub fn verify_tree(
     partner: &Partner,
     base: &Tree,
@@ -114,7 +114,7 @@ pub fn verify_tree(
 /// Verifies that a checkpoint continues the trees that it is linked to.
 ///
 /// # Errors
-/// One that it does not continue.
+/// It does not continue one of them.
 pub fn verify_links(signed: &SignedCheckpoint, links: &[Link]) -> Result<(), TreeFault> {
     for link in links {
         let continues = merkle::verify_consistency(
@@ -131,7 +131,7 @@ pub fn verify_links(signed: &SignedCheckpoint, links: &[Link]) -> Result<(), Tre
     Ok(())
 }
 
-/// A dispatch that its sender's log proves, whose payload opens and fits: only [`verify_dispatch`] makes one.
+/// A dispatch that its sender's log proves, and whose payload opens and matches. Only [`verify_dispatch`] makes one.
 #[derive(Debug)]
 pub struct VerifiedDispatch {
     received: Received,
@@ -153,7 +153,7 @@ impl VerifiedDispatch {
         &self.entry
     }
 
-    /// When its sender says that it was written.
+    /// When it was written, according to its sender.
     pub fn time(&self) -> Timestamp {
         self.entry.time
     }
@@ -168,7 +168,7 @@ impl VerifiedDispatch {
         &self.received
     }
 
-    /// It verifies, but must be refused all the same.
+    /// Turns it into a dispatch that verifies but must be refused.
     pub fn into_unfit(self, reason: Refusal) -> Proved {
         Proved::Unfit {
             dispatch_id: Some(self.sent.dispatch_id),
@@ -177,7 +177,7 @@ impl VerifiedDispatch {
         }
     }
 
-    /// The payload as it is to be kept.
+    /// The payload as it is to be stored.
     pub fn sealed(&self) -> (&[u8], &PayloadKey) {
         (&self.ciphertext, &self.key)
     }
@@ -186,13 +186,13 @@ impl VerifiedDispatch {
 /// A dispatch that the sender's log proves.
 #[derive(Debug)]
 pub enum Proved {
-    /// And that can be kept.
+    /// It can be accepted.
     Fit(Box<VerifiedDispatch>),
-    /// And that must be refused.
+    /// It must be refused.
     Unfit {
         /// What arrived.
         received: Received,
-        /// Its id, where the leaf could have been taken before with another payload.
+        /// Its id, if the leaf could have been accepted before with another payload.
         dispatch_id: Option<DispatchId>,
         /// Why.
         reason: Refusal,
@@ -208,7 +208,7 @@ impl Proved {
         }
     }
 
-    /// Its id; nothing where the leaf itself is at fault.
+    /// Its id; `None` if the leaf itself is at fault.
     pub fn dispatch_id(&self) -> Option<DispatchId> {
         match self {
             Self::Fit(dispatch) => Some(dispatch.sent.dispatch_id),
@@ -300,7 +300,7 @@ fn read_sent(
     if !honest_sender || sent.to != own {
         return Err(Refusal::Misaddressed);
     }
-    // Somebody's purpose stands behind every dispatch.
+    // Every dispatch has a person's purpose.
     if entry.cause.grounds.is_none() {
         return Err(Refusal::Malformed);
     }

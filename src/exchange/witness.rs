@@ -1,6 +1,7 @@
-//! Witnessing: the newest checkpoint of each log of each partner that this node verified. A log may only grow from there.
+//! The witness: the newest checkpoint that this node verified of each log of each partner. From there a log may only
+//! grow.
 //!
-//! What was verified is kept by partner and origin, and never deleted: neither another card, nor the removal of a partner,
+//! What was verified is kept by partner and origin, and never deleted: neither a new card nor the removal of a partner
 //! makes a node forget it.
 
 use super::{
@@ -21,8 +22,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Evidence entries of one sort kept against one partner, however often the node starts. More of the same proves nothing
-/// new.
+/// How many evidence entries of one sort are kept against one partner, however often the node starts. More of the same
+/// prove nothing new.
 const EVIDENCE_PER_SORT: usize = 8;
 
 /// A partner's newest verified checkpoint, with its signature.
@@ -35,16 +36,17 @@ pub struct Witness {
     evidence: Mutex<BTreeMap<Jurisdiction, Kept>>,
 }
 
-/// What this node has seen of the logs of one partner, by origin. There is one, but for those that a card gave up.
+/// What this node has seen of the logs of one partner, by origin. There is one, apart from those that a later card
+/// abandoned.
 type Logs = BTreeMap<String, Seen>;
 
 /// Which evidence is kept against one partner, by the root that contradicts.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Two roots at one size, which nobody can explain away.
+    /// Two roots at one size, which cannot be explained away.
     proofs: BTreeSet<[u8; 32]>,
-    /// Two heads of different sizes, which speak for themselves only beside a proof that was asked for. The partner can make
-    /// any number of them, so they have room of their own.
+    /// Two checkpoints of different sizes, which are evidence only together with a proof that was asked for. The
+    /// partner can make any number of them, so they are limited separately.
     claims: BTreeSet<[u8; 32]>,
 }
 
@@ -67,7 +69,7 @@ struct Seen {
     chain: Chain,
     /// Size of the tree in the store.
     stored: Option<u64>,
-    /// The newest checkpoint of it that each of the others showed, until it is proved to be part of the chain.
+    /// The newest checkpoint of it that each other partner showed, until it is proved to be part of the chain.
     gossip: BTreeMap<Jurisdiction, SignedCheckpoint>,
 }
 
@@ -76,11 +78,11 @@ struct Seen {
 pub struct Opening {
     /// The tree that it starts from.
     pub tree: Tree,
-    /// Its checkpoint, a note as the partner signed it; empty where there is none.
+    /// Its checkpoint, a note as the partner signed it; empty if there is none.
     pub note: Vec<u8>,
-    /// Tells it from earlier ones.
+    /// Distinguishes it from earlier ones.
     pub number: u64,
-    /// Checkpoints that others showed, and who: what the partner shows first is to be linked to them.
+    /// Checkpoints that others showed, and who: the first tree that the partner shows must be linked to them.
     pub asked: Vec<(Jurisdiction, SignedCheckpoint)>,
 }
 
@@ -93,7 +95,7 @@ pub enum WitnessError {
     /// A row is damaged.
     #[error("the witness row of {partner} is damaged: {defect}")]
     Damaged {
-        /// Whose.
+        /// The partner concerned.
         partner: Jurisdiction,
         /// What is wrong.
         defect: EntryDefect,
@@ -101,7 +103,7 @@ pub enum WitnessError {
 }
 
 impl Witness {
-    /// Reads the rows of all that ever were partners: one that comes back is known.
+    /// Reads the rows of everybody who ever was a partner: one that returns is known.
     ///
     /// # Errors
     /// The store failed, or a row is damaged.
@@ -124,7 +126,7 @@ impl Witness {
                 .map_err(|defect| WitnessError::Damaged { partner, defect })?;
             let (origin, size) = (checkpoint.origin.clone(), checkpoint.size);
             let known = seen.entry(partner).or_default().entry(origin).or_default();
-            // There is also the row from before the key had an origin, which stays as it was.
+            // There is also the row from before the key had an origin, which stayed as it was.
             if known.stored.is_none_or(|stored| stored < size) {
                 known.stored = Some(size);
                 known.chain = Chain::starting_at((checkpoint, signature));
@@ -137,7 +139,7 @@ impl Witness {
         })
     }
 
-    /// What the store has of one log of a partner: the newest checkpoint verified.
+    /// The newest verified checkpoint of one log of a partner, as stored.
     ///
     /// # Errors
     /// The store failed, or the row is damaged.
@@ -147,7 +149,7 @@ impl Witness {
         origin: &str,
     ) -> Result<Option<Witnessed>, WitnessError> {
         let mut newest: Option<Witnessed> = None;
-        // An empty origin makes the key from before there was one in it.
+        // An empty origin makes the key of the time before it had one.
         for key in ["", origin].map(|origin| tables::witness(partner, origin)) {
             let Some(bytes) = rows.row(&key)? else {
                 continue;
@@ -162,13 +164,13 @@ impl Witness {
         Ok(newest)
     }
 
-    /// A partner's tree verified last, on either stream; the empty tree where there is none.
+    /// A partner's tree that was verified last, on either stream; the empty tree if there is none.
     pub fn tree(&self, partner: &Partner) -> Tree {
         let all = self.seen();
         tree_of(seen_of(&all, partner), partner)
     }
 
-    /// A stream opens on which a partner shows its log. It starts from the tree verified last.
+    /// Opens a stream on which a partner shows its log. It starts from the tree verified last.
     pub fn open(&self, partner: &Partner, lane: Lane) -> Opening {
         let mut all = self.seen();
         let seen = seen_mut(&mut all, partner);
@@ -190,11 +192,11 @@ impl Witness {
         }
     }
 
-    /// Takes a checkpoint that continues what its stream showed before, if it goes together with what else was verified of
-    /// this log. From then on it is known: other trees are compared with it.
+    /// Accepts a checkpoint that continues what its stream showed before, if it agrees with what else was verified of
+    /// this log. From then on other trees are compared with it.
     ///
     /// # Errors
-    /// It does not, or is not proved to: the stream is to be given up.
+    /// It contradicts that, or is not proved to agree: the stream must be closed.
     pub fn take(
         &self,
         partner: &Partner,
@@ -209,11 +211,11 @@ impl Witness {
         seen.chain.take(lane, number, signed, links)
     }
 
-    /// Compares what a partner showed first on a stream with what others showed of its log. Those that contradict it, and
-    /// who showed them.
+    /// Compares what a partner showed first on a stream with what others showed of its log. Returns the checkpoints
+    /// that contradict it, and who showed them.
     ///
     /// # Errors
-    /// It is not proved either way, though it was asked for: the stream is to be given up.
+    /// It is not proved either way, though it was asked for: the stream must be closed.
     pub fn compare_asked(
         &self,
         partner: &Partner,
@@ -257,8 +259,8 @@ impl Witness {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of them but one's, as signed notes to show to that one; and what others showed of its own log, which it may not
-    /// know any more.
+    /// The newest checkpoints of all partners but one, as signed notes to show to that one; and what others showed of
+    /// its own log, which it may have lost.
     pub fn notes_for(&self, directory: &Directory, other: Jurisdiction) -> Vec<Vec<u8>> {
         let all = self.seen();
         let of_its_own = all.get(&other).into_iter().flat_map(|logs| {
@@ -280,14 +282,14 @@ impl Witness {
             .collect()
     }
 
-    /// How much evidence is kept against a partner's log: proofs, and claims that speak beside a proof that was asked for.
+    /// How much evidence is kept against a partner's log: proofs, and claims that need a proof that was asked for.
     pub fn evidence_against(&self, partner: Jurisdiction) -> usize {
         let evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.get(&partner);
         kept.map_or(0, |kept| kept.proofs.len() + kept.claims.len())
     }
 
-    /// Writes down a checkpoint that was taken, in the commit that rests on it. An older one changes nothing.
+    /// Stores an accepted checkpoint, in the commit that rests on it. An older one changes nothing.
     ///
     /// # Errors
     /// The transaction refused.
@@ -308,7 +310,7 @@ impl Witness {
         Ok(())
     }
 
-    /// Compares a partner's checkpoint that another partner showed with the one verified last. Where the sizes differ, the
+    /// Compares a partner's checkpoint that another partner showed with the one verified last. If the sizes differ, the
     /// partner is asked for a proof when its next stream opens.
     ///
     /// # Errors
@@ -339,15 +341,15 @@ impl Witness {
         Ok(())
     }
 
-    /// The entry that would keep an irreconcilable checkpoint as evidence; nothing where it is kept already, or where enough
-    /// is.
+    /// The entry that would keep an irreconcilable checkpoint as evidence; `None` if it is kept already, or if enough
+    /// evidence is.
     pub fn evidence(
         &self,
         partner: &Arc<Partner>,
         second: &SignedCheckpoint,
         shown_by: Option<Jurisdiction>,
     ) -> Option<Kind> {
-        // The same head twice contradicts nothing, nor does the head of an earlier log.
+        // The same checkpoint twice contradicts nothing, nor does one of an earlier log.
         let first = self.newest(partner).filter(|(first, _)| {
             let second = second.checkpoint();
             first.origin == second.origin && first != second
@@ -362,15 +364,15 @@ impl Witness {
         })
     }
 
-    /// Whether there is room for this evidence, and it is not kept yet. Asked again in the transaction that keeps it: more
-    /// than one stream may find the same.
+    /// Whether there is room for this evidence, and it is not kept yet. Asked again in the transaction that keeps it:
+    /// more than one stream may find the same.
     pub(super) fn wants(&self, partner: Jurisdiction, is_proof: bool, root: &[u8; 32]) -> bool {
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = evidence.entry(partner).or_default().sort(is_proof);
         kept.len() < EVIDENCE_PER_SORT && !kept.contains(root)
     }
 
-    /// Notes that its entry is in the log: not before, or what came to nothing would never be kept.
+    /// Notes that its entry is in the log. Not before: otherwise evidence whose write failed would never be kept.
     pub(super) fn kept(&self, partner: Jurisdiction, is_proof: bool, root: [u8; 32]) {
         let mut evidence = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         evidence
@@ -381,7 +383,7 @@ impl Witness {
     }
 }
 
-/// Shows all rows of a family.
+/// Visits all rows of a family.
 fn each(
     rows: &mut dyn Rows,
     (from, to): ([u8; 1], [u8; 1]),
@@ -393,7 +395,7 @@ fn each(
         let Some((last, _)) = chunk.last() else {
             return Ok(());
         };
-        // The first key behind the last one.
+        // The first key after the last one.
         from = [last.as_slice(), &[0]].concat();
         for (key, value) in &chunk {
             show(key, value)?;
@@ -410,7 +412,7 @@ fn seen_mut<'a>(all: &'a mut BTreeMap<Jurisdiction, Logs>, partner: &Partner) ->
     logs.entry(partner.key.name().to_owned()).or_default()
 }
 
-/// A checkpoint of a partner, as it signed it; empty where it is of an earlier log or key.
+/// A partner's checkpoint as it signed it; empty if it is of an earlier log or key.
 fn note(partner: &Partner, (checkpoint, signature): &Witnessed) -> Vec<u8> {
     let signed = partner.key.verify_parts(checkpoint, signature);
     signed.map_or_else(|_| Vec::new(), |signed| signed.note().as_bytes().to_vec())

@@ -1,7 +1,7 @@
-//! Headers that sheets in use have beside the official ones.
+//! Headers that sheets in use have besides the official ones.
 
-/// By the official Chinese header, which tells kinds of sheets apart as keys do not. English ones without case, spaces,
-/// hyphens or underscores. Only what can mean nothing else on a sheet about one person a row.
+/// Other names by official Chinese header, which tells kinds of sheets apart as keys do not. English ones are without
+/// case, spaces, hyphens and underscores. Only names that can mean nothing else on a sheet with one person a row.
 const ALIASES: [(&str, &[&str]); 25] = [
     (
         "线索编号",
@@ -125,7 +125,7 @@ const ALIASES: [(&str, &[&str]); 25] = [
     ("线索标识", &["线索id"]),
 ];
 
-/// True where `name`, already without case, space and marks, is another name of the column with that Chinese header.
+/// Whether `name`, already without case, space and marks, is another name of the column with that Chinese header.
 pub(super) fn is_alias(header_zh: &str, name: &str) -> bool {
     ALIASES
         .iter()

@@ -1,4 +1,4 @@
-//! Cells: what a spreadsheet made of what was typed, and what of that can be taken back.
+//! Cells: what a spreadsheet program made of what was typed, and what of that can be reversed.
 
 use super::{
     lossy_cells,
@@ -8,15 +8,15 @@ use crate::domain::{FindingCode, SheetColumn, is_invisible};
 use calamine::{CellErrorType, DataRef, ExcelDateTime, ExcelDateTimeType};
 use std::borrow::Cow;
 
-/// Longer text is cut: it is beyond every column's limit already, and is refused for that.
+/// Longer text is cut: it exceeds every column's limit and is refused for that.
 const MAX_CHARS: usize = 4_096;
-/// Numbers from here on have more digits than the fifteen that a number cell keeps.
+/// Numbers from here on have more than the fifteen digits that a number cell keeps.
 const TOO_LONG: f64 = 1e15;
-/// What is typed before a value to make a cell text, and what input methods make of it.
+/// Characters typed before a value to make a cell text, and their variants from input methods.
 const APOSTROPHES: [char; 5] = ['\'', '‘', '’', '＇', '`'];
-/// Years of days that were typed as days. What `3.5`, `2026.3` and an empty cell become lies outside.
+/// Years of dates that were probably typed as dates. What `3.5`, `2026.3` and an empty cell turn into lies outside.
 const YEARS: std::ops::RangeInclusive<u16> = 2000..=2099;
-/// Serial days near those years, by either way of counting.
+/// Serial day numbers around those years, in either date system.
 const SERIALS: std::ops::RangeInclusive<f64> = 30_000.0..=80_000.0;
 
 /// A cell as it was found.
@@ -24,11 +24,11 @@ const SERIALS: std::ops::RangeInclusive<f64> = 30_000.0..=80_000.0;
 pub(super) enum Cell {
     /// Text.
     Text(String),
-    /// A number; also a count of days, if it is one.
+    /// A number, also as a date if it is one.
     Number(f64, ExcelDateTime),
-    /// A number shown as a date.
+    /// A number displayed as a date.
     Date(ExcelDateTime),
-    /// An error in place of a value, by its name.
+    /// An error instead of a value, by its name.
     Error(&'static str),
     /// A formula that was never computed.
     Uncomputed,
@@ -36,15 +36,15 @@ pub(super) enum Cell {
     Covered,
     /// A picture.
     Picture,
-    /// It shows something else than it holds.
+    /// It displays something other than it holds.
     Rendered(Rendering, Box<Self>),
 }
 
 impl Cell {
-    /// An error that the workbook reader has no name for.
+    /// An error that the workbook reader does not know by name.
     pub(super) const UNKNOWN_ERROR: Self = Self::Error("#ERROR!");
 
-    /// From what the workbook reader gives; none where there is nothing to read.
+    /// Converts a value of the workbook reader; `None` if there is nothing to read.
     pub(super) fn new(data: &DataRef<'_>, is_1904: bool) -> Option<Self> {
         let number = |n: f64| {
             Self::Number(
@@ -70,8 +70,8 @@ impl Cell {
         }
     }
 
-    /// From a field of comma-separated text. `="012"` is how such a file says that a field is text; any other formula has no
-    /// value here.
+    /// Converts a field of comma-separated text. `="012"` marks a field as text in such a file; any other formula has
+    /// no value here.
     pub(super) fn from_csv(field: &str) -> Option<Self> {
         let Some(formula) = field.strip_prefix('=').filter(|_| !is_picture(field)) else {
             return Self::text(field);
@@ -97,7 +97,7 @@ impl Cell {
         (!text.trim().is_empty()).then(|| Self::Text(text.to_owned()))
     }
 
-    /// With what its style makes of it.
+    /// Applies the number format of its style.
     pub(super) fn looking(self, look: &NumberFormat) -> Self {
         let shown = match &self {
             Self::Text(_) => look.text(),
@@ -116,7 +116,7 @@ impl Cell {
         }
     }
 
-    /// Its text, where it is one.
+    /// Its text, if it is text.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -130,13 +130,13 @@ impl Cell {
         }
     }
 
-    /// Bytes of text that it holds.
+    /// How many bytes of text it holds.
     pub(super) fn text_bytes(&self) -> usize {
         self.as_text().map_or(0, str::len)
     }
 
-    /// As it is given back to be mended: what reads as before. What a cell no longer holds is left out, so that it cannot
-    /// be taken for what was typed.
+    /// The text that goes back to the officer for correction: it reads as before. A value that the cell has lost is
+    /// left out, so that what is left of it is not taken for what was typed.
     pub(super) fn as_given_back(&self, column: Option<impl SheetColumn>) -> String {
         match (self, column) {
             (Self::Number(_, when), Some(column)) if column.is_day() && is_likely(*when) => {
@@ -155,7 +155,7 @@ impl Cell {
         }
     }
 
-    /// What a spreadsheet program has made of it that was not typed.
+    /// How a spreadsheet program has changed what was typed, if it has.
     fn lost(&self, column: impl SheetColumn, is_rounded: bool) -> Option<FindingCode> {
         match self {
             Self::Error(_) => Some(FindingCode::ErrorValue),
@@ -165,7 +165,7 @@ impl Cell {
             Self::Rendered(shown, held) => held
                 .lost(column, is_rounded)
                 .or((*shown == Rendering::Otherwise).then_some(FindingCode::ShownOtherwise)),
-            // Fifteen digits are all that a number cell keeps: what stands there is not what was typed.
+            // A number cell keeps only fifteen digits, so its value is not what was typed.
             Self::Number(..) | Self::Date(_) if column.is_citizen_number() => {
                 Some(FindingCode::NumericId)
             }
@@ -179,13 +179,13 @@ impl Cell {
         }
     }
 
-    /// True for a citizen number as text that has lost its last digits: others of its column then have too.
+    /// Whether it is a citizen number as text that has lost its last digits: then others in its column have too.
     pub(super) fn is_rounded_number(&self) -> bool {
         self.as_text()
             .is_some_and(|text| lossy_cells::has_lost_digits(bare(text)))
     }
 
-    /// As a person would type it.
+    /// The value as a person would type it.
     pub(super) fn as_written(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -197,7 +197,8 @@ impl Cell {
         }
     }
 
-    /// The text for a column, and what was found on the way to it. `is_rounded` where other numbers of the column were.
+    /// The text for a column, and the findings made on the way. `is_rounded` tells whether other numbers of the column
+    /// were rounded.
     pub(super) fn into_text(
         self,
         column: impl SheetColumn,
@@ -224,7 +225,7 @@ impl Cell {
     }
 }
 
-/// True for what WPS keeps of a picture in a cell: `=DISPIMG("ID_…",1)`.
+/// Whether this is the formula that WPS keeps for a picture in a cell: `=DISPIMG("ID_…",1)`.
 fn is_picture(text: &str) -> bool {
     let formula = text.trim().trim_start_matches(['=', '@']);
     let formula = formula.strip_prefix("_xlfn.").unwrap_or(formula);
@@ -233,20 +234,20 @@ fn is_picture(text: &str) -> bool {
         .is_some_and(|name| name.eq_ignore_ascii_case("DISPIMG("))
 }
 
-/// Text as it was typed, without what was typed to make it text.
+/// The text as it was typed, without the prefix that made it text.
 fn typed(text: &str, column: impl SheetColumn) -> (String, Option<FindingCode>) {
     let whole_text = cut(text);
     if column.is_prose() {
         return (whole_text.to_owned(), None);
     }
     let bare = bare(whole_text);
-    // What programs show of an apostrophe typed to make a cell text.
+    // What programs show of an apostrophe that was typed to make a cell text.
     let value = if bare.starts_with(APOSTROPHES) {
         bare.trim_matches(APOSTROPHES)
     } else {
         bare
     };
-    // A whole number that a program kept as a fraction. A lead's own number may end so.
+    // A whole number that a program kept as a fraction. A lead's own number may end like this.
     let value = match lossy_cells::whole(value) {
         Some(digits) if column.as_str() != "number" => digits,
         Some(_) | None => value,
@@ -261,12 +262,12 @@ fn typed(text: &str, column: impl SheetColumn) -> (String, Option<FindingCode>) 
     }
 }
 
-/// Without the space and the invisible characters around it.
+/// Strips space and invisible characters at both ends.
 fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
 }
 
-/// No more than any column takes.
+/// Cuts text to what any column takes.
 fn cut(text: &str) -> &str {
     let end = text
         .char_indices()
@@ -275,7 +276,7 @@ fn cut(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// True for a day that somebody may have typed.
+/// Whether somebody may have typed this date.
 fn is_likely(when: ExcelDateTime) -> bool {
     SERIALS.contains(&when.as_f64()) && YEARS.contains(&when.to_ymd_hms_milli().0)
 }
@@ -285,7 +286,7 @@ fn iso_date(when: ExcelDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// Whole numbers without a point: codes and telephones are often typed as numbers, and keep their digits up to 15.
+/// Whole numbers without a point: codes and telephone numbers are often typed as numbers, and keep up to 15 digits.
 fn number_text(n: f64) -> Cow<'static, str> {
     if n.is_finite() {
         Cow::Owned(n.to_string())

@@ -8,16 +8,16 @@ use super::{
 };
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// What may stand between two fields, the likeliest first.
+/// Possible delimiters, the likeliest first.
 pub(super) const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
-/// The records of a text. They are numbered as a spreadsheet program numbers the rows that it shows: a blank line counts,
-/// a line break inside quotation marks does not. (Line numbers of CSV readers are one low where lines end in CR LF.)
+/// The records of a text, numbered as a spreadsheet program numbers the rows that it displays: a blank line counts, a
+/// line break inside quotation marks does not. (Line numbers of CSV readers are one too low where lines end in CR LF.)
 pub(super) struct Records<'a> {
     pieces: Pieces<'a>,
     encoding: &'static str,
     reader: Reader,
-    /// Decoded and not yet read.
+    /// Decoded bytes that are not read yet.
     piece: Vec<u8>,
     at: usize,
     /// The record that is being read, or was read last.
@@ -26,27 +26,27 @@ pub(super) struct Records<'a> {
     ends: Box<[usize]>,
     is_after_cr: bool,
     is_ended: bool,
-    /// The record that lacks its line end, and how many fields it has.
+    /// The record that lacks its line end, and its number of fields.
     unended: Option<(u32, usize)>,
     delimiter: u8,
     marks: Marks,
 }
 
-/// Where in a field the last byte stood, as far as quotation marks go.
+/// The state after the last byte of a field, as far as quotation marks are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marks {
     Start,
     Bare,
     Open,
-    /// After a mark inside marks: the field is over, or the next is a mark too and stands for one.
+    /// After a mark inside marks: either the field has ended, or the next byte is a mark too and both stand for one.
     Closed,
-    /// Blanks after that.
+    /// Blanks after the closing mark.
     Over,
 }
 
 impl Marks {
-    /// After the next byte; nothing where text follows a closing mark (RFC 4180 section 2 rule 5). A reader that takes it
-    /// as text runs two rows with a stray mark each, and all between them, into one.
+    /// The state after the next byte; `None` if text follows a closing mark (RFC 4180 section 2 rule 5). A reader that
+    /// takes it as text merges two rows with a stray mark each, and all rows between them, into one.
     const fn after(self, byte: u8, delimiter: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::Open, b'"') => Self::Closed,
@@ -79,7 +79,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The next record that has anything in it; none after the last.
+    /// The next record that is not blank; `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<RawRow>, SheetError> {
         loop {
             if !self.begin()? {
@@ -93,12 +93,13 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The last record where it lacks its line end, and how many fields it has; to be asked after it.
+    /// The last record if it lacks its line end, and its number of fields. Meaningful only after the last record was
+    /// read.
     pub(super) const fn unended(&self) -> Option<(u32, usize)> {
         self.unended
     }
 
-    /// Goes to where a record begins, counting blank lines; false at the end.
+    /// Advances to the start of the next record, counting blank lines; false at the end.
     fn begin(&mut self) -> Result<bool, SheetError> {
         self.record = self.record.saturating_add(1);
         loop {
@@ -106,7 +107,7 @@ impl<'a> Records<'a> {
                 return Ok(false);
             };
             match byte {
-                // The second half of the line end before.
+                // The second half of the preceding line end.
                 b'\n' if self.is_after_cr => {}
                 b'\n' | b'\r' => self.record = self.record.saturating_add(1),
                 _ => return Ok(true),
@@ -140,7 +141,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Reads a record, and says how many bytes and fields it has.
+    /// Reads a record, and returns its number of bytes and of fields.
     fn read(&mut self) -> Result<(usize, usize), SheetError> {
         let (mut written, mut ended) = (0, 0);
         let mut has_closed = false;
@@ -200,7 +201,7 @@ impl<'a> Records<'a> {
         for (end, at) in self.ends.iter().take(fields).zip(0..) {
             let field = text.get(start..*end).unwrap_or_default();
             start = *end;
-            // The text was decoded, and fields end where ASCII characters stand: nothing is ever replaced.
+            // The text was decoded, and fields end at ASCII characters: nothing is ever replaced.
             let field = String::from_utf8_lossy(field);
             cells.extend(Cell::from_csv(&field).map(|cell| (at, cell)));
         }

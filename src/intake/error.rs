@@ -1,4 +1,4 @@
-//! Why a file is no sheet.
+//! Why a file cannot be read as a sheet.
 
 use super::{
     MAX_FILE_BYTES, MAX_ROWS, MAX_UNPACKED_BYTES,
@@ -10,42 +10,42 @@ use std::io;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Why a file could not be read as a sheet. Nothing of it was taken.
+/// Why a file could not be read as a sheet. None of its rows is used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.message(Lang::En))]
 #[non_exhaustive]
 pub enum SheetError {
-    /// The file is not there, or may not be read.
+    /// The file is missing, or may not be read.
     Unreadable(#[source] io::Error),
     /// Larger than [`MAX_FILE_BYTES`].
     FileTooLarge,
     /// A workbook of Excel 97 to 2003, or of WPS.
     LegacyXls,
-    /// A workbook under a password.
+    /// A workbook protected by a password.
     Encrypted,
     /// A file of another kind.
     WrongType(FileKind),
-    /// An xlsx workbook that breaks off or does not hold together.
+    /// An xlsx workbook that is truncated or inconsistent.
     Damaged,
-    /// A workbook that says two things of which part is its main one, a worksheet or the text of its cells.
+    /// A workbook that is ambiguous about which part is its main one, a worksheet or the text of its cells.
     AmbiguousParts,
-    /// Cells hold errors that the reader does not know (`#SPILL!`), and it cannot be told which.
+    /// Cells hold errors that the reader does not know (`#SPILL!`), and it is unclear which cells.
     ErrorCell,
-    /// Formulas without end that were never computed.
+    /// Too many formulas that were never computed.
     NotComputed,
-    /// Unpacks to more than [`MAX_UNPACKED_BYTES`], to far more than it is long, or into too many parts.
+    /// It unpacks to more than [`MAX_UNPACKED_BYTES`], to far more than its size, or into too many parts.
     Bomb,
-    /// Claims more strings, rows or columns than it can hold.
+    /// It claims more strings, rows or columns than it can hold.
     FalseClaim,
-    /// Markup nested deeper than a workbook's.
+    /// Markup nested deeper than in any workbook.
     TooDeep,
-    /// Markup that declares entities, which no workbook does.
+    /// Markup that declares entities, as no workbook does.
     Doctype,
-    /// A cell with more text than a spreadsheet program puts into one.
+    /// A cell with more text than a spreadsheet program allows.
     LongCell,
-    /// More different texts than are kept in memory.
+    /// More distinct texts than fit into memory.
     TooMuchText,
-    /// Nothing in the file, or in any worksheet that is visible.
+    /// Nothing in the file, or in any visible worksheet.
     Empty,
     /// No worksheet is visible.
     NoneVisible,
@@ -62,31 +62,31 @@ pub enum SheetError {
         key: &'static str,
         /// Its Chinese header.
         header_zh: &'static str,
-        /// Letters of both in the sheet.
+        /// Column letters of both in the sheet.
         letters: [String; 2],
     },
     /// More than [`MAX_ROWS`] rows.
     TooManyRows,
-    /// A row further down than [`MAX_ROWS`] rows go.
+    /// A row below the first [`MAX_ROWS`].
     FarRow {
         /// The row, or record.
         row: u32,
     },
-    /// A row with more columns than are read.
+    /// A row with more columns than the limit.
     TooManyColumns {
         /// The row, or record.
         row: u32,
     },
-    /// A row with more text than is read.
+    /// A row with more text than the limit.
     LongRow {
         /// The row, or record.
         row: u32,
     },
-    /// Bytes that are no text in the file's encoding.
+    /// Bytes that are not text in the file's encoding.
     BadText {
         /// The record.
         record: u32,
-        /// The encoding that the rest of the file is in.
+        /// The encoding of the rest of the file.
         encoding: &'static str,
     },
     /// A record that ends with the file, before its last field.
@@ -94,22 +94,22 @@ pub enum SheetError {
         /// The record.
         record: u32,
     },
-    /// A character that no text has, such as the one of code 0.
+    /// A control character, such as the one with code 0.
     ControlCharacter {
         /// The record.
         record: u32,
     },
-    /// A quotation mark that opens and does not close: a file that breaks off, or a stray mark.
+    /// A quotation mark that opens and does not close: the file is truncated, or the mark is stray.
     OpenQuote {
-        /// The record that it opens in.
+        /// The record in which it opens.
         record: u32,
     },
-    /// Text after a closing quotation mark: one of the two is stray.
+    /// Text after a closing quotation mark: one of the two marks is stray.
     StrayQuote {
-        /// The record that it stands in; rows may have run into one.
+        /// The record that has it; rows may have been merged into it.
         record: u32,
     },
-    /// One of several worksheets.
+    /// An error in one of several worksheets.
     InSheet {
         /// Its name.
         sheet: String,
@@ -280,7 +280,7 @@ impl SheetError {
         }
     }
 
-    /// Those that name nothing of the file.
+    /// Errors that name no part of the file.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "those that name something are above"
@@ -352,7 +352,7 @@ impl SheetError {
     }
 }
 
-/// Why a file cannot be read, without the system's English where there are words for it.
+/// Why a file cannot be read, in words of our own rather than the system's English where we have some.
 fn unreadable(error: &io::Error) -> String {
     const KNOWN: [(io::ErrorKind, &str); 3] = [
         (io::ErrorKind::NotFound, "没有这个文件，请核对路径和文件名"),

@@ -1,5 +1,5 @@
-//! Rows below a header that are no records and were never meant to be: the header once more on each printed page, a sum, who
-//! filled the sheet in.
+//! Rows below a header that are not records and were never meant to be: the header repeated on each printed page,
+//! totals, who filled in the sheet.
 
 use super::{
     RawRow,
@@ -33,10 +33,10 @@ const FOOTERS: [&str; 20] = [
 ];
 /// In characters.
 const LONGEST_FOOTER: usize = 5;
-/// Without any of these there is nobody whom the row could be about.
+/// The columns that say whom a row is about: without any of them it is about nobody.
 const ABOUT: [&str; 3] = ["name", "resident_number", "facts"];
 
-/// Why a row is passed over, where it is.
+/// Why a row is skipped, if it is.
 pub(super) fn reason_to_skip<C: SheetColumn>(
     row: &RawRow,
     header: &Header<C>,
@@ -47,7 +47,7 @@ pub(super) fn reason_to_skip<C: SheetColumn>(
     is_footer(row, header).then_some(FindingCode::FooterRow)
 }
 
-/// True where at least two columns, and all that hold anything, hold their own names.
+/// Whether at least two columns hold their own names, and all other columns nothing.
 fn is_header_again<C: SheetColumn>(row: &RawRow, header: &Header<C>) -> bool {
     let read = row.cells.iter().filter_map(|(at, cell)| {
         let here = header.at(*at)?;
@@ -85,7 +85,7 @@ fn says_footer(cell: &Cell) -> bool {
     })
 }
 
-/// True where a cell may hold a sum or nothing: `12`, `12人`.
+/// Whether a cell may be a total or empty: `12`, `12人`.
 fn is_count(cell: &Cell) -> bool {
     match cell {
         Cell::Text(text) => {

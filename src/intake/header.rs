@@ -1,4 +1,4 @@
-//! Which column of a sheet is which field of its rows: by Chinese header, by key or by a name in use, in any order.
+//! Maps columns of a sheet to fields of its rows: by Chinese header, by key or by a name in use, in any order.
 
 use super::{Note, SheetError, aliases::is_alias};
 use crate::domain::{SheetColumn, is_invisible};
@@ -6,7 +6,7 @@ use crate::domain::{SheetColumn, is_invisible};
 /// Headers of a column that only numbers the rows.
 const SERIAL: [&str; 5] = ["序号", "顺序号", "no", "no.", "#"];
 
-/// The longest text that is looked at as a header, in bytes: each cell of a sheet may be one.
+/// The longest text that is considered as a header, in bytes: each cell of a sheet may be one.
 const MAX_HEADER_BYTES: usize = 512;
 
 /// The column that a header cell names.
@@ -37,7 +37,7 @@ fn named<C: SheetColumn>(header: &str) -> Option<C> {
     if header.notes.iter().all(is_same) {
         return Some(column);
     }
-    // 户籍地（代码） is 户籍地代码.
+    // 户籍地（代码） means 户籍地代码.
     let together = header
         .notes
         .iter()
@@ -55,13 +55,14 @@ fn known<C: SheetColumn>(name: &str) -> Option<C> {
     C::ALL.iter().copied().find(is)
 }
 
-/// A header taken apart, without case, width, space and what is not seen.
+/// A header in parts, without case, width, space and invisible characters.
 struct Plain {
-    /// What stands outside brackets, without a number before it, a star for 'required', quotation marks, a colon at its end.
+    /// The text outside brackets, without a number before it, a star for 'required', quotation marks and a colon at its
+    /// end.
     name: String,
-    /// What stands in brackets.
+    /// The texts in brackets.
     notes: Vec<String>,
-    /// True where something follows a colon: `姓名：` and a name is no header.
+    /// Whether something follows a colon: `姓名：` with a name behind it is not a header.
     says_value: bool,
 }
 
@@ -99,15 +100,15 @@ impl Plain {
     }
 }
 
-/// Without what stands between or around words and means nothing. Not without `"`: where that is left in a header, a CSV file
-/// has a space before its marks, and its values have them too.
+/// Strips characters between and around words that mean nothing. Not `"`: if one is left in a header, the CSV file has
+/// a space before its marks, and its values have one too.
 fn bare(text: &str) -> String {
     const MARKS: [char; 11] = ['*', '★', '_', '-', '\'', '“', '”', '‘', '’', '「', '」'];
     text.chars().filter(|c| !MARKS.contains(c)).collect()
 }
 
-/// True for a note that says how to fill the column, and not which: that it is required, how long its values are, which
-/// there are.
+/// Whether a note tells how to fill in the column, and not which one it is: that it is required, how long its values
+/// are, or what they may be.
 fn is_filler(note: &str) -> bool {
     const WORDS: [&str; 18] = [
         "必填",
@@ -162,7 +163,7 @@ pub(super) struct Header<C> {
 }
 
 impl<C: SheetColumn> Header<C> {
-    /// From the texts of a header, column by column.
+    /// Reads the texts of a header, column by column.
     pub(super) fn new(texts: &[String]) -> Result<Self, SheetError> {
         let mut columns: Vec<(C, u32)> = Vec::new();
         for (text, at) in texts.iter().zip(0..) {
@@ -198,15 +199,16 @@ impl<C: SheetColumn> Header<C> {
             .collect()
     }
 
-    /// True where most of what a record must have is not there: the rest of a header, a form for one person, or a row that
-    /// happens to hold two names of columns.
+    /// Whether most of the required columns are missing: this may be the rest of a header, a form for one person, or a
+    /// row that happens to hold two names of columns.
     pub(super) fn is_in_part(&self) -> bool {
         let required = C::ALL.iter().filter(|column| column.is_required()).count();
         self.missing().len() * 2 > required
     }
 
-    /// A note on each column that has a name and is none of a record's. Rows are numbered on most sheets: that is no news.
-    /// None of a header that may be none, whose text may be about a person; that it is so has a note of its own.
+    /// A note on each column that has a name and is none of a record's, except serial numbers, which most sheets have.
+    /// No notes if the header may not be one, because its text may be about a person; that it is doubtful has a note of
+    /// its own.
     pub(super) fn unknown(&self, sheet: Option<&str>, texts: &[String]) -> Vec<Note> {
         if self.is_in_part() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Where the header of a table stands: below a title, a date, a county's name; in one row or in two.
+//! Finds the header of a table: below a title, a date or a county's name; in one row or in two.
 
 use super::{
     RawRow, SheetError,
@@ -6,19 +6,19 @@ use super::{
 };
 use crate::domain::SheetColumn;
 
-/// The header is looked for in so many rows that have anything in them.
+/// How many rows that are not blank are searched for the header.
 pub(super) const HEADER_WITHIN: usize = 20;
-/// A row that names so many columns may be a header; fewer are a title or a row of an explanation.
+/// A row that names at least this many columns may be a header; with fewer it is a title or part of an explanation.
 const HEADER_COLUMNS: usize = 2;
 
 /// The header of a table.
 pub(super) struct LocatedHeader<C> {
-    /// What it says, column by column, in one row.
+    /// Its text, column by column, as one row.
     pub(super) texts: Vec<String>,
     pub(super) header: Header<C>,
-    /// The row that it ends in, from 1.
+    /// The row in which it ends, from 1.
     pub(super) row: u32,
-    /// Rows above it that look like a table of their own, the first and the last; they are not read.
+    /// The first and the last of the rows above it that look like a table of their own; they are not read.
     pub(super) above: Option<[u32; 2]>,
 }
 
@@ -29,7 +29,7 @@ struct Candidate {
     named: usize,
 }
 
-/// Looks for the header in the first rows of a table; none where there is none.
+/// Looks for the header in the first rows of a table; `None` if there is none.
 pub(super) fn header<C: SheetColumn>(
     rows: &[RawRow],
 ) -> Result<Option<LocatedHeader<C>>, SheetError> {
@@ -53,13 +53,13 @@ pub(super) fn header<C: SheetColumn>(
     let mut singles = singles.into_iter();
     let (best, next) = (singles.next(), singles.next());
     let named = |candidate: &Option<Candidate>| candidate.as_ref().map_or(0, |c| c.named);
-    // Two rows only where they say more together than either alone.
+    // Two rows only if they name more columns together than either does alone.
     if named(&pair) > named(&best) && named(&pair) >= HEADER_COLUMNS {
         return found(pair, rows);
     }
     let best = best.filter(|best| best.named >= HEADER_COLUMNS);
     match (best, next) {
-        // Sorting kept their order: the best of them stands first.
+        // Sorting kept their order, so the best candidate is the first.
         (Some(upper), Some(lower)) if upper.named == lower.named => {
             let both = [upper.rows[0], lower.rows[0]];
             let header = Header::<C>::new(&upper.texts)?;
@@ -70,7 +70,7 @@ pub(super) fn header<C: SheetColumn>(
                     return Err(SheetError::TwoHeaders { rows });
                 }
             }
-            // As it stands on each printed page: the rows are passed over.
+            // As repeated on each printed page: those rows are skipped.
             if both[0] + 1 != both[1] {
                 return found(Some(upper), rows);
             }
@@ -123,8 +123,8 @@ fn candidate<C: SheetColumn>(texts: Vec<String>, rows: [u32; 2]) -> Candidate {
     }
 }
 
-/// Two header rows as one. The upper has groups, each over the columns to its right until the next (the cells are merged),
-/// and columns that go through both rows.
+/// Joins two header rows into one. The upper row has groups, each over the columns to its right up to the next group
+/// (the cells are merged), and columns that span both rows.
 fn joined<C: SheetColumn>(upper: &[String], lower: Vec<String>) -> Vec<String> {
     let mut group = "";
     let mut texts = lower;
@@ -138,7 +138,7 @@ fn joined<C: SheetColumn>(upper: &[String], lower: Vec<String>) -> Vec<String> {
             above.clone_into(text);
             continue;
         }
-        // 户籍地 over 代码 is 户籍地代码; 基本情况 over 姓名 is 姓名.
+        // 户籍地 over 代码 means 户籍地代码; 基本情况 over 姓名 means 姓名.
         let together = format!("{}{}", group.trim(), text.trim());
         if column::<C>(text).is_none() && column::<C>(&together).is_some() {
             *text = together;

@@ -1,9 +1,9 @@
-//! What a cell no longer holds: what a spreadsheet program has rounded, made into something else, or never computed. Nothing
-//! of this may pass for what was typed, not even when it comes back in a sheet of refused rows.
+//! Cells that have lost their value: a spreadsheet program has rounded it, converted it, or never computed it. What is
+//! left may not pass for what was typed, not even when it comes back in a sheet of refused rows.
 
 use crate::domain::{FindingCode, Lang, ResidentNumber, SheetColumn};
 
-/// What is written into a cell that is given back without its value. Whoever reads it again knows that nobody has mended it.
+/// Written into a returned cell instead of its lost value. Whoever reads it again knows that nobody has corrected it.
 const MARKERS: [(FindingCode, [&str; 2]); 7] = [
     (
         FindingCode::NumericId,
@@ -35,7 +35,7 @@ const MARKERS: [(FindingCode, [&str; 2]); 7] = [
     ),
 ];
 
-/// The mark of a cell that has lost its value in this way; none where its text can be given back.
+/// The marker of a cell that has lost its value in this way; `None` if its text can be returned.
 pub(super) fn marker(code: FindingCode, lang: Lang) -> Option<&'static str> {
     MARKERS
         .iter()
@@ -43,8 +43,8 @@ pub(super) fn marker(code: FindingCode, lang: Lang) -> Option<&'static str> {
         .map(|(_, [zh, en])| lang.pick(zh, en))
 }
 
-/// What is wrong with a text, whoever wrote it: a mark that nobody has mended, an error's name, a number that has lost its
-/// digits. `is_rounded` where others of its column have.
+/// What is wrong with a text, whoever wrote it: a marker that nobody has replaced, the name of an error, a number that
+/// has lost digits. `is_rounded` tells whether others in its column have.
 pub(super) fn in_text(
     text: &str,
     column: impl SheetColumn,
@@ -67,7 +67,7 @@ pub(super) fn in_text(
     (is_scientific(text) || is_long_float).then_some(FindingCode::NotAsTyped)
 }
 
-/// The name of an error, as spreadsheet programs show it in place of a value, or of a value that is not there.
+/// Whether this is the name of an error, as spreadsheet programs show it instead of a value.
 fn is_error(text: &str) -> bool {
     let named = |name: &str| {
         name.chars()
@@ -86,26 +86,27 @@ fn is_error(text: &str) -> bool {
     }
 }
 
-/// A citizen number that went through a number cell before it became text: `5.22225E+17`, a fraction, or zeros for the last
-/// three digits, since fifteen are all that such a cell keeps.
+/// Whether this is a citizen number that went through a number cell before it became text: `5.22225E+17`, a fraction,
+/// or zeros for the last three digits, because such a cell keeps only fifteen.
 pub(super) fn has_lost_digits(text: &str) -> bool {
     let is_scientific = text.contains(['E', 'e']) && text.parse::<f64>().is_ok_and(f64::is_finite);
     let is_rounded = ends_in_zeros(text) && ResidentNumber::parse(text).is_err();
     is_scientific || is_rounded || whole(text).is_some_and(|digits| digits.len() > 15)
 }
 
-/// Eighteen digits of which the last three are zeros. One woman's number in eleven hundred is so, and one in eleven of those
-/// that were rounded passes for it.
+/// Whether this is eighteen digits of which the last three are zeros. One woman's number in eleven hundred is like
+/// this, and one in eleven of the rounded numbers passes for a valid one.
 pub(super) fn ends_in_zeros(text: &str) -> bool {
     text.len() == 18 && text.ends_with("000") && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A number cell's long number as CSV files have it: `5.20624E+16`. Nothing in any column is written so.
+/// Whether this is a long number as a number cell writes it to a CSV file: `5.20624E+16`. No column has values of that
+/// form.
 fn is_scientific(text: &str) -> bool {
     text.contains(['E', 'e']) && text.contains('+') && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// The digits before the `.0` that programs write behind a whole number.
+/// The digits before the `.0` that programs append to a whole number.
 pub(super) fn whole(text: &str) -> Option<&str> {
     let digits = text.strip_suffix(".0")?;
     (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)

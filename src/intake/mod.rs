@@ -1,8 +1,12 @@
-//! Spreadsheets to leads, one verdict a row. Runs where the officer sits, never in the node: a workbook is a stranger's
-//! file until it is read, and what reads it may be killed by it.
+//! Reads spreadsheets and gives each row a verdict. Runs on the officer's machine, never in the node: a workbook is
+//! untrusted until it is read, and may crash the process that reads it.
 //!
-//! [`Sheet::open`] reads a file to its end or says why not; [`check`] reads it again and gives each of its rows a verdict.
-//! Between the two nothing of the rows is kept: memory is bounded whatever a file holds or claims.
+//! [`Sheet::open`] reads a file to its end or returns why it cannot; [`check`] reads it again and gives each of its
+//! rows a verdict. Nothing of the rows is kept between the two: memory is bounded whatever a file holds or claims.
+//!
+//! Begin with `sheet.rs` and `verdict.rs`. Before them, `guard/` decides whether a file may be parsed at all,
+//! `sheet_scan.rs` reads it the first time, and `locate_header.rs`, `header.rs` and `cell.rs` interpret it.
+//! `template/`, `rejected.rs` and `receipt/` write sheets.
 
 mod aliases;
 mod cell;

@@ -1,4 +1,4 @@
-//! What of a file was not read, so that nobody believes that it was.
+//! Notes on what of a file was not read, so that nobody assumes that it was.
 
 use super::{rejected::is_added, template::is_side_page};
 use crate::domain::{Lang, redacted};
@@ -6,7 +6,7 @@ use crate::domain::{Lang, redacted};
 /// Longer names are cut in notes, in characters.
 const MAX_CHARS: usize = 40;
 
-/// Something of a file that was not read, and is no error.
+/// Something in a file that was not read, and is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A visible worksheet without a header.
@@ -19,30 +19,30 @@ pub enum Note {
         /// Its name.
         sheet: String,
     },
-    /// A column that no record has.
+    /// A column that records do not have.
     UnknownColumn {
-        /// The worksheet's name; none in a CSV file.
+        /// The worksheet's name; `None` for a CSV file.
         sheet: Option<String>,
         /// Its letters: `A`, `AB`.
         letters: String,
-        /// What its header says.
+        /// The text of its header.
         header: String,
     },
     /// Cells without a heading above them.
     NoHeading {
-        /// The worksheet's name; none in a CSV file.
+        /// The worksheet's name; `None` for a CSV file.
         sheet: Option<String>,
         /// Letters of the first such column.
         letters: String,
     },
-    /// A header that names less than half of what a record must have.
+    /// A header that names less than half of the required columns.
     PartHeader {
-        /// The worksheet's name; none in a CSV file.
+        /// The worksheet's name; `None` for a CSV file.
         sheet: Option<String>,
-        /// Where it ends.
+        /// The row in which it ends.
         row: u32,
     },
-    /// Rows that the worksheet does not show, and that are read like all others.
+    /// Rows that the worksheet hides, and that are read like all others.
     HiddenRows {
         /// The worksheet's name.
         sheet: Option<String>,
@@ -51,7 +51,7 @@ pub enum Note {
     },
     /// Rows above the header that look like a table of their own.
     AboveHeader {
-        /// The worksheet's name; none in a CSV file.
+        /// The worksheet's name; `None` for a CSV file.
         sheet: Option<String>,
         /// The first and the last of them.
         rows: [u32; 2],
@@ -59,8 +59,8 @@ pub enum Note {
 }
 
 impl Note {
-    /// True where it is about what this program wrote itself: the template's other pages, the columns added to refused rows.
-    /// Nobody takes these for leads.
+    /// Whether it is about something that this program wrote itself: the template's other pages, or the columns added
+    /// to refused rows. Nobody takes these for leads.
     pub fn is_expected(&self) -> bool {
         match self {
             Self::NoHeader { sheet } | Self::Hidden { sheet } => is_side_page(sheet),
@@ -159,7 +159,7 @@ impl Note {
     }
 }
 
-/// In which worksheet, where there are several.
+/// In which worksheet, if there are several.
 fn place(sheet: Option<&str>, lang: Lang) -> String {
     match (sheet, lang) {
         (None, _) => String::new(),
@@ -168,7 +168,7 @@ fn place(sheet: Option<&str>, lang: Lang) -> String {
     }
 }
 
-/// What a header says, in quotation marks, without what follows a colon: `住址：…` is how a form is filled in.
+/// The text of a header, in quotation marks, without what follows a colon: `住址：…` is how a form is filled in.
 fn heading(header: &str, lang: Lang) -> String {
     let said = match header.split_once(['：', ':']) {
         Some((label, value)) if !value.trim().is_empty() => format!("{label}：…"),
@@ -181,8 +181,8 @@ fn heading(header: &str, lang: Lang) -> String {
     }
 }
 
-/// A name that stands in a file, fit to be shown: on one line, short, without what moves a cursor or reorders text, and
-/// without a number that is about a person.
+/// A name from a file, made fit for display: on one line, short, without characters that move a cursor or reorder text,
+/// and without a number that may identify a person.
 pub(super) fn shown(name: &str) -> String {
     let fit = |c: char| match c {
         c if c.is_control() => ' ',

@@ -1,13 +1,13 @@
-//! What a cell shows beside what it holds: its number format (ECMA-376 part 1, 18.8.31) may put a prefix before a number,
-//! round it, hide it, or show a day without its year. What officers see is what they mean.
+//! What a cell displays compared with what it holds: its number format (ECMA-376 part 1, 18.8.31) may put a prefix
+//! before a number, round it, hide it, or show a date without its year. Officers mean what they see.
 
 use crate::domain::is_printable;
 use calamine::Style;
 
-/// Built-in formats of days without a code in the file, which show no year or no day in Chinese programs.
+/// Built-in date formats without a code in the file that show no year or no day in Chinese programs.
 const PARTS_OF_DAYS: [u32; 15] = [27, 28, 29, 32, 33, 34, 35, 36, 50, 51, 52, 53, 54, 57, 58];
 
-/// How what is shown differs from what is held.
+/// How the displayed value differs from the one held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rendering {
     Same,
@@ -16,12 +16,12 @@ pub(super) enum Rendering {
     Otherwise,
 }
 
-/// How cells of one style look.
+/// How the cells of one style are displayed.
 #[derive(Debug)]
 pub(super) struct NumberFormat {
     pub(super) is_struck: bool,
     sections: Vec<Section>,
-    /// True where days lack something.
+    /// Whether dates are displayed incompletely.
     is_part_of_day: bool,
 }
 
@@ -37,12 +37,12 @@ enum Token {
     Digit(char),
     Point,
     Comma,
-    /// Percent, an exponent, a fraction, other numerals: another number is shown.
+    /// Percent, an exponent, a fraction, other numerals: another number is displayed.
     Changed,
     /// `@`.
     Text,
     General,
-    /// A part of a day or of a time, and how often its letter stands there.
+    /// A part of a date or time, and how often its letter is repeated.
     Day(char, u8),
     Literal(char),
 }
@@ -63,7 +63,7 @@ impl NumberFormat {
         }
     }
 
-    /// Of text.
+    /// How text is displayed.
     pub(super) fn text(&self) -> Rendering {
         let has_text = |section: &&Section| section.tokens.contains(&Token::Text);
         let section = match self.sections.as_slice() {
@@ -88,10 +88,10 @@ impl NumberFormat {
         }
     }
 
-    /// Of a number.
+    /// How a number is displayed.
     pub(super) fn number(&self, n: f64) -> Rendering {
         if self.sections.iter().any(|section| section.has_condition) {
-            // Which of them counts is not looked into: all must show the number.
+            // The conditions are not evaluated: all sections must display the number.
             let worst = self.sections.iter().map(|section| section.number(n));
             return if worst.into_iter().all(|shown| shown != Rendering::Otherwise) {
                 Rendering::Styled
@@ -108,7 +108,7 @@ impl NumberFormat {
         section.number(n)
     }
 
-    /// Of a day.
+    /// How a date is displayed.
     pub(super) const fn day(&self) -> Rendering {
         if self.is_part_of_day {
             Rendering::Otherwise
@@ -134,13 +134,13 @@ impl Section {
                 Token::Point => is_point = true,
                 Token::Comma => {
                     is_styled = true;
-                    // Behind the last digit it divides by a thousand.
+                    // After the last digit it divides by a thousand.
                     is_scaled = true;
                 }
                 Token::General | Token::Text => is_general = true,
                 Token::Changed | Token::Day(..) => return Rendering::Otherwise,
                 Token::Literal(' ') => {}
-                // U+202E turns digits round.
+                // U+202E reverses the digits.
                 Token::Literal(c) if c.is_alphanumeric() || !is_printable(*c) => {
                     return Rendering::Otherwise;
                 }
@@ -165,7 +165,7 @@ impl Section {
         }
     }
 
-    /// True for days without a year, a month or a day of the month; false for what shows no days.
+    /// Whether it shows dates without a year, a month or a day of the month; false if it shows no dates.
     fn is_part_of_day(&self) -> bool {
         let has = |letters: &[char], most: u8| {
             let mut tokens = self.tokens.iter();
@@ -181,7 +181,7 @@ impl Section {
     }
 }
 
-/// Takes a format apart.
+/// Splits a format into sections.
 fn sections(code: &str) -> Vec<Section> {
     let mut sections = vec![Section::default()];
     let mut rest = code;
@@ -201,7 +201,7 @@ fn sections(code: &str) -> Vec<Section> {
 }
 
 impl Section {
-    /// Takes one token, and gives what is behind it.
+    /// Consumes one token, and returns what follows it.
     fn take<'a>(&mut self, c: char, rest: &'a str, after: &'a str) -> &'a str {
         const NAMES: [(&str, Token); 8] = [
             ("General", Token::General),
@@ -265,7 +265,7 @@ impl Section {
         after
     }
 
-    /// A colour, a condition, a currency with its language, a time that goes on beyond a day, other numerals.
+    /// A colour, a condition, a currency with its language, a time beyond a day, other numerals.
     fn bracket(&mut self, within: &str) {
         let lower = within.to_ascii_lowercase();
         if lower.starts_with(['<', '>', '=']) {

@@ -1,17 +1,17 @@
-//! How the sheets that we write look: colours, cells, heights.
+//! The appearance of the sheets that this program writes: colours, cells, heights.
 
 use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder, Worksheet, XlsxError};
 use std::borrow::Cow;
 
-/// Paper of 210 by 297 millimetres, as the format numbers it.
+/// Paper of 210 by 297 millimetres, by its number in the format.
 pub(super) const A4: u8 = 9;
-/// The most of one cell that the format takes, and of one note with what the writer adds to it, in UTF-16 units.
+/// The longest text that the format allows in a cell, and in a note with what the writer adds to it, in UTF-16 units.
 pub(super) const MAX_TEXT: usize = 32_767;
 pub(super) const MAX_NOTE: usize = MAX_TEXT - 54;
-/// Height of one line in points, and of one with Chinese characters, whose fonts are higher.
+/// Height of one line in points, and of one with Chinese characters, whose fonts are taller.
 const LINE_HEIGHT: f64 = 15.0;
 const WIDE_LINE_HEIGHT: f64 = 18.0;
-/// The format's highest row, in points.
+/// The tallest row that the format allows, in points.
 const MAX_HEIGHT: f64 = 409.0;
 
 const INK: Color = Color::RGB(0x001F_3864);
@@ -62,8 +62,9 @@ fn header() -> Format {
         .set_align(FormatAlign::VerticalCenter)
 }
 
-/// Ends a worksheet whose rows are written as they come, below its last one. In that mode the writer puts down its last row
-/// twice where that has a height of its own, and readers keep one of the two or neither; this one has none.
+/// Ends a worksheet whose rows are written as they come, with a row below the last one. In that mode the writer writes
+/// its last row twice if it has a height of its own, and readers keep one of the two or neither; this extra row has
+/// none.
 ///
 /// # Errors
 /// The row lies beyond the format's last one.
@@ -72,13 +73,13 @@ pub(super) fn end(sheet: &mut Worksheet, row: u32) -> Result<(), XlsxError> {
     sheet.write_blank(row, 0, &blank).map(drop)
 }
 
-/// True for a text that [`fitting`] cuts.
+/// Whether [`fitting`] cuts this text.
 pub(super) fn is_cut(text: &str, most: usize) -> bool {
-    // No text has more units than bytes.
+    // A text has at most as many units as bytes.
     text.len() > most && text.encode_utf16().count() > most
 }
 
-/// A text of at most so many UTF-16 units. A longer one is cut, and ends in `…`: whoever writes it would fail.
+/// Cuts a text to this many UTF-16 units, with `…` at its end. The writer fails on a longer text.
 pub(super) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
     if !is_cut(text, most) {
         return Cow::Borrowed(text);
@@ -92,7 +93,8 @@ pub(super) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(cut.chain(['…']).collect())
 }
 
-/// The height of a row whose cells are `(text, width of the column)`, in points. Not all programs fit heights on opening.
+/// The height in points of a row with cells `(text, width of the column)`. Not all programs adjust heights when they
+/// open a file.
 pub(super) fn height<'a>(cells: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
     let heights = cells.into_iter().map(|(text, width)| {
         let line = if text.is_ascii() {
@@ -105,11 +107,11 @@ pub(super) fn height<'a>(cells: impl IntoIterator<Item = (&'a str, f64)>) -> f64
     heights.fold(LINE_HEIGHT, f64::max).min(MAX_HEIGHT)
 }
 
-/// How many lines a text takes in a column of a width.
+/// How many lines a text takes in a column of this width.
 fn lines(text: &str, width: f64) -> u32 {
     let mut lines = 0;
     for line in text.split('\n') {
-        // A little less than the column: words are not broken.
+        // A little less than the column, because words are not broken.
         let (mut used, room) = (0.0, width - 1.5);
         lines += 1;
         for c in line.chars() {

@@ -1,17 +1,17 @@
-//! A row as it comes from a file, before anything is known of its columns.
+//! A row as it comes from a file, before its columns are known.
 
 use super::{cell::Cell, header::Header};
 use crate::domain::SheetColumn;
 
-/// The cells of a row that hold something, each with its zero-based column.
+/// The cells of a row that are not empty, each with its zero-based column.
 #[derive(Debug)]
 pub(super) struct RawRow {
-    /// From 1.
+    /// The row's number, from 1.
     pub(super) row: u32,
     pub(super) cells: Vec<(u32, Cell)>,
-    /// True where the worksheet does not show it.
+    /// Whether the worksheet hides it.
     pub(super) is_hidden: bool,
-    /// Columns in which what stands there, or a part of it, is struck through.
+    /// Columns with text that is struck through, wholly or in part.
     pub(super) struck: Vec<u32>,
 }
 
@@ -25,18 +25,18 @@ impl RawRow {
         }
     }
 
-    /// The text of its cells, from the first column on, with nothing in those between.
+    /// The texts of its cells, from the first column on, with empty ones between.
     pub(super) fn texts(&self) -> Vec<String> {
         let mut texts = Vec::new();
         for (at, cell) in &self.cells {
-            // Columns are few: whoever read the row has looked.
+            // There are few columns: the reader of the row has checked that.
             texts.resize_with(usize::try_from(*at).unwrap_or(usize::MAX), String::new);
             texts.push(cell.as_written());
         }
         texts
     }
 
-    /// As [`RawRow::texts`], fit to be given back under a header.
+    /// As [`RawRow::texts`], fit to be returned under a header.
     pub(super) fn given_back<C: SheetColumn>(&self, header: &Header<C>) -> Vec<String> {
         let mut texts = Vec::new();
         for (at, cell) in &self.cells {
@@ -46,13 +46,13 @@ impl RawRow {
         texts
     }
 
-    /// True where something stands in a column that the sheet is read for.
+    /// Whether any column that the sheet is read for is filled.
     pub(super) fn is_filled<C: SheetColumn>(&self, header: &Header<C>) -> bool {
         let mut cells = self.cells.iter();
         cells.any(|(at, cell)| *cell != Cell::Covered && header.at(*at).is_some())
     }
 
-    /// So many columns it has, to the last that holds something.
+    /// The number of columns, up to the last one that is not empty.
     pub(super) fn width(&self) -> usize {
         let last = self
             .cells
@@ -61,7 +61,7 @@ impl RawRow {
         last.map_or(0, |at| at + 1)
     }
 
-    /// The first column in which something stands without a heading above it.
+    /// The first column that is filled and has no heading above it.
     pub(super) fn unheaded(&self, headings: &[String]) -> Option<u32> {
         let has_heading = |at: u32| {
             let heading = usize::try_from(at).ok().and_then(|at| headings.get(at));
@@ -72,7 +72,7 @@ impl RawRow {
         columns.find(|at| !has_heading(*at))
     }
 
-    /// Bytes of text that it holds.
+    /// How many bytes of text it holds.
     pub(super) fn text_bytes(&self) -> usize {
         self.cells.iter().map(|(_, cell)| cell.text_bytes()).sum()
     }

@@ -1,22 +1,22 @@
-//! Rows that were refused, written back as they stood, each with the reason: to be mended and pushed again as they are.
+//! Refused rows, written back as they were, each with its reasons, so that they can be corrected and pushed again.
 //!
-//! The added columns stand first and are known to no reading; every other cell is text, as it was written.
+//! The added columns come first, and reading ignores them; every other cell is text, as it was written.
 
 use super::{header::column, lossy_cells, page};
 use crate::domain::{FindingCode, Lang, SheetColumn};
 use rust_xlsxwriter::{Format, Note, Workbook, XlsxError};
 use std::{borrow::Cow, collections::BTreeSet, path::Path};
 
-/// Begins the headers of added columns, before a colon. Reading stops at it; and a mended sheet that is refused again gets
-/// new ones in their place.
+/// Prefix of the headers of added columns, before a colon. Reading ignores such columns; if a corrected sheet is
+/// refused again, new ones replace them.
 const ADDED: [&str; 2] = ["驿传", "yichuan"];
-/// Headers of columns for what had none: fields of a row that has shifted, which is refused until somebody has put them
-/// where they belong; and what was jotted down beside the table, which nobody reads.
+/// Headers of columns for content without a column: fields of a row that has shifted, which is refused until somebody
+/// has moved them to their place; and jottings beside the table, which are not read.
 const SURPLUS: [&str; 2] = ["驿传：多出的内容", "yichuan: surplus"];
 const JOTTED: [&str; 2] = ["驿传：表外的内容", "yichuan: beside the table"];
-/// Stands between two cells that are written into one.
+/// Separates two cells that are written into one.
 const BETWEEN: &str = " | ";
-/// So many rows have notes at their bad cells; with more, spreadsheet programs become slow. All have the reasons.
+/// How many rows have notes at their bad cells; with more, spreadsheet programs become slow. All rows have the reasons.
 const NOTED_ROWS: u64 = 1_000;
 const WIDTHS: [f64; 4] = [14.0, 12.0, 44.0, 36.0];
 const CELL_WIDTH: f64 = 22.0;
@@ -26,9 +26,9 @@ const MAX_NAME: usize = 31;
 /// One reason for which a row was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault<C> {
-    /// The column that it is about; none where it is about the row, or about a column that is not known here.
+    /// The column that it is about; `None` if it is about the row, or about a column that is unknown here.
     pub column: Option<C>,
-    /// What it is; none where a newer node gave a reason that is not known here.
+    /// Its code; `None` if a newer node gave a reason that is unknown here.
     pub code: Option<FindingCode>,
     /// In words, without the value.
     pub message: String,
@@ -37,22 +37,22 @@ pub struct Fault<C> {
 /// A row that was refused.
 #[derive(Debug)]
 pub struct RefusedRow<'a, C> {
-    /// The worksheet that it stands in; none where the file has no worksheets.
+    /// The worksheet that it is in; `None` if the file has no worksheets.
     pub sheet: Option<&'a str>,
     /// Its number there.
     pub row: u32,
     /// The header of that worksheet, as written.
     pub header: &'a [String],
-    /// Its cells, as written, in the order of the header, and what stands beyond it.
+    /// Its cells, as written, in the order of the header, and what follows beyond it.
     pub cells: &'a [String],
-    /// True where a row of its table is longer than the header.
+    /// Whether a row of its table is longer than the header.
     pub is_exceeded: bool,
-    /// Why.
+    /// Why it was refused.
     pub faults: Vec<Fault<C>>,
 }
 
-/// Refused rows on their way into a workbook. Their cells are kept in files without a name until it is saved; in memory stays
-/// only how high the rows are, 40 MB for 100,000.
+/// Refused rows on their way into a workbook. Their cells are kept in unnamed files until it is saved; only the heights
+/// of the rows stay in memory, 40 MB for 100,000.
 pub struct Refused<C> {
     workbook: Workbook,
     lang: Lang,
@@ -86,11 +86,11 @@ struct Placed<C> {
     column: Option<C>,
 }
 
-/// Where a column's cells stand in the rows that come.
+/// Where a column's cells are in the rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
     At(usize),
-    /// In no column: the rows lack it.
+    /// Nowhere: the rows lack it.
     Nowhere,
     /// Beyond the header, or where an earlier sheet of refused rows has kept that.
     Beyond {
@@ -101,7 +101,7 @@ enum From {
 }
 
 impl From {
-    /// The text of a cell, and its header's where the file has one.
+    /// The text of a cell, and its header if the file has one.
     fn text<'a>(self, cells: &'a [String], header: usize) -> Cow<'a, str> {
         let at = |at: usize| cells.get(at).map_or("", String::as_str);
         match self {
@@ -126,7 +126,7 @@ impl From {
 }
 
 impl<C: SheetColumn> Refused<C> {
-    /// None yet. What the rows say is kept in `directory` meanwhile, in files without a name.
+    /// Starts without rows. What the rows contain is kept in unnamed files in `directory` meanwhile.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -149,12 +149,12 @@ impl<C: SheetColumn> Refused<C> {
         })
     }
 
-    /// How many there are.
+    /// How many rows there are.
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// All of them.
+    /// All rows as a workbook.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -171,7 +171,7 @@ impl<C: SheetColumn> Refused<C> {
         }
     }
 
-    /// One more, after those before it in the file.
+    /// Adds a row, in the order of the file.
     ///
     /// # Errors
     /// The directory cannot be written, or the row breaks a limit of the format.
@@ -189,7 +189,7 @@ impl<C: SheetColumn> Refused<C> {
         written
     }
 
-    /// A page of its own for each worksheet of the file: they may have different columns.
+    /// Begins a page for each worksheet of the file: they may have different columns.
     fn begin(&mut self, refused: &RefusedRow<'_, C>) -> Result<Page<C>, XlsxError> {
         let name = self.name(refused.sheet);
         let (lang, head) = (self.lang, &self.formats.head);
@@ -200,7 +200,8 @@ impl<C: SheetColumn> Refused<C> {
             .set_freeze_panes(1, first_column())?
             .set_landscape()
             .set_paper_size(page::A4)
-            // On one page nobody could read so many columns: each page repeats which row it is and why it came back.
+            // So many columns would be unreadable on one page: each page repeats which row it is and why it was
+            // refused.
             .set_print_fit_to_pages(3, 0)
             .set_repeat_rows(0, 0)?
             .set_repeat_columns(0, first_column().saturating_sub(1))?
@@ -234,7 +235,7 @@ impl<C: SheetColumn> Refused<C> {
         })
     }
 
-    /// The worksheet's own name, where it has one that the format allows and no other page has.
+    /// The worksheet's own name, if it has one that the format allows and no other page has.
     fn name(&mut self, sheet: Option<&str>) -> String {
         let allowed = |name: &&str| {
             !name.trim().is_empty()
@@ -309,7 +310,7 @@ impl<C: SheetColumn> Refused<C> {
                 .iter()
                 .find_map(|fault| marked(fault.code?, &text, lang))
                 .map_or(text, Cow::Owned);
-            // Without its line it would pass for what holds.
+            // Without its line the text would pass for valid.
             let is_struck = refused.faults.iter().any(|fault| {
                 let is_here = fault.column.is_none() || fault.column == placed.column;
                 fault.code == Some(FindingCode::StruckOut) && is_here
@@ -338,7 +339,7 @@ impl<C> Page<C> {
     }
 }
 
-/// A text as a cell takes it: what one of another file holds may be longer.
+/// Cuts a text to what a cell takes: a cell of another file may hold more.
 fn cell(text: &str) -> Cow<'_, str> {
     page::fitting(text, page::MAX_TEXT)
 }
@@ -365,18 +366,18 @@ const fn added(lang: Lang) -> [&'static str; 4] {
     }
 }
 
-/// True for the header of a column that was added here.
+/// Whether this is the header of a column that was added here.
 pub(super) fn is_added(header: &str) -> bool {
     let (before, after) = header.split_once(['：', ':']).unwrap_or_default();
     ADDED.contains(&before) && !after.is_empty()
 }
 
-/// True for the header of the column that keeps what had none.
+/// Whether this is the header of the column for content without a column.
 pub(super) fn is_surplus(header: &str) -> bool {
     SURPLUS.contains(&header)
 }
 
-/// The columns of the file but those that were added to it, those that it lacks, and what stood in none.
+/// The columns of the file except those that were added to it, the ones that it lacks, and content without a column.
 fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
     let header = refused.header.iter().enumerate();
     let mut columns: Vec<_> = header
@@ -395,7 +396,7 @@ fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
         from: From::Nowhere,
         column: Some(column),
     }));
-    // What is longer than its header has shifted in a CSV file, and was jotted down in a worksheet.
+    // A row longer than its header has shifted in a CSV file; in a worksheet it has a jotting beside it.
     let is_csv = refused.sheet.is_none();
     for (is_surplus, named) in [(true, SURPLUS), (false, JOTTED)] {
         let mut header = refused.header.iter();
@@ -413,8 +414,8 @@ fn columns<C: SheetColumn>(refused: &RefusedRow<'_, C>) -> Vec<Placed<C>> {
     columns
 }
 
-/// What is written in place of a value that the cell no longer holds; of a citizen number, what is left of it. As text it
-/// might pass for one: one wrong number in eleven does.
+/// What is written instead of a value that the cell has lost; for a citizen number, what is left of it. As plain text
+/// it might pass for a valid one: one wrong number in eleven does.
 fn marked(code: FindingCode, kept: &str, lang: Lang) -> Option<String> {
     let mark = lossy_cells::marker(code, lang)?;
     let is_number = matches!(code, FindingCode::NumericId | FindingCode::RoundedId);
@@ -434,7 +435,7 @@ fn reasons<C: SheetColumn>(faults: &[Fault<C>], lang: Lang) -> String {
     lines.join("\n")
 }
 
-/// What the officer does with the row.
+/// What the officer has to do with the row.
 fn todo<C>(faults: &[Fault<C>], lang: Lang) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for fault in faults {

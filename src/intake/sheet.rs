@@ -24,39 +24,39 @@ use std::{
     vec,
 };
 
-/// So many rows are handed over at once, or so many bytes of text.
+/// How many rows, or bytes of text, are handed over at once.
 const BATCH_ROWS: usize = 64;
 const BATCH_BYTES: usize = 256 * 1024;
-/// So many batches wait while the rows before them are checked.
+/// How many batches may wait while earlier rows are checked.
 const BATCHES: usize = 2;
 
 /// A row below the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<C: SheetColumn = Column> {
-    /// Where it stands.
+    /// Its position.
     pub place: Place,
-    /// What is in it.
+    /// Its content.
     pub content: Content<C>,
     /// Its cells as written.
     pub cells: RawCells,
 }
 
-/// What is in a row.
+/// The content of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<C: SheetColumn = Column> {
-    /// Nothing in any column that the sheet is read for; or what is no record, such as a sum.
+    /// Nothing in any column that the sheet is read for; or something that is not a record, such as a total.
     Skipped(FindingCode),
-    /// Something.
+    /// A record.
     Filled {
         /// The text of each column.
         fields: Box<C::Fields>,
-        /// What the cells themselves had wrong: columns that the sheet lacks, numbers that have lost digits.
+        /// Findings about the cells themselves: columns that the sheet lacks, numbers that have lost digits.
         findings: Vec<Finding<C>>,
     },
 }
 
-/// A file of leads, or of what else has columns: a workbook with one or more worksheets, or a CSV file. Opening it reads it
-/// to its end and finds everything that can be wrong with it; its rows are read again when they are asked for, and never
+/// A file of leads, or of other records with columns: a workbook with one or more worksheets, or a CSV file. Opening it
+/// reads it to its end and finds everything that can be wrong with it; its rows are read again on demand, and are never
 /// all in memory.
 pub struct Sheet<C: SheetColumn = Column> {
     scanned: ScannedFile<C>,
@@ -73,10 +73,11 @@ impl Sheet {
 }
 
 impl<C: SheetColumn> Sheet<C> {
-    /// Reads an .xlsx workbook or a CSV file (UTF-8, UTF-16 with a byte order mark, or GB18030; comma, semicolon or tab).
+    /// Reads an .xlsx workbook or a CSV file (UTF-8, UTF-16 with a byte order mark, or GB18030; comma, semicolon or
+    /// tab).
     ///
     /// # Errors
-    /// The file cannot be read, is of another kind, is not fit to be parsed, or has no header.
+    /// The file cannot be read, is of another kind, may not be parsed, or has no header.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, SheetError> {
         let scanned = scan(guard::read(path.as_ref())?)?;
         Ok(Self { scanned })
@@ -87,25 +88,25 @@ impl<C: SheetColumn> Sheet<C> {
         self.scanned.plans.iter().map(|plan| &plan.table)
     }
 
-    /// What of the file is not read: worksheets that are hidden or have no header, columns that no record has.
+    /// What of the file is not read: worksheets that are hidden or have no header, columns that records do not have.
     pub fn notes(&self) -> &[Note] {
         &self.scanned.notes
     }
 
-    /// How many rows stand below the headers, to the last of each table that is not blank.
+    /// How many rows are below the headers, up to the last one of each table that is not blank.
     pub fn len(&self) -> usize {
         let rows = |plan: &TablePlan<C>| plan.last.saturating_sub(plan.table.header_row());
         let rows: u32 = self.scanned.plans.iter().map(rows).sum();
         usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
-    /// True where nothing stands below any header.
+    /// Whether there is no row below any header.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its rows below the headers, to the last of each table that is not blank, blank ones between included. A thread reads
-    /// them, and waits while a few hundred are not yet taken.
+    /// Its rows below the headers, up to the last one of each table that is not blank, including blank ones between. A
+    /// thread reads ahead by at most a few hundred rows.
     pub fn rows(self) -> Rows<C> {
         let left = self.len();
         let ScannedFile { source, plans, .. } = self.scanned;
@@ -141,9 +142,9 @@ struct TableRows<C> {
     table: Arc<Table>,
     header: Header<C>,
     missing: Vec<Finding<C>>,
-    /// True where citizen numbers of the table have been rounded.
+    /// Whether citizen numbers of the table have been rounded.
     is_rounded: bool,
-    /// Where a sheet of refused rows keeps what had no column.
+    /// The column in which a sheet of refused rows keeps content without a column.
     surplus: Option<u32>,
 }
 
@@ -161,7 +162,7 @@ impl<C: SheetColumn> TableRows<C> {
         }
     }
 
-    /// What is struck through: the row, where all that is read of it is, else its columns.
+    /// What is struck through: the whole row, or some of its columns.
     fn struck(&self, raw: &RawRow) -> Vec<Finding<C>> {
         let filled = raw.cells.iter().filter(|(_, cell)| *cell != Cell::Covered);
         let read: Vec<_> = filled
@@ -195,7 +196,7 @@ impl<C: SheetColumn> TableRows<C> {
         let mut fields = Box::<C::Fields>::default();
         let mut findings = self.missing.clone();
         let mut is_blank = true;
-        // In a worksheet it is a jotting beside the table, which a note tells of; in a CSV file the row has shifted.
+        // In a worksheet it is a jotting beside the table, which has a note; in a CSV file the row has shifted.
         let is_csv = self.table.name().is_none();
         let is_surplus = |at: u32| {
             let is_beyond = usize::try_from(at).is_ok_and(|at| at >= width);
@@ -206,7 +207,7 @@ impl<C: SheetColumn> TableRows<C> {
         }
         findings.extend(self.struck(&raw));
         for (at, cell) in raw.cells {
-            // A column that it is not read for: a serial number, or what no lead may say.
+            // A column that it is not read for: a serial number, or something that leads do not have.
             let Some(column) = self.header.at(at) else {
                 continue;
             };
@@ -267,7 +268,7 @@ impl<C: SheetColumn> Iterator for Rows<C> {
 impl<C: SheetColumn> ExactSizeIterator for Rows<C> {}
 
 impl<C: SheetColumn> Rows<C> {
-    /// The reader ended before its time, which only a panic of its own can bring about: the same bytes were read to their
+    /// The reader ended too early. Only a panic of its own can cause that, because the same bytes were read to their
     /// end before.
     fn broken(&mut self) -> ! {
         if let Some(Err(panic)) = self.reader.take().map(JoinHandle::join) {
@@ -279,10 +280,10 @@ impl<C: SheetColumn> Rows<C> {
 
 impl<C: SheetColumn> Drop for Rows<C> {
     fn drop(&mut self) {
-        // The reader finds nobody listening, and ends.
+        // The reader finds its receiver gone, and ends.
         self.received = None;
         if let Some(reader) = self.reader.take() {
-            // What it may have to say was said by the rows it did not give.
+            // What it may have to report shows in the rows that it did not deliver.
             drop(reader.join());
         }
     }
@@ -291,7 +292,7 @@ impl<C: SheetColumn> Drop for Rows<C> {
 /// Rows, each with the number of its table.
 type Batch = Vec<(usize, RawRow)>;
 
-/// Gathers rows and hands them over.
+/// Collects rows and hands them over.
 struct Handover {
     batch: Batch,
     bytes: usize,
@@ -325,8 +326,8 @@ impl Handover {
     }
 }
 
-/// Reads all tables and hands over their rows; ends early where nobody takes them, or where the file reads otherwise than
-/// it did, which the receiver then sees.
+/// Reads all tables and hands over their rows. Ends early if nobody takes them, or if the file reads differently than
+/// before, which the receiver then notices.
 fn read(source: Source, tables: &[(Arc<Table>, u32)], mut to: Handover) {
     let read = match source {
         Source::Workbook(mut workbook) => {
@@ -356,12 +357,12 @@ fn read(source: Source, tables: &[(Arc<Table>, u32)], mut to: Handover) {
         }
     };
     if read.is_ok() {
-        // Where nobody takes the last rows, nobody misses them.
+        // If nobody takes the last rows, nobody misses them.
         let _ended: ControlFlow<()> = to.flush();
     }
 }
 
-/// Puts in the blank rows that a file leaves out, so that every number of the sheet gets a verdict.
+/// Inserts the blank rows that a file leaves out, so that every row number of the sheet gets a verdict.
 struct Spaced {
     table: usize,
     before: u32,

@@ -1,5 +1,6 @@
-//! The first reading of a file: which tables it has, where their headers stand, how far they reach. It keeps nothing of
-//! what is below a header, and finds everything that can be wrong with the file, so that the second reading cannot fail.
+//! The first reading of a file: which tables it has, where their headers are, and where they end. It keeps nothing of
+//! the rows below a header, and finds everything that can be wrong with the file, so that the second reading cannot
+//! fail.
 
 use super::{
     Note, RawRow, SheetError, Table,
@@ -20,13 +21,13 @@ pub(super) enum Source {
     Csv { text: Text, delimiter: u8 },
 }
 
-/// A table that is read.
+/// A table that will be read.
 pub(super) struct TablePlan<C> {
     pub(super) table: Arc<Table>,
     pub(super) header: Header<C>,
-    /// The last row that has anything in a column that is read, or the header's.
+    /// The last row with content in a column that is read, or the header's.
     pub(super) last: u32,
-    /// True where citizen numbers have lost their last digits.
+    /// Whether citizen numbers have lost their last digits.
     pub(super) is_rounded: bool,
 }
 
@@ -53,7 +54,7 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<ScannedFile<C>, Sh
     let sheets = workbook.sheets();
     let names: BTreeSet<&str> = sheets.iter().map(|(name, _)| name.as_str()).collect();
     if names.len() < sheets.len() {
-        // Which of two is meant by one name is anybody's guess.
+        // Two sheets of one name: it would be ambiguous which one is meant.
         return Err(SheetError::Damaged);
     }
     let is_visible = |(_, is_visible): &(String, bool)| *is_visible;
@@ -71,7 +72,7 @@ fn workbook<C: SheetColumn>(mut workbook: Workbook) -> Result<ScannedFile<C>, Sh
             .rows(&sheet, &mut |row| table.row(row))
             .and_then(|()| table.end());
         let end = scanned.map_err(|error| {
-            // This is about the whole file.
+            // This error is about the whole file.
             if is_alone || matches!(error, SheetError::TooMuchText) {
                 return error;
             }
@@ -115,12 +116,12 @@ fn csv<C: SheetColumn>(text: Text) -> Result<ScannedFile<C>, SheetError> {
     for candidate in DELIMITERS {
         let (rows, broken) = first_rows(&text, candidate);
         match (locate_header::header::<C>(&rows), broken) {
-            // What breaks off below a header is found again, and said, when the rest is read.
+            // If the file is truncated below a header, that is found and reported when the rest is read.
             (Ok(Some(_)), _) => {
                 delimiter = Some(candidate);
                 break;
             }
-            // With a delimiter that is not the file's, text follows each closing mark.
+            // With the wrong delimiter, text follows each closing mark.
             (Ok(None), None | Some(SheetError::StrayQuote { .. })) => {}
             (Err(error), _) | (Ok(None), Some(error)) => failed = failed.or(Some(error)),
         }
@@ -144,7 +145,7 @@ fn csv<C: SheetColumn>(text: Text) -> Result<ScannedFile<C>, SheetError> {
     {
         return Err(SheetError::BreaksOff { record });
     }
-    // Beyond the last column a row has shifted, which its finding says.
+    // Beyond the last column a row has shifted, which its finding reports.
     below
         .unheaded
         .take_if(|at| usize::try_from(*at).is_ok_and(|at| at >= found.texts.len()));
@@ -157,7 +158,7 @@ fn csv<C: SheetColumn>(text: Text) -> Result<ScannedFile<C>, SheetError> {
     })
 }
 
-/// The first rows, and why there are no more where the file is not fit to be read on.
+/// The first rows, and why reading stopped if the file cannot be read further.
 fn first_rows(text: &Text, delimiter: u8) -> (Vec<RawRow>, Option<SheetError>) {
     let mut records = Records::new(text, delimiter);
     let mut rows = Vec::new();
@@ -171,7 +172,7 @@ fn first_rows(text: &Text, delimiter: u8) -> (Vec<RawRow>, Option<SheetError>) {
     (rows, None)
 }
 
-/// What of a table is not read.
+/// Notes on what of a table is not read.
 fn notes<C: SheetColumn>(
     sheet: Option<&str>,
     found: &LocatedHeader<C>,
@@ -217,21 +218,21 @@ fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
 /// What was seen below a header.
 #[derive(Default)]
 struct BelowHeader {
-    /// The last row that has anything in a column that is read; 0 where there is none.
+    /// The last row with content in a column that is read; 0 if there is none.
     last: u32,
-    /// The same, of those that are no footers.
+    /// The same, without footers.
     last_record: u32,
-    /// The first column that has something below the header, and nothing in it.
+    /// The first column with content below the header and no heading in it.
     unheaded: Option<u32>,
-    /// So many columns the longest row has.
+    /// The number of columns of the longest row.
     width: usize,
-    /// So many rows with something to read are not shown.
+    /// How many hidden rows have content.
     hidden: u32,
     is_rounded: bool,
 }
 
 impl BelowHeader {
-    /// A row below the header. Rows that are numbered in advance and never filled end above.
+    /// Takes a row below the header. Rows that are numbered in advance and never filled in do not count as the end.
     fn row<C: SheetColumn>(
         &mut self,
         row: &RawRow,
@@ -263,12 +264,12 @@ struct TableScan<C> {
     first: Vec<RawRow>,
     found: Option<LocatedHeader<C>>,
     below: BelowHeader,
-    /// A table without a header in its first rows is looked at no further.
+    /// Set for a table without a header in its first rows, which is not read further.
     is_over: bool,
     limit: u32,
 }
 
-/// What a table came to.
+/// The result for a table.
 enum End<C> {
     Nothing,
     NoHeader,

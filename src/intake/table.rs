@@ -1,9 +1,9 @@
-//! What a file was read as: its tables, and where in them a row stands.
+//! How a file was read: its tables, and the positions of rows in them.
 
 use super::note::shown;
 use std::{fmt, sync::Arc};
 
-/// One worksheet of a workbook, or a CSV file, as it was found: its name, and its header as written.
+/// One worksheet of a workbook, or a CSV file, as found: its name, and its header as written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
     name: Option<String>,
@@ -27,35 +27,35 @@ impl Table {
         }
     }
 
-    /// The worksheet's name; none for a CSV file and for a form.
+    /// The worksheet's name; `None` for a CSV file and for a form.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The worksheet's name, fit to be shown: short, on one line, and without a number that is about a person.
+    /// The worksheet's name, fit for display: short, on one line, and without a number that may identify a person.
     pub fn shown_name(&self) -> Option<String> {
         self.name().map(shown)
     }
 
-    /// The row that the header ends in, from 1; 0 for a form, which has none.
+    /// The row in which the header ends, from 1; 0 for a form, which has none.
     pub const fn header_row(&self) -> u32 {
         self.header_row
     }
 
-    /// The text of the header, cell by cell from the first column on; empty where a column has none. A header of two rows
-    /// is here as one.
+    /// The texts of the header, cell by cell from the first column on; empty for a column without one. A header of two
+    /// rows is joined into one.
     pub fn header(&self) -> &[String] {
         &self.header
     }
 
-    /// True where something stands further right than the header goes: in a CSV file rows have shifted, in a worksheet
-    /// somebody has jotted something down.
+    /// Whether there is content to the right of the header: in a CSV file rows have shifted, in a worksheet somebody
+    /// has made a note.
     pub const fn is_exceeded(&self) -> bool {
         self.width > self.header.len()
     }
 }
 
-/// Where a row stands.
+/// The position of a row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// The worksheet or file that it is in.
@@ -66,7 +66,7 @@ pub struct Place {
     pub nth: u32,
 }
 
-/// The sheet's name and the numbers; not the header, which would fill a page.
+/// The sheet's name and the numbers; without the header, which would fill a page.
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place")
@@ -77,13 +77,13 @@ impl fmt::Debug for Place {
     }
 }
 
-/// The cells of a row as written, from the first column on, in the order of [`Table::header`]: for whoever writes the row
-/// back. Numbers and days are as a person would type them. At least as many as the header has.
+/// The cells of a row as written, from the first column on, in the order of [`Table::header`], so that the row can be
+/// written back. Numbers and dates are as a person would type them. At least as many as the header has.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawCells(Vec<String>);
 
 impl RawCells {
-    /// With as many cells as the header has, or more.
+    /// Pads the cells to the length of the header.
     pub(super) fn new(mut cells: Vec<String>, header: usize) -> Self {
         cells.resize(cells.len().max(header), String::new());
         Self(cells)
@@ -95,7 +95,7 @@ impl RawCells {
     }
 }
 
-/// How many there are: what they say is about people.
+/// Only how many there are: their content is about people.
 impl fmt::Debug for RawCells {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RawCells({})", self.0.len())

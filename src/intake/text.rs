@@ -2,20 +2,21 @@
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
-/// So many characters beyond ASCII that are well-formed UTF-8 are no coincidence: bytes of GB18030 hardly ever are.
+/// This many well-formed UTF-8 characters beyond ASCII are no coincidence: bytes of GB18030 hardly ever form one.
 const SURELY_UTF_8: usize = 8;
-/// Decoded at once, in bytes.
+/// How much is decoded at once, in bytes.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// The bytes of a text, and what they are encoded in.
+/// The bytes of a text, and their encoding.
 pub(super) struct Text {
     bytes: Vec<u8>,
     encoding: &'static Encoding,
 }
 
 impl Text {
-    /// Decides on the encoding: by the byte order mark, else UTF-8 where all of it is, else GB18030. A text that is UTF-8
-    /// but for a stray byte stays UTF-8, so that the byte is found and not read as characters of another encoding.
+    /// Determines the encoding: by the byte order mark, else UTF-8 if all of it is valid, else GB18030. A text that is
+    /// UTF-8 except for a stray byte stays UTF-8, so that the byte is reported and not read as characters of another
+    /// encoding.
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         let encoding = match bytes.as_slice() {
             [0xef, 0xbb, 0xbf, ..] => UTF_8,
@@ -72,12 +73,12 @@ enum State {
     Done,
 }
 
-/// Bytes that mean nothing in the text's encoding.
+/// Bytes that are invalid in the text's encoding.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
 impl Pieces<'_> {
-    /// The next piece, as UTF-8; none after the last. What stands before malformed bytes comes first.
+    /// The next piece, as UTF-8; `None` after the last. The text before malformed bytes is returned first.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, Malformed> {
         loop {
             match self.state {

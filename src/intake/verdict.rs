@@ -1,4 +1,4 @@
-//! One verdict a row.
+//! Gives each row a verdict.
 
 use super::{Content, Place, RawCells, Row, Sheet};
 use crate::domain::{
@@ -16,13 +16,13 @@ use std::{
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Fit to be sent.
+    /// It can be sent.
     Accept,
-    /// The same stands further up.
+    /// The same row appears further up.
     Duplicate,
     /// Not sent, for the reasons given.
     Reject,
-    /// Nothing in it.
+    /// It is empty.
     Skip,
 }
 
@@ -60,26 +60,26 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What the rows of a sheet are read as.
+/// The kind of record as which the rows of a sheet are read.
 pub trait Reads: Copy {
     /// The columns of the sheet.
     type Column: SheetColumn;
-    /// What a row that can be sent comes to.
+    /// A row that can be sent, parsed.
     type Parsed: Clone + fmt::Debug + PartialEq + Eq;
 
-    /// The column that tells records apart.
+    /// The column that identifies a record.
     const NUMBER: Self::Column;
 
     /// Reads a row.
     ///
     /// # Errors
-    /// All findings, warnings too, the most important first.
+    /// All findings, including warnings, the most important first.
     fn parse(self, fields: FieldsOf<Self>) -> Result<Self::Parsed, Vec<FindingOf<Self>>>;
 
-    /// What was tidied or is not known, without harm; to be added to.
+    /// Harmless findings: what was tidied or is not known. More may be added.
     fn warnings(parsed: &mut Self::Parsed) -> &mut Vec<FindingOf<Self>>;
 
-    /// The number, and all that the row says as unambiguous bytes.
+    /// The number, and everything that the row says as unambiguous bytes.
     fn identity(parsed: &Self::Parsed) -> (&str, Vec<u8>);
 }
 
@@ -127,7 +127,7 @@ impl Reads for &CaughtRules<'_> {
 /// The verdict on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowVerdict<C = Column, P = Parsed> {
-    /// Where it stands.
+    /// Its position.
     pub place: Place,
     /// What becomes of it.
     pub verdict: Verdict,
@@ -135,7 +135,7 @@ pub struct RowVerdict<C = Column, P = Parsed> {
     pub findings: Vec<Finding<C>>,
     /// What was read, on an accepted row.
     pub parsed: Option<P>,
-    /// The row of the same number before it, on a duplicate or a changed one; perhaps of another worksheet.
+    /// The earlier row with the same number, for a duplicate or a changed row; it may be in another worksheet.
     pub first: Option<Place>,
     /// Its cells as written.
     pub cells: RawCells,
@@ -147,7 +147,7 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
         self.place.row
     }
 
-    /// What a finding of this row says, with the row that it refers to, and its worksheet where that is another.
+    /// A finding of this row in words, with the row that it refers to, and that row's worksheet if it is another one.
     pub fn message(&self, finding: &Finding<C>, lang: Lang) -> String {
         let said = finding.message(lang);
         let first = match (finding.code, &self.first) {
@@ -166,7 +166,7 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
         }
     }
 
-    /// As the JSON line; `lead_id` where the node has given one.
+    /// The row as a JSON line; with `lead_id` if the node has given one.
     pub fn to_json(&self, lang: Lang, lead_id: Option<String>) -> JsonRow {
         let reason = |finding: &Finding<C>| JsonReason {
             column: finding.column.map(|column| column.as_str().to_owned()),
@@ -186,23 +186,23 @@ impl<C: SheetColumn, P> RowVerdict<C, P> {
 /// A row's verdict as one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonRow {
-    /// The worksheet's name; none for a CSV file and for a form.
+    /// The worksheet's name; null for a CSV file and for a form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
-    /// The sheet's own number, or that of the record.
+    /// The sheet's row number, or the number of the record.
     pub row: u32,
     /// `accept`, `duplicate`, `reject` or `skip`.
     pub verdict: String,
-    /// Why; warnings too.
+    /// Why; including warnings.
     pub reasons: Vec<JsonReason>,
-    /// The lead's id; null where there is none.
+    /// The lead's id; null if there is none.
     pub lead_id: Option<String>,
 }
 
-/// One reason for a verdict, or a warning beside it.
+/// One reason for a verdict, or a warning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonReason {
-    /// The column's key; null where it is about the row.
+    /// The column's key; null if it is about the row.
     pub column: Option<String>,
     /// The stable code.
     pub code: String,
@@ -219,7 +219,7 @@ pub fn check<'a, R: Reads + 'a>(
     sheet.rows().map(move |row| judge(row, rules, &mut seen))
 }
 
-/// The verdict on a single form, as on the one row of a sheet.
+/// The verdict on a single form, as if on the one row of a sheet.
 pub fn check_form<R: Reads>(fields: FieldsOf<R>, rules: R) -> RowVerdict<R::Column, R::Parsed> {
     let row = Row {
         place: Place {
@@ -285,13 +285,13 @@ fn judge<R: Reads>(
     verdict
 }
 
-/// Reads a row whose cells may have had findings of their own.
+/// Reads a row whose cells may have findings of their own.
 fn parse<R: Reads>(
     fields: FieldsOf<R>,
     mut findings: Vec<FindingOf<R>>,
     rules: R,
 ) -> Result<R::Parsed, Vec<FindingOf<R>>> {
-    // A cell that could not be taken leaves its column empty: that it is empty is then no news.
+    // A cell that could not be read leaves its column empty: that it is empty is then not reported again.
     let taken: Vec<_> = findings
         .iter()
         .filter(|finding| !finding.is_warning())
@@ -317,11 +317,12 @@ fn parse<R: Reads>(
     }
 }
 
-/// The rows accepted so far, by digests: a number, its content, and where it stood. 80 bytes a row, whatever is in it.
+/// The rows accepted so far, by digest: of a number, of its content, and the position. 80 bytes for each row, whatever
+/// its content.
 #[derive(Default)]
 struct Seen(HashMap<[u8; 32], ([u8; 32], Place)>);
 
-/// Whether a number was there before.
+/// Whether a number occurred before.
 enum Before {
     Not,
     Same(Place),

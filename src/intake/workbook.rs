@@ -9,10 +9,10 @@ use super::{
 use calamine::{Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::{collections::HashMap, io::Cursor, ops::ControlFlow};
 
-/// The most text of all cells together, in bytes: one shared string may stand in every cell.
+/// The most text of all cells together, in bytes: one shared string may be used in every cell.
 const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
 
-/// A workbook that the guard has looked at.
+/// A workbook that the guard has checked.
 pub(super) struct Workbook {
     xlsx: Xlsx<Cursor<Vec<u8>>>,
     /// By the worksheets' names.
@@ -20,11 +20,11 @@ pub(super) struct Workbook {
 }
 
 impl Workbook {
-    /// With what its worksheets have beside their values, in their order.
+    /// Opens a workbook, with what its worksheets have besides their values, in their order.
     pub(super) fn open(bytes: Vec<u8>, layouts: Vec<Layout>) -> Result<Self, SheetError> {
         let xlsx = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
         let sheets = xlsx.sheets_metadata();
-        // Were they counted otherwise, nothing that was noted of one could be told from what was noted of another.
+        // If they were counted differently, notes could not be matched to worksheets.
         if layouts.len() != sheets.len() {
             return Err(SheetError::Damaged);
         }
@@ -41,7 +41,7 @@ impl Workbook {
             .collect()
     }
 
-    /// Gives each row of a worksheet that has anything in it, in order, until told to stop.
+    /// Passes each row of a worksheet that is not blank to `each`, in order, until told to stop.
     pub(super) fn rows(
         &mut self,
         name: &str,
@@ -64,14 +64,14 @@ impl Workbook {
                     (found.get_position(), cell, Some(style))
                 }
                 Ok(None) => break,
-                // The reader goes on behind it, and the guard has noted where it stands.
+                // The reader continues after the cell, and the guard has noted where it is.
                 Err(XlsxError::CellError(_)) => {
                     let position = beside.unknown_error().ok_or(SheetError::ErrorCell)?;
                     (position, Some(Cell::UNKNOWN_ERROR), None)
                 }
                 Err(error) => return Err(damaged(error)),
             };
-            // A sheet that says a cell twice says one thing to the officer's program and another to this one.
+            // A sheet that contains a cell twice means one thing to the officer's program and another to this one.
             if last >= Some(position) {
                 return Err(SheetError::Damaged);
             }
@@ -115,21 +115,21 @@ impl Workbook {
         }
         if !raw.cells.is_empty() {
             beside.add_to(&mut raw)?;
-            // The last row: whether to go on is no question.
+            // The last row: whether to continue does not matter.
             return each(raw).map(drop);
         }
         Ok(())
     }
 }
 
-/// A worksheet's layout, gone through as its rows come.
+/// A worksheet's layout, consumed as its rows come.
 struct Beside<'a> {
     unknown_errors: &'a [At],
     uncomputed: &'a [At],
     pictures: &'a [At],
     struck: &'a [At],
     hidden_rows: &'a [u32],
-    /// Ranges that are yet to begin, by their first row, the next one last.
+    /// Ranges that have not begun yet, by their first row, the next one last.
     merged: Vec<[At; 2]>,
     /// Ranges whose first cell has a value and which reach this row.
     covering: Vec<[At; 2]>,
@@ -150,14 +150,14 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Where the next error stands that the reader does not know.
+    /// The position of the next error that the reader does not know.
     fn unknown_error(&mut self) -> Option<At> {
         let (at, rest) = self.unknown_errors.split_first()?;
         self.unknown_errors = rest;
         Some(*at)
     }
 
-    /// A formula without a value at this position. Positions rise.
+    /// A formula without a value at this position. Positions must rise.
     fn uncomputed(&mut self, position: At) -> Option<Cell> {
         is_next(&mut self.uncomputed, position).then_some(Cell::Uncomputed)
     }
@@ -167,12 +167,12 @@ impl<'a> Beside<'a> {
         is_next(&mut self.pictures, position).then_some(Cell::Picture)
     }
 
-    /// True where a part of the text at this position is struck through.
+    /// Whether a part of the text at this position is struck through.
     fn is_struck(&mut self, position: At) -> bool {
         is_next(&mut self.struck, position)
     }
 
-    /// Adds to a row what its cells do not say: that it is hidden, and which cells have their value in another.
+    /// Adds what the cells of a row do not show: that it is hidden, and which cells are merged into another.
     fn add_to(&mut self, raw: &mut RawRow) -> Result<(), SheetError> {
         let row = raw.row.saturating_sub(1);
         let before = self.hidden_rows.partition_point(|hidden| *hidden < row);
@@ -180,7 +180,7 @@ impl<'a> Beside<'a> {
         raw.is_hidden = self.hidden_rows.first() == Some(&row);
         while let Some(range) = self.merged.pop_if(|[from, _]| from.0 <= row) {
             let [from, _] = range;
-            // What a merged range without a value covers is no loss.
+            // A merged range without a value hides nothing.
             if from.0 == row && raw.cells.iter().any(|(at, _)| *at == from.1) {
                 self.covering.push(range);
             }
@@ -190,7 +190,7 @@ impl<'a> Beside<'a> {
         for [from, to] in &self.covering {
             let columns = (from.1..=to.1).take(MAX_COLUMNS);
             covered.extend(columns.filter(|at| (row, *at) != *from));
-            // Ranges that lie over each other, of which no program makes any.
+            // Overlapping ranges, which no program makes.
             if covered.len() > 2 * MAX_COLUMNS {
                 return Err(SheetError::Damaged);
             }
@@ -204,7 +204,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// True where a position is the next of those that rise, of which those before it are passed over.
+/// Whether a position is the next of the rising ones; earlier ones are skipped.
 fn is_next(rising: &mut &[At], position: At) -> bool {
     let before = rising.partition_point(|at| *at < position);
     *rising = rising.get(before..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Keeps the newest published checkpoint in a file outside the store, so that a store that was rolled back is noticed
+//! Writes the newest published checkpoint to a file outside the store, so that a store that was rolled back is detected
 //! (I4). The file is never ahead of the store and may lag behind it.
 
 use std::{
@@ -13,10 +13,11 @@ use std::{
 use super::shared::{Closure, Shared};
 use crate::{note::SignedCheckpoint, store::durable::sync_directory};
 
-/// Between two writings of the file. Each syncs a file and a directory, on the disk that commits wait for.
+/// Minimum time between two writes of the file. Each write syncs a file and a directory on the disk that commits wait
+/// for.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The writer's thread and the slot from which it takes checkpoints; only the newest counts.
+/// The writer's thread, and the slot from which it takes checkpoints. Only the newest one counts.
 pub(super) struct CheckpointWriter {
     slot: Arc<Slot>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -39,7 +40,7 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a checkpoint; `None` when stopping and nothing is left.
+    /// Waits for a checkpoint. Returns `None` when stopping and nothing is left to write.
     fn take(&self) -> Option<Arc<SignedCheckpoint>> {
         let state = self.state();
         let mut state = self
@@ -49,7 +50,7 @@ impl Slot {
         state.newest.take()
     }
 
-    /// Waits until it is time for the next one, or to stop.
+    /// Waits until the next write is due, or until stopped.
     fn rest(&self) {
         let state = self.state();
         drop(
@@ -82,7 +83,7 @@ impl CheckpointWriter {
         })
     }
 
-    /// Keeps this published checkpoint instead of older ones. Does not wait.
+    /// Replaces the checkpoint that is still to be written, if any, with this newer one. Does not wait.
     pub(super) fn submit(&self, checkpoint: Arc<SignedCheckpoint>) {
         self.slot.state().newest = Some(checkpoint);
         self.slot.changed.notify_one();
@@ -109,7 +110,7 @@ impl Drop for CheckpointWriter {
     }
 }
 
-/// Replaces the file, so that after a crash it holds the old bytes or the new.
+/// Replaces the file: after a crash it holds either the old bytes or the new ones.
 pub(super) fn write(path: &Path, note: &[u8]) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push(".next");

@@ -1,5 +1,7 @@
-//! Word of a storage error, left beside the checkpoint file, so that the log does not open again on files that the kernel
-//! may have lied about (I2): after a failed sync it may call pages clean that are not on disk.
+//! A marker file that a storage error leaves beside the checkpoint file.
+//!
+//! While it is there the log does not open, because the kernel may misreport the state of the files (I2): after a
+//! failed sync it may mark pages clean that are not on disk.
 
 use std::{
     fmt::Display,
@@ -10,23 +12,23 @@ use std::{
 
 use super::OpenError;
 
-/// Where word of a storage error is left for the next start, beside the checkpoint file.
+/// Path of the marker that a storage error leaves for the next start, beside the checkpoint file.
 pub fn failure_marker_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".failed");
     path.into()
 }
 
-/// Where a checkpoint of this log is kept that somebody showed and that the log does not contain (I9), beside the
-/// checkpoint file. The log opens again only where it is in it.
+/// Path of the file, beside the checkpoint file, that keeps a checkpoint of this log that somebody showed and that the
+/// log does not contain (I9). The log opens again only if it contains that checkpoint.
 pub fn disowned_checkpoint_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".disowned");
     path.into()
 }
 
-/// Leaves word of a storage error: the log does not open again in this directory. The disk may refuse this too; then the
-/// operator has the message. Blocks.
+/// Writes the marker, so that the log does not open again in this directory. The disk may refuse this write too; then
+/// the operator still has the log message. Blocks.
 pub fn write(checkpoint_file: &Path, why: &impl Display) {
     let path = failure_marker_file(checkpoint_file);
     let left = File::create(&path).and_then(|mut file| {
@@ -39,7 +41,7 @@ pub fn write(checkpoint_file: &Path, why: &impl Display) {
     }
 }
 
-/// Refuses a directory in which word was left. Word that cannot be read is word.
+/// Fails if the marker is there. A marker that cannot be read counts as a marker.
 ///
 /// # Errors
 /// [`OpenError::FailedBefore`].

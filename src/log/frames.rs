@@ -1,8 +1,8 @@
-//! Leaves as stored: those of one commit packed into frames under the index of their first leaf. A key for every leaf
-//! costs a third of the throughput.
+//! Leaves as stored: the leaves of one commit are packed into frames under the index of their first leaf. One key for
+//! each leaf would cost a third of the throughput.
 //!
-//! A frame is `version u8, count u16`, then for each leaf `length u16, bytes`. A leaf that does not fit a frame has one
-//! of its own, which its bytes fill; the rest continues under [`keys::continuation`].
+//! A frame is `version u8, count u16`, then for each leaf `length u16, bytes`. A leaf that does not fit into a frame
+//! fills one of its own and continues under [`keys::continuation`].
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const HEADER: usize = 1 + 2;
 const LENGTH: usize = 2;
 
-/// How many frames a long read takes from the store at once, at most.
+/// How many frames a long read takes from the store at once.
 pub(super) const MAX_FRAMES_AT_ONCE: usize = 64;
 
 /// Packs leaves, the first of which has index `first`.
@@ -71,8 +71,8 @@ impl Frame {
     }
 }
 
-/// Calls `visit` with leaves `from..end` in order until it breaks. A leaf that is missing is damage: the caller asks
-/// only for what the log has.
+/// Calls `visit` with leaves `from..end` in order until it breaks. A missing leaf is damage: the caller asks only for
+/// what the log contains.
 pub(super) fn visit(
     store: &dyn Store,
     from: u64,

@@ -1,4 +1,4 @@
-//! The head row: all that the sequencer needs to go on, in one value.
+//! The head row: everything the sequencer needs to continue, in one value.
 
 use crate::{domain::Timestamp, merkle::Frontier, store::keys};
 

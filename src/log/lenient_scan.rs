@@ -1,4 +1,4 @@
-//! Reading what is left of damaged leaves: whatever the store cannot read, every leaf that it can is had.
+//! Reads what is left of damaged leaves: every leaf that the store can still read.
 
 use std::collections::VecDeque;
 
@@ -8,16 +8,16 @@ use crate::store::{Order, Row, Store, StoreError, keys};
 /// How many missing leaves are handed out at once.
 const MAX_GAP: u64 = 1024;
 
-/// What is found where a leaf should be.
+/// What was found where a leaf should be.
 pub(super) struct ScannedLeaf {
     pub(super) index: u64,
-    /// Nothing where it is missing or cannot be read. What there is may be anything: hash it.
+    /// `None` where the leaf is missing or cannot be read. The bytes may be anything: hash them.
     pub(super) bytes: Option<Vec<u8>>,
-    /// The frame that begins here is damaged elsewhere than in its leaves.
+    /// The frame that begins here is damaged outside its leaves.
     pub(super) frame_damaged: bool,
 }
 
-/// Goes over leaves `0..end` whatever is damaged: each index once, in order. For reading what is left.
+/// Visits leaves `0..end` whatever is damaged: each index once, in order.
 pub(super) fn leaves(store: &dyn Store, end: u64) -> LenientScan<'_> {
     LenientScan {
         store,
@@ -35,9 +35,9 @@ pub(super) struct LenientScan<'a> {
     /// The next index to hand out.
     next: u64,
     end: u64,
-    /// No frame that begins before this and was not read yet can be read.
+    /// No frame that begins before this index, and was not read yet, can be read.
     unreadable_upto: u64,
-    /// Frames that were read: first index, value.
+    /// Frames that were read: index of the first leaf, value.
     page: VecDeque<(u64, Vec<u8>)>,
     /// Leaves that were read, from `next` on.
     leaves: VecDeque<Option<Vec<u8>>>,
@@ -45,8 +45,8 @@ pub(super) struct LenientScan<'a> {
 }
 
 impl LenientScan<'_> {
-    /// Reads frames from index `from` on. One page that the store cannot read fails every read that touches it, so
-    /// around it frames are read one at a time, from each index in turn: no sound one is passed over.
+    /// Reads frames from index `from` on. A page that the store cannot read fails every read that touches it, so around
+    /// it frames are read one at a time, from each index in turn, and no sound one is skipped.
     fn read(&mut self, from: u64) {
         let mut start = from.max(self.unreadable_upto);
         let mut at_once = MAX_FRAMES_AT_ONCE;
@@ -73,7 +73,7 @@ impl LenientScan<'_> {
         self.store.range(&from, &upto, Order::Ascending, at_once)
     }
 
-    /// Makes leaves of the next frame, or of the gap before it.
+    /// Queues the leaves of the next frame, or the gap before it.
     fn fill(&mut self) {
         if self.page.is_empty() {
             self.read(self.next);
@@ -91,7 +91,7 @@ impl LenientScan<'_> {
             self.read(first.saturating_add(1));
         }
         let upto = self.page.front().map_or(self.end, |(next, _)| *next);
-        // The header's count may be what is damaged: what is there is what the lengths say.
+        // The header's count may be the damaged part, so the lengths decide what is there.
         let mut found = Leaves {
             store: self.store,
             first,

@@ -1,9 +1,13 @@
 //! The append-only log: one writer, durable commits, checkpoints and proofs.
 //!
-//! Callers hand a [`Proposal`] to the [`Log`]. The sequencer, on a thread of its own, lets each decide on top of all
-//! before it, and commits whatever queued meanwhile as one: frames of leaves, tiles, head, views and rows in one
-//! atomic batch, synced, then published under a new checkpoint, then answered with a [`Durable`]. Nobody sees a
-//! signature or a row before its bytes are on disk. Any storage error closes the log for writing.
+//! Callers hand a [`Proposal`] to the [`Log`]. The sequencer runs on a thread of its own. It lets each proposal decide
+//! on top of all those before it, and commits everything that queued meanwhile as one batch: frames of leaves, tiles,
+//! head, views and rows. It then syncs the batch, publishes it under a new checkpoint, and answers each caller with a
+//! [`Durable`]. Nobody sees a signature or a row before its bytes are on disk. Any storage error closes the log for
+//! writing.
+//!
+//! Begin with `sequencer.rs`, which makes the commits, and `txn.rs`, which is what a proposal sees. `open.rs` has the
+//! checks that a log passes before it opens; `salvage.rs` and `lenient_scan.rs` read what is left of a damaged one.
 
 mod checkpoint_writer;
 mod failure_marker;
@@ -63,9 +67,9 @@ pub struct LogOptions {
     pub clock: Arc<dyn Clock>,
     /// Where the newest published checkpoint is kept, outside the store (I4).
     pub checkpoint_file: PathBuf,
-    /// Shown every entry, in this order.
+    /// Views that see every entry, in this order.
     pub views: Vec<Box<dyn View>>,
-    /// How many proposals may wait. Whoever brings more waits for room.
+    /// How many proposals may wait in the queue. Further callers wait for room.
     pub queue: usize,
     /// How many reads may run at once through [`Log::read`].
     pub reads: usize,
@@ -92,25 +96,25 @@ impl LogOptions {
     }
 }
 
-/// Reads end with their next row once their callers have gone; a disk that hangs holds up no stop longer than this.
+/// Reads end with their next row once their callers have gone. A disk that hangs delays a stop by no more than this.
 const READS_END_WITHIN: Duration = Duration::from_secs(10);
 
 /// The log. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
     inner: Arc<Inner>,
-    /// Its proposals do not wait for [`Log::admit_writes`].
+    /// Whether its proposals skip the wait for [`Log::admit_writes`].
     is_ahead: bool,
 }
 
 struct Inner {
     shared: Arc<Shared>,
     key: VerifierKey,
-    /// Gone when closed.
+    /// `None` once closed.
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     reads: Arc<Semaphore>,
-    /// How many there are.
+    /// How many permits `reads` has in all.
     places: u32,
 }
 
@@ -122,7 +126,7 @@ impl Log {
     pub fn open(store: Arc<dyn Store>, options: LogOptions) -> Result<Self, OpenError> {
         let file = &options.checkpoint_file;
         let opened = open::open(store.as_ref(), &options.signer, file).inspect_err(|error| {
-            // A commit that failed while the log was made is as little to be trusted as a later one.
+            // A commit that failed while the log was created is to be trusted no more than a later one.
             if let OpenError::Store(failed) = error {
                 write_failure_marker(file, failed);
             }
@@ -167,10 +171,10 @@ impl Log {
         })
     }
 
-    /// Queues a proposal and waits for its answer: what it decided is then on disk and published.
+    /// Queues a proposal and waits for its answer. What it decided is then on disk and published.
     ///
     /// # Errors
-    /// The proposal decided against itself, or the log is or was closed.
+    /// The proposal rejected itself, or the log is closed or closes meanwhile.
     pub async fn propose<T, E>(
         &self,
         proposal: Proposal<T, E>,
@@ -182,8 +186,8 @@ impl Log {
         self.submit(proposal).await?.await
     }
 
-    /// Queues a proposal, waiting for room in the queue only. The answer is awaited apart, so that one caller can have
-    /// many on their way; they are decided in the order of submission.
+    /// Queues a proposal and waits only for room in the queue. The answer is awaited separately, so that one caller can
+    /// have many proposals under way. They are decided in the order of submission.
     ///
     /// # Errors
     /// The log is closed.
@@ -216,7 +220,7 @@ impl Log {
         self.inner.shared.checkpoint()
     }
 
-    /// Follows the newest published checkpoint. Does not tell of closing: ask [`Log::health`].
+    /// Follows the newest published checkpoint. It does not report that the log closes: ask [`Log::health`].
     pub fn subscribe(&self) -> watch::Receiver<Arc<SignedCheckpoint>> {
         self.inner.shared.subscribe()
     }
@@ -226,11 +230,11 @@ impl Log {
         Reader::new(Arc::clone(&self.inner.shared))
     }
 
-    /// Runs a read where it may block; a bounded number at once. A read whose caller has gone holds its place until it
-    /// ends, and its reader gives nothing more, so that it ends soon.
+    /// Runs a read where it may block, with a bounded number at once. A read whose caller has gone keeps its permit
+    /// until it ends; its reader returns nothing more, so that it ends soon.
     ///
     /// # Errors
-    /// [`ReadError::CutOff`] when the read panicked or the runtime is going away.
+    /// [`ReadError::CutOff`] when the read panicked or the runtime is shutting down.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> T + Send + 'static,
@@ -240,7 +244,7 @@ impl Log {
         let caller = Arc::new(());
         let reader = self.reader().for_caller(&caller);
         let reading = tokio::task::spawn_blocking(move || {
-            // The reader goes before its place: whoever has all places knows that nobody has the store.
+            // The reader is dropped before its permit: whoever holds all permits knows that no read has the store.
             let (_place, reader) = (place, reader);
             read(&reader)
         });
@@ -249,12 +253,12 @@ impl Log {
         done.map_err(|_| ReadError::CutOff)
     }
 
-    /// Hashes everything published again (I3); damage, or a store that fails, closes the log. Linear in the log: once a
-    /// day is plenty. It goes in steps of some thousand entries with `pause` between them, so that neither commits nor
-    /// reads wait for it. Answers with the number of entries that passed.
+    /// Hashes everything published again (I3). Damage, or a store that fails, closes the log. Takes time linear in the
+    /// log: once a day is plenty. It pauses for `pause` after every few thousand entries, so that neither commits nor
+    /// reads wait for it. Returns the number of entries that passed.
     ///
     /// # Errors
-    /// What is damaged, or that the store failed.
+    /// Damage was found, or the store failed.
     pub async fn scrub(&self, pause: Duration) -> Result<u64, ReadError> {
         let scrubbed = self.scrub_in_steps(pause).await;
         let damaged = matches!(scrubbed, Err(ReadError::Damaged(_)));
@@ -276,7 +280,7 @@ impl Log {
             };
             let ended;
             (scrub, ended) = self.read(step).await??;
-            // A metric: nobody counts so many entries one by one.
+            // A metric: precision to the last entry does not matter.
             done.set(scrub.entries() as f64);
             if ended {
                 return Ok(scrub.entries());
@@ -285,13 +289,13 @@ impl Log {
         }
     }
 
-    /// From now on proposals wait, those of [`Log::ahead`] excepted, until [`Log::admit_writes`] or the log's end. Reads
-    /// go on.
+    /// From now on proposals wait until [`Log::admit_writes`] or the end of the log, except those of [`Log::ahead`].
+    /// Reads continue.
     pub fn hold_writes(&self) {
         self.inner.shared.hold();
     }
 
-    /// Proposals that waited are decided, and later ones wait no more.
+    /// Lets the waiting proposals through, and all later ones.
     pub fn admit_writes(&self) {
         self.inner.shared.admit();
     }
@@ -304,14 +308,15 @@ impl Log {
         }
     }
 
-    /// Holds a checkpoint that bears this log's signature against the log. Where the log does not contain it, whoever
-    /// showed it, the store was rolled back or replaced: the log is closed for good (I9), and the checkpoint is kept beside
-    /// the store. Whether it is contained.
+    /// Compares a checkpoint that bears this log's signature with the log, and returns whether the log contains it. If
+    /// it does not, the store was rolled back or replaced, whoever showed the checkpoint: the log closes permanently
+    /// (I9), and the checkpoint is kept beside the store.
     ///
-    /// Nothing is shown before it is published, so what somebody holds is in the log by the time it comes back.
+    /// Nothing is shown before it is published, so a checkpoint that somebody holds is in the log by the time it comes
+    /// back.
     ///
     /// # Errors
-    /// The store failed, so that it cannot be told.
+    /// The store failed, so the comparison has no result.
     pub async fn contains(
         &self,
         shown: SignedCheckpoint,
@@ -330,7 +335,7 @@ impl Log {
         compared.await?
     }
 
-    /// Closes the log because its key file failed (I2): the keys of what would be written may not be on disk. Blocks.
+    /// Closes the log because its key file failed (I2): the keys for what would be written may not be on disk. Blocks.
     pub fn close_for_keys(&self, error: &KeyFileError) {
         let said = error.to_string();
         self.inner.shared.close(Closure::KeyFile { said });
@@ -346,7 +351,7 @@ impl Log {
         self.inner.key.name()
     }
 
-    /// Waits until the log takes no writes any more, and says why.
+    /// Waits until the log takes no more writes, and returns why.
     pub async fn until_closed(&self) -> Arc<Closure> {
         let shared = &self.inner.shared;
         shared.until_closed().await;
@@ -360,13 +365,13 @@ impl Log {
         self.inner.shared.health()
     }
 
-    /// For how long the write that is under way has lasted, where that is longer than it should: most often a disk that
-    /// hangs. Whoever proposed waits, and so do reads of rows. Where it returns, the log goes on.
+    /// How long the write under way has lasted, if that is too long. Most often a disk hangs. Proposals wait, and so do
+    /// reads of rows. If the write returns, the log continues.
     pub fn stalled(&self) -> Option<Duration> {
         self.inner.shared.stall_detector.stalled()
     }
 
-    /// Waits until [`Log::stalled`] says so, or with `false` until it does not.
+    /// Waits until [`Log::stalled`] reports a stall, or with `false` until it reports none.
     pub async fn until_stalled(&self, stalled: bool) {
         let mut looks = tokio::time::interval(stall_detector::POLL_INTERVAL);
         while self.stalled().is_some() != stalled {
@@ -374,7 +379,7 @@ impl Log {
         }
     }
 
-    /// Says of each write that takes too long, in the log file and the metrics. Does not end.
+    /// Reports each write that takes too long, in the log file and the metrics. Never returns.
     pub async fn report_stalls(&self) {
         let shown = metrics::gauge!("yichuan_log_stalled");
         loop {
@@ -387,8 +392,8 @@ impl Log {
         }
     }
 
-    /// Takes no more proposals, writes those in the queue, joins the log's threads, and waits for the reads under way, whose
-    /// callers may have gone: each has the store. Later reads go on.
+    /// Takes no more proposals, writes those in the queue, joins the log's threads, and waits for the reads under way:
+    /// they hold the store even if their callers have gone. Later reads still work.
     pub async fn close(&self) {
         drop(self.inner.sender().take());
         self.inner.shared.admit();

@@ -1,4 +1,4 @@
-//! What is checked before a log opens (I3, I4), and how one is created.
+//! The checks before a log opens (I3, I4), and the creation of a new one.
 
 use std::{fs, io, ops::ControlFlow, path::Path, path::PathBuf, sync::Arc};
 
@@ -16,8 +16,8 @@ use crate::{
     store::{Batch, Store, StoreError, keys},
 };
 
-/// How many of the newest leaves are hashed again on open. More would make opening linear in the log; the rest is the
-/// background scrub's.
+/// How many of the newest leaves are hashed again on open. More would make opening linear in the log; the background
+/// scrub covers the rest.
 const LEAVES_CHECKED: u64 = 10_000;
 
 /// Why a log did not open.
@@ -83,7 +83,7 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
-    /// There is no checkpoint file, though one is on disk before the first entry.
+    /// There is no checkpoint file, though it is on disk before the first entry.
     #[error(
         "the log has {size} entries, but its checkpoint file {} is missing: nothing shows that the store is not an older \
          copy. Put the file back; where it is lost, put the `checkpoint` of the newest export that an auditor has in its \
@@ -104,7 +104,7 @@ pub enum OpenError {
         /// What is wrong with it.
         source: NoteError,
     },
-    /// A storage error closed the log when it was last open. What the kernel shows of the files now may be gone after
+    /// A storage error closed the log when it was last open. What the kernel shows of the files now may disappear with
     /// the next power cut.
     #[error(
         "a storage error closed this log before ({}): {said}. Run `yichuan doctor`: it copies what is proved into a \
@@ -112,7 +112,7 @@ pub enum OpenError {
         path.display()
     )]
     FailedBefore {
-        /// The note that was left.
+        /// The marker file.
         path: PathBuf,
         /// What it says.
         said: String,
@@ -127,7 +127,7 @@ impl From<ReadError> for OpenError {
         match error {
             ReadError::Store(error) => Self::Store(error),
             ReadError::Damaged(damage) => Self::Damaged(damage),
-            // Nothing else is asked of the store while it opens.
+            // Nothing else is asked of the store while the log opens.
             ReadError::Unpublished { .. }
             | ReadError::NoSuchEntry { .. }
             | ReadError::Shrinks { .. }
@@ -172,7 +172,7 @@ pub(super) fn open(
             let (head, checkpoint) = signed_head(store, &key)?;
             match kept? {
                 Some(kept) => check_not_rolled_back(store, &checkpoint, &kept)?,
-                // The first start was cut off.
+                // The first start was interrupted.
                 None if head.size == 0 => begin_file(checkpoint_file, &checkpoint)?,
                 None => {
                     let (size, path) = (head.size, checkpoint_file.to_owned());
@@ -201,7 +201,7 @@ pub(super) fn open(
     Ok(opened)
 }
 
-/// What was not in the log is in it: the newer store is back, and what closed the log is nothing any more.
+/// Removes the checkpoint that the log did not contain and now does: the newer store is back.
 fn remove_disowned(path: &Path, shown: &SignedCheckpoint) {
     let size = shown.size();
     match fs::remove_file(path) {
@@ -209,13 +209,13 @@ fn remove_disowned(path: &Path, shown: &SignedCheckpoint) {
             size,
             "the checkpoint that the log was closed for is in it again"
         ),
-        // It is held against the log once more at the next start.
+        // The next start compares it with the log again.
         Err(error) => tracing::warn!(size, "could not remove {}: {error}", path.display()),
     }
 }
 
-/// The newest checkpoint of the log that was begun with `key`, in a store that no log is open on; it is not behind what
-/// was published. Creates nothing.
+/// The newest checkpoint of the log that was begun with `key`, in a store on which no log is open. It is not behind
+/// what was published. Creates nothing.
 pub(super) fn published_head(
     store: &dyn Store,
     key: &VerifierKey,
@@ -234,7 +234,7 @@ pub(super) fn published_head(
     Ok(checkpoint)
 }
 
-/// Runs the checks of a log that opens (I3, I4) on a store that no log is open on. Creates nothing. Blocks.
+/// Runs the checks of a log that opens (I3, I4) on a store on which no log is open. Creates nothing. Blocks.
 ///
 /// # Errors
 /// What would keep the log from opening.
@@ -269,7 +269,7 @@ fn create(store: &dyn Store, signer: &LogSigner, key: &VerifierKey) -> Result<Op
     })
 }
 
-/// The file is there before the first entry, so that one that is missing is missed.
+/// Writes the file before the first entry, so that its absence is noticed later.
 fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenError> {
     let Err(source) = checkpoint_writer::write(path, checkpoint.note().as_bytes()) else {
         return Ok(());
@@ -285,7 +285,7 @@ fn begin_file(path: &Path, checkpoint: &SignedCheckpoint) -> Result<(), OpenErro
     Err(error)
 }
 
-/// Whether the system did nothing, and said so: it says nothing of the disk, and the next start may go well.
+/// Whether the system did nothing and reported that: it says nothing about the disk, and the next start may succeed.
 fn was_refused(error: &io::Error) -> bool {
     let too_many = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
     too_many.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::PermissionDenied
@@ -350,7 +350,7 @@ pub(super) fn check_tree(
         newest = leaf;
         ControlFlow::Continue(())
     })?;
-    // Nothing else vouches for this time, and later entries would take it over.
+    // Nothing else vouches for this time, and later entries would adopt it.
     if Entry::decode(&newest).is_ok_and(|entry| entry.time != head.last_time) {
         return Err(Damage::Head.into());
     }
@@ -376,7 +376,7 @@ pub(super) fn check_tree(
     Ok(())
 }
 
-/// The tree as its newest leaves say it is, and its tiles before them.
+/// The tree as its newest leaves describe it, with the stored tiles before them.
 struct Rehashed<'a> {
     tiles: &'a TileReader<'a>,
     start: u64,
@@ -402,10 +402,10 @@ impl NodeReader for Rehashed<'_> {
     }
 }
 
-/// The checkpoint in the file outside the store (I4); nothing where there is no file.
+/// The checkpoint in the file outside the store (I4); `None` if there is no file.
 ///
 /// # Errors
-/// The file cannot be read, or is no checkpoint of the log whose key this is.
+/// The file cannot be read, or does not hold a checkpoint of the log with this key.
 pub fn kept_checkpoint(
     path: &Path,
     key: &VerifierKey,

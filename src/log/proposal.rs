@@ -18,14 +18,15 @@ use crate::note::SignedCheckpoint;
 type Decide<T, E> = Box<dyn FnOnce(&mut Txn<'_>) -> Result<T, E> + Send>;
 type Answer<T, E> = Result<Durable<T>, ProposeError<E>>;
 
-/// A change to the log: decides with everything before it in view, and is written whole or not at all.
+/// A change to the log. It decides with everything before it in view, and is written completely or not at all.
 pub struct Proposal<T, E> {
     decide: Decide<T, E>,
 }
 
 impl<T, E> Proposal<T, E> {
-    /// `decide` runs on the sequencer's thread, where everybody waits for it: it computes and uses the [`Txn`], and
-    /// does nothing else. When it returns `Err`, nothing of it is written, and others in its batch do not notice.
+    /// `decide` runs on the sequencer's thread, where every caller waits for it: it computes and uses the [`Txn`], and
+    /// does nothing else. When it returns `Err`, nothing of it is written, and the other proposals in its batch are
+    /// unaffected.
     pub fn new(decide: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static) -> Self {
         Self {
             decide: Box::new(decide),
@@ -57,7 +58,7 @@ impl<T> Durable<T> {
         self.value
     }
 
-    /// What follows from a durable value is as durable.
+    /// What follows from a durable value is durable too.
     pub fn map<U>(self, follow: impl FnOnce(T) -> U) -> Durable<U> {
         Durable {
             value: follow(self.value),
@@ -74,18 +75,18 @@ impl<T> Deref for Durable<T> {
     }
 }
 
-/// Why a proposal was not written, or is not known to be.
+/// Why a proposal was not written, or is not known to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProposeError<E> {
-    /// It decided against itself. Nothing of it is written; what it decided on is durable.
+    /// It rejected itself. Nothing of it is written; what it decided on is durable.
     Rejected(E),
-    /// It went on after its transaction had refused something. Nothing of it is written. A defect of the caller.
+    /// It continued after its transaction had refused something. Nothing of it is written. A defect of the caller.
     Spoiled,
     /// It panicked. Nothing of it is written. A defect of the caller.
     Panicked,
     /// The log takes no writes. Nothing of it is written.
     Closed(Arc<Closure>),
-    /// The log closed while this was being written: it may or may not be found after recovery.
+    /// The log closed while this was being written: recovery may or may not find it.
     OutcomeUnknown(Arc<Closure>),
 }
 
@@ -115,7 +116,7 @@ impl<E: Error + 'static> Error for ProposeError<E> {
     }
 }
 
-/// A proposal in the queue. Await it for the answer; dropping it does not take the proposal back.
+/// A proposal in the queue. Await it for the answer; dropping it does not withdraw the proposal.
 #[must_use = "the proposal is written all the same, but nobody learns of it"]
 pub struct Pending<T, E> {
     answer: oneshot::Receiver<Answer<T, E>>,
@@ -132,22 +133,22 @@ impl<T, E> Future for Pending<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T, E>> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
-            // Only a sequencer that panicked leaves one without an answer: a defect of ours, but the caller must not hang
-            // or believe.
+            // Only a sequencer that panicked leaves a proposal without an answer: a defect of ours, but the caller must
+            // neither hang nor believe that it was written.
             answer.unwrap_or_else(|_| Err(ProposeError::OutcomeUnknown(Arc::new(Closure::Defect))))
         })
     }
 }
 
-/// A queued proposal as the sequencer sees it, whatever its types.
+/// A queued proposal as the sequencer sees it, without its types.
 pub(super) trait Job: Send {
-    /// Lets it decide. Whether it agreed to be written.
+    /// Lets it decide. Returns whether it agreed to be written.
     fn decide(&mut self, txn: &mut Txn<'_>) -> bool;
 
-    /// Its transaction was spoiled: whatever it decided does not count.
+    /// Its transaction was spoiled: what it decided does not count.
     fn spoil(&mut self);
 
-    /// Answers, now that its batch is committed.
+    /// Answers the caller, now that the batch is committed or has failed.
     fn answer(self: Box<Self>, committed: Result<Arc<SignedCheckpoint>, Failure>);
 }
 
@@ -158,7 +159,7 @@ pub(super) enum Failure {
     OutcomeUnknown(Arc<Closure>),
 }
 
-/// A proposal and who waits for it.
+/// A proposal and the caller that waits for it.
 struct Ticket<T, E> {
     stage: Stage<T, E>,
     answer: oneshot::Sender<Answer<T, E>>,
@@ -185,7 +186,7 @@ impl<T: Send, E: Send> Job for Ticket<T, E> {
     fn decide(&mut self, txn: &mut Txn<'_>) -> bool {
         let undecided = std::mem::replace(&mut self.stage, Stage::Refused(ProposeError::Spoiled));
         if let Stage::Undecided(decide) = undecided {
-            // A panic in one proposal must not take the log from everybody.
+            // A panic in one proposal must not take the log away from everybody.
             self.stage = match catch_unwind(AssertUnwindSafe(|| decide(txn))) {
                 Ok(Ok(value)) => Stage::Decided(value),
                 Ok(Err(error)) => Stage::Refused(ProposeError::Rejected(error)),
@@ -214,7 +215,7 @@ impl<T: Send, E: Send> Job for Ticket<T, E> {
                 Err(ProposeError::Closed(why))
             }
         };
-        // Nobody waits any more: the entry stands all the same.
+        // Nobody waits any more; the entry stands all the same.
         drop(self.answer.send(answer));
     }
 }

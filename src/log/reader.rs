@@ -12,11 +12,11 @@ use crate::{
     store::{Order, Row, Store, StoreError, long_values},
 };
 
-/// Reads the log. Blocks: on an async worker go through [`Log::read`](super::Log::read).
+/// Reads the log. Blocks: on an async worker use [`Log::read`](super::Log::read).
 #[derive(Clone)]
 pub struct Reader {
     shared: Arc<Shared>,
-    /// Gone with whoever waits for the answer; none where it is read here and now.
+    /// Dropped together with the caller that waits for the answer. `None` for reads without such a caller.
     caller: Option<Weak<()>>,
 }
 
@@ -26,7 +26,7 @@ pub enum ReadError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
-    /// More was asked than is published.
+    /// The read asks for more than is published.
     #[error("asked about {asked} entries, but the published log has {published}")]
     Unpublished {
         /// The size asked about.
@@ -34,7 +34,7 @@ pub enum ReadError {
         /// The size published.
         published: u64,
     },
-    /// A proof of what is not so.
+    /// The proof asked for would be of an entry that the log does not have.
     #[error("entry {index} is not in a log of {size} entries")]
     NoSuchEntry {
         /// The entry asked for.
@@ -42,7 +42,7 @@ pub enum ReadError {
         /// The size of the log.
         size: u64,
     },
-    /// A proof that a log shrank.
+    /// The proof asked for would be that a log shrank.
     #[error("a log of {new} entries cannot continue one of {old}")]
     Shrinks {
         /// The size claimed to be older.
@@ -53,7 +53,7 @@ pub enum ReadError {
     /// What is stored is not what was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
-    /// The row was being written when the store failed: nobody knows what the disk holds.
+    /// The row was being written when the store failed: it is unknown what the disk holds.
     #[error("this was being written when the store failed, so what the disk holds is unknown")]
     InDoubt,
     /// The read was cut off: it panicked, its caller has gone, or the node is stopping.
@@ -61,7 +61,7 @@ pub enum ReadError {
     CutOff,
 }
 
-/// What in a store is not what was written.
+/// What in a store is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The head row, or the identity row beside it.
@@ -76,7 +76,7 @@ pub enum Damage {
     /// The stored tiles do not have the signed root.
     #[error("the edge of the stored tiles does not have the root of the signed checkpoint")]
     TileEdge,
-    /// A hash is missing from a tile, or is not that of what is under it.
+    /// A hash is missing from a tile, or does not match what is below it.
     #[error("hash {index} of tile level {level} is damaged or missing")]
     Tile {
         /// The tile level: tree level divided by 8.
@@ -116,13 +116,13 @@ impl Reader {
         }
     }
 
-    /// Reads for as long as this caller waits.
+    /// Limits the reader to the lifetime of this caller.
     pub(super) fn for_caller(mut self, caller: &Arc<()>) -> Self {
         self.caller = Some(Arc::downgrade(caller));
         self
     }
 
-    /// Asked before each read: nobody waits for what is cut off.
+    /// Fails once the caller has gone. Asked before each read.
     fn wanted(&self) -> Result<(), ReadError> {
         match &self.caller {
             Some(caller) if caller.strong_count() == 0 => Err(ReadError::CutOff),
@@ -160,7 +160,7 @@ impl Reader {
     }
 
     /// Entries from index `from` in order, until `max_count` of them or `max_bytes` of leaves are reached or the
-    /// published log ends. At least one, if there is one, so that a reader gets on.
+    /// published log ends. At least one, if there is one, so that the caller makes progress.
     pub fn entries(
         &self,
         from: u64,
@@ -184,7 +184,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// Proofs over what is published now. Neighbouring proofs share their work.
+    /// Proofs over what is published now. Proofs that are near each other share their work.
     pub fn proofs(&self) -> Proofs<'_> {
         Proofs {
             shared: &self.shared,
@@ -193,17 +193,17 @@ impl Reader {
         }
     }
 
-    /// That entry `index` is in the log of `size` entries.
+    /// Proves that entry `index` is in the log of `size` entries.
     pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.proofs().inclusion(index, size)
     }
 
-    /// That the log of `new` entries continues that of `old`.
+    /// Proves that the log of `new` entries continues that of `old`.
     pub fn consistency_proof(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         self.proofs().consistency(old, new)
     }
 
-    /// The value under `key`. Waits out a commit that is on its way.
+    /// The value under `key`. Waits for a commit that is under way.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         self.wanted()?;
         let gate = self.shared.reading();
@@ -229,7 +229,7 @@ impl Reader {
         self.shared.close_on_failure(read)
     }
 
-    /// Rows with `from <= key < to`, in `order`, at most `limit`. Waits out a commit that is on its way.
+    /// Rows with `from <= key < to`, in `order`, at most `limit`. Waits for a commit that is under way.
     pub fn range(
         &self,
         from: &[u8],
@@ -268,14 +268,14 @@ impl Proofs<'_> {
             .close_on_failure(merkle::root_at(&self.tiles, size))
     }
 
-    /// That entry `index` is in the log of `size` entries.
+    /// Proves that entry `index` is in the log of `size` entries.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(size)?;
         let proof = merkle::inclusion_proof(&self.tiles, index, size);
         self.shared.close_on_failure(proof.map_err(ReadError::from))
     }
 
-    /// That the log of `new` entries continues that of `old`.
+    /// Proves that the log of `new` entries continues that of `old`.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         self.admit(new)?;
         let proof = merkle::consistency_proof(&self.tiles, old, new);

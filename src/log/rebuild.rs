@@ -1,7 +1,7 @@
-//! Making the views anew from the log, and comparing them with those that are stored (I8).
+//! Rebuilds the views from the log, and compares them with those that are stored (I8).
 //!
-//! For a store that no log is open on. Rows of views are made in a second store, so that memory does not grow with the
-//! log and the stored ones stay until the new ones are complete.
+//! For a store on which no log is open. The rows are made in a second store, so that memory does not grow with the log,
+//! and the stored rows stay until the new ones are complete.
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
@@ -21,7 +21,7 @@ const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 /// How many rows are read at once to compare.
 const ROWS_AT_ONCE: usize = 512;
 
-/// Why views were not made anew. What is stored is as it was.
+/// Why views were not rebuilt. The store is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// The log does not pass its checks.
@@ -30,7 +30,7 @@ pub enum RebuildError {
     /// A view could not take an entry.
     #[error(transparent)]
     View(#[from] TxnError),
-    /// The store to make them in holds something.
+    /// The store to make them in is not empty.
     #[error("the directory to make the views in is not empty; give a fresh one")]
     NotFresh,
     /// A store failed.
@@ -44,7 +44,7 @@ impl From<Damage> for RebuildError {
     }
 }
 
-/// How the rows of one family of views differ. Counts only: a row may tell of a record.
+/// How the rows of one family of views differ. Counts only: a row could reveal something about a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FamilyComparison {
     /// Rows that follow from the log.
@@ -58,7 +58,7 @@ pub struct FamilyComparison {
 }
 
 impl FamilyComparison {
-    /// Rows that are not as they should be.
+    /// Rows that are wrong: missing, changed or surplus.
     pub const fn differing(&self) -> u64 {
         self.missing + self.changed + self.surplus
     }
@@ -81,7 +81,7 @@ enum Difference {
     Surplus,
 }
 
-/// Views that were made anew, beside the store with those that were kept all along.
+/// Rebuilt views, beside the store with the views that were kept all along.
 pub struct RebuiltViews<'a> {
     store: &'a dyn Store,
     made: &'a dyn Store,
@@ -89,11 +89,11 @@ pub struct RebuiltViews<'a> {
 }
 
 /// Shows every entry under the log's newest checkpoint to `views`, which put their rows into the empty store `made`.
-/// Each entry is hashed on the way, and the tree has the signed root. `progress` gets the entries done and those there
-/// are. Blocks; nothing may write to `store` meanwhile.
+/// Each entry is hashed on the way, and the tree must have the signed root. `progress` gets the number of entries done
+/// and of all entries. Blocks; nothing may write to `store` meanwhile.
 ///
 /// # Errors
-/// The log does not pass, or a view or a store fails.
+/// The log does not pass its checks, or a view or a store fails.
 pub fn rebuild_views<'a>(
     store: &'a dyn Store,
     (key, checkpoint_file): (&VerifierKey, &Path),
@@ -160,13 +160,13 @@ fn apply(
     views: &mut [Box<dyn View>],
     leaf: Vec<u8>,
 ) -> Result<(), RebuildError> {
-    // A view takes its times from entries, so it does not matter what the clock said.
+    // Views take their times from entries, so the clock's value does not matter.
     let mut txn = Txn::new(overlay, base, staged, views, Timestamp::default());
     txn.append(leaf)?;
     let own = match txn.finish() {
         Ok(own) => own,
         Err(Spoiled::Store(error)) => return Err(error.into()),
-        // `append` said so before.
+        // `append` has checked this.
         Err(Spoiled::Misuse) => return Err(TxnError::TooMuch.into()),
     };
     staged.extend(own);
@@ -179,7 +179,7 @@ impl RebuiltViews<'_> {
         &self.checkpoint
     }
 
-    /// Compares them byte for byte with those stored: by the first byte of their keys, how many differ.
+    /// Compares them byte for byte with the stored rows. Returns how many differ, by the first byte of their keys.
     ///
     /// # Errors
     /// A store failed.
@@ -197,8 +197,8 @@ impl RebuiltViews<'_> {
         Ok(families)
     }
 
-    /// Puts them in the place of those stored, in commits of bounded size, and answers with the number of rows that
-    /// were put or removed. Where it was interrupted, run it again: what is right already stays.
+    /// Replaces the stored rows, in commits of bounded size, and returns the number of rows that were put or removed.
+    /// If it is interrupted, run it again: rows that are right already stay.
     ///
     /// # Errors
     /// A store failed.
@@ -206,7 +206,7 @@ impl RebuiltViews<'_> {
         self.write_or(|_| {})
     }
 
-    /// As [`RebuiltViews::write`]; `failed` hears where it was a commit to the log's own store that failed.
+    /// As [`RebuiltViews::write`]; calls `failed` if a commit to the log's own store failed.
     ///
     /// # Errors
     /// As [`RebuiltViews::write`].
@@ -236,7 +236,7 @@ impl RebuiltViews<'_> {
         Ok(written)
     }
 
-    /// Goes over made and stored rows side by side, in order of keys.
+    /// Walks over made and stored rows side by side, in order of keys.
     fn walk(
         &self,
         mut visit: impl FnMut(&[u8], Option<&[u8]>, Option<Difference>) -> Result<(), StoreError>,
@@ -292,7 +292,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The first row that was not passed.
+    /// The first row that was not consumed yet.
     fn first(&mut self) -> Result<Option<Row>, StoreError> {
         if self.first.is_none() {
             self.first = self.page.next();
@@ -317,7 +317,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The stored log and its primary rows, with the views' rows that were made.
+/// The stored log and its primary rows, with the rebuilt rows of views in place of the stored ones.
 struct Overlay<'a> {
     store: &'a dyn Store,
     made: &'a dyn Store,
@@ -348,7 +348,7 @@ impl Store for Overlay<'_> {
         self.holder(from).range(from, to, order, limit)
     }
 
-    /// Rows are committed to the one store or the other.
+    /// Rows are committed to one store or the other, never through this one.
     fn commit(&self, _: u64, _: &Batch) -> Result<(), StoreError> {
         Err(StoreError::Failed)
     }

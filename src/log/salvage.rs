@@ -1,8 +1,8 @@
-//! What of a stored log is proved and what is damaged (I3), and a fresh copy of it (I2, I4).
+//! Determines what of a stored log is proved and what is damaged (I3), and makes a fresh copy of it (I2, I4).
 //!
 //! Leaves, tiles and the signed head say the same thing three times. Where they contradict each other, the signed root
-//! tells which of them is right: whatever hashes are chosen must add up to it. A leaf that is damaged can come from
-//! elsewhere, and is taken when its hash is the one that was signed. Memory grows with the damage, not with the log.
+//! decides: the hashes that are chosen must add up to it. A damaged leaf can come from elsewhere; it is accepted if its
+//! hash is the one that was signed. Memory grows with the damage, not with the log.
 
 use std::{
     collections::BTreeMap,
@@ -31,9 +31,9 @@ use crate::{
 const ROWS_AT_ONCE: usize = 512;
 /// How many bytes of leaves a copy commits at once.
 const BYTES_AT_ONCE: usize = 1024 * 1024;
-/// How many damages are named. All are counted.
+/// How many damages are listed. All are counted.
 const MAX_NAMED: usize = 100;
-/// How many leaves may be wrong before a report is given up: it remembers the hash of each.
+/// How many leaves may be wrong before the examination is abandoned: it remembers the hash of each.
 const MAX_WRONG: usize = 1 << 20;
 
 /// Why a log was not copied.
@@ -45,7 +45,7 @@ pub enum CopyError {
     /// The destination already holds something. Nothing was copied.
     #[error("the destination is not empty; give a fresh directory")]
     NotFresh,
-    /// Reading or writing failed on the way. Throw the destination away.
+    /// Reading or writing failed partway. Discard the destination.
     #[error("the copy is not complete: {0}. Throw it away and copy into another fresh directory")]
     Unfinished(#[from] StoreError),
     /// What was read the second time is not what was read the first time.
@@ -56,14 +56,14 @@ pub enum CopyError {
     Unlike,
 }
 
-/// Leaves of the same log from elsewhere: an export, a copy. What they are worth is found by hashing them. Asked for
+/// Leaves of the same log from elsewhere: an export or a copy. They are verified by their hash. Callers ask for
 /// ascending indexes.
 pub trait LeafSource {
-    /// The leaf at `index`, where this source has one.
+    /// The leaf at `index`, if this source has one.
     fn leaf(&mut self, index: u64) -> Option<Vec<u8>>;
 }
 
-/// Leaves in another store of the same log: a copy of a node's directory.
+/// Leaves in another store of the same log: a copy of a node's data directory.
 pub struct StoredLeaves(pub Arc<dyn Store>);
 
 impl LeafSource for StoredLeaves {
@@ -77,11 +77,11 @@ impl LeafSource for StoredLeaves {
     }
 }
 
-/// What follows from the leaves that [`DamageReport::copy_leaves`] copied.
+/// What [`DamageReport::copy_leaves`] computed from the leaves that it copied.
 #[derive(Debug)]
 pub struct CopiedLeaves {
     frontier: Frontier,
-    /// The newest entry's, as it was signed: the next start compares them.
+    /// The time of the newest entry, as it was signed: the next start compares them.
     last_time: Timestamp,
 }
 
@@ -101,11 +101,12 @@ pub struct DamageReport {
 }
 
 impl DamageReport {
-    /// Reads and hashes all of the log in `store`, begun with `key`, and looks in `sources` for what is damaged. `kept` is
-    /// the checkpoint in the file outside the store. `progress` gets the entries done and those there are. Blocks.
+    /// Reads and hashes all of the log in `store`, begun with `key`, and looks in `sources` for what is damaged. `kept`
+    /// is the checkpoint in the file outside the store. `progress` gets the number of entries done and of all entries.
+    /// Blocks.
     ///
     /// # Errors
-    /// Nothing can be said: another log is stored, or there is no signature over what is stored.
+    /// Nothing can be determined: the store holds another log, or has no signature.
     pub fn of(
         store: &dyn Store,
         key: &VerifierKey,
@@ -128,7 +129,7 @@ impl DamageReport {
             }
             let chosen = report.choose(&tiles, index, bytes.as_deref(), sources)?;
             report.push(&tiles, &mut frontier, chosen);
-            // A damaged one says nothing of when the log ended.
+            // A damaged leaf does not tell when the log ended.
             last_leaf = bytes.filter(|leaf| leaf_hash(leaf) == chosen);
             if kept.is_some_and(|kept| kept.size() == index + 1 && *kept.root() != frontier.root())
             {
@@ -153,13 +154,13 @@ impl DamageReport {
         Ok(report)
     }
 
-    /// The newest signed head that can be had, and the row that it came from where that is whole.
+    /// The newest signed head that can be found, and the row that it came from if that is intact.
     fn begin(
         store: &dyn Store,
         key: &VerifierKey,
         kept: Option<&SignedCheckpoint>,
     ) -> Result<(Self, Option<Head>), OpenError> {
-        // Unreadable is as good as missing: the checkpoint file and the leaves may still say what was signed.
+        // Unreadable is as good as missing: the checkpoint file and the leaves may still tell what was signed.
         let row = store.get(&keys::HEAD).ok().flatten().unwrap_or_default();
         let whole = Head::from_bytes(&row).filter(|head| key.verify(&head.note).is_ok());
         let signed = match &whole {
@@ -207,7 +208,7 @@ impl DamageReport {
         }
     }
 
-    /// The hash that was signed for this entry, as far as anybody can tell; the root will say whether that is right.
+    /// The hash that was probably signed for this entry; the root decides later whether that is right.
     fn choose(
         &mut self,
         tiles: &TileReader<'_>,
@@ -225,7 +226,7 @@ impl DamageReport {
             .filter_map(|source| source.leaf(index))
             .map(|leaf| leaf_hash(&leaf))
             .collect();
-        // The proof does without the hash itself, so it tells which one was signed.
+        // The proof does not include the hash itself, so it tells which one was signed.
         let size = self.checkpoint.size();
         let proof = inclusion_proof(tiles, index, size).ok();
         let root = *self.checkpoint.root();
@@ -264,7 +265,7 @@ impl DamageReport {
         Ok(chosen)
     }
 
-    /// Appends a hash to the tree, and compares what it completes with the tiles.
+    /// Appends a hash to the tree, and compares the nodes that it completes with the tiles.
     fn push(&mut self, tiles: &TileReader<'_>, frontier: &mut Frontier, leaf: Hash) {
         let mut damaged = Vec::new();
         frontier.push_with(leaf, |level, index, hash| {
@@ -282,27 +283,27 @@ impl DamageReport {
         &self.checkpoint
     }
 
-    /// What is damaged, in order of entries; at most a hundred of it.
+    /// What is damaged, in order of entries; at most a hundred of them.
     pub fn damages(&self) -> &[Damage] {
         &self.damages
     }
 
-    /// How much is damaged.
+    /// How many damages there are.
     pub const fn damage_count(&self) -> u64 {
         self.damage_count
     }
 
-    /// Damaged entries that a source has as they were signed.
+    /// How many damaged entries a source has as they were signed.
     pub const fn recovered(&self) -> u64 {
         self.recovered
     }
 
-    /// Entries that were signed and are nowhere to be had.
+    /// Entries that were signed and that neither the store nor a source has.
     pub fn lost(&self) -> &[Range<u64>] {
         &self.lost
     }
 
-    /// The size at which the store has another history than the checkpoint that was published.
+    /// The size at which the store's history differs from that of the published checkpoint.
     pub const fn forked(&self) -> Option<u64> {
         self.forked
     }
@@ -312,12 +313,12 @@ impl DamageReport {
         self.damage_count == 0 && self.can_continue()
     }
 
-    /// Whether every entry that was published can be had, so that a copy may go on as this log.
+    /// Whether every published entry is available, so that a copy can continue as this log.
     pub fn can_continue(&self) -> bool {
         self.has_root && self.lost.is_empty() && self.forked.is_none()
     }
 
-    /// Shows every leaf as it was signed, in order, damaged ones from `sources`; those that are lost are left out.
+    /// Shows every leaf as it was signed, in order, damaged ones from `sources`. Lost leaves are skipped.
     pub fn each_leaf(
         &self,
         store: &dyn Store,
@@ -348,11 +349,11 @@ impl DamageReport {
         }
     }
 
-    /// Copies the leaves into the empty store `to`, damaged ones from `sources`, and computes the tiles anew. The store is
+    /// Copies the leaves into the empty store `to`, damaged ones from `sources`, and recomputes the tiles. The store is
     /// a log only after [`DamageReport::finish_copy`].
     ///
     /// # Errors
-    /// The destination is not empty, a store failed, or what is read now is not what was examined.
+    /// The destination is not empty, a store failed, or what is read now differs from what was examined.
     pub fn copy_leaves(
         &self,
         from: &dyn Store,
@@ -398,7 +399,7 @@ impl DamageReport {
         })
     }
 
-    /// Writes identity and head, last of all: a copy without them does not open.
+    /// Writes identity and head, after everything else: a copy without them does not open.
     ///
     /// # Errors
     /// The store failed.
@@ -421,7 +422,7 @@ impl DamageReport {
     }
 }
 
-/// The signed note somewhere in a head row that does not parse.
+/// Finds the signed note in a head row that does not parse.
 fn note_in(row: &[u8], key: &VerifierKey) -> Option<SignedCheckpoint> {
     let begin = format!("{}\n", key.name());
     let at = row
@@ -436,7 +437,7 @@ fn ends_at(store: &dyn Store, size: u64) -> Result<bool, StoreError> {
     let beyond = store.range(&keys::frame(size), &end, Order::Ascending, 1)?;
     Ok(beyond.is_empty()
         && lenient_scan::leaves(store, size.saturating_add(1)).all(|leaf| {
-            // Only the very last asked for may be missing.
+            // Only the very last one asked for may be missing.
             leaf.index < size || leaf.bytes.is_none()
         }))
 }
@@ -458,11 +459,11 @@ fn copy_rows(from: &dyn Store, to: &dyn Store) -> Result<(), StoreError> {
     }
 }
 
-/// Verifies all of the log in `from`, entry by entry, and copies it with every row beside it into the empty store `to`.
-/// This is how a log that a storage error closed goes on (I2). Blocks. Answers with the number of entries.
+/// Verifies all of the log in `from`, entry by entry, and copies it with all other rows into the empty store `to`. This
+/// is how a log that a storage error closed continues (I2). Blocks. Returns the number of entries.
 ///
 /// # Errors
-/// The log does not pass, or the copy could not be finished; the destination is then worth nothing.
+/// The log does not pass, or the copy could not be finished; the destination is then worthless.
 pub fn copy_verified(
     from: &dyn Store,
     to: &dyn Store,

@@ -1,4 +1,4 @@
-//! Re-hashing everything that is stored (I3).
+//! Hashes everything that is stored again, in the background (I3).
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -11,18 +11,18 @@ use crate::{
     store::Store,
 };
 
-/// How many entries a step of the scrub hashes.
+/// How many entries one step of the scrub hashes.
 const ENTRIES_A_STEP: u64 = 4096;
 
-/// A scrub on its way: every entry under a checkpoint is hashed again and compared with every stored tile, and in the end
-/// with the signed root. What it remembers between steps does not grow with the log.
+/// A scrub under way: it hashes every entry under a checkpoint again and compares it with every stored tile, and in the
+/// end with the signed root. What it remembers between steps does not grow with the log.
 pub(super) struct Scrub {
     checkpoint: Arc<SignedCheckpoint>,
     frontier: Frontier,
 }
 
 impl Scrub {
-    /// Of all entries under `checkpoint`; none is hashed yet.
+    /// A scrub of all entries under `checkpoint` that has not hashed any yet.
     pub(super) fn of(checkpoint: Arc<SignedCheckpoint>) -> Self {
         Self {
             checkpoint,
@@ -35,7 +35,7 @@ impl Scrub {
         self.frontier.size()
     }
 
-    /// Hashes some more entries. Whether that was all.
+    /// Hashes some more entries. Returns whether that was all.
     pub(super) fn step(&mut self, store: &dyn Store) -> Result<bool, ReadError> {
         let Self {
             checkpoint,
@@ -63,7 +63,7 @@ impl Scrub {
     }
 }
 
-/// Appends a leaf to the tree and compares what it completes with what is stored.
+/// Appends a leaf to the tree and compares the nodes that it completes with what is stored.
 fn compare(
     tiles: &TileReader<'_>,
     checkpoint: &SignedCheckpoint,
@@ -72,7 +72,7 @@ fn compare(
     leaf: Hash,
 ) -> Result<(), ReadError> {
     if tiles.node(0, index)? != leaf {
-        // The proof does without the hash itself, so it tells which of the two was signed.
+        // The proof does not include the hash itself, so it tells which of the two was signed.
         let (size, root) = (checkpoint.size(), checkpoint.root());
         let proof = inclusion_proof(tiles, index, size)?;
         return Err(match verify_inclusion(&leaf, index, size, &proof, root) {

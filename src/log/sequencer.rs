@@ -1,4 +1,4 @@
-//! The only writer. A batch is whatever queued while the last one synced; there is no timer.
+//! The only writer. A batch is everything that queued while the last one was synced; there is no timer.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ impl Sequencer {
             }
             self.commit_group(group);
         }
-        // Before the log calls itself stopped: a checkpoint that could not be kept is the graver reason.
+        // Before the log reports itself stopped: a checkpoint that could not be written is the graver reason.
         self.checkpoint_writer.stop();
     }
 

@@ -21,9 +21,9 @@ use crate::{
 /// Whether the log takes writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogHealth {
-    /// It does.
+    /// It takes writes.
     Open,
-    /// It does not, and will not until the process starts again. Reads go on.
+    /// It takes no writes until the process starts again. Reads continue.
     Closed {
         /// Why not.
         why: Arc<Closure>,
@@ -52,7 +52,7 @@ pub enum Closure {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// The key file could not be read or written. After a failed sync of it, keys that are used may not be on disk.
+    /// The key file could not be read or written. After a failed sync of it, keys in use may not be on disk.
     #[error(
         "the log is closed because of its keys: {said}. Stop the node, mend the disk and run `yichuan doctor`: it copies \
          what is proved into a fresh directory to start from"
@@ -81,7 +81,7 @@ pub enum Closure {
         size: u64,
         /// Entries in the log.
         held: u64,
-        /// Where it is kept.
+        /// Where the checkpoint is kept.
         path: PathBuf,
     },
     /// The sequencer panicked.
@@ -89,13 +89,13 @@ pub enum Closure {
         "the log is closed because of a defect in it; see the messages before, verify the log and start again"
     )]
     Defect,
-    /// Somebody closed it.
+    /// The node is stopping.
     #[error("the log was closed because the node is stopping")]
     Stopped,
 }
 
 impl PartialEq for Closure {
-    /// By kind and text: what systems say has no other equality.
+    /// By kind and text: the system's errors have no other equality.
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
@@ -113,15 +113,15 @@ pub(super) struct Shared {
     closure: OnceLock<Arc<Closure>>,
     /// Whether proposals wait for [`Shared::admit`].
     held: watch::Sender<bool>,
-    /// Rings once, when there is a closure.
+    /// Cancelled when the log closes.
     closing: CancellationToken,
-    /// Word of a storage error is left beside it.
+    /// The failure marker is written beside it.
     checkpoint_file: PathBuf,
-    /// Held while what disowns the log is kept: partners show it at the same time.
+    /// Held while a checkpoint that disowns the log is written: several partners may show one at the same time.
     disowning: Mutex<()>,
 }
 
-/// Rows that a failed commit left in doubt.
+/// Rows whose state on disk a failed commit left unknown.
 #[derive(Default)]
 pub(super) struct DoubtfulRows {
     doubtful: BTreeSet<Vec<u8>>,
@@ -186,8 +186,8 @@ impl Shared {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the log for writing. The first reason stays, and counts before anything is written of it: the disk that
-    /// failed may take its time, or for ever.
+    /// Closes the log for writing. The first reason stays. It counts before anything is written about it: the disk that
+    /// failed may take long to write, or forever.
     pub(super) fn close(&self, why: Closure) -> Arc<Closure> {
         let why = Arc::new(why);
         let is_first = self.closure.set(Arc::clone(&why)).is_ok();
@@ -201,7 +201,7 @@ impl Shared {
                 metrics::gauge!("yichuan_log_closed").set(1.0);
                 tracing::error!("{why}");
             }
-            // What it leaves behind is the checkpoint itself: see `Shared::disown`.
+            // `Shared::disown` keeps the checkpoint itself instead.
             Closure::Disowned { .. } => {
                 metrics::gauge!("yichuan_log_closed").set(1.0);
                 metrics::gauge!("yichuan_log_rolled_back").set(1.0);
@@ -219,8 +219,8 @@ impl Shared {
         why
     }
 
-    /// Closes the log for good (I9): `by` showed a checkpoint with our signature that is not in it. The checkpoint stays
-    /// beside the store, so that the log does not open again without it. Blocks.
+    /// Closes the log permanently (I9): `by` showed a checkpoint with our signature that the log does not contain. The
+    /// checkpoint is kept beside the store, so that the log does not open again without it. Blocks.
     pub(super) fn disown(&self, shown: &SignedCheckpoint, held: u64, by: Jurisdiction) {
         let path = failure_marker::disowned_checkpoint_file(&self.checkpoint_file);
         let size = shown.size();
@@ -234,7 +234,7 @@ impl Shared {
             .disowning
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // The first one stays: it is enough.
+        // The first one is enough.
         if path.exists() {
             return;
         }
@@ -249,7 +249,7 @@ impl Shared {
         self.held.send_replace(true);
     }
 
-    /// Proposals wait no more.
+    /// Lets proposals through again.
     pub(super) fn admit(&self) {
         self.held.send_replace(false);
     }
@@ -264,7 +264,7 @@ impl Shared {
         }
     }
 
-    /// A read that met a failing store or damage closes the log too: whatever it would write rests on what it cannot
+    /// Closes the log if the read met a failing store or damage: whatever the log would write rests on what it cannot
     /// read.
     pub(super) fn close_on_failure<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
         read.inspect_err(|error| match error {
@@ -282,7 +282,7 @@ impl Shared {
         })
     }
 
-    /// Waits until the log takes no writes any more.
+    /// Waits until the log takes no more writes.
     pub(super) async fn until_closed(&self) {
         self.closing.cancelled().await;
     }

@@ -1,5 +1,5 @@
-//! Whether the one writer gets on. A disk that hangs gives no error: a commit that never returns would leave every caller
-//! waiting and the node looking well.
+//! Detects that the writer hangs. A hung disk returns no error: a commit that never returns would leave every caller
+//! waiting and the node looking healthy.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -8,14 +8,14 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How often somebody who waits for a change looks.
+/// How often a waiting caller checks for a change.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Since when the sequencer has been at one step: a decision, or a commit with its sync.
+/// Since when the sequencer has been in one step: a decision, or a commit with its sync.
 pub(super) struct StallDetector {
     start: Instant,
     stall_after: Duration,
-    /// Milliseconds since `start`, plus one; nothing while the sequencer waits for work.
+    /// Milliseconds since `start`, plus one; 0 while the sequencer waits for work.
     since: AtomicU64,
 }
 
@@ -28,14 +28,14 @@ impl StallDetector {
         }
     }
 
-    /// A step begins, and ends with what this gives.
+    /// Begins a step, which ends when the returned guard is dropped.
     pub(super) fn step(&self) -> Step<'_> {
         self.since
             .store(self.millis().saturating_add(1), Ordering::Release);
         Step(self)
     }
 
-    /// For how long the step has lasted, where that is too long.
+    /// How long the step has lasted, if that is too long.
     pub(super) fn stalled(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Acquire).checked_sub(1)?;
         let lasts = Duration::from_millis(self.millis().saturating_sub(since));

@@ -1,5 +1,6 @@
 //! Hash tiles as stored: halves of 128 hashes, 4 KiB, of every eighth tree level. The nodes between are computed: each
-//! is the root over at most one half. Single nodes as keys cost a third of the throughput, halves nothing.
+//! is the root over at most one half. Storing single nodes under keys of their own costs a third of the throughput,
+//! storing halves nothing.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -17,7 +18,7 @@ const HALF_BYTES: usize = 128 * Hash::LEN;
 const MOST_NODES: usize = 1 << 16;
 const MOST_HALVES: usize = 1 << 10;
 
-/// The unfinished right ends of the tiles, one for each tile level: what the next leaves are written behind.
+/// The unfinished right ends of the tiles, one for each tile level, to which the next leaves are appended.
 #[derive(Debug, Default)]
 pub(super) struct TileEdges {
     levels: Vec<Edge>,
@@ -28,7 +29,7 @@ pub(super) struct TileEdges {
 #[derive(Debug, Default)]
 struct Edge {
     half: u64,
-    /// Fewer than [`HALF`], end to end.
+    /// Fewer than [`HALF`] hashes, concatenated.
     hashes: Vec<u8>,
     changed: bool,
 }
@@ -58,7 +59,7 @@ impl TileEdges {
         })
     }
 
-    /// Appends a leaf to the tree, keeping what it completes.
+    /// Appends a leaf to the tree, and keeps the nodes that it completes.
     pub(super) fn append(&mut self, frontier: &mut Frontier, leaf: Hash) {
         frontier.push_with(leaf, |level, _, hash| {
             if level % TILE_HEIGHT == 0 {
@@ -98,7 +99,7 @@ impl TileEdges {
     }
 }
 
-/// The first `count` hashes of half a tile, end to end.
+/// The first `count` hashes of half a tile, concatenated.
 fn half_tile(store: &dyn Store, level: u8, half: u64, count: u64) -> Result<Vec<u8>, ReadError> {
     let mut hashes = store
         .get(&keys::tile_half(level, half))?
@@ -112,7 +113,7 @@ fn half_tile(store: &dyn Store, level: u8, half: u64, count: u64) -> Result<Vec<
     Ok(hashes)
 }
 
-/// Reads tree nodes from tiles and remembers them, so that neighbouring proofs share their work.
+/// Reads tree nodes from tiles and remembers them, so that proofs near each other share their work.
 pub(super) struct TileReader<'a> {
     store: &'a dyn Store,
     memo: RefCell<Memo>,

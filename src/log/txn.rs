@@ -1,5 +1,5 @@
-//! What a proposal sees and says: the store with everything earlier in the batch on top, and its own writes on top of
-//! that. Nothing reaches the store before the proposal has agreed.
+//! What a proposal sees: the store, with everything earlier in the batch on top, and its own writes on top of that.
+//! Nothing reaches the store before the proposal has agreed.
 
 use std::error::Error;
 
@@ -18,21 +18,21 @@ pub const MAX_LEAF: usize = 65_535;
 /// What one proposal may write, leaves and rows together, in bytes.
 pub const MAX_PROPOSAL: usize = 4 * 1024 * 1024;
 
-/// Keeps rows that follow from entries. The sequencer shows it every entry that is appended, and its rows are
-/// committed together with the entry.
+/// Keeps rows that follow from entries. The sequencer shows it every entry that is appended, and commits its rows
+/// together with the entry.
 ///
-/// A view must be able to forget: what it knows it reads from rows, because a proposal may still be dropped after its
-/// entries were shown, and because a view is rebuilt by showing it the log again.
+/// A view keeps no state outside its rows: a proposal may still be dropped after its entries were shown, and a view is
+/// rebuilt by showing it the log again.
 pub trait View: Send {
     /// For errors and logs.
     fn name(&self) -> &'static str;
 
-    /// Puts the rows that follow from this entry. Rows that the proposal put before it appended are there to read. A
-    /// view appends nothing.
+    /// Puts the rows that follow from this entry. Rows that the proposal put before it appended can be read. A view
+    /// appends nothing.
     fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError>;
 }
 
-/// An entry as views are shown it.
+/// An entry as it is shown to views.
 #[derive(Clone, Copy, Debug)]
 pub struct Appended<'a> {
     /// Its index.
@@ -41,7 +41,7 @@ pub struct Appended<'a> {
     pub leaf: &'a [u8],
     /// The hash of its bytes.
     pub hash: &'a Hash,
-    /// What it says, where whoever appends it said so. When views are made anew, nobody does.
+    /// The decoded entry, if the caller that appends it passed it. `None` while views are rebuilt.
     pub known: Option<DecodedEntry<'a>>,
 }
 
@@ -69,7 +69,7 @@ impl From<TxnError> for ViewError {
     }
 }
 
-/// Why a transaction refused. It is spoiled from then on: whatever the proposal says, nothing of it is written.
+/// Why a transaction refused. It is spoiled from then on: whatever the proposal returns, nothing of it is written.
 #[derive(Debug, thiserror::Error)]
 pub enum TxnError {
     /// The store failed. The log closes for writing.
@@ -163,7 +163,7 @@ pub(super) enum Spoiled {
 }
 
 impl<'a> Txn<'a> {
-    /// On top of `store` with a log of `base` entries, and of what is `earlier` in the same batch.
+    /// Sees `store` with a log of `base` entries, and on top of it what is `earlier` in the same batch.
     pub(super) fn new(
         store: &'a dyn Store,
         base: u64,
@@ -183,7 +183,7 @@ impl<'a> Txn<'a> {
         }
     }
 
-    /// What was written, or why nothing may be.
+    /// What was written, or why nothing may be written.
     pub(super) fn finish(self) -> Result<Staged, Spoiled> {
         match self.spoiled {
             None => Ok(self.own),
@@ -232,7 +232,7 @@ impl<'a> Txn<'a> {
         if own > 0 && own < staged.len() {
             staged.sort_unstable_by_key(|(key, _)| *key);
         }
-        // So many stored rows may be hidden by staged ones.
+        // Staged rows may hide this many stored ones.
         let enough = limit.saturating_add(staged.len());
         let stored = match self.store.range(from, to, order, enough) {
             Ok(stored) => stored,
@@ -271,7 +271,7 @@ impl<'a> Txn<'a> {
         self.put_new_long(key, value)
     }
 
-    /// Sets the long value under a `key` that has none, because it is new: what is there is not looked for.
+    /// Sets the long value under a new `key`: it does not look for an old value.
     pub fn put_new_long(&mut self, key: &[u8], value: &[u8]) -> Result<(), TxnError> {
         let length = value.len();
         let rows = long_values::split(key, value)
@@ -298,12 +298,12 @@ impl<'a> Txn<'a> {
         keys.into_iter().try_for_each(|key| self.delete(key))
     }
 
-    /// Appends an entry, given as its final bytes, and answers with its index. Every view takes it at once.
+    /// Appends an entry, given as its final bytes, and returns its index. Every view sees it at once.
     pub fn append(&mut self, leaf: Vec<u8>) -> Result<u64, TxnError> {
         self.append_as(leaf, None)
     }
 
-    /// As [`Txn::append`], and spares views from reading what is known of the entry.
+    /// As [`Txn::append`], and spares views from decoding the entry.
     pub fn append_decoded(
         &mut self,
         leaf: Vec<u8>,
@@ -375,7 +375,7 @@ impl<'a> Txn<'a> {
     }
 
     fn spoil(&mut self, error: TxnError) -> TxnError {
-        // The store's failure is the graver: it closes the log.
+        // A failure of the store is graver: it closes the log.
         if let TxnError::Store(failure) = &error {
             self.spoiled = Some(Spoiled::Store(failure.clone()));
         } else if self.spoiled.is_none() {
@@ -385,7 +385,7 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// Stored rows under staged ones, both in `order`, at most `limit`.
+/// Merges staged rows over stored ones, both in `order`, at most `limit`.
 fn merged(
     stored: Vec<Row>,
     staged: &[(&[u8], Option<&[u8]>)],

@@ -1,8 +1,8 @@
-//! The right edge of a tree: all that appending needs.
+//! The right edge of a tree: all that is needed to append.
 
 use super::{Hash, empty_root, node_hash};
 
-/// The largest tree that is handled, in leaves: one more doubling would not leave room to count.
+/// The largest tree that is supported, in leaves: twice as many could not be counted.
 pub const MAX_SIZE: u64 = i64::MAX.unsigned_abs();
 
 /// The roots of the perfect subtrees that make up a tree, from the largest (left) to the smallest.
@@ -18,7 +18,7 @@ pub struct Frontier {
 /// Bytes that are not a frontier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedFrontier {
-    /// Not even a size.
+    /// Too short for a size.
     #[error("a stored frontier begins with a size of 8 bytes, this has {found} bytes in all")]
     NoSize {
         /// How many bytes there were.
@@ -30,25 +30,25 @@ pub enum MalformedFrontier {
         /// The size claimed.
         size: u64,
     },
-    /// The number of hashes is not that of the size.
+    /// The number of hashes does not match the size.
     #[error("the frontier of {size} leaves takes {expected} bytes, this has {found}")]
     Length {
         /// The size claimed.
         size: u64,
-        /// Bytes that such a frontier has.
+        /// How many bytes such a frontier has.
         expected: usize,
-        /// Bytes that there were.
+        /// How many bytes there were.
         found: usize,
     },
 }
 
 impl Frontier {
-    /// Of the empty tree.
+    /// The frontier of the empty tree.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Leaves in the tree.
+    /// How many leaves the tree has.
     pub const fn size(&self) -> u64 {
         self.size
     }
@@ -80,7 +80,7 @@ impl Frontier {
         self.size += 1;
     }
 
-    /// For storage: the size (8 bytes, big-endian), then the hashes from left to right.
+    /// Encodes it for storage: the size (8 bytes, big-endian), then the hashes from left to right.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(size_of::<u64>() + self.peaks.len() * Hash::LEN);
         bytes.extend_from_slice(&self.size.to_be_bytes());
@@ -90,7 +90,7 @@ impl Frontier {
         bytes
     }
 
-    /// From storage. That the hashes are those of the tree only a comparison of roots can tell.
+    /// Decodes it. Only a comparison of roots can tell whether the hashes are the tree's.
     ///
     /// # Errors
     /// Bytes that [`Frontier::to_bytes`] does not make.
@@ -119,7 +119,7 @@ impl Frontier {
     }
 }
 
-/// The root over perfect subtrees that stand side by side, largest first; `None` when there are none.
+/// The root over adjacent perfect subtrees, largest first; `None` if there are none.
 pub(super) fn fold_peaks(peaks: &[Hash]) -> Option<Hash> {
     let (last, larger) = peaks.split_last()?;
     Some(

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use std::fmt;
 
-/// Keeps a leaf from being taken for a node, and the reverse.
+/// Distinguishes leaf hashes from node hashes.
 const LEAF_PREFIX: u8 = 0x00;
 const NODE_PREFIX: u8 = 0x01;
 
@@ -11,7 +11,7 @@ const NODE_PREFIX: u8 = 0x01;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
-/// A hash that has not 32 bytes.
+/// A hash that does not have 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a hash has 32 bytes, this has {found}")]
 pub struct MalformedHash {
@@ -28,7 +28,7 @@ impl Hash {
         &self.0
     }
 
-    /// From 32 bytes.
+    /// Converts 32 bytes.
     ///
     /// # Errors
     /// Any other length.
@@ -46,7 +46,7 @@ impl From<[u8; 32]> for Hash {
 }
 
 impl From<Digest> for Hash {
-    /// Only for SHA-256 digests, the only ones that this module makes.
+    /// Only for SHA-256 digests, the only ones made in this module.
     fn from(digest: Digest) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest.as_ref());

@@ -1,7 +1,10 @@
-//! RFC 6962 Merkle trees: hashing, the frontier, proofs and their checks, and how C2SP tlog-tiles lays nodes out.
+//! RFC 6962 Merkle trees: hashing, the frontier, making and verifying proofs, and the layout of nodes in C2SP
+//! tlog-tiles.
 //!
-//! Nothing here stores anything. A tree is appended to through its [`Frontier`]; whoever keeps the nodes that the
-//! frontier completes can prove things about the tree by being a [`NodeReader`].
+//! Nothing here stores anything. A tree grows through its [`Frontier`]. Whoever stores the nodes that the frontier
+//! completes can make proofs by implementing [`NodeReader`].
+//!
+//! Begin with `verify.rs`, which everybody who receives a proof uses; `frontier.rs` appends, `proof.rs` makes proofs.
 
 mod frontier;
 mod hash;

@@ -1,12 +1,12 @@
-//! Making inclusion and consistency proofs (RFC 6962 sections 2.1.1 and 2.1.2).
+//! Makes inclusion and consistency proofs (RFC 6962 sections 2.1.1 and 2.1.2).
 
 use super::{Hash, empty_root, frontier::fold_peaks};
 use std::ops::Range;
 
-/// The longest proof there can be, in hashes: of consistency, in a tree of [`MAX_SIZE`](super::MAX_SIZE) leaves.
+/// The longest possible proof, in hashes: of consistency, in a tree of [`MAX_SIZE`](super::MAX_SIZE) leaves.
 pub const MAX_PROOF_HASHES: usize = 64;
 
-/// Whoever keeps a tree's nodes.
+/// Reads the nodes of a tree.
 pub trait NodeReader {
     /// Why a node could not be read.
     type Error;
@@ -14,11 +14,11 @@ pub trait NodeReader {
     /// The root of the perfect subtree of `2^level` leaves that starts at leaf `index << level`.
     ///
     /// # Errors
-    /// The node is not kept or could not be read.
+    /// The node is not stored or could not be read.
     fn node(&self, level: u8, index: u64) -> Result<Hash, Self::Error>;
 }
 
-/// Why there is no proof.
+/// Why a proof could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError<E> {
     /// The leaf is not in a tree of that size.
@@ -29,7 +29,7 @@ pub enum ProofError<E> {
         /// Leaves in the tree.
         size: u64,
     },
-    /// A tree does not shrink.
+    /// The newer size is smaller than the older one.
     #[error("a log of {new} entries cannot continue one of {old}")]
     Shrinks {
         /// The size claimed to be older.
@@ -50,7 +50,7 @@ pub fn root_at<R: NodeReader>(reader: &R, size: u64) -> Result<Hash, R::Error> {
     range_root(reader, 0..size)
 }
 
-/// That leaf `index` is in the tree of the first `size` leaves: RFC 6962's `PATH(index, D[size])`.
+/// Proves that leaf `index` is in the tree of the first `size` leaves: RFC 6962's `PATH(index, D[size])`.
 ///
 /// # Errors
 /// No such leaf, or those of the reader.
@@ -78,7 +78,8 @@ pub fn inclusion_proof<R: NodeReader>(
     Ok(proof)
 }
 
-/// That the tree of `new` leaves continues that of `old`: RFC 6962's `PROOF(old, D[new])`. Empty when `old` is 0.
+/// Proves that the tree of `new` leaves continues that of `old`: RFC 6962's `PROOF(old, D[new])`. Empty when `old` is
+/// 0.
 ///
 /// # Errors
 /// `old` is larger than `new`, or those of the reader.
@@ -107,7 +108,7 @@ pub fn consistency_proof<R: NodeReader>(
         proof.push(range_root(reader, sibling).map_err(ProofError::Node)?);
         tree = inner;
     }
-    // A subtree that begins at leaf 0 is the old tree itself, whose root the verifier holds.
+    // A subtree that begins at leaf 0 is the old tree itself, whose root the verifier has.
     if tree.start != 0 {
         proof.push(range_root(reader, tree).map_err(ProofError::Node)?);
     }
@@ -126,7 +127,7 @@ fn range_root<R: NodeReader>(reader: &R, leaves: Range<u64>) -> Result<Hash, R::
     let mut peaks = Vec::new();
     let mut start = leaves.start;
     while let Some(level) = (leaves.end - start).checked_ilog2() {
-        // A u64 has 64 bits, so that a level always fits.
+        // A u64 has 64 bits, so a level always fits.
         peaks.push(reader.node(u8::try_from(level).unwrap_or(u8::MAX), start >> level)?);
         start += 1 << level;
     }
@@ -150,12 +151,12 @@ pub enum MalformedProof {
     },
 }
 
-/// The hashes end to end.
+/// Concatenates the hashes.
 pub fn proof_to_bytes(proof: &[Hash]) -> Vec<u8> {
     proof.iter().flat_map(|hash| *hash.as_bytes()).collect()
 }
 
-/// From hashes end to end.
+/// Splits concatenated hashes.
 ///
 /// # Errors
 /// Not a whole number of hashes, or more than [`MAX_PROOF_HASHES`].

@@ -1,4 +1,4 @@
-//! How a tree's nodes are laid out in tiles, and what the tiles' files are called (C2SP tlog-tiles).
+//! The layout of a tree's nodes in tiles, and the names of the tiles' files (C2SP tlog-tiles).
 
 use super::{Hash, frontier::fold_peaks};
 use std::{fmt, ops::Range, str::FromStr};
@@ -13,18 +13,18 @@ pub const TILE_WIDTH: usize = 1 << TILE_HEIGHT;
 /// `n * 256 + 255`, of which the last tile of a level may hold fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
-    /// In tiles: level 0 holds leaf hashes.
+    /// The tile level: level 0 holds leaf hashes.
     pub level: u8,
     /// Within the level.
     pub index: u64,
 }
 
-/// The hashes of a tile that a tree node is made of.
+/// The hashes of a tile from which a tree node is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInTile {
     /// The tile.
     pub tile: TileId,
-    /// Positions in the tile, a power of two many. The node is the root over them.
+    /// Positions in the tile; their number is a power of two. The node is the root over them.
     pub hashes: Range<usize>,
 }
 
@@ -50,10 +50,10 @@ impl TileId {
         )
     }
 
-    /// Where the root of the perfect subtree of `2^level` leaves that starts at leaf `index << level` is found.
+    /// Where to find the root of the perfect subtree of `2^level` leaves that starts at leaf `index << level`.
     pub fn holding(level: u8, index: u64) -> NodeInTile {
         let rise = level % TILE_HEIGHT;
-        // A node `rise` levels above the tile's row is made of 2^rise of its hashes, side by side in one tile.
+        // A node `rise` levels above the tile's row is made of 2^rise adjacent hashes of one tile.
         let per_tile = 1 << (TILE_HEIGHT - rise);
         let tile = Self {
             level: level / TILE_HEIGHT,
@@ -68,13 +68,13 @@ impl TileId {
 }
 
 impl NodeInTile {
-    /// The node, from the tile's hashes. `None` when the tile is too narrow to hold it.
+    /// The node, computed from the tile's hashes. `None` if the tile is too narrow to hold it.
     pub fn root(&self, tile: &[Hash]) -> Option<Hash> {
         perfect_root(tile.get(self.hashes.clone())?)
     }
 }
 
-/// The root over a power of two many hashes; `None` for none.
+/// The root over a power of two of hashes; `None` for none.
 fn perfect_root(hashes: &[Hash]) -> Option<Hash> {
     if let [hash] = hashes {
         return Some(*hash);
@@ -160,7 +160,7 @@ impl fmt::Display for TilePath {
             Kind::Hashes { level } => write!(f, "tile/{level}/")?,
             Kind::Entries => f.write_str("tile/entries/")?,
         }
-        // Three digits a directory, all but the last with an x, so that no file is named like a directory.
+        // Three digits for each directory, all but the last with an x, so that no file has a directory's name.
         let groups = self.index.checked_ilog(1000).unwrap_or(0);
         for group in (1..=groups).rev() {
             write!(f, "x{:03}/", self.index / 1000_u64.pow(group) % 1000)?;
@@ -198,7 +198,7 @@ impl FromStr for TilePath {
             })?;
             Self::new(kind, index, width)
         };
-        // One file, one name: whatever else parses is no name.
+        // Each file has one name: other spellings that parse are not names.
         parse()
             .filter(|path| path.to_string() == text)
             .ok_or(MalformedTilePath)

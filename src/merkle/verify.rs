@@ -1,4 +1,4 @@
-//! Checking inclusion and consistency proofs (RFC 9162 sections 2.1.3.2 and 2.1.4.2; the trees are RFC 6962's).
+//! Verifies inclusion and consistency proofs (RFC 9162 sections 2.1.3.2 and 2.1.4.2; the trees are RFC 6962's).
 
 use super::{Hash, empty_root, node_hash};
 
@@ -21,7 +21,7 @@ pub enum ProofInvalid {
         /// Leaves in the newer tree.
         new: u64,
     },
-    /// Not the number of hashes that a proof for these sizes has.
+    /// The proof does not have the number of hashes that these sizes need.
     #[error("the proof has {found} hashes, which is not the number for these sizes")]
     Length {
         /// Hashes in the proof.
@@ -37,9 +37,9 @@ pub enum ProofInvalid {
     OldRoot,
 }
 
-/// That the leaf with this hash is entry `index` of the tree of `size` leaves with this root.
+/// Verifies that the leaf with this hash is entry `index` of the tree of `size` leaves with this root.
 ///
-/// The size is only as good as whoever vouches for it together with the root: a proof alone does not fix it.
+/// The size is only as trustworthy as whoever vouches for it together with the root: a proof alone does not fix it.
 ///
 /// # Errors
 /// What is wrong with the proof.
@@ -76,7 +76,7 @@ pub fn verify_inclusion(
     }
 }
 
-/// That the tree of `new_size` leaves begins with all of the tree of `old_size` leaves.
+/// Verifies that the tree of `new_size` leaves begins with all of the tree of `old_size` leaves.
 ///
 /// With `old_size` 0 the proof must be empty and the old root the [`empty_root`]: every tree continues the empty one.
 ///
@@ -103,14 +103,14 @@ pub fn verify_consistency(
         if old_size == 0 && *old_root != empty_root() {
             return Err(ProofInvalid::OldRoot);
         }
-        // Both trees are the same one; from nothing to something there is nothing to compare.
+        // Both trees are the same one, or the old one is empty and there is nothing to compare.
         return if old_size == new_size && old_root != new_root {
             Err(ProofInvalid::Root)
         } else {
             Ok(())
         };
     }
-    // The walk starts at the last perfect subtree of the old tree. Its root comes first in the proof, unless it is the
+    // The walk starts at the last perfect subtree of the old tree. Its root is the first in the proof, unless it is the
     // whole old tree.
     let shift = old_size.trailing_zeros();
     let (start, rest) = if old_size.is_power_of_two() {
@@ -145,8 +145,8 @@ pub fn verify_consistency(
     }
 }
 
-/// Moves a node and the last node of its level up to their parents, and tells whether the node was a right child. At
-/// the ragged right edge, levels at which the node has no sibling are passed over. Never called for the root.
+/// Moves a node and the last node of its level up to their parents, and returns whether the node was a right child. At
+/// the ragged right edge, levels on which the node has no sibling are skipped. Never called for the root.
 fn climbs_from_right(node: &mut u64, last: &mut u64) -> bool {
     let from_right = *node & 1 == 1 || node == last;
     if from_right {

@@ -1,13 +1,13 @@
-//! Core dumps. Payloads, and the keys that open and sign them, stand in a process's memory; what crashes writes that to a
-//! file, or hands it to a collector.
+//! Forbids core dumps. A process's memory holds payloads, and the keys that open and sign them; a crash would write it
+//! to a file or hand it to a collector.
 
 use rustix::{
     io,
     process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
 };
 
-/// This process leaves no core dump, whatever `core_pattern` says, and processes of the same user neither trace it nor
-/// read its memory (prctl(2), `PR_SET_DUMPABLE`). Those of root do.
+/// Makes this process leave no core dump, whatever `core_pattern` says. Processes of the same user can then neither
+/// trace it nor read its memory (prctl(2), `PR_SET_DUMPABLE`); root's still can.
 ///
 /// # Errors
 /// The system refuses.

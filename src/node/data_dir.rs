@@ -29,10 +29,10 @@ use zeroize::Zeroizing;
 
 const HEADER: &str = "yichuan log key v1";
 
-/// What [`create`] leaves in the data directory where it is cut off.
+/// What [`create`] leaves in the data directory if it is interrupted.
 pub const BEFORE_KEY: [&str; 3] = ["vkey", "vkey.new", "log.key.new"];
 
-/// The data directory could not be made or read.
+/// The data directory could not be created or read.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// The file system failed.
@@ -48,13 +48,13 @@ pub enum DataDirError {
     /// There is a node already.
     #[error("{} has a log key already; a node's data directory is made once", .0.display())]
     Exists(PathBuf),
-    /// There is none.
+    /// There is no node.
     #[error("{} has no log key; make the node with `yichuan init`", .0.display())]
     NotANode(PathBuf),
-    /// The log key file is not one.
+    /// The log key file is malformed.
     #[error("{} is not a log key file; restore it from its backup", .0.display())]
     Malformed(PathBuf),
-    /// The log key makes another verifier key than the one that was announced.
+    /// The log key does not belong to the verifier key that was announced.
     #[error(
         "the key in {} does not make the verifier key in {}: one of the two is damaged or of another node; restore it \
          from its backup",
@@ -67,13 +67,13 @@ pub enum DataDirError {
         /// The verifier key.
         public: PathBuf,
     },
-    /// No key can be made.
+    /// No key can be generated.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// Others can read what is secret.
+    /// Others can read a secret.
     #[error(transparent)]
     Exposed(#[from] ExposedPath),
-    /// The key is of another node's log.
+    /// The key belongs to another node's log.
     #[error(
         "{} is the key of the log {origin}, but this is the node of {own}: name its own directory under `data`",
         path.display()
@@ -81,9 +81,9 @@ pub enum DataDirError {
     Foreign {
         /// The log key.
         path: PathBuf,
-        /// Whose log.
+        /// The log that it belongs to.
         origin: String,
-        /// Whose node.
+        /// The node's jurisdiction.
         own: Jurisdiction,
     },
 }
@@ -95,7 +95,7 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Those in this directory.
+    /// The paths in this directory.
     pub fn at(data: &Path) -> Self {
         Self {
             data: data.to_owned(),
@@ -122,7 +122,7 @@ impl DataDir {
         self.data.join("vkey")
     }
 
-    /// Where views are made anew, for as long as that takes.
+    /// Where views are rebuilt, while that takes.
     pub fn rebuilt_views(&self) -> PathBuf {
         self.data.join("views.rebuilt")
     }
@@ -143,7 +143,7 @@ impl DataDir {
         }
     }
 
-    /// All of them that others can get at.
+    /// Everything in it that others can get at.
     pub fn exposed(&self) -> Vec<ExposedPath> {
         let secrets = [
             (self.data.clone(), 0o700),
@@ -172,12 +172,12 @@ impl DataDir {
         }
     }
 
-    /// Opens the store. A storage error, also when it closes, leaves word, so that nothing opens it again as if nothing had
-    /// been (I2). Where word
-    /// was left, it stays as it is for `doctor`: sled writes to whatever it opens, and cuts off what it cannot read.
+    /// Opens the store. A storage error, including one on closing, leaves the failure marker, so that nothing opens the
+    /// store again as if nothing had happened (I2). If the marker is there, the store stays untouched for `doctor`:
+    /// sled writes to whatever it opens, and truncates what it cannot read.
     ///
     /// # Errors
-    /// A storage error closed the log before; else as [`SledStore::open`].
+    /// A storage error closed the log before; otherwise as [`SledStore::open`].
     pub fn open_store<E: From<OpenError> + From<OpenStoreError>>(&self) -> Result<SledStore, E> {
         log::refuse_if_failed(&self.checkpoint())?;
         let opened = SledStore::open(self.store()).inspect_err(|error| {
@@ -194,17 +194,17 @@ impl DataDir {
     /// The log's signer.
     ///
     /// # Errors
-    /// There is no node here, or its key file is not one, or not the one that `vkey` was made with.
+    /// There is no node here, or its key file is malformed, or does not belong to `vkey`.
     pub fn signer(&self) -> Result<LogSigner, DataDirError> {
         let signer = self.signer_alone()?;
-        // The key file has no checksum: a log begun with a turned bit in it would be another log than the one announced.
+        // The key file has no checksum: with a flipped bit in it, another log would be begun than the one announced.
         let (path, public) = (self.log_key(), self.vkey());
         match fs::read(&public) {
             Ok(text) if text.trim_ascii() == signer.verifier_key().to_string().as_bytes() => {
                 Ok(signer)
             }
             Ok(_) => Err(DataDirError::OtherKey { path, public }),
-            // What is public can be made again from the key.
+            // The public key can be made again from the private one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(signer),
             Err(source) => Err(DataDirError::Io {
                 doing: "read",
@@ -214,10 +214,10 @@ impl DataDir {
         }
     }
 
-    /// As [`DataDir::signer`], whatever `vkey` says: for whoever looks which of the two is damaged.
+    /// As [`DataDir::signer`], without comparing it with `vkey`: for finding out which of the two is damaged.
     ///
     /// # Errors
-    /// There is no node here, or its key file is not one.
+    /// There is no node here, or its key file is malformed.
     pub fn signer_alone(&self) -> Result<LogSigner, DataDirError> {
         let path = self.log_key();
         let text = match fs::read(&path) {
@@ -241,7 +241,7 @@ impl DataDir {
         else {
             return Err(malformed());
         };
-        // Decoded where it is overwritten, and never moved: a move leaves a copy behind.
+        // Decoded where it is overwritten later, and never moved: a move leaves a copy behind.
         let mut decoded = Zeroizing::new([0; 33]);
         let length = BASE64
             .decode_slice(seed, decoded.as_mut_slice())
@@ -254,9 +254,9 @@ impl DataDir {
     }
 }
 
-/// Makes the data directory of a new node: its log key and verifier key. All of it is on disk when this returns; where it
-/// is cut off, there is no node yet and it can be done again. The log key comes last, whole or not at all: it is what
-/// makes the directory a node.
+/// Creates the data directory of a new node: its log key and verifier key. Everything is on disk when this returns. If
+/// it is interrupted, there is no node yet, and it can be run again. The log key is written last, completely or not at
+/// all: it is what makes the directory a node's.
 ///
 /// # Errors
 /// There is a node already, or the file system failed.
@@ -271,7 +271,7 @@ pub fn create(data: &Path, jurisdiction: Jurisdiction) -> Result<VerifierKey, Da
         }
     };
     create_directory(data, 0o700).map_err(io("create", data))?;
-    // One that was there already, as a service manager makes it.
+    // It may exist already, created by a service manager.
     fs::set_permissions(data, fs::Permissions::from_mode(0o700))
         .map_err(io("set the mode of", data))?;
     let path = files.log_key();

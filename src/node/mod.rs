@@ -1,4 +1,7 @@
-//! A node: its parts wired together, and the order in which they stop.
+//! A node: its parts wired together, and the order in which they start and stop.
+//!
+//! Begin with [`Node::start_on`], which builds everything in order. `data_dir.rs` is what lies on disk, `trust.rs`
+//! follows certificates and partners, and `doctor/` repairs a stopped node.
 
 mod core_dumps;
 pub mod data_dir;
@@ -54,16 +57,16 @@ use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trust::Trust;
 
-/// The first scrub of a log comes so long after the start, when the couriers have settled.
+/// Time between the start and the first scrub of the log, when the couriers have caught up.
 const SCRUB_AFTER: Duration = Duration::from_secs(600);
 const SCRUB_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// Between two steps of a scrub, each some thousand entries: most of the machine's time is left to who works with it.
+/// Time between two steps of a scrub, each some thousand entries: most of the machine's time is left to its users.
 const SCRUB_PAUSE: Duration = Duration::from_millis(50);
 
-/// A node could not start, or not go on.
+/// A node could not start, or not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its files.
+    /// Its data directory.
     #[error(transparent)]
     Files(#[from] DataDirError),
     /// The store does not open.
@@ -90,7 +93,7 @@ pub enum StartError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The address is taken, or not this machine's.
+    /// The address is taken, or not on this machine.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where.
@@ -98,7 +101,7 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// The log takes no writes, though it just opened.
+    /// The log takes no writes, though it was just opened.
     #[error("{0}")]
     Log(String),
 }
@@ -130,12 +133,12 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// What a node is busy with.
+/// The current load of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Handshakes under way.
     pub handshakes: usize,
-    /// Connections whose handshake is over.
+    /// Connections after their handshake.
     pub connections: usize,
     /// Tasks of connections, streams and the node itself.
     pub tasks: usize,
@@ -149,7 +152,7 @@ struct Follow {
     trust: Arc<Trust>,
     inbox: Arc<Inbox>,
     courier: Arc<Courier>,
-    /// Held from the reading of the rows until all follow them: an older state never follows a newer one.
+    /// Held from reading the rows until everything follows them: an older state never replaces a newer one.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -162,7 +165,7 @@ impl PartnersChanged for Follow {
                 .await
                 .map_err(|e| e.to_string())?;
             let cut = self.trust.follow(&self.directory).await;
-            // Also where our own certificates are no good any more: whoever is cut off is.
+            // Even if our own certificates are invalid: whoever is cut off stays cut off.
             self.inbox.follow();
             self.courier.refresh();
             cut.map_err(|e| e.to_string())
@@ -179,7 +182,7 @@ impl PartnersChanged for Follow {
     }
 }
 
-/// Approved partners with whom nothing can be exchanged, and why.
+/// Approved partners with which nothing can be exchanged, and why.
 fn left_out(directory: &Directory, trust: &Trust) -> BTreeMap<Jurisdiction, String> {
     let mut left_out = trust.left_out();
     left_out.extend(directory.cut_off().unreadable.clone());
@@ -187,7 +190,7 @@ fn left_out(directory: &Directory, trust: &Trust) -> BTreeMap<Jurisdiction, Stri
 }
 
 impl Node {
-    /// Starts a node as its configuration says.
+    /// Starts a node as configured.
     ///
     /// # Errors
     /// What keeps it from starting. Nothing is left running then.
@@ -195,7 +198,7 @@ impl Node {
         Self::start_with(config, clock, CourierOptions::default()).await
     }
 
-    /// As [`Node::start`], with other waits.
+    /// As [`Node::start`], with other waiting times.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -208,7 +211,7 @@ impl Node {
         Self::start_on(config, clock, waits, layer).await
     }
 
-    /// As [`Node::start_with`], on what `layer` makes of the store.
+    /// As [`Node::start_with`], with the store wrapped by `layer`.
     ///
     /// # Errors
     /// As [`Node::start`].
@@ -447,9 +450,9 @@ impl Node {
         Ok(node)
     }
 
-    /// Asks all partners at once what they hold of this log, and only then lets anything be written: first what log this
-    /// is and who may read it, then what waited meanwhile. A node whose log is found not to be the one that it showed comes
-    /// up all the same: it says so, and can be read.
+    /// Asks all partners at once what they hold of this log, and only then lets anything be written: first which log
+    /// this is and who may read it, then what waited meanwhile. A node whose log turns out not to be the one that it
+    /// showed still starts: it reports that, and can be read.
     async fn begin(&self, config: &Config) -> Result<(), StartError> {
         let wait = config.exchange.start_wait;
         self.own_log.ask_all(&self.directory, wait).await;
@@ -467,7 +470,7 @@ impl Node {
         Ok(())
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -507,7 +510,7 @@ impl Node {
         Ok(())
     }
 
-    /// Asks whether the node does its work.
+    /// A probe of the node's health.
     pub fn probe(&self) -> Probe {
         let (log, trust, clock, own, reserve, directory) = (
             self.log.clone(),
@@ -559,7 +562,7 @@ impl Node {
         })
     }
 
-    /// Stops: no new connections, streams end, connections drain, the log closes last.
+    /// Stops the node: no new connections, streams end, connections drain, the log closes last.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.courier.stopped().await;
@@ -594,7 +597,7 @@ async fn ended(tasks: &TaskTracker) {
 }
 
 /// Hashes the whole log again, soon after the start and then once a day (I3). A mismatch closes the log and names the
-/// damage, which the health port then says.
+/// damage, which the health port then reports.
 async fn scrub(log: &Log) {
     let first = tokio::time::Instant::now() + SCRUB_AFTER;
     let mut due = tokio::time::interval_at(first, SCRUB_EVERY);
@@ -603,7 +606,7 @@ async fn scrub(log: &Log) {
         due.tick().await;
         match log.scrub(SCRUB_PAUSE).await {
             Ok(entries) => tracing::info!(entries, "the whole log was hashed again and is sound"),
-            // What it found closed the log and was said; it does not get better by looking again.
+            // The result closed the log and was reported; checking again does not improve it.
             Err(ReadError::Store(_) | ReadError::Damaged(_)) => return,
             Err(error) => {
                 tracing::warn!(%error, "the log could not be hashed; it is tried again in a day")

@@ -1,4 +1,4 @@
-//! Store, keys and log of a node, opened in this order. A storage error on the way leaves word (I2).
+//! Opens a node's store, keys and log, in this order. A storage error leaves the failure marker (I2).
 
 use super::{StartError, data_dir::DataDir};
 use crate::{
@@ -17,10 +17,10 @@ pub fn views(own: Jurisdiction, vault: &Arc<Vault>) -> Vec<Box<dyn View>> {
     vec![Box::new(Views::new(own, vault, Arc::new(Cards)))]
 }
 
-/// Puts something between the log and its store: tests put faults there.
+/// Wraps the log's store; tests inject faults with it.
 pub type StoreLayer = Box<dyn FnOnce(SledStore) -> Arc<dyn Store> + Send>;
 
-/// Opens store, keys and log as a node does that starts. Blocks.
+/// Opens store, keys and log as a starting node does. Blocks.
 ///
 /// # Errors
 /// What keeps the log from taking entries; nothing is left open then.
@@ -33,7 +33,7 @@ pub fn open_log(
     open_with(files, Arc::new(files.signer()?), own, clock, layer)
 }
 
-/// As [`open_log`], with the signer of these files.
+/// As [`open_log`], with the given signer.
 pub(super) fn open_with(
     files: &DataDir,
     signer: Arc<LogSigner>,

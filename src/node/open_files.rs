@@ -1,6 +1,6 @@
-//! Open files. Each connection is one, and so is each file that the log writes anew: connections without end must not take
-//! those from it, because a log that cannot write closes. So whatever opens sockets has its share and no more, and what is
-//! left is the log's.
+//! Limits open files. Each connection needs one, and so does each file that the log rewrites: connections must not use
+//! up those of the log, because a log that cannot write closes. So everything that opens sockets has a fixed share, and
+//! the rest is the log's.
 
 use crate::{
     telemetry::ADMIN_SOCKETS,
@@ -8,33 +8,32 @@ use crate::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// For all that is neither a connection of others nor one to partners: the store, keys and checkpoint, ports, names that
-/// are looked up.
+/// For everything except connections from others and to partners: the store, keys and checkpoint, ports, name lookups.
 const OWN: u64 = 384;
-/// More is not asked for.
+/// More is never requested.
 const ENOUGH: u64 = 65_536;
 
-/// The system gives this process fewer files than its limits on connections may need.
+/// The system gives this process fewer files than its connection limits may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this process may open {may} files at once, and its limits on connections need {needs}: raise that (`LimitNOFILE=` of \
      its service, `ulimit -Hn`), or lower limits.connections and limits.handshakes"
 )]
 pub struct TooFewFiles {
-    /// As many as it may.
+    /// How many it may open.
     pub may: u64,
-    /// As many as it needs.
+    /// How many it needs.
     pub needs: u64,
 }
 
 /// Raises the soft limit on open files (getrlimit(2), `RLIMIT_NOFILE`), which is low for the sake of programs that use
-/// select(2), as far as the hard one goes.
+/// select(2), up to the hard one.
 ///
 /// # Errors
-/// That is less than these limits need.
+/// Even the hard limit is lower than what these limits need.
 pub(super) fn allow(limits: &GateLimits) -> Result<(), TooFewFiles> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // None is no limit.
+    // `None` means no limit.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     let needs = needs(limits);
     let wanted = hard.min(ENOUGH.max(needs));
@@ -63,7 +62,7 @@ fn needs(limits: &GateLimits) -> u64 {
         .saturating_add(OWN)
 }
 
-/// Connections to partners that the system allows beyond [`Dialer::SOCKETS`].
+/// How many connections to partners the system allows beyond [`Dialer::SOCKETS`].
 pub(super) fn more_sockets(limits: &GateLimits) -> usize {
     let may = getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH);
     let more = may.min(ENOUGH).saturating_sub(needs(limits));

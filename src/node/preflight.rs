@@ -1,5 +1,5 @@
-//! What a start takes from the configuration, looked at by the parts that use it. Each start begins with it, and `config
-//! check` is nothing else: what the one says, the other does.
+//! Checks everything that a start takes from the configuration, with the parts that use it. Each start begins with
+//! this, and `config check` does nothing else, so the two always agree.
 
 use super::{NodeError, StartError, TrustError, data_dir::DataDir, open_files, trust};
 use crate::{
@@ -14,19 +14,19 @@ use crate::{
 };
 use std::{io, net::TcpListener, sync::Arc};
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug)]
 pub struct Looked {
-    /// The key of the configuration that names it.
+    /// Its key in the configuration.
     pub key: &'static str,
     /// What it is, or why a node does not start with it.
     pub found: Result<Found, NodeError>,
 }
 
-/// What was found that a node starts with.
+/// What was found, if a node starts with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// As it should be.
+    /// It is sound.
     Sound,
     /// Another process has the address now: the node itself, if it runs.
     Taken,
@@ -41,20 +41,20 @@ pub enum Found {
     List {
         /// When the next one is due.
         until: Timestamp,
-        /// Whether that time is to come. A node starts with one that has expired, for the sake of its partners, and
+        /// Whether that time is in the future. A node starts with an expired list, for the sake of its partners, and
         /// admits nobody of its own.
         fresh: bool,
     },
     /// The node's certificate.
     Certificate {
-        /// Whose.
+        /// Whose it is.
         principal: Principal,
         /// When it expires.
         until: Timestamp,
     },
 }
 
-/// Looks at all of it. Changes nothing. Blocks.
+/// Checks all of it. Changes nothing. Blocks.
 pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
     let mut looks = vec![Looked {
         key: "limits",
@@ -71,7 +71,7 @@ pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
     looks
 }
 
-/// Whether both ports may be listened on, the one while the other is.
+/// Whether it can listen on both ports at the same time.
 fn ports(config: &Config, looks: &mut Vec<Looked>) {
     let (admin, address) = (config.listen.admin, config.listen.address);
     let held = TcpListener::bind(admin);
@@ -112,7 +112,7 @@ fn is_taken(bound: &io::Result<()>) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// The data directory's own files. What is in the store, opening it says.
+/// The data directory's own files. Opening the store checks what is in it.
 fn data(config: &Config) -> Result<VerifierKey, StartError> {
     let files = DataDir::at(&config.data);
     files.require_private()?;
@@ -130,8 +130,8 @@ fn data(config: &Config) -> Result<VerifierKey, StartError> {
     Ok(key)
 }
 
-/// The node's certificates. That of the CA and the list are named where they are at fault by themselves; what is wrong
-/// with all of them together is said of the node's certificate.
+/// The node's certificates. The CA's and the list are reported if they are at fault by themselves; what is wrong with
+/// all of them together is reported for the node's certificate.
 fn tls(config: &Config, clock: &Arc<dyn Clock>, looks: &mut Vec<Looked>) {
     let mut add = |key, found: Result<Found, TrustError>| {
         let found = found.map_err(|error| NodeError::Start(error.into()));

@@ -1,4 +1,4 @@
-//! The views of a stopped node, made anew from its log (I8).
+//! Rebuilds the views of a stopped node from its log (I8).
 
 use super::{
     data_dir::{DataDir, DataDirError},
@@ -18,13 +18,13 @@ use std::{
     sync::Arc,
 };
 
-/// A node's views were not made anew.
+/// A node's views were not rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildNodeError {
     /// Its files.
     #[error(transparent)]
     Files(#[from] DataDirError),
-    /// The store does not open: most often because the node runs.
+    /// The store does not open, most often because the node runs.
     #[error(transparent)]
     OpenStore(#[from] OpenStoreError),
     /// The bucket keys.
@@ -36,7 +36,7 @@ pub enum RebuildNodeError {
     /// Comparing or writing failed. After a failed write the directory does not open again; run `yichuan doctor`.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The directory that they are made in.
+    /// The directory in which they are made.
     #[error("could not clear {}: {source}; remove it and run this again", path.display())]
     Scratch {
         /// The directory.
@@ -52,7 +52,7 @@ impl From<OpenError> for RebuildNodeError {
     }
 }
 
-/// Views that were made anew.
+/// Rebuilt views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
     /// The log's origin.
@@ -61,14 +61,14 @@ pub struct Rebuilt {
     pub entries: u64,
     /// The signed root over them.
     pub root: Hash,
-    /// How the stored rows compared, by the first byte of their keys.
+    /// How the stored rows compare, by the first byte of their keys.
     pub families: BTreeMap<u8, FamilyComparison>,
-    /// Rows put or removed.
+    /// How many rows were put or removed.
     pub written: u64,
 }
 
 impl Rebuilt {
-    /// Rows that were not as they follow from the log.
+    /// How many stored rows differed from those that follow from the log.
     pub fn differing(&self) -> u64 {
         self.families
             .values()
@@ -77,11 +77,11 @@ impl Rebuilt {
     }
 }
 
-/// Makes the views of a stopped node anew and compares them with those stored; with `write`, puts them in their place.
-/// `progress` gets the entries done and those there are. Blocks.
+/// Rebuilds the views of a stopped node and compares them with those stored; with `write`, replaces them. `progress`
+/// gets the number of entries done and of all entries. Blocks.
 ///
 /// # Errors
-/// The node runs, its log does not pass, or a file or store fails.
+/// The node runs, its log does not pass its checks, or a file or store fails.
 pub fn rebuild_views(
     config: &Config,
     write: bool,
@@ -89,9 +89,9 @@ pub fn rebuild_views(
 ) -> Result<Rebuilt, RebuildNodeError> {
     let files = DataDir::at(&config.data);
     let key = files.signer()?.verifier_key();
-    // Holds the lock: a node that runs is left alone.
+    // Takes the lock: a running node is left alone.
     let store = files.open_store::<RebuildNodeError>()?;
-    // Never "empty": without its keys a log's views would be made as if all were erased.
+    // Never "empty": without the log's keys its views would be built as if everything were erased.
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
     vault.covers(&store)?;
     let scratch = Scratch::in_place_of(files.rebuilt_views())?;
@@ -104,7 +104,7 @@ pub fn rebuild_views(
         progress,
     )?;
     let families = rebuilt.compare()?;
-    // A commit that failed may have left a hole that a later success hides until the power is cut.
+    // A commit that failed may have left a hole that a later success hides until the next power cut.
     let written = if write {
         let failed = |error: &StoreError| log::write_failure_marker(&files.checkpoint(), error);
         rebuilt.write_or(failed)?
@@ -121,11 +121,11 @@ pub fn rebuild_views(
     })
 }
 
-/// A directory that is gone when this is.
+/// A directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    /// One that an interrupted run left is removed.
+    /// Removes one that an interrupted run left.
     fn in_place_of(path: PathBuf) -> Result<Self, RebuildNodeError> {
         clear(&path).map_err(|source| RebuildNodeError::Scratch {
             path: path.clone(),

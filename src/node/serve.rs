@@ -33,10 +33,10 @@ pub enum NodeError {
     Hurried,
 }
 
-/// Serves until TERM or INT, which drain; a second one leaves at once. HUP reloads certificates and policy.
+/// Serves until TERM or INT, which drain; a second one exits at once. HUP reloads certificates and policy.
 ///
 /// # Errors
-/// The node did not start, or was hurried out.
+/// The node did not start, or a second signal ended it.
 pub async fn serve(config: Config) -> Result<(), NodeError> {
     let listen = |kind| signal(kind).map_err(NodeError::Signals);
     let mut hangups = listen(SignalKind::hangup())?;
@@ -56,7 +56,7 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
         looked.found?;
     }
     let metrics = Metrics::install()?;
-    // Before the node, so that who asks when it says that it is up is not refused.
+    // Before the node, so that a request made when it reports itself up is not refused.
     let admin = telemetry::bind_admin(config.listen.admin).await?;
     let node = Node::start(&config, clock).await?;
 

@@ -1,4 +1,4 @@
-//! Whom this node believes, as it runs: its own certificates and CRL, its partners' CAs, and the CRLs that they bring.
+//! Whom a running node believes: its own certificates and CRL, its partners' CAs, and the CRLs that they bring.
 
 use crate::{
     config::{Config, TlsFiles},
@@ -19,13 +19,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Certificates could not be loaded or swapped.
+/// Certificates could not be loaded or replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// A file could not be read.
     #[error("could not read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -33,7 +33,7 @@ pub enum TrustError {
     /// The CA certificate.
     #[error("the CA certificate {}: {source}", path.display())]
     Authority {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         source: AuthorityError,
@@ -41,7 +41,7 @@ pub enum TrustError {
     /// The revocation list.
     #[error("the revocation list {}: {source}", path.display())]
     Crl {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         source: CrlError,
@@ -49,12 +49,12 @@ pub enum TrustError {
     /// The node's certificate or key.
     #[error("the node's certificate: {0}")]
     Credentials(#[from] CredentialsError),
-    /// They are another jurisdiction's.
+    /// They belong to another jurisdiction.
     #[error("the certificate or the CA is that of {found}, but this is the node of {own}")]
     Foreign {
         /// Whose they are.
         found: Jurisdiction,
-        /// Whose node it is.
+        /// The node's jurisdiction.
         own: Jurisdiction,
     },
     /// The node's certificate is not a node's.
@@ -62,35 +62,35 @@ pub enum TrustError {
         "the node's certificate is not that of a node; issue one with `yichuan certs issue node`"
     )]
     NotANode,
-    /// TLS does not take them.
+    /// TLS refuses them.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What is kept of partners cannot be read.
+    /// The stored data about partners cannot be read.
     #[error("what is kept of partners cannot be read: {0}")]
     Log(String),
 }
 
-/// The node's certificates and trust, swapped while it runs.
+/// The node's certificates and trust, replaced while it runs.
 pub(super) struct Trust {
     own: Jurisdiction,
     files: TlsFiles,
     gate: Arc<Gate>,
     dialer: Arc<Dialer>,
     log: Log,
-    /// Held while gate and dialer are swapped, so that both see the same.
+    /// Held while gate and dialer are replaced, so that both see the same.
     credentials: Mutex<Arc<Credentials>>,
     reserve: Arc<DiskReserve>,
     clock: Arc<dyn Clock>,
-    /// Partners whom TLS does not take.
+    /// Partners that TLS refuses.
     left_out: Mutex<LeftOut>,
-    /// Held while what is known of partners is read and swapped in: what was read first is not swapped in last.
+    /// Held while the data about partners is read and swapped in: what was read first is not swapped in last.
     turn: tokio::sync::Mutex<()>,
-    /// Lists that partners brought in this minute.
+    /// How many lists each partner brought in the current minute.
     brought: Mutex<BTreeMap<Jurisdiction, (u64, u32)>>,
 }
 
-/// Newer lists of one partner that are taken in a minute. An authority makes one when it revokes; one that makes them
-/// without end costs each time that its connections are checked again. The next stream brings what is left out.
+/// How many newer lists of one partner are accepted in a minute. An authority makes one when it revokes; with each of
+/// them its connections are checked again, so endless ones would be costly. The next stream brings what is skipped.
 const LISTS_PER_MINUTE: u32 = 4;
 
 impl std::fmt::Debug for Trust {
@@ -163,7 +163,7 @@ fn is_own(own: Jurisdiction, found: Jurisdiction) -> Result<(), TrustError> {
     }
 }
 
-/// Whether a node stands with these: what listens and what dials is built of them, without partners.
+/// Checks that a node works with these: builds what listens and what dials with them, without partners.
 pub(super) fn stand(
     config: &Config,
     credentials: Arc<Credentials>,
@@ -199,13 +199,13 @@ fn both(
     Ok((gate, dialer))
 }
 
-/// One partner's CA with the list that it brought last.
+/// One partner's CA, with the last list that it brought.
 type Known = (Arc<Partner>, Option<Vec<u8>>);
 
-/// Partners whom TLS does not take, and why.
+/// Partners that TLS refuses, and why.
 type LeftOut = BTreeMap<Jurisdiction, String>;
 
-/// Adds the partners, each by itself: one that does not build is left out alone.
+/// Adds the partners one by one: one that does not build is left out alone.
 fn with_partners(
     mut store: TrustStore,
     partners: &[Known],
@@ -230,8 +230,8 @@ fn with_partners(
     (store, left_out)
 }
 
-/// Adds one partner. Where `now` has its list, that is the newest: a stream may have brought it a moment ago, before it was
-/// kept.
+/// Adds one partner. If `now` has its list, that is the newest: a stream may have brought it a moment ago, before it
+/// was stored.
 fn with_partner(
     store: &TrustStore,
     partner: &Partner,
@@ -268,7 +268,7 @@ async fn known(log: &Log, directory: &Directory) -> Result<Vec<Known>, TrustErro
         partners
             .into_iter()
             .map(|partner| {
-                // One that is torn says nothing; the partner brings its newest with the next stream.
+                // An incomplete list is ignored; the partner brings its newest one with the next stream.
                 let crl = reader.get_long(&tables::crl(partner.code)).ok().flatten();
                 (partner, crl)
             })
@@ -318,7 +318,7 @@ impl Trust {
         &self.dialer
     }
 
-    /// Reads the files again and swaps everything. On an error the old state goes on serving.
+    /// Reads the files again and replaces everything. On an error the old state stays in use.
     pub(super) async fn reload(&self, directory: &Directory) -> Result<usize, TrustError> {
         let _turn = self.turn.lock().await;
         let partners = known(&self.log, directory).await?;
@@ -339,7 +339,7 @@ impl Trust {
         Ok(cut)
     }
 
-    /// Partners whom TLS does not take, and why.
+    /// Partners that TLS refuses, and why.
     pub(super) fn left_out(&self) -> LeftOut {
         let left_out = self.left_out.lock();
         left_out.unwrap_or_else(PoisonError::into_inner).clone()
@@ -349,7 +349,7 @@ impl Trust {
         *self.left_out.lock().unwrap_or_else(PoisonError::into_inner) = partners;
     }
 
-    /// Follows the directory: partners that came, left or changed. Says how many connections were cut.
+    /// Follows the directory: partners that came, left or changed. Returns how many connections were cut.
     pub(super) async fn follow(&self, directory: &Directory) -> Result<usize, TrustError> {
         let _turn = self.turn.lock().await;
         let partners = known(&self.log, directory).await?;
@@ -378,7 +378,7 @@ impl Trust {
         Ok(called + dialled)
     }
 
-    /// Counts a newer list of a partner. False where it brought enough for this minute.
+    /// Counts a newer list of a partner. False if it brought too many in this minute.
     fn may_bring(&self, partner: Jurisdiction) -> bool {
         let now = self.clock.now().seconds() / 60;
         let mut brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
@@ -395,7 +395,7 @@ impl Trust {
             return;
         }
         let code = partner.code;
-        // Most bring the list that is known, or one that is no good: nothing is swapped for those.
+        // Most bring the known list, or an invalid one: nothing is replaced for those.
         match self.gate.trust().with_crl(code, &crl) {
             Ok(None) => return,
             Ok(Some(_)) if !self.may_bring(code) => {

@@ -4,19 +4,19 @@ use super::line::check_name;
 use crate::merkle::Hash;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// The head of a log, not (or not yet) signed.
+/// The head of a log, without a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log: its name for good.
+    /// The log's permanent name.
     pub origin: String,
-    /// Entries.
+    /// How many entries it has.
     pub size: u64,
     /// The root of the tree over them.
     pub root: Hash,
 }
 
 impl Checkpoint {
-    /// The text that is signed: origin, size and root (base64), a line each.
+    /// The text to sign: origin, size and root (base64), one line each.
     pub fn body(&self) -> String {
         format!(
             "{}\n{}\n{}\n",
@@ -26,8 +26,8 @@ impl Checkpoint {
         )
     }
 
-    /// Only what [`Checkpoint::body`] writes, of an origin that names a key. Extension lines are refused: nothing here understands any, and nobody can
-    /// audit them.
+    /// Parses only what [`Checkpoint::body`] writes, with an origin that can name a key. Extension lines are refused:
+    /// nothing here understands any, and nobody can audit them.
     pub(super) fn parse(body: &str) -> Option<Self> {
         let mut lines = body.split('\n');
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);

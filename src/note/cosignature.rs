@@ -1,4 +1,4 @@
-//! What a partner says about a log's checkpoint (C2SP tlog-cosignature, version 1).
+//! A partner's statement about a log's checkpoint (C2SP tlog-cosignature, version 1).
 
 use super::{
     Checkpoint, InvalidName, NoteError, SIGNATURE_BYTES, SignedCheckpoint, VerifierKey,
@@ -8,19 +8,20 @@ use super::{
 /// The largest time that a cosignature may carry.
 const MAX_SECONDS: u64 = i64::MAX.unsigned_abs();
 
-/// That at a certain time the cosigner knew of no larger checkpoint of a log, nor of one that contradicts this one.
+/// States that at a certain time the cosigner knew of no larger checkpoint of a log, nor of one that contradicts this
+/// one.
 ///
-/// The signature covers the time and the checkpoint. It does **not** cover the cosigner's name: the key alone says who
+/// The signature covers the time and the checkpoint. It does **not** cover the cosigner's name: only the key tells who
 /// it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cosignature {
     /// Seconds since 1970.
     pub at_seconds: u64,
-    /// Ed25519.
+    /// The Ed25519 signature.
     pub signature: [u8; SIGNATURE_BYTES],
 }
 
-/// What is signed.
+/// The text that is signed.
 pub(super) fn message(checkpoint: &Checkpoint, at_seconds: u64) -> String {
     format!("cosignature/v1\ntime {at_seconds}\n{}", checkpoint.body())
 }
@@ -37,7 +38,7 @@ impl Cosignature {
     /// The signature line, with its newline, to append to the cosigned checkpoint's note.
     ///
     /// # Errors
-    /// A name that notes cannot carry.
+    /// Notes cannot carry this name.
     pub fn line(&self, cosigner_name: &str, key: &VerifierKey) -> Result<String, InvalidName> {
         check_name(cosigner_name)?;
         let key_id = key_id(
@@ -56,7 +57,7 @@ impl Cosignature {
 }
 
 impl VerifierKey {
-    /// That this key cosigned this checkpoint at the time that the cosignature says.
+    /// Verifies that this key cosigned this checkpoint at the time in the cosignature.
     ///
     /// # Errors
     /// It did not, or the time is out of range.
@@ -74,7 +75,7 @@ impl VerifierKey {
 }
 
 impl SignedCheckpoint {
-    /// This cosigner's cosignature among the signature lines, verified; nothing where there is none.
+    /// This cosigner's cosignature among the signature lines, verified; `None` if there is none.
     ///
     /// # Errors
     /// A line under the cosigner's name and key id is not this key's cosignature of this checkpoint.
@@ -89,7 +90,7 @@ impl SignedCheckpoint {
             key.public_key(),
         );
         let mut found = None;
-        // The text has no line that begins as signature lines do: it is a checkpoint's.
+        // The text of a checkpoint has no line that begins as signature lines do.
         let lines = self.note().lines().filter_map(SignatureLine::parse);
         for line in lines.filter(|line| line.name == cosigner_name && line.key_id == id) {
             let cosignature = Cosignature::from_line(&line).ok_or(NoteError::BadSignature {

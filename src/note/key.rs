@@ -1,4 +1,4 @@
-//! The key that a log's signatures are verified with.
+//! The key with which a log's signatures are verified.
 
 use super::{
     Checkpoint, InvalidName, NoteError, SIGNATURE_BYTES,
@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 
 /// A log's name (its origin) and Ed25519 public key.
 ///
-/// As text a C2SP vkey, `<name>+<key id in hex>+<base64 of type and key>`.
+/// As text it is a C2SP vkey, `<name>+<key id in hex>+<base64 of type and key>`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VerifierKey {
     name: String,
@@ -18,13 +18,13 @@ pub struct VerifierKey {
     id: KeyId,
 }
 
-/// Not a verifier key to trust.
+/// Why a verifier key is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedKey {
-    /// Not three parts.
+    /// It does not have three parts.
     #[error("a verifier key is <name>+<key id>+<key>, such as 520624.yichuan/log/1+0123abcd+AX…")]
     Parts,
-    /// The name.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] InvalidName),
     /// The key id is not eight hexadecimal digits.
@@ -39,7 +39,7 @@ pub enum MalformedKey {
         /// The type byte.
         found: u8,
     },
-    /// The id is that of another name or key.
+    /// The id belongs to another name or key.
     #[error("the key id does not belong to this name and key: was a part of it changed?")]
     OtherId,
     /// Anybody could make signatures that such a key verifies.
@@ -48,10 +48,10 @@ pub enum MalformedKey {
 }
 
 impl VerifierKey {
-    /// From a log's name and public key.
+    /// Makes a key from a log's name and public key.
     ///
     /// # Errors
-    /// A name that notes cannot carry, or a key of low order or in a second encoding.
+    /// Notes cannot carry the name, or the key has low order or a non-canonical encoding.
     pub fn new(name: &str, public_key: [u8; 32]) -> Result<Self, MalformedKey> {
         check_name(name)?;
         if is_weak(&public_key) {
@@ -79,7 +79,7 @@ impl VerifierKey {
         self.id
     }
 
-    /// That this log's key made this signature over this checkpoint of its own.
+    /// Verifies that this log's key made this signature over this checkpoint of its own.
     ///
     /// # Errors
     /// The checkpoint is another log's, or the signature is not this key's.
@@ -105,7 +105,7 @@ impl VerifierKey {
     }
 }
 
-/// Of the points of low order the encoded y coordinates, little-endian, that are below the field's prime.
+/// The encoded y coordinates of the points of low order, little-endian, that are below the field's prime.
 const LOW_ORDER: [&[u8; 32]; 5] = [
     &[0; 32],
     &{
@@ -138,7 +138,7 @@ const PRIME: [u8; 32] = {
     prime
 };
 
-/// Low order, or a y coordinate that has a smaller encoding.
+/// Whether the key has low order, or a y coordinate with a smaller encoding.
 fn is_weak(public_key: &[u8; 32]) -> bool {
     let mut y = *public_key;
     // The top bit is the sign of x.

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// The signature types in use, as the specification numbers them.
+/// The signature types in use, with the specification's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignatureType {
     /// Ed25519 over the note's text.
@@ -12,7 +12,7 @@ pub(super) enum SignatureType {
     CosignatureV1 = 0x04,
 }
 
-/// Says which key made a signature. Too short to prove it.
+/// Tells which key made a signature. Too short to prove it.
 pub(super) type KeyId = [u8; 4];
 
 /// The first four bytes of SHA-256(name || 0x0A || type || public key).
@@ -28,12 +28,12 @@ pub(super) fn key_id(name: &str, kind: SignatureType, public_key: &[u8; 32]) -> 
     id
 }
 
-/// Not the name of a key.
+/// Not a valid name of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key's name is not empty and has no spaces, plus signs or control characters")]
 pub struct InvalidName;
 
-/// Refuses what a note could not be read back with.
+/// Refuses names with which a note could not be parsed again.
 pub(super) fn check_name(name: &str) -> Result<(), InvalidName> {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '+';
     if name.is_empty() || name.contains(forbidden) {
@@ -43,7 +43,7 @@ pub(super) fn check_name(name: &str) -> Result<(), InvalidName> {
     }
 }
 
-/// Begins every signature line: an em dash and a space.
+/// Every signature line begins with an em dash and a space.
 const DASH: &str = "\u{2014} ";
 
 /// `— <name> base64(key id || signature)`, without its newline.
@@ -51,7 +51,7 @@ const DASH: &str = "\u{2014} ";
 pub(super) struct SignatureLine<'a> {
     pub(super) name: &'a str,
     pub(super) key_id: KeyId,
-    /// What it is depends on the key.
+    /// Its meaning depends on the key.
     pub(super) signature: Vec<u8>,
 }
 

@@ -1,6 +1,8 @@
-//! C2SP signed notes: checkpoints, cosignatures, verifier keys, and proofs that stand on them. Ed25519 throughout.
+//! C2SP signed notes: checkpoints, cosignatures, verifier keys, and the proofs that rest on them. Ed25519 throughout.
 //!
-//! Whoever holds a [`SignedCheckpoint`] knows that a log's key signed it: only signing and verifying make one.
+//! A [`SignedCheckpoint`] was signed by a log's key: only signing and verifying make one.
+//!
+//! Begin with `signed.rs`, which verifies a note, then `checkpoint.rs` and `cosignature.rs` for what is signed.
 
 mod checkpoint;
 mod cosignature;

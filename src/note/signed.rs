@@ -1,4 +1,4 @@
-//! Verifying a signed note that carries a checkpoint (C2SP signed-note, tlog-checkpoint).
+//! Verifies a signed note that carries a checkpoint (C2SP signed-note, tlog-checkpoint).
 
 use super::{Checkpoint, SIGNATURE_BYTES, VerifierKey, line::SignatureLine};
 use crate::merkle::Hash;
@@ -6,7 +6,7 @@ use crate::merkle::Hash;
 /// The longest note that is read, in bytes.
 pub const MAX_NOTE_BYTES: usize = 4096;
 
-/// The most signatures that a note may carry, known or not.
+/// The most signatures that a note may carry, known or unknown.
 pub const MAX_SIGNATURE_LINES: usize = 16;
 
 /// A checkpoint that its log's key has signed.
@@ -23,25 +23,25 @@ pub enum NoteError {
     /// Longer than [`MAX_NOTE_BYTES`].
     #[error("a checkpoint has at most {MAX_NOTE_BYTES} bytes, this has {found}")]
     TooLong {
-        /// Bytes in the note.
+        /// How many bytes the note has.
         found: usize,
     },
-    /// Not UTF-8, or control characters.
+    /// Not UTF-8, or with control characters.
     #[error("a checkpoint is UTF-8 text without control characters, this is not")]
     NotText,
-    /// No empty line with signature lines behind it.
+    /// There is no empty line with signature lines after it.
     #[error("the checkpoint is not signed: an empty line and signature lines must end it")]
     Unsigned,
     /// More than [`MAX_SIGNATURE_LINES`].
     #[error("a checkpoint carries at most {MAX_SIGNATURE_LINES} signatures, this {found}")]
     TooManySignatures {
-        /// Signature lines in the note.
+        /// How many signature lines the note has.
         found: usize,
     },
     /// Not of the form `— <name> <base64>`.
     #[error("signature line {number} of the checkpoint is malformed")]
     MalformedLine {
-        /// Counted from 1.
+        /// The line, from 1.
         number: usize,
     },
     /// Nothing in the note is signed with this key.
@@ -58,10 +58,10 @@ pub enum NoteError {
         /// The key's name.
         name: String,
     },
-    /// Signed, but not a checkpoint.
+    /// It is signed, but not a checkpoint.
     #[error("the signed text is not a checkpoint of three lines: origin, size, root")]
     NotACheckpoint,
-    /// Signed by the right key for another log.
+    /// It is signed by the right key for another log.
     #[error("the checkpoint is not one of {expected}")]
     OtherLog {
         /// The key's name.
@@ -73,7 +73,7 @@ pub enum NoteError {
 }
 
 impl SignedCheckpoint {
-    /// Signs nothing and checks nothing: for whoever just did.
+    /// Neither signs nor verifies: for callers that have just done so.
     pub(super) fn assemble(
         checkpoint: Checkpoint,
         signature: [u8; SIGNATURE_BYTES],
@@ -86,7 +86,7 @@ impl SignedCheckpoint {
         }
     }
 
-    /// What was signed.
+    /// The checkpoint that was signed.
     pub const fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
@@ -96,7 +96,7 @@ impl SignedCheckpoint {
         &self.checkpoint.origin
     }
 
-    /// Entries in the log.
+    /// How many entries the log has.
     pub const fn size(&self) -> u64 {
         self.checkpoint.size
     }
@@ -111,7 +111,7 @@ impl SignedCheckpoint {
         &self.signature
     }
 
-    /// The whole signed note, with the signature lines of others that it came with.
+    /// The whole signed note, with the other signature lines that came with it.
     pub fn note(&self) -> &str {
         &self.note
     }
@@ -121,7 +121,7 @@ impl VerifierKey {
     /// Reads a signed note and verifies that it is a checkpoint of this key's log, signed with this key.
     ///
     /// Signatures of other keys are kept as they are and prove nothing here. Every line that claims to be this key's
-    /// must be.
+    /// must be valid.
     ///
     /// # Errors
     /// What is wrong with the note.
@@ -164,7 +164,7 @@ impl VerifierKey {
 }
 
 impl VerifierKey {
-    /// The signed note of a checkpoint that was kept in parts, after verifying it.
+    /// Verifies a checkpoint that was stored in parts, and makes its signed note.
     ///
     /// # Errors
     /// The checkpoint is another log's, or the signature is not this key's.
@@ -188,7 +188,7 @@ impl VerifierKey {
     }
 }
 
-/// The text with its final newline, and the signature lines without theirs: the last empty line divides them.
+/// The text with its final newline, and the signature lines without theirs: the last empty line separates them.
 fn split(note: &str) -> Option<(&str, &str)> {
     let end_of_text = note.rfind("\n\n")? + 1;
     let (text, signatures) = note.split_at_checked(end_of_text)?;

@@ -1,4 +1,4 @@
-//! The key that a log signs with.
+//! The key with which a log signs.
 
 use super::{
     Checkpoint, Cosignature, InvalidName, MalformedKey, SIGNATURE_BYTES, SignedCheckpoint,
@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 /// A log's name (its origin) and Ed25519 signing key.
 pub struct LogSigner {
-    /// The one copy of the private key that stays in memory. It is behind a pointer of aws-lc's, which overwrites it when
-    /// it is let go of: a field of ours would leave a copy behind wherever this is moved.
+    /// The only copy of the private key that stays in memory. It is behind a pointer of aws-lc, which overwrites it
+    /// when it is freed; a field of our own would leave a copy behind whenever this is moved.
     key: Ed25519KeyPair,
     verifier: VerifierKey,
 }
@@ -23,19 +23,19 @@ pub struct LogSigner {
 /// Why there is no signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignerError {
-    /// The log's name.
+    /// The log's name is invalid.
     #[error("the log's origin cannot name a key")]
     Name(#[from] InvalidName),
     /// The system gave no random bytes.
     #[error("the system's random number generator failed: no signing key was made")]
     Random,
-    /// The seed makes no usable key. No seed is known that does this.
+    /// The seed does not make a usable key. No such seed is known.
     #[error("the stored seed makes no usable signing key: is the key file damaged?")]
     Seed,
 }
 
 impl LogSigner {
-    /// A new key for the log of this origin.
+    /// Generates a key for the log of this origin.
     ///
     /// # Errors
     /// The origin cannot name a key, or the system has no random bytes.
@@ -44,7 +44,7 @@ impl LogSigner {
         Self::from_seed(origin, &seed)
     }
 
-    /// A new private key, to be stored.
+    /// Generates a private key, to be stored.
     ///
     /// # Errors
     /// The system has no random bytes.
@@ -54,7 +54,7 @@ impl LogSigner {
         Ok(seed)
     }
 
-    /// A stored key (RFC 8032: the 32 bytes of the private key).
+    /// Loads a stored key (RFC 8032: the 32 bytes of the private key).
     ///
     /// # Errors
     /// The origin cannot name a key.
@@ -82,12 +82,12 @@ impl LogSigner {
         self.verifier.name()
     }
 
-    /// What others verify this log's signatures with.
+    /// The key with which others verify this log's signatures.
     pub fn verifier_key(&self) -> VerifierKey {
         self.verifier.clone()
     }
 
-    /// Signs the head of this log. Whoever calls this answers for having signed nothing that contradicts it.
+    /// Signs the head of this log. The caller is responsible for never signing a contradicting one.
     pub fn sign(&self, size: u64, root: Hash) -> SignedCheckpoint {
         let checkpoint = Checkpoint {
             origin: self.origin().to_owned(),
@@ -100,8 +100,8 @@ impl LogSigner {
         SignedCheckpoint::assemble(checkpoint, signature, note)
     }
 
-    /// Witnesses another log's checkpoint: that at this time, in seconds since 1970, it was the largest that this node
-    /// had seen of that log, and consistent with all before.
+    /// Cosigns another log's checkpoint: at this time, in seconds since 1970, it was the largest that this node had
+    /// seen of that log, and consistent with all before.
     pub fn cosign(&self, checkpoint: &Checkpoint, at_seconds: u64) -> Cosignature {
         let message = cosignature::message(checkpoint, at_seconds);
         Cosignature {

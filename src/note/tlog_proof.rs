@@ -1,4 +1,4 @@
-//! That an entry is in a log, as text that stands on its own (C2SP tlog-proof, version 1).
+//! A self-contained text that proves that an entry is in a log (C2SP tlog-proof, version 1).
 
 use super::{MAX_NOTE_BYTES, NoteError, SignedCheckpoint, VerifierKey};
 use crate::merkle::{Hash, MAX_PROOF_HASHES, ProofInvalid, leaf_hash, verify_inclusion};
@@ -7,52 +7,52 @@ use std::fmt;
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 
-/// The most extra data that a proof carries, in bytes: the longest entry that a log takes.
+/// The most extra data in a proof, in bytes: the longest entry that a log takes.
 const MAX_EXTRA_BYTES: usize = 65_535;
 
-/// The longest proof that is read, in bytes: the longest of each part, and what stands before them.
+/// The longest proof that is read, in bytes: the longest of each part, and the text before them.
 pub const MAX_TLOG_PROOF_BYTES: usize =
     MAX_EXTRA_BYTES.div_ceil(3) * 4 + MAX_PROOF_HASHES * 45 + MAX_NOTE_BYTES + 64;
 
-/// A proof as it was written down. It claims; [`TlogProof::verify`] believes.
+/// A proof as it was written down. It is only a claim until [`TlogProof::verify`] has checked it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlogProof {
-    /// What the writer added; nothing where it is empty. Signed by nobody: here it is the entry itself, which its hash
-    /// vouches for.
+    /// Data that the writer added; empty if there is none. It is not signed: here it is the entry itself, which its
+    /// hash vouches for.
     pub extra: Vec<u8>,
     /// The entry's index in the log.
     pub index: u64,
     /// RFC 6962 inclusion proof, from the leaf's sibling up.
     pub hashes: Vec<Hash>,
-    /// The log's checkpoint with the signatures under it: a signed note.
+    /// The log's signed checkpoint with its signature lines: a signed note.
     pub note: String,
 }
 
-/// Text that is no proof.
+/// Why a text is not a proof.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedTlogProof {
     /// Longer than [`MAX_TLOG_PROOF_BYTES`].
     #[error("a tlog-proof has at most {MAX_TLOG_PROOF_BYTES} bytes, this has {found}")]
     TooLong {
-        /// Its bytes, or one more than the limit.
+        /// Its length, or one more than the limit.
         found: usize,
     },
     /// Not UTF-8.
     #[error("a tlog-proof is UTF-8 text, this is not")]
     NotText,
-    /// Something else, or another version.
+    /// The first line belongs to something else, or to another version.
     #[error("a tlog-proof begins with the line {FIRST_LINE}, this does not")]
     FirstLine,
     /// The extra data is not standard base64, is empty, or is longer than an entry.
     #[error("the line `extra` is not the standard base64 of 1 to {MAX_EXTRA_BYTES} bytes")]
     Extra,
-    /// No index, or not a decimal number in its one spelling.
+    /// There is no index, or it is not a canonical decimal number.
     #[error("the line `index` is missing or is not a decimal number without leading zeroes")]
     Index,
-    /// A line of the inclusion proof is no hash.
+    /// A line of the inclusion proof is not a hash.
     #[error("line {line} is not the standard base64 of a hash of 32 bytes")]
     Hash {
-        /// Counted from 1.
+        /// The line, from 1.
         line: usize,
     },
     /// More than [`MAX_PROOF_HASHES`].
@@ -63,10 +63,10 @@ pub enum MalformedTlogProof {
     NoCheckpoint,
 }
 
-/// A proof that proves nothing.
+/// Why a proof does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlogProofInvalid {
-    /// The checkpoint is not one that the log's key signed.
+    /// The log's key did not sign the checkpoint.
     #[error("the checkpoint in the proof is not this log's")]
     Note(#[from] NoteError),
     /// The entry is not in that tree at that index.
@@ -75,7 +75,7 @@ pub enum TlogProofInvalid {
 }
 
 impl TlogProof {
-    /// Reads what its `Display` writes, and nothing else.
+    /// Parses what its `Display` writes, and nothing else.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -112,7 +112,7 @@ impl TlogProof {
         })
     }
 
-    /// That this key's log has this leaf at the proof's index, under the checkpoint that is returned.
+    /// Verifies that this key's log has this leaf at the proof's index, under the checkpoint that is returned.
     ///
     /// # Errors
     /// The checkpoint is not the log's, or the leaf is not there.
@@ -133,7 +133,7 @@ impl TlogProof {
     }
 }
 
-/// The text, to be kept under a name that ends in `.tlog-proof`.
+/// The text, to be stored under a name that ends in `.tlog-proof`.
 impl fmt::Display for TlogProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{FIRST_LINE}")?;

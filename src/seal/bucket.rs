@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 /// Nonce (12), key (32), tag (16).
 pub const WRAPPED_KEY_BYTES: usize = 60;
 
-/// A payload's key under its bucket's.
+/// A payload's key, encrypted under its bucket's.
 pub type WrappedKey = [u8; WRAPPED_KEY_BYTES];
 
 const NONCE: usize = 12;
@@ -23,13 +23,13 @@ const CONTEXT: &[u8] = b"yichuan payload key v1\0";
 pub struct PurgeMonth(u32);
 
 impl PurgeMonth {
-    /// From `year * 100 + month`.
+    /// Parses `year * 100 + month`.
     pub fn new(number: u32) -> Option<Self> {
         let (year, month) = (number / 100, number % 100);
         ((2000..=2199).contains(&year) && (1..=12).contains(&month)).then_some(Self(number))
     }
 
-    /// The month so many years after `from`: the longest that a record may be kept is five.
+    /// The month this many years after `from`: records are kept for five at most.
     pub fn years_after(from: Timestamp, years: u8) -> Self {
         let date = from.shanghai_date();
         let year = u32::try_from(date.year()).unwrap_or(2000) + u32::from(years);
@@ -48,7 +48,7 @@ impl fmt::Display for PurgeMonth {
     }
 }
 
-/// What a bucket's keys are for: wrapping payload keys, and the keyed indexes of numbers and names. Without them the
+/// The keys of a bucket: one wraps payload keys, the other keys the indexes of numbers and names. Without them the
 /// month's payloads do not open and its index rows mean nothing.
 #[derive(Clone)]
 pub struct BucketKeys {
@@ -57,10 +57,10 @@ pub struct BucketKeys {
 }
 
 impl BucketKeys {
-    /// Fresh ones.
+    /// Generates new keys.
     ///
     /// # Errors
-    /// No randomness.
+    /// The random source failed.
     pub fn generate() -> Result<Self, NoRandomness> {
         Ok(Self {
             wrap: random()?,
@@ -71,7 +71,7 @@ impl BucketKeys {
     /// Wraps the key of a dispatch's payload.
     ///
     /// # Errors
-    /// No randomness.
+    /// The random source failed.
     pub fn wrap(&self, key: &PayloadKey, dispatch: DispatchId) -> Result<WrappedKey, NoRandomness> {
         let nonce: [u8; NONCE] = random()?;
         let mut content = *key.expose();
@@ -93,10 +93,10 @@ impl BucketKeys {
         Ok(wrapped)
     }
 
-    /// Unwraps it.
+    /// Unwraps a payload key.
     ///
     /// # Errors
-    /// Another bucket's, another dispatch's, or changed bytes.
+    /// It belongs to another bucket or dispatch, or was changed.
     pub fn unwrap(&self, wrapped: &[u8], dispatch: DispatchId) -> Result<PayloadKey, OpenError> {
         let (nonce, content) = wrapped.split_at_checked(NONCE).ok_or(OpenError)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError)?;
@@ -111,12 +111,12 @@ impl BucketKeys {
         key.ok_or(OpenError)
     }
 
-    /// Where a resident number stands in the bucket's index: 16 bytes that mean nothing without the key.
+    /// The tag of a resident number in the bucket's index: 16 bytes that mean nothing without the key.
     pub fn number_tag(&self, resident_number: &str) -> [u8; 16] {
         self.tag("number", resident_number)
     }
 
-    /// Where a value of some kind (`number`, `name`, `place`, `substance`) stands in the bucket's index.
+    /// The tag of a value of some kind (`number`, `name`, `place`, `substance`) in the bucket's index.
     pub fn tag(&self, kind: &str, value: &str) -> [u8; 16] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.index);
         let mut input = kind.as_bytes().to_vec();

@@ -1,5 +1,5 @@
-//! All bucket keys of a node, and the bytes of the key file. The file lies outside the store and outside its backups, so
-//! that destroying a key destroys it.
+//! All bucket keys of a node, and the bytes of the key file. The file lies outside the store and outside its backups,
+//! so that deleting a key from it destroys it.
 
 use super::{BucketKeys, NoRandomness, PurgeMonth, payload::sha256, random};
 use aws_lc_rs::hmac;
@@ -11,16 +11,16 @@ use zeroize::{Zeroize, Zeroizing};
 
 const MAGIC: &[u8; 8] = b"YCKEYS\x00\x01";
 const ROW: usize = 4 + 32 + 32;
-/// Sixty months ahead, and as many behind that wait to be purged, with room to spare.
+/// Sixty months ahead, and as many in the past that wait to be purged, with room to spare.
 const BUCKET_LIMIT: usize = 1024;
 
-/// The key file is not one, or damaged.
+/// Why a key file is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringDefect {
     /// Not a key file of this version.
     #[error("not a key file of version 1")]
     Format,
-    /// Its checksum does not fit.
+    /// Its checksum does not match.
     #[error("the key file is damaged: its checksum does not fit; restore it from its own backup")]
     Checksum,
 }
@@ -33,10 +33,10 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// A new node's: no buckets yet.
+    /// A new node's keyring, without buckets.
     ///
     /// # Errors
-    /// No randomness.
+    /// The random source failed.
     pub fn generate() -> Result<Self, NoRandomness> {
         Ok(Self {
             buckets: BTreeMap::new(),
@@ -54,10 +54,10 @@ impl Keyring {
         self.buckets.iter().map(|(month, keys)| (*month, keys))
     }
 
-    /// Adds a bucket that is not there yet. The file must be durable before the keys are used.
+    /// Adds a bucket that does not exist yet. The file must be durable before the keys are used.
     ///
     /// # Errors
-    /// No randomness.
+    /// The random source failed.
     pub fn add_bucket(&mut self, month: PurgeMonth) -> Result<(), NoRandomness> {
         if let Entry::Vacant(bucket) = self.buckets.entry(month) {
             bucket.insert(BucketKeys::generate()?);
@@ -65,8 +65,8 @@ impl Keyring {
         Ok(())
     }
 
-    /// Keyed tag of a text under the node's lookup key. Used to find a lead by its sheet number, and to tell whether its
-    /// content is the same, without keeping either in the clear.
+    /// Keyed tag of a text under the node's lookup key. It finds a lead by its sheet number, and tells whether its
+    /// content is the same, without storing either in the clear.
     pub fn lookup_tag(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &self.lookup));
         for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
@@ -80,8 +80,8 @@ impl Keyring {
         tag
     }
 
-    /// The bytes of the key file: magic, lookup key, rows of month (u32 BE), wrap key and index key by month, SHA-256 of
-    /// all before.
+    /// The bytes of the key file: magic, lookup key, rows of month (u32 BE), wrap key and index key by month, SHA-256
+    /// of everything before.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let length = MAGIC.len() + 32 + self.buckets.len() * ROW + 32;
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
@@ -100,7 +100,7 @@ impl Keyring {
     /// Reads what [`Keyring::to_bytes`] wrote.
     ///
     /// # Errors
-    /// Not a key file, or damaged: every changed bit is found.
+    /// Not a key file, or damaged: every changed bit is detected.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyringDefect> {
         let (body, checksum) = bytes
             .split_last_chunk::<32>()
@@ -124,7 +124,7 @@ impl Keyring {
                 .split_first_chunk::<32>()
                 .ok_or(KeyringDefect::Format)?;
             let index = index.try_into().map_err(|_| KeyringDefect::Format)?;
-            // As they are written: of a month that stood there twice, one key would be lost unseen.
+            // In the order in which they are written: if a month appeared twice, one key would be lost unnoticed.
             if buckets
                 .last_key_value()
                 .is_some_and(|(last, _)| *last >= month)

@@ -1,8 +1,10 @@
-//! Encryption of payloads, and the keys that purge them.
+//! Encryption of payloads, and the keys whose destruction purges them.
 //!
-//! Everything about a person is in a payload, encrypted under a key of its own. A node keeps that key only wrapped under
-//! the key of a *bucket*: the records due for purge in one month. Destroying a bucket's key purges its month; the log and
-//! every proof stay whole.
+//! Everything about a person is in a payload, encrypted under a key of its own. A node stores that key only wrapped
+//! under the key of a *bucket*: the records due for purge in one month. Destroying a bucket's key purges its month; the
+//! log and every proof stay intact.
+//!
+//! Begin with `payload.rs`, then `bucket.rs` and `keyring.rs`.
 
 mod bucket;
 mod keyring;
@@ -17,7 +19,7 @@ pub use payload::{
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
-/// The system's random source gave nothing; no key can be made.
+/// The system's random source failed; no key can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system's random source failed")]
 pub struct NoRandomness;
@@ -25,7 +27,7 @@ pub struct NoRandomness;
 /// 32 fresh random bytes.
 ///
 /// # Errors
-/// No randomness.
+/// The random source failed.
 pub fn random_key() -> Result<[u8; 32], NoRandomness> {
     random()
 }

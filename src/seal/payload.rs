@@ -1,4 +1,4 @@
-//! One payload under one key.
+//! Seals one payload under one key.
 
 use super::{NoRandomness, random};
 use crate::domain::DispatchId;
@@ -15,7 +15,7 @@ pub const CIPHERTEXT_LIMIT: usize = 256 * 1024;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
-/// A ciphertext is at least so many bytes: nonce and tag alone.
+/// The length of the shortest ciphertext in bytes: nonce and tag alone.
 pub const CIPHERTEXT_LEAST: usize = NONCE + TAG;
 
 const CONTEXT: &[u8] = b"yichuan payload v1\0";
@@ -24,12 +24,12 @@ const CONTEXT: &[u8] = b"yichuan payload v1\0";
 pub struct PayloadKey([u8; 32]);
 
 impl PayloadKey {
-    /// From 32 bytes, as a delivery brings them.
+    /// Converts 32 bytes, as a delivery brings them.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The 32 bytes, for a partner inside mutual TLS or for wrapping.
+    /// The 32 bytes, for a partner over mutual TLS or for wrapping.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
@@ -61,7 +61,7 @@ pub fn commitment(key: &[u8; 32], content: &[u8]) -> Commitment {
     out
 }
 
-/// A payload, encrypted, with what the log entry says of it.
+/// An encrypted payload, with what the log entry says about it.
 #[derive(Debug)]
 pub struct SealedPayload {
     /// Nonce (12 bytes), ciphertext, tag (16 bytes).
@@ -75,15 +75,15 @@ pub struct SealedPayload {
 /// A payload could not be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Over the limit.
+    /// It is over the limit.
     #[error("a payload is at most {CIPHERTEXT_LIMIT} bytes with its nonce and tag")]
     TooLong,
-    /// No key can be made.
+    /// No key can be generated.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
 
-/// A payload could not be opened: wrong key, wrong dispatch, or changed bytes. Which, nobody can tell.
+/// A payload could not be opened: wrong key, wrong dispatch, or changed bytes. It is impossible to tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the payload does not open with this key for this dispatch")]
 pub struct OpenError;
@@ -103,7 +103,7 @@ fn associated(dispatch: DispatchId) -> Aad<Vec<u8>> {
 /// Encrypts `plaintext` for a dispatch under a fresh key.
 ///
 /// # Errors
-/// It is too long, or there is no randomness.
+/// It is too long, or the random source failed.
 pub fn seal(plaintext: &[u8], dispatch: DispatchId) -> Result<SealedPayload, SealError> {
     if plaintext.len() > CIPHERTEXT_LIMIT - NONCE - TAG {
         return Err(SealError::TooLong);

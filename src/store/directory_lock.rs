@@ -6,8 +6,8 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-/// An exclusive lock on a data directory: one process a store. Held until dropped, and by the kernel let go when the
-/// process ends, however it ends.
+/// An exclusive lock on a data directory: one process for each store. Held until dropped; the kernel releases it when
+/// the process ends, however it ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
     file: File,
@@ -35,7 +35,8 @@ pub enum LockError {
 }
 
 impl DirectoryLock {
-    /// Holds off others without changing anything: where there is no lock file, nobody ever had the directory.
+    /// Keeps others out without changing anything. `None` if there is no lock file, because then nobody has ever used
+    /// the directory.
     pub fn hold_unchanged(directory: &Path) -> Result<Option<Self>, LockError> {
         let path = directory.join("lock");
         match File::open(&path) {
@@ -72,7 +73,7 @@ impl DirectoryLock {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
-                // The holder may be between locking and writing its number.
+                // The holder may not have written its process id yet.
                 if file.read_to_string(&mut holder).is_err() || holder.trim().is_empty() {
                     holder = "(unknown)".to_owned();
                 }
@@ -91,8 +92,8 @@ impl DirectoryLock {
 }
 
 impl Drop for DirectoryLock {
-    /// Explicitly: a process that was forked just now has the file open too, until it becomes another program, and closing
-    /// ours alone would leave it locked.
+    /// Unlocks explicitly: a child that was forked just now also has the file open, until it executes another program,
+    /// and closing only our descriptor would leave it locked.
     fn drop(&mut self) {
         if let Err(errno) = flock(&self.file, FlockOperation::Unlock) {
             tracing::warn!(%errno, "the lock of a data directory was not let go of");

@@ -1,5 +1,5 @@
-//! Disk space that is kept free for what must still be written when the disk is nearly full: receipts, answers,
-//! consultations, evidence. A disk that fills closes the log; who floods a node must not come so far.
+//! Disk space reserved for what must still be written when the disk is nearly full: receipts, answers, consultations,
+//! evidence. A full disk closes the log; flooding a node must not get that far.
 
 use super::StoreError;
 use std::{
@@ -12,10 +12,10 @@ use std::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// Between two looks. A node that takes all it can writes some 100 MB meanwhile.
+/// Time between two measurements. A node under full load writes some 100 MB in it.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Whether the disk of a directory has more than its reserve left. New records and deliveries ask.
+/// Whether the disk of a directory has more than its reserve left. Asked before new records and deliveries are taken.
 #[derive(Debug)]
 pub struct DiskReserve {
     directory: PathBuf,
@@ -24,7 +24,7 @@ pub struct DiskReserve {
     is_scarce: AtomicBool,
 }
 
-/// The disk has no more than its reserve left, or half of it.
+/// The disk has no more than its reserve left, or no more than half of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiskShort {
     /// No room for new records.
@@ -42,7 +42,7 @@ pub enum DiskShort {
 }
 
 impl DiskReserve {
-    /// Keeps so many bytes free on the disk of a directory; none where 0.
+    /// Keeps this many bytes free on the disk of a directory; 0 keeps none.
     pub fn new(directory: &Path, bytes: u64) -> Self {
         metrics::gauge!("yichuan_disk_short").set(0.0);
         Self {
@@ -53,10 +53,10 @@ impl DiskReserve {
         }
     }
 
-    /// Asks whether something new may be taken, as of the last look.
+    /// Whether something new may be taken, as of the last measurement.
     ///
     /// # Errors
-    /// No: the disk has no more than its reserve left.
+    /// The disk has no more than its reserve left.
     pub fn admit(&self) -> Result<(), DiskShort> {
         if self.is_short.load(Ordering::Acquire) {
             return Err(DiskShort::Records);
@@ -64,11 +64,11 @@ impl DiskReserve {
         Ok(())
     }
 
-    /// Asks whether something may be read that leaves a trace, or a short step be taken: readers and steps without end must
-    /// not fill the disk either.
+    /// Whether something may be read that leaves a trace, or a short step be taken: endless reads and steps must not
+    /// fill the disk either.
     ///
     /// # Errors
-    /// No: the disk has no more than half its reserve left.
+    /// The disk has no more than half its reserve left.
     pub fn admit_reading(&self) -> Result<(), DiskShort> {
         if self.is_scarce.load(Ordering::Acquire) {
             return Err(DiskShort::Reading);
@@ -76,14 +76,14 @@ impl DiskReserve {
         Ok(())
     }
 
-    /// Looks at the disk. Blocks.
+    /// Measures the free space. Blocks.
     ///
     /// # Errors
-    /// The file system failed; what was seen last stands.
+    /// The file system failed; the previous measurement stays.
     pub fn look(&self) -> Result<(), StoreError> {
         let seen = rustix::fs::statvfs(&self.directory)
             .map_err(|errno| StoreError::io("ask for free disk space")(errno.into()))?;
-        // What is kept for root is not ours.
+        // The blocks reserved for root do not count.
         let free = seen.f_bavail.saturating_mul(seen.f_frsize);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("yichuan_disk_free_bytes").set(free as f64);
@@ -105,14 +105,14 @@ impl DiskReserve {
         Ok(())
     }
 
-    /// Looks again and again. Dropped, it stops.
+    /// Measures again and again, until dropped.
     pub async fn watch(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let reserve = Arc::clone(&self);
-            // A look that fails again and again is told by the disk's own failures.
+            // A measurement that keeps failing shows in the disk's own errors.
             match tokio::task::spawn_blocking(move || reserve.look()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "the disk does not say what is free"),

@@ -1,4 +1,4 @@
-//! Files and directories whose names are on disk when the call returns.
+//! Creates files and directories whose names are on disk when the call returns.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// Makes a directory, and those above it that are missing. None of the new names goes with the power.
+/// Creates a directory, and missing ones above it. All new names survive a power cut.
 ///
 /// # Errors
 /// The file system failed.
@@ -17,19 +17,19 @@ pub fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
         .recursive(true)
         .mode(mode)
         .create(path)?;
-    // Its own name also where an earlier attempt made it and was cut off before this.
+    // Includes the directory itself: an earlier attempt may have created it and been interrupted before this sync.
     let named = made.into_iter().chain([path]);
     named.filter_map(Path::parent).try_for_each(sync_directory)
 }
 
-/// Writes a file that is there whole or not at all. Its name is durable when its directory is synced.
+/// Writes a file that is there completely or not at all. Its name is durable once its directory is synced.
 ///
 /// # Errors
 /// The file system failed.
 pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    // One that was cut off.
+    // Left by an attempt that was interrupted.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -44,7 +44,8 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// Makes the names in a directory durable. The empty path is the parent of a relative path of one name.
+/// Makes the names in a directory durable. The empty path stands for the current directory: it is the parent of a
+/// relative path with one component.
 ///
 /// # Errors
 /// The file system failed.

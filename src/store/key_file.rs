@@ -24,7 +24,7 @@ pub enum KeyFileError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is not one, or damaged.
+    /// The file is damaged, or not a key file.
     #[error("{}: {defect}", path.display())]
     Defect {
         /// Where.
@@ -35,13 +35,13 @@ pub enum KeyFileError {
 }
 
 impl KeyFileError {
-    /// True where a file that looks kept may not be on disk: then nothing may rest on it.
+    /// Whether a file that looks written may not be on disk: then nothing may depend on it.
     pub fn may_be_unkept(&self) -> bool {
         matches!(self, Self::Io { doing: "sync", .. })
     }
 }
 
-/// Where a node keeps its keyring. Written whole, atomically, and synced before any key in it is used.
+/// The file that holds a node's keyring. It is written completely, atomically, and synced before any key in it is used.
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
@@ -53,7 +53,7 @@ impl KeyFile {
         Self { path: path.into() }
     }
 
-    /// Reads the keyring; nothing where there is no file.
+    /// Reads the keyring; `None` if there is no file.
     ///
     /// # Errors
     /// The file system failed, or the file is damaged.
@@ -69,10 +69,10 @@ impl KeyFile {
             .map_err(|defect| self.defect(defect))
     }
 
-    /// Writes the keyring: to a new file, synced, renamed over the old one, the directory synced.
+    /// Writes the keyring: to a new file, synced, renamed over the old one, then the directory synced.
     ///
     /// # Errors
-    /// The file system failed; the old file is then whole.
+    /// The file system failed; the old file is then intact.
     pub fn save(&self, ring: &Keyring) -> Result<(), KeyFileError> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let new = self.path.with_extension("new");

@@ -1,5 +1,5 @@
-//! Where each thing lies. The first byte of a key names its family; numbers are big-endian, so that order of keys is
-//! order of numbers.
+//! The log's key families, and which ranges of prefixes belong to whom. The first byte of a key names its family.
+//! Numbers are big-endian, so that keys sort as their numbers do.
 //!
 //! | prefix | family | key after the prefix | value |
 //! |---|---|---|---|
@@ -10,7 +10,7 @@
 //! | `0x05` | identity | | verifier key that the log was created with |
 //! | `0x06`–`0x0f` | | | reserved for the log |
 //! | `0x10`–`0x3f` | primary rows of services | | |
-//! | `0x40`–`0x7f` | views | | can be thrown away and rebuilt |
+//! | `0x40`–`0x7f` | views | | can be discarded and rebuilt |
 //! | `0x80`–`0xff` | | | unused |
 
 /// Prefix of leaf frames.
@@ -23,7 +23,7 @@ pub const TILE_HALF: u8 = 0x03;
 pub const HEAD: [u8; 1] = [0x04];
 /// The key of the identity row.
 pub const IDENTITY: [u8; 1] = [0x05];
-/// The first prefix that belongs to services; below it only the log writes.
+/// The first prefix that belongs to services. Only the log writes below it.
 pub const FIRST_SERVICE: u8 = 0x10;
 /// The first prefix of views.
 pub const FIRST_VIEW: u8 = 0x40;
@@ -37,7 +37,7 @@ const FRAME_LENGTH: usize = 1 + 8;
 const CONTINUATION_LENGTH: usize = 1 + 8 + 2;
 const TILE_HALF_LENGTH: usize = 1 + 1 + 8;
 
-// A key whose size moved would silently split the log in two layouts.
+// A key of another length would silently split the log into two layouts.
 const _: () = assert!(FRAME_LENGTH == 9 && CONTINUATION_LENGTH == 11 && TILE_HALF_LENGTH == 10);
 
 /// The key of the frame whose first leaf is `index`.
@@ -76,15 +76,15 @@ pub fn tile_half(tile_level: u8, half: u64) -> [u8; TILE_HALF_LENGTH] {
     key
 }
 
-/// The log's size as a head row states it: after the version byte. `None` when it is not a head row.
+/// The log's size as a head row states it after the version byte. `None` if the bytes are not a head row.
 pub fn head_size(head: &[u8]) -> Option<u64> {
     let (&version, rest) = head.split_first()?;
     let size = rest.first_chunk::<8>()?;
     (version == HEAD_VERSION).then(|| u64::from_be_bytes(*size))
 }
 
-/// The least key above every key that starts with `prefix`: the end of a range over it. `None` when there is no such
-/// key, that is when `prefix` is empty or all `0xff`.
+/// The least key above every key that starts with `prefix`: the end of a range over it. `None` if there is no such key,
+/// that is, if `prefix` is empty or all `0xff`.
 pub fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {

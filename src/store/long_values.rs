@@ -1,14 +1,14 @@
-//! Values above [`MAX_VALUE`]: cut into parts under `key ++ part`, part a big-endian `u16` from 0. The first part begins
-//! with a version byte and the whole length as `u32`.
+//! Values above [`MAX_VALUE`], cut into parts under `key ++ part`, where `part` is a big-endian `u16` from 0. The first
+//! part begins with a version byte and the total length as `u32`.
 //!
-//! A family of keys is either long or not: the parts of a long value are found by number, never by looking around.
+//! A family of keys is either long or not: the parts of a long value are looked up by number, never by a range scan.
 
 use super::{MAX_VALUE, Row, StoreError};
 
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 4;
 
-/// The longest long value in bytes: what a payload may have, with room for its sealing.
+/// The longest long value in bytes: the limit of a payload, with room for its encryption.
 pub const MAX_LONG: usize = 1024 * 1024;
 
 /// The key of one part.
@@ -19,7 +19,7 @@ pub fn part_key(key: &[u8], part: u16) -> Vec<u8> {
     part_key
 }
 
-/// The rows that hold `value`; at least one, also for an empty value.
+/// The rows that hold `value`; at least one, even for an empty value.
 pub fn split(key: &[u8], value: &[u8]) -> Result<Vec<Row>, StoreError> {
     let length = u32::try_from(value.len())
         .ok()
@@ -37,7 +37,7 @@ pub fn split(key: &[u8], value: &[u8]) -> Result<Vec<Row>, StoreError> {
         .collect())
 }
 
-/// Puts a long value together again. `get` reads one row. `None` when there is no such value.
+/// Joins the parts of a long value. `get` reads one row. `None` if there is no such value.
 pub fn join<E: From<StoreError>>(
     key: &[u8],
     mut get: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
@@ -58,13 +58,13 @@ pub fn join<E: From<StoreError>>(
     Ok(Some(value))
 }
 
-/// The keys of all parts, from the first part as stored.
+/// The keys of all parts, computed from the first part as stored.
 pub fn part_keys(key: &[u8], first: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
     let (parts, _) = shape(first)?;
     Ok((0..parts).map(|part| part_key(key, part)).collect())
 }
 
-/// How many parts, and how long the value.
+/// The number of parts, and the length of the value.
 fn shape(first: &[u8]) -> Result<(u16, usize), StoreError> {
     let (&version, rest) = first.split_first().ok_or(StoreError::PartMissing)?;
     let length = rest.first_chunk::<4>().ok_or(StoreError::PartMissing)?;

@@ -5,7 +5,7 @@ use std::{
 
 use super::{Batch, Order, Row, Store, StoreError, admit, admit_writer, keys};
 
-/// A store in memory that fails when told to, so that every write can be tested failing before and after it persisted.
+/// A store in memory that fails on request, so that every write can be tested failing before and after it took effect.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -20,12 +20,12 @@ struct State {
     spoiled: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// A failure to come. Operations are counted from now on: 1 is the next one.
+/// A planned failure. Operations are counted from now on: 1 is the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// That commit fails and nothing of it is kept.
+    /// That commit fails and nothing of it is stored.
     CommitBefore(u64),
-    /// That commit fails, but all of it is kept.
+    /// That commit fails, but all of it is stored.
     CommitAfter(u64),
     /// That `get` or `range` fails.
     Read(u64),
@@ -48,12 +48,12 @@ impl MemoryStore {
         state.faults.push(planned);
     }
 
-    /// From now on every read that touches a row with `from <= key < to` fails, as it does where a page on disk is damaged.
+    /// From now on every read that touches a row with `from <= key < to` fails, as if a page on disk were damaged.
     pub fn spoil(&self, from: &[u8], to: &[u8]) {
         self.state().spoiled.push((from.to_vec(), to.to_vec()));
     }
 
-    /// A copy of what is kept now: what a disk would hold after a crash, or what an older backup holds.
+    /// A copy of the current content: what a disk would hold after a crash, or what an older backup holds.
     #[must_use]
     pub fn copy(&self) -> Self {
         let rows = self.state().rows.clone();
@@ -65,7 +65,7 @@ impl MemoryStore {
         }
     }
 
-    /// Writes a row behind everybody's back, as damage would; `None` loses it.
+    /// Changes a row past all checks, as damage would; `None` removes it.
     pub fn tamper(&self, key: &[u8], value: Option<Vec<u8>>) {
         let mut state = self.state();
         match value {
@@ -74,12 +74,12 @@ impl MemoryStore {
         };
     }
 
-    /// How many commits there were, failed ones included.
+    /// How many commits there were, including failed ones.
     pub fn commits(&self) -> u64 {
         self.state().commits
     }
 
-    /// How many reads there were, failed ones included.
+    /// How many reads there were, including failed ones.
     pub fn reads(&self) -> u64 {
         self.state().reads
     }

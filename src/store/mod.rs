@@ -1,7 +1,10 @@
-//! The store that keeps everything, and where in it each thing lies.
+//! The store that keeps everything, and the layout of its keys.
 //!
-//! A [`Store`] is a sorted map with atomic, durable commits. [`SledStore`] keeps it on disk, [`MemoryStore`] in memory
-//! and fails on request. [`keys`] is the layout. Calls block: never make them on an async worker.
+//! A [`Store`] is a sorted map with atomic, durable commits. [`SledStore`] keeps it on disk; [`MemoryStore`] keeps it
+//! in memory and fails on request. Calls block: never make them on an async worker.
+//!
+//! Begin with the trait here, then `keys.rs` (the log's rows) and `tables.rs` (everybody else's). `sled/` is the engine
+//! on disk and everything specific to it.
 
 mod batch;
 mod directory_lock;
@@ -25,7 +28,7 @@ pub use key_file::{KeyFile, KeyFileError};
 pub use memory::{Fault, MemoryStore};
 pub use permissions::{ExposedPath, require_private};
 
-/// The longest value in bytes. Longer ones are cut up by [`long_values`]; sled would put them, unsynced, into files of their
+/// The longest value in bytes. [`long_values`] cuts up longer ones; sled would put them, unsynced, into files of their
 /// own.
 pub const MAX_VALUE: usize = 6 * 1024;
 
@@ -49,15 +52,15 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Row>, StoreError>;
 
-    /// Applies all of `batch` or nothing. On disk when it returns `Ok`; after an error nobody knows which of the two
-    /// the disk holds.
+    /// Applies all of `batch` or nothing. It is on disk when this returns `Ok`; after an error it is unknown which of
+    /// the two the disk holds.
     ///
-    /// `expected_size` is the log's size before this commit. It is checked against the stored head
-    /// ([`keys::HEAD`]), so that a second writer is refused before it can overwrite anything.
+    /// `expected_size` is the log's size before this commit. It is compared with the stored head ([`keys::HEAD`]), so
+    /// that a second writer is refused before it can overwrite anything.
     fn commit(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError>;
 
-    /// Does what the last commit left to be done, which nobody need wait for. The next commit does it first where this was
-    /// not called. After an error the store takes no more; what was committed stands.
+    /// Syncs what the last commit left for later, for which no caller needs to wait. If this is not called, the next
+    /// commit does it first. After an error the store takes no more commits; what was committed stands.
     fn sync_deferred(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -100,15 +103,15 @@ pub enum StoreError {
         /// What is stored.
         stored: u64,
     },
-    /// The head row is not one.
+    /// The head row is damaged.
     #[error("the log's head row is damaged; restore the verified prefix into a fresh directory")]
     HeadDamaged,
-    /// A page of rows is not one.
+    /// A page of rows is damaged.
     #[error(
         "a page of stored rows is damaged, or of an older layout; restore the verified prefix into a fresh directory"
     )]
     PageDamaged,
-    /// A long value lacks a part, or its first part is not one.
+    /// A long value lacks a part, or its first part is damaged.
     #[error("a stored value lacks a part; restore the verified prefix into a fresh directory")]
     PartMissing,
     /// sled wrote a blob file, which it never syncs.
@@ -166,7 +169,7 @@ fn admit(batch: &Batch) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses a writer that believes in another log size than the stored head says.
+/// Refuses a writer that expects another log size than the stored head states.
 fn admit_writer(expected: u64, head: Option<&[u8]>) -> Result<(), StoreError> {
     let stored = match head {
         None => 0,

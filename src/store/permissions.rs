@@ -1,4 +1,4 @@
-//! Secrets are files of modes that let nobody but their owner get at them.
+//! Checks that files with secrets have modes that exclude everybody but their owner.
 
 use std::{
     fs,
@@ -17,18 +17,18 @@ use std::{
 pub struct ExposedPath {
     /// The file or directory.
     pub path: PathBuf,
-    /// As it is.
+    /// Its mode.
     pub mode: u32,
-    /// As it should be.
+    /// The mode that it should have.
     pub wanted: u32,
 }
 
-/// Refuses a file or directory that is there and that its group or others may read, write or enter.
+/// Refuses an existing file or directory that its group or others may read, write or enter.
 ///
 /// # Errors
-/// It is so.
+/// The mode gives access to others.
 pub fn require_private(path: &Path, wanted: u32) -> Result<(), ExposedPath> {
-    // One that is not there, or cannot be looked at, whoever reads it says.
+    // If the file is missing or cannot be examined, whoever reads it reports that.
     let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
     match mode & 0o077 {
         0 => Ok(()),

@@ -49,7 +49,7 @@ const CAUGHT_BY_STATE: u8 = 0x51;
 const CAUGHT_NUMBER: u8 = 0x52;
 const ASSIGNMENT: u8 = 0x53;
 
-/// Whether keys of this family come in rising order: by log index, or by ids that begin with the time.
+/// Whether keys of this family are written in rising order: by log index, or by ids that begin with the time.
 pub(super) const fn in_order(prefix: u8) -> bool {
     matches!(
         prefix,
@@ -92,7 +92,7 @@ pub fn payload_key(month: u32, index: u64) -> [u8; 13] {
     key(PAYLOAD_KEY, &[&month.to_be_bytes(), &index.to_be_bytes()])
 }
 
-/// The purge month in a key that [`payload_key`] made.
+/// The purge month in a key of [`payload_key`].
 pub fn payload_month(key: &[u8]) -> Option<u32> {
     let month = key.get(1..)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*month))

@@ -1,5 +1,5 @@
-//! Health and metrics for the machine's own tools: `/healthz`, `/readyz`, `/metrics`. On loopback only, because it asks
-//! nobody who they are.
+//! Health and metrics for the machine's own tools: `/healthz`, `/readyz`, `/metrics`. On loopback only, because it does
+//! not authenticate anybody.
 
 use super::{log_rate_limit, metrics::Metrics};
 use axum::{
@@ -34,20 +34,20 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Connections at once. It asks nobody who they are, so everybody on this machine can have them: beyond it the oldest makes
-/// room, and whoever asks at once is answered.
+/// The most connections at once. Without authentication anybody on this machine can open them: beyond this number the
+/// oldest is closed, so that a prompt request is answered.
 const CONNECTIONS: usize = 64;
 
-/// How long a connection lasts, whatever is said on it.
+/// How long a connection lasts, whatever happens on it.
 const LASTS: Duration = Duration::from_secs(10);
 
-/// What is read of a request before its head is whole, and written of an answer before it is sent.
+/// How much of a request is read before its head is complete, and of an answer buffered before it is sent.
 const BUFFER: usize = 16 * 1024;
 
-/// How long the port rests when the system has no socket to give.
+/// How long the port pauses when the system has no socket to give.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Open files of this port: itself, its connections, and one that waits for the oldest to make room.
+/// Open files of this port: itself, its connections, and one that waits for the oldest to close.
 pub const ADMIN_SOCKETS: usize = CONNECTIONS + 2;
 
 /// Whether the node does its work.
@@ -55,22 +55,22 @@ pub const ADMIN_SOCKETS: usize = CONNECTIONS + 2;
 pub enum Readiness {
     /// It does.
     Ready,
-    /// It does, but for what these say, which somebody should look into.
+    /// It does, but with these warnings, which somebody should look into.
     Warned(Vec<String>),
     /// It does not, for these reasons.
     NotReady(Vec<String>),
 }
 
-/// Asked at each `/readyz`. Quick, and without waiting.
+/// Called for each `/readyz`. Quick, and without waiting.
 pub type Probe = Arc<dyn Fn() -> Readiness + Send + Sync>;
 
-/// Why there is no admin port.
+/// Why the admin port is not open.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Others could reach it.
     #[error("the admin port must be on loopback, not {0}; set listen.admin to 127.0.0.1:7480")]
     NotLoopback(SocketAddr),
-    /// Taken, or not allowed.
+    /// The address is taken, or not allowed.
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// Where.
@@ -83,7 +83,7 @@ pub enum AdminError {
 /// Opens the admin port.
 ///
 /// # Errors
-/// An address outside loopback, or one that is taken.
+/// The address is outside loopback, or taken.
 pub async fn bind_admin(address: SocketAddr) -> Result<TcpListener, AdminError> {
     if !address.ip().is_loopback() {
         return Err(AdminError::NotLoopback(address));
@@ -119,8 +119,8 @@ pub async fn serve_admin(
         open: VecDeque::new(),
     };
     let serving = async {
-        // HTTP/1.1 alone: one answer at a time on a connection, and the next when it is read. Of HTTP/2, one connection
-        // holds two hundred answers that nobody reads.
+        // HTTP/1.1 only: one answer at a time on a connection, and the next one when it is read. One HTTP/2 connection
+        // can hold two hundred unread answers.
         let mut http = Builder::new(TokioExecutor::new()).http1_only();
         http.http1().max_buf_size(BUFFER);
         let mut visits = JoinSet::new();
@@ -128,12 +128,12 @@ pub async fn serve_admin(
             let visit = TokioIo::new(doorway.accept().await);
             let service = TowerToHyperService::new(router.clone());
             let visit = http.serve_connection(visit, service).into_owned();
-            // How a visit ends concerns nobody.
+            // How a connection ends does not matter.
             visits.spawn(async { drop(visit.await) });
             while visits.try_join_next().is_some() {}
         }
     };
-    // Not gracefully: an idle client of this port must not hold up the node's end.
+    // Not gracefully: an idle client of this port must not delay the node's end.
     tokio::select! {
         () = serving => {}
         () = upkeep => {}
@@ -141,11 +141,11 @@ pub async fn serve_admin(
     }
 }
 
-/// Connections as they come, so many at a time.
+/// Accepts connections up to the limit.
 struct Doorway {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    /// The oldest first. Those that are over are cancelled.
+    /// The oldest first. Closed ones are cancelled.
     open: VecDeque<CancellationToken>,
 }
 
@@ -166,7 +166,7 @@ impl Doorway {
             {
                 oldest.cancel();
             }
-            // Never closed.
+            // The semaphore is never closed.
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
                 continue;
             };
@@ -183,13 +183,13 @@ impl Doorway {
     }
 }
 
-/// A connection that ends in time, and before where it must make room.
+/// A connection that ends at its time limit, or earlier to make room.
 struct Visit {
     tcp: TcpStream,
     late: Pin<Box<Sleep>>,
     crowded_out: Pin<Box<WaitForCancellationFutureOwned>>,
     _over: DropGuard,
-    // After the connection: its file is free when it is closed.
+    // After the connection: its file is free once it is closed.
     _place: OwnedSemaphorePermit,
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::{Clock, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The system's clock. Made in `main` and passed to whoever needs the time.
+/// The system's clock. Made in `main` and passed to everything that needs the time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

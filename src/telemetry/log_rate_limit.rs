@@ -1,5 +1,5 @@
-//! Log lines without end: a stranger makes one with each connection that is refused, and would fill the disk with them. Of
-//! each kind so many are written in a while; the metrics count all of them.
+//! Limits the rate of log lines: a stranger causes one with each refused connection, and could fill the disk. Only so
+//! many lines of each kind are written in a window; the metrics count all of them.
 
 use crate::domain::Clock;
 use std::{
@@ -18,16 +18,16 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lines of one kind that are written in a window.
+/// The most lines of one kind in a window.
 const MOST: u32 = 100;
-/// Seconds.
+/// Length of a window in seconds.
 const WINDOW_S: u64 = 10;
-/// Kinds that are told apart; the others of a place in the program count as one.
+/// How many kinds are distinguished; further kinds at one callsite count as one.
 const KINDS: usize = 1024;
 
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Lets through so many lines of each kind: one place in the program, one `reason`.
+/// Lets through a limited number of lines of each kind: one callsite with one `reason`.
 pub(super) struct LogRateLimit {
     clock: Arc<dyn Clock>,
     hasher: RandomState,
@@ -49,7 +49,7 @@ impl LogRateLimit {
         }
     }
 
-    /// Counts a line. False where there were enough of its kind.
+    /// Counts a line. False if there were enough of its kind.
     fn admit(&self, callsite: Identifier, reason: u64) -> bool {
         let number = self.clock.now().seconds() / WINDOW_S;
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +76,7 @@ impl<S> Filter<S> for LogRateLimit {
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        // Whoever asks for these asks for all of them.
+        // Debug lines are wanted in full by whoever enables them.
         if *event.metadata().level() > Level::INFO {
             return true;
         }
@@ -94,7 +94,7 @@ impl<S> Filter<S> for LogRateLimit {
     }
 }
 
-/// Tells kinds apart.
+/// Extracts the reason that distinguishes kinds.
 struct Reason<'a> {
     hasher: &'a RandomState,
     hash: u64,
@@ -110,7 +110,7 @@ impl Visit for Reason<'_> {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// Says in the log how many lines were left out since it was said last, if any were.
+/// Logs how many lines were left out since the last such report, if any.
 pub(super) fn report_suppressed() {
     let lines = LEFT_OUT.swap(0, Ordering::Relaxed);
     if lines > 0 {

@@ -20,16 +20,16 @@ use tracing_subscriber::{
     util::{SubscriberInitExt as _, TryInitError},
 };
 
-/// Environment variable that says what is logged: `info`, `yichuan::tls=debug,warn`.
+/// Environment variable with the log filter: `info`, `yichuan::tls=debug,warn`.
 const VARIABLE: &str = "YICHUAN_LOG";
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
@@ -50,10 +50,10 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Why there are no logs.
+/// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The variable says nothing that can be followed.
+    /// The variable is not a valid filter.
     #[error("{VARIABLE}: {0}; write a level such as info, or yichuan::tls=debug,info")]
     Filter(#[from] ParseError),
     /// The variable is not text.
@@ -61,16 +61,16 @@ pub enum LogError {
         "{VARIABLE} is not text in UTF-8; write a level such as info, or yichuan::tls=debug,info"
     )]
     NotText,
-    /// There are some already.
+    /// Logging has been started already.
     #[error("cannot start logging: {0}")]
     Init(#[from] TryInitError),
 }
 
-/// Starts logging to stderr: what `YICHUAN_LOG` says, else `default` and above, at most 100 lines of a kind in ten seconds.
-/// Colours only on a terminal, and not with `NO_COLOR`.
+/// Starts logging to stderr: what `YICHUAN_LOG` selects, else `default` and above, at most 100 lines of a kind in ten
+/// seconds. Colours only on a terminal, and not with `NO_COLOR`.
 ///
 /// # Errors
-/// A filter that cannot be followed, or a second start.
+/// An invalid filter, or a second start.
 pub fn init_logs(format: LogFormat, default: &str) -> Result<(), LogError> {
     let wanted = env::var_os(VARIABLE).filter(|text| !text.is_empty());
     let wanted = wanted
@@ -98,7 +98,7 @@ pub fn init_logs(format: LogFormat, default: &str) -> Result<(), LogError> {
     Ok(())
 }
 
-/// One line of printable characters an event, whatever is in its fields. The colours are put on afterwards.
+/// Writes one line of printable characters for each event, whatever its fields contain. Colours are added afterwards.
 struct Lines {
     escape: Escape,
     has_colours: bool,
@@ -139,13 +139,13 @@ impl Write for Line {
     }
 }
 
-/// An event as it is written. A line end inside it would begin a line that no event wrote.
+/// Formats an event. A line end inside it would begin a line that no event wrote.
 fn line(event: &[u8], escape: Escape, colour: Option<Level>) -> io::Result<Vec<u8>> {
     let text = String::from_utf8_lossy(event);
     let text = text.trim_end_matches('\n').replace('\n', "\\n");
     let mut shown = Vec::with_capacity(text.len() + 16);
     let mut screen = Screen::new(&mut shown, escape);
-    // The level stands before all that comes from elsewhere.
+    // The level comes before everything that is not our own text.
     match colour.and_then(|level| Some((level, text.split_once(level.as_str())?))) {
         Some((level, (before, after))) => {
             let code = match level {

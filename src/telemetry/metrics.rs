@@ -1,4 +1,4 @@
-//! Metrics, rendered when they are asked for.
+//! Metrics, rendered on request.
 
 use metrics::SetRecorderError;
 use metrics_exporter_prometheus::{
@@ -6,28 +6,28 @@ use metrics_exporter_prometheus::{
 };
 use std::fmt;
 
-/// Bounds of histograms of seconds: from a store's commit to a slow network.
+/// Bucket bounds of histograms in seconds: from a store's commit to a slow network.
 const SECONDS: [f64; 12] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
-/// What was counted so far.
+/// The metrics recorded so far.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
-/// Why nothing is counted.
+/// Why metrics could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
-    /// The exporter would not be built.
+    /// The exporter could not be built.
     #[error("cannot start metrics: {0}")]
     Build(#[from] BuildError),
-    /// There are some already.
+    /// Metrics have been started already.
     #[error("cannot start metrics: {0}")]
     Install(#[from] SetRecorderError<PrometheusRecorder>),
 }
 
 impl Metrics {
-    /// Starts counting, for the whole process.
+    /// Starts recording, for the whole process.
     ///
     /// # Errors
     /// A second start.
@@ -45,12 +45,12 @@ impl Metrics {
         Ok((recorder, metrics))
     }
 
-    /// In Prometheus' text format.
+    /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Sums up what histograms gathered, which would grow for ever if nobody asked for it.
+    /// Aggregates what histograms collected, which would grow forever if nobody requested it.
     pub(super) fn upkeep(&self) {
         self.0.run_upkeep();
     }

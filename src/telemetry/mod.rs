@@ -1,4 +1,6 @@
 //! Logs, metrics and health. Never anything about a person.
+//!
+//! Begin with `logs.rs` and `admin.rs`. Everything that is printed passes through `screen.rs`.
 
 mod admin;
 mod clock;

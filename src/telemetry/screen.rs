@@ -1,4 +1,4 @@
-//! The only way to this process's stdout and stderr: whatever is written, only what is printable arrives.
+//! The only way to this process's stdout and stderr: only printable characters get through.
 
 use crate::domain::{is_printable, is_selector_of};
 use anstream::AutoStream;
@@ -7,31 +7,31 @@ use std::{
     mem,
 };
 
-/// How what is not printable is shown. In JSON it can stand in strings alone, so that the escape may be put into a text
-/// that is made.
+/// How unprintable characters are shown. In JSON they occur only within strings, so the escape can be inserted into
+/// finished text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escape {
     /// `\u{202e}`.
     Text,
-    /// `\u202e`, as two for what lies beyond 16 bits.
+    /// `\u202e`, as a pair for code points beyond 16 bits.
     Json,
 }
 
-/// Lets what is printable and line ends through, and shows all else by an escape, wherever it came from: so nothing that
-/// a partner, a file or a name says can move the cursor, change colours, reorder or hide. Bytes that are no UTF-8 become
-/// U+FFFD.
+/// Lets printable characters and line ends through, and escapes everything else, wherever it comes from: nothing in a
+/// partner's message, a file or a name can move the cursor, change colours, reorder or hide text. Bytes that are not
+/// UTF-8 become U+FFFD.
 #[derive(Debug)]
 pub struct Screen<W> {
     inner: W,
     escape: Escape,
-    /// Where a character was cut between two writes: what came of it.
+    /// The beginning of a character that was cut between two writes.
     part: Vec<u8>,
     /// The character before.
     before: char,
 }
 
 impl<W: Write> Screen<W> {
-    /// In front of `inner`.
+    /// A screen in front of `inner`.
     pub const fn new(inner: W, escape: Escape) -> Self {
         Self {
             inner,
@@ -41,7 +41,7 @@ impl<W: Write> Screen<W> {
         }
     }
 
-    /// Past the screen: for styling of this program's own.
+    /// Bypasses the screen: for this program's own styling.
     pub const fn unscreened(&mut self) -> &mut W {
         &mut self.inner
     }
@@ -102,12 +102,12 @@ pub fn stdout(escape: Escape) -> Screen<BufWriter<Stdout>> {
     Screen::new(BufWriter::new(io::stdout()), escape)
 }
 
-/// This process's stdout, line by line: for what is read while it is made.
+/// This process's stdout, line by line: for output that is read while it is produced.
 pub fn stdout_by_line() -> Screen<Stdout> {
     Screen::new(io::stdout(), Escape::Text)
 }
 
-/// This process's stderr. Styling is left out where that is no terminal or `NO_COLOR` is set.
+/// This process's stderr. Without styling if it is not a terminal or `NO_COLOR` is set.
 pub fn stderr() -> Screen<AutoStream<Stderr>> {
     Screen::new(anstream::stderr(), Escape::Text)
 }

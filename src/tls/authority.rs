@@ -27,28 +27,28 @@ pub struct Authority {
     not_after: Timestamp,
 }
 
-/// Why a certificate is no authority.
+/// Why a certificate is not an authority's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    /// Not exactly one certificate.
+    /// The file does not hold exactly one certificate.
     #[error("not a CA certificate: {0}")]
     File(#[from] PemError),
-    /// Not X.509, or an extension twice.
+    /// Not X.509, or an extension appears twice.
     #[error("not a CA certificate: its encoding is damaged; copy it anew from the CA's machine")]
     Malformed,
-    /// A leaf.
+    /// It is a leaf certificate.
     #[error("not a CA certificate: it needs the CA flag and the usages keyCertSign and cRLSign")]
     NotCa,
-    /// Does not say for whom.
+    /// It does not name its jurisdiction.
     #[error("the CA certificate must carry exactly one URI name, spiffe://<code>.yichuan")]
     TrustDomain,
-    /// Another kind of key.
+    /// Its key is of another kind.
     #[error("the CA's key must be ECDSA P-256; make a CA with `yichuan certs ca`")]
     Key,
-    /// Another kind of signature.
+    /// Its signature is of another kind.
     #[error("the CA certificate must be signed with ECDSA and SHA-256, and is not")]
     Algorithm,
-    /// Not signed by its own key.
+    /// It is not signed by its own key.
     #[error("the CA certificate is not signed by its own key")]
     Signature,
 }
@@ -104,7 +104,7 @@ impl Authority {
         Ok(authority)
     }
 
-    /// For whom it speaks.
+    /// The jurisdiction that it speaks for.
     pub const fn jurisdiction(&self) -> Jurisdiction {
         self.jurisdiction
     }
@@ -119,8 +119,8 @@ impl Authority {
         Fingerprint::of(&self.der)
     }
 
-    /// SHA-256 of its public key (SubjectPublicKeyInfo). A renewed certificate keeps it, another authority of the same
-    /// name does not.
+    /// SHA-256 of its public key (SubjectPublicKeyInfo). A renewed certificate keeps it; another authority of the same
+    /// name has a different one.
     pub const fn spki_sha256(&self) -> Fingerprint {
         self.spki_sha256
     }
@@ -130,12 +130,12 @@ impl Authority {
         self.not_after
     }
 
-    /// When it begins to hold.
+    /// When it becomes valid.
     pub const fn not_before(&self) -> Timestamp {
         self.not_before
     }
 
-    /// True within its validity.
+    /// Whether `now` is within its validity.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.not_before <= now && now < self.not_after
     }
@@ -145,7 +145,7 @@ impl Authority {
         &self.subject
     }
 
-    /// True where `signature` (ECDSA P-256 SHA-256, ASN.1) over `message` is by its key.
+    /// Whether `signature` (ECDSA P-256 SHA-256, ASN.1) over `message` is by its key.
     pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.public_key)
             .verify(message, signature)

@@ -1,9 +1,9 @@
-//! Node cards as the desk needs them.
+//! Reads node cards for the services above.
 
 use super::{Authority, Crl, NodeCard, TrustStore};
 use crate::{desk::CardReader, exchange::Partner};
 
-/// Reads cards, and keeps development CAs to loopback.
+/// Reads cards, and refuses development CAs outside loopback.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cards;
 
@@ -27,7 +27,7 @@ impl CardReader for Cards {
 
     fn fits(&self, partner: &Partner, crl: Option<&[u8]>) -> Result<(), String> {
         let authority = Authority::parse(&partner.ca).map_err(|error| error.to_string())?;
-        // A list that another CA signed stays behind with that CA.
+        // A list that another CA signed is dropped together with that CA.
         let crl = crl.and_then(|crl| Crl::parse(crl, &authority).ok());
         TrustStore::new(authority, crl)
             .map(drop)

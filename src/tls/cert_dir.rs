@@ -1,5 +1,5 @@
-//! A CA's directory: `ca.pem`, `ca.key`, `ca.crl`, one `<name>.pem` and `<name>.key` a certificate, and `issued.tsv`,
-//! the index of all that was ever issued.
+//! The directory of a CA: `ca.pem`, `ca.key`, `ca.crl`, one `<name>.pem` and `<name>.key` for each certificate, and
+//! `issued.tsv`, the index of everything that was ever issued.
 
 use super::{
     authority::Authority,
@@ -26,15 +26,15 @@ const CRL: &str = "ca.crl";
 const INDEX: &str = "issued.tsv";
 const INDEX_HEADER: &str = "serial\tname\tprincipal\tnot_before\tnot_after\trevoked";
 
-/// Why a directory of certificates did not do what was asked.
+/// Why an operation on a CA's directory failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CertDirError {
-    /// A file.
+    /// A file could not be read or written.
     #[error("cannot {what} {path}: {source}")]
     File {
         /// `read` or `write`.
         what: &'static str,
-        /// Which.
+        /// The file.
         path: String,
         /// Why.
         source: io::Error,
@@ -42,29 +42,29 @@ pub enum CertDirError {
     /// There is a CA already.
     #[error("{0} exists; a CA is never overwritten. Choose another directory")]
     Exists(String),
-    /// Not a name of a certificate.
+    /// Not the name of a certificate.
     #[error(
         "not a certificate's name: {0:?}; expected node, or officer-001, supervisor-001, auditor-001, admin-001"
     )]
     Name(String),
-    /// Nothing to revoke.
+    /// There is nothing to revoke.
     #[error("no certificate named or numbered {0:?} that is not revoked; `certs show` lists them")]
     Unknown(String),
     /// The index is damaged.
     #[error("{path}, line {line}: not a line of the index; restore it from a backup")]
     Index {
-        /// Which file.
+        /// The index file.
         path: String,
-        /// Which line.
+        /// The line, from 1.
         line: usize,
     },
-    /// Its list is damaged.
+    /// The CA's list is damaged.
     #[error("{CRL}: {0}")]
     Crl(#[from] CrlError),
     /// Others can read the CA's key.
     #[error(transparent)]
     Exposed(#[from] ExposedPath),
-    /// The CA would not.
+    /// The CA refused.
     #[error(transparent)]
     Issue(#[from] IssueError),
 }
@@ -74,13 +74,13 @@ pub enum CertDirError {
 pub struct IndexEntry {
     /// Serial number, lowercase hexadecimal.
     pub serial: String,
-    /// Of its files: `officer-001`.
+    /// The name of its files: `officer-001`.
     pub name: String,
-    /// Whose.
+    /// Whose it is.
     pub principal: Principal,
-    /// From when until when.
+    /// Its validity.
     pub validity: Validity,
-    /// Since when it is revoked.
+    /// When it was revoked, if it was.
     pub revoked: Option<Timestamp>,
 }
 
@@ -92,10 +92,10 @@ pub struct CertDir {
 }
 
 impl CertDir {
-    /// Makes a CA in a directory, with an empty revocation list.
+    /// Creates a CA in a directory, with an empty revocation list.
     ///
     /// # Errors
-    /// A CA there already, or files that cannot be written.
+    /// There is a CA already, or files cannot be written.
     pub fn create(
         path: &Path,
         jurisdiction: Jurisdiction,
@@ -122,10 +122,10 @@ impl CertDir {
         Ok(dir)
     }
 
-    /// Opens a directory. The CA key is not touched.
+    /// Opens a directory. The CA key is not read.
     ///
     /// # Errors
-    /// No CA certificate there.
+    /// There is no CA certificate.
     pub fn open(path: &Path) -> Result<Self, CertDirError> {
         let file = path.join(CA);
         let pem = fs::read(&file).map_err(|e| failed("read", &file, e))?;
@@ -143,9 +143,9 @@ impl CertDir {
     /// Its CA with its key.
     ///
     /// # Errors
-    /// No key there, another's, or one that others can read: they make certificates as they like.
+    /// There is no key, it is another CA's, or others can read it: they could issue any certificate.
     pub fn ca(&self) -> Result<Ca, CertDirError> {
-        // Everybody has the keys of certs-dev/.
+        // The keys of certs-dev/ are public anyway.
         if !dev::is_dev_ca(&self.authority) {
             require_private(&self.path.join(CA_KEY), 0o600)?;
         }
@@ -156,15 +156,15 @@ impl CertDir {
     /// Its revocation list.
     ///
     /// # Errors
-    /// No list there, or another CA's.
+    /// There is no list, or it is another CA's.
     pub fn crl(&self) -> Result<Crl, CertDirError> {
         Ok(Crl::parse(self.read(CRL)?.as_bytes(), &self.authority)?)
     }
 
-    /// All that was ever issued, oldest first.
+    /// Everything that was ever issued, oldest first.
     ///
     /// # Errors
-    /// A damaged index.
+    /// The index is damaged.
     pub fn index(&self) -> Result<Vec<IndexEntry>, CertDirError> {
         let text = self.read(INDEX)?;
         let mut lines = text.lines().enumerate();
@@ -181,11 +181,11 @@ impl CertDir {
             .collect()
     }
 
-    /// Issues a certificate by its name (`node`, `officer-001`). A certificate of that name that is there already is
-    /// replaced on disk and stays valid: revoke it if it must not be.
+    /// Issues a certificate by its name (`node`, `officer-001`). An existing certificate of that name is replaced on
+    /// disk and stays valid: revoke it if it must not be.
     ///
     /// # Errors
-    /// Not a name, a validity beyond the CA's, or files.
+    /// Not a name, a validity beyond the CA's, or a file cannot be written.
     pub fn issue(&self, name: &str, validity: Validity) -> Result<IndexEntry, CertDirError> {
         let principal = principal_named(self.authority.jurisdiction(), name)
             .map_err(|_| CertDirError::Name(name.to_owned()))?;
@@ -197,7 +197,7 @@ impl CertDir {
             validity,
             revoked: None,
         };
-        // Indexed before it exists, so that there is none that cannot be revoked.
+        // Indexed before it exists, so that every certificate can be revoked.
         let mut index = self.index()?;
         index.push(entry.clone());
         self.write_index(&index)?;
@@ -210,11 +210,11 @@ impl CertDir {
         Ok(entry)
     }
 
-    /// Revokes certificates, each by its serial number or all by their name, and writes the next list, which holds as
-    /// long as `crl` says. With nothing to revoke it renews the list.
+    /// Revokes certificates, each by its serial number or all by their name, and writes the next list, which is valid
+    /// as `crl` says. With nothing to revoke it renews the list.
     ///
     /// # Errors
-    /// A name or number of which there is nothing to revoke, or files.
+    /// There is nothing to revoke under a name or number, or a file cannot be written.
     pub fn revoke(
         &self,
         selected: &[String],
@@ -242,7 +242,7 @@ impl CertDir {
             })
         });
         let list = ca.crl(self.crl()?.number() + 1, &serials.collect::<Vec<_>>(), crl)?;
-        // The index first: a list can be made again from it.
+        // The index first: the list can be made from it again.
         self.write_index(&index)?;
         self.write(CRL, list.as_bytes(), PUBLIC)?;
         Ok(revoked)
@@ -271,7 +271,7 @@ impl CertDir {
 const SECRET: Mode = Mode::from_raw_mode(0o600);
 const PUBLIC: Mode = Mode::from_raw_mode(0o644);
 
-/// Writes a file whole or not at all, and durably.
+/// Writes a file completely or not at all, and durably.
 fn replace(directory: &Path, name: &str, bytes: &[u8], mode: Mode) -> io::Result<()> {
     let temporary = directory.join(format!(".{name}.new"));
     match fs::remove_file(&temporary) {
@@ -297,7 +297,7 @@ fn failed(what: &'static str, path: &Path, source: io::Error) -> CertDirError {
 /// The principal of a jurisdiction whose files have this name: `node`, `officer-001`.
 ///
 /// # Errors
-/// Not such a name.
+/// The name is not of this form.
 pub fn principal_named(
     jurisdiction: Jurisdiction,
     name: &str,

@@ -1,4 +1,4 @@
-//! Connections to nodes: each pinned to exactly one jurisdiction's, whatever its address.
+//! Connections to nodes. Each is pinned to exactly one jurisdiction's node, whatever its address.
 
 use super::{
     connections::{Connections, Guarded, Peer},
@@ -26,20 +26,20 @@ use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
-/// For TCP and TLS together, whatever the number of addresses.
+/// For TCP and TLS together, however many addresses there are.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Names that are looked up at once; each may take some files.
+/// How many names are looked up at once; each lookup may open some files.
 const LOOKUPS: usize = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connects, as the principal whose credentials it holds.
+/// Connects as the principal whose credentials it holds.
 pub struct Dialer {
     state: ArcSwap<State>,
     /// Held while a successor state is built.
     turn: Mutex<()>,
     live: Arc<Connections>,
-    /// One for each connection, and for each that is tried.
+    /// One permit for each connection and each attempt.
     sockets: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
     require: RequireHybrid,
@@ -53,13 +53,13 @@ struct State {
 }
 
 impl Dialer {
-    /// Connections, and attempts at them, that a dialer has at once, unless it is given [more](Self::allow_more).
+    /// How many connections and attempts a dialer has at once, unless it is given [more](Self::allow_more).
     pub const SOCKETS: usize = 512;
 
-    /// A dialer with these credentials, which are shown to nobody but a node that `trust` admits.
+    /// A dialer with these credentials, which it shows only to nodes that `trust` admits.
     ///
     /// # Errors
-    /// Credentials that do not make a TLS configuration.
+    /// The credentials do not make a TLS configuration.
     pub fn new(
         credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
@@ -68,7 +68,7 @@ impl Dialer {
         Self::requiring(RequireHybrid::default(), credentials, trust, clock)
     }
 
-    /// As [`Dialer::new`], which demands a hybrid key exchange as is the default.
+    /// As [`Dialer::new`], with another demand for hybrid key exchanges than the default.
     ///
     /// # Errors
     /// As [`Dialer::new`].
@@ -90,10 +90,11 @@ impl Dialer {
         }))
     }
 
-    /// Swaps certificates and trust, then cuts the connections to nodes that are admitted no more, and says how many.
+    /// Replaces certificates and trust, then cuts the connections to nodes that are no longer admitted. Returns how
+    /// many.
     ///
     /// # Errors
-    /// As [`Dialer::new`], or a revocation list older than the known one. The old state then stays.
+    /// As [`Dialer::new`], or a revocation list is older than the known one. The old state then stays.
     pub fn reload(
         &self,
         credentials: Arc<Credentials>,
@@ -103,12 +104,12 @@ impl Dialer {
         self.swap(credentials, trust)
     }
 
-    /// So many connections at once beyond [`Dialer::SOCKETS`].
+    /// Allows this many connections at once beyond [`Dialer::SOCKETS`].
     pub fn allow_more(&self, sockets: usize) {
         self.sockets.add_permits(sockets);
     }
 
-    /// Swaps trust alone: after [`super::Gate::update_trust`], `dialer.set_trust(gate.trust())`.
+    /// Replaces trust alone: after [`super::Gate::update_trust`], `dialer.set_trust(gate.trust())`.
     ///
     /// # Errors
     /// As [`Dialer::reload`].
@@ -129,7 +130,7 @@ impl Dialer {
         Ok(self.live.cut(|peer| self.admit(peer).map(|_| ())))
     }
 
-    /// A channel to a jurisdiction's node. Connects when it is used, and again when the connection is lost; whatever
+    /// A channel to a jurisdiction's node. It connects on first use, and again when the connection is lost. Whatever
     /// answers must be `spiffe://<code>.yichuan/node` under that jurisdiction's CA.
     ///
     /// Call within a Tokio runtime.
@@ -153,7 +154,7 @@ impl Dialer {
             }
         });
         // Never `connect_with_connector`: it fails as soon as any crate turns on a tonic TLS feature (grpc-rust#2280).
-        // HTTP/2 sees the jurisdiction's name, not the address; only the connector knows where that is.
+        // HTTP/2 sees the jurisdiction's name, not the address; only the connector knows the address.
         Channel::new(
             connector,
             Endpoint::from(origin(peer))
@@ -166,7 +167,7 @@ impl Dialer {
     /// The alert with which a node last ended a connection, by its name in rustls: `CertificateRevoked`.
     ///
     /// In TLS 1.3 a node refuses its caller's certificate after the caller's side of the handshake is done (RFC 8446,
-    /// section 4.4), and HTTP/2 then says no more than that the connection was closed.
+    /// section 4.4), and HTTP/2 then reports only that the connection was closed.
     pub fn last_alert(&self) -> Option<String> {
         self.live.last_alert().map(|alert| format!("{alert:?}"))
     }
@@ -184,7 +185,7 @@ impl Dialer {
         happy_eyeballs::first(addresses, |address| self.dial_at(address, peer)).await
     }
 
-    /// Whoever asks may give up; a place is free again when the system has answered.
+    /// The caller may give up; the permit is free again when the system has answered.
     async fn look_up(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
         let place = Arc::clone(&self.lookups).acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
@@ -200,7 +201,7 @@ impl Dialer {
         address: SocketAddr,
         peer: Jurisdiction,
     ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
-        // First of all, so that no development key is used on a network.
+        // First, so that no development key is used on a network.
         self.refuse_dev(peer, address).map_err(refusal)?;
         let socket = Arc::clone(&self.sockets)
             .try_acquire_owned()
@@ -218,8 +219,8 @@ impl Dialer {
         Ok(Guarded::new(tls, lease, socket))
     }
 
-    /// Where nothing but X25519MLKEM768 was offered, a node that finds no acceptable parameters has not got it: all else
-    /// that is offered, every implementation of TLS 1.3 has (RFC 8446, section 9.1).
+    /// If only X25519MLKEM768 was offered, a node that finds no acceptable parameters does not support it: everything
+    /// else that is offered is mandatory in TLS 1.3 (RFC 8446, section 9.1).
     fn without_hybrid(&self, error: io::Error) -> io::Error {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         let Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) = inner else {
@@ -232,8 +233,8 @@ impl Dialer {
         }
     }
 
-    /// The group with which keys were exchanged last with a jurisdiction's node, by its IANA name; none where none was
-    /// since the start.
+    /// The group of the last key exchange with a jurisdiction's node, by its IANA name; `None` if there was none since
+    /// the start.
     pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
         self.live.key_exchange(node)
     }
@@ -292,7 +293,7 @@ fn refusal(reason: Reason) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionRefused, reason)
 }
 
-/// Why a node was refused; none where it was not reached.
+/// Why a node was refused; `None` if no node was reached.
 pub(super) fn reason_of(error: &io::Error) -> Option<Reason> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<Reason>().copied().or_else(|| {
@@ -302,7 +303,7 @@ pub(super) fn reason_of(error: &io::Error) -> Option<Reason> {
     })
 }
 
-/// `https://<code>.yichuan`, as HTTP/2 sees it.
+/// `https://<code>.yichuan`, which is what HTTP/2 sees.
 fn origin(peer: Jurisdiction) -> http::Uri {
     http::Uri::builder()
         .scheme(http::uri::Scheme::HTTPS)

@@ -1,7 +1,7 @@
-//! Room for connections: handshakes under way, and who has how many. A flood takes room from itself.
+//! Limits on handshakes under way and on connections, in all and by origin. A flood only takes capacity from itself.
 //!
-//! A handshake takes milliseconds and a flood of half-open ones lasts, so a full house is emptied from its oldest
-//! handshake, not closed to the newest: whoever shakes hands at once is admitted.
+//! A handshake takes milliseconds, and a flood consists of half-open ones that last. So when all slots are taken, the
+//! oldest handshake is dropped instead of refusing the newest: a peer that shakes hands promptly is admitted.
 
 use super::{refusal::Reason, server::GateLimits};
 use crate::{access::Principal, domain::Jurisdiction};
@@ -12,15 +12,15 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// One address has at most this part of all handshakes, one in so many.
+/// One address has at most one handshake in this many.
 const ADDRESS_SHARE: usize = 4;
-/// Another jurisdiction, its node and all its people, has at most this part of all connections, one in so many: its CA
-/// can make as many principals as it likes.
+/// Another jurisdiction, its node and all its people, has at most one connection in this many: its CA can create any
+/// number of principals.
 const FOREIGN_SHARE: usize = 4;
-/// This part of all connections, one in so many, is for the node's own people: partners together do not shut them out.
+/// One connection in this many is reserved for the node's own people, so that partners together cannot shut them out.
 const OWN_SHARE: usize = 4;
 
-/// Where a connection comes from. Of IPv6 the network counts: whoever has one address there has them all.
+/// Where a connection comes from. For IPv6 this is the network: whoever has one address there has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Host(IpAddr);
 
@@ -36,7 +36,7 @@ impl Host {
     }
 }
 
-/// How full it is.
+/// The slots in use.
 #[derive(Debug, Default)]
 struct Occupancy {
     next: u64,
@@ -47,7 +47,7 @@ struct Occupancy {
     jurisdictions: HashMap<Jurisdiction, usize>,
 }
 
-/// All handshakes and connections of a listener.
+/// The limits of a listener, and the slots in use.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
     own: Jurisdiction,
@@ -64,18 +64,18 @@ impl ConnectionLimits {
         })
     }
 
-    /// Connections for other jurisdictions together.
+    /// How many connections other jurisdictions may have together.
     fn for_partners(&self) -> usize {
         let all = self.limits.connections;
         all.saturating_sub(all / OWN_SHARE).max(1)
     }
 
     fn inside(&self) -> MutexGuard<'_, Occupancy> {
-        // Nothing panics while the lock is held, and the counts are sound at every step.
+        // Nothing panics while the lock is held, and the counts are consistent at every step.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a handshake, for which the oldest makes room where there is none.
+    /// Begins a handshake. If there is no free slot, the oldest handshake gives up its own.
     pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<HandshakeSlot, Reason> {
         let host = Host::of(address);
         let mut inside = self.inside();
@@ -112,7 +112,7 @@ impl ConnectionLimits {
         })
     }
 
-    /// Handshakes under way, and connections.
+    /// How many handshakes are under way, and how many connections.
     pub(super) fn occupancy(&self) -> (usize, usize) {
         let inside = self.inside();
         (inside.handshakes.len(), inside.connections)
@@ -132,7 +132,7 @@ fn leave<K: std::hash::Hash + Eq>(of: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-/// A handshake's place; given back when dropped.
+/// The slot of a handshake, released when dropped.
 #[derive(Debug)]
 pub(super) struct HandshakeSlot {
     room: Arc<ConnectionLimits>,
@@ -142,12 +142,12 @@ pub(super) struct HandshakeSlot {
 }
 
 impl HandshakeSlot {
-    /// Waits until a newer handshake takes the place.
+    /// Waits until a newer handshake takes the slot.
     pub(super) async fn crowded_out(&self) {
         self.crowded_out.cancelled().await;
     }
 
-    /// The handshake is over: a place for the connection.
+    /// The handshake is complete: takes a slot for the connection.
     pub(super) fn admit(&self, principal: &Principal) -> Result<ConnectionSlot, Reason> {
         let (room, code) = (&self.room, principal.jurisdiction());
         let mut inside = room.inside();
@@ -186,7 +186,7 @@ impl Drop for HandshakeSlot {
     }
 }
 
-/// A connection's place; given back when dropped.
+/// The slot of a connection, released when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     room: Arc<ConnectionLimits>,

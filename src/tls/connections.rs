@@ -1,4 +1,4 @@
-//! Connections that are up, so that one whose peer is trusted no more can be cut.
+//! Registers live connections, so that one whose peer is no longer trusted can be cut.
 
 use super::{identity::PeerIdentity, refusal::Reason};
 use crate::domain::Jurisdiction;
@@ -28,10 +28,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whom a handshake that is done was with.
+    /// The peer of a completed handshake.
     ///
     /// # Errors
-    /// No certificate, or one that is no identity.
+    /// There is no certificate, or it is not an identity's.
     pub(super) fn of(connection: &CommonState, address: SocketAddr) -> Result<Self, Reason> {
         let leaf = connection
             .peer_certificates()
@@ -49,17 +49,17 @@ impl Peer {
         })
     }
 
-    /// Who.
+    /// Who it is.
     pub const fn identity(&self) -> &PeerIdentity {
         &self.identity
     }
 
-    /// From where.
+    /// Its address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// With which certificate.
+    /// Its certificate.
     pub const fn leaf(&self) -> &CertificateDer<'static> {
         &self.leaf
     }
@@ -80,7 +80,7 @@ struct Entries {
     next: u64,
     alert: Option<AlertDescription>,
     open: HashMap<u64, Entry>,
-    /// With which group each node exchanged keys last.
+    /// The group of the last key exchange with each node.
     groups: BTreeMap<Jurisdiction, NamedGroup>,
 }
 
@@ -90,7 +90,7 @@ struct Entry {
 }
 
 impl Connections {
-    /// Enters a connection. It stays until the lease is dropped.
+    /// Registers a connection until the lease is dropped.
     pub(super) fn enter(self: &Arc<Self>, peer: Arc<Peer>) -> Lease {
         let cut = CancellationToken::new();
         let mut entries = self.entries();
@@ -115,7 +115,7 @@ impl Connections {
         }
     }
 
-    /// Cuts every connection whose peer is admitted no more, and says how many.
+    /// Cuts every connection whose peer is no longer admitted. Returns how many.
     pub(super) fn cut(&self, admit: impl Fn(&Peer) -> Result<(), Reason>) -> usize {
         let entries: Vec<_> = {
             let entries = self.entries();
@@ -138,7 +138,7 @@ impl Connections {
         cuts
     }
 
-    /// Cuts every connection, and says how many.
+    /// Cuts every connection. Returns how many.
     pub(super) fn cut_all(&self) -> usize {
         let entries = self.entries();
         for entry in entries.open.values() {
@@ -157,13 +157,13 @@ impl Connections {
         self.entries().alert
     }
 
-    /// The group with which a jurisdiction's node exchanged keys last, by its IANA name.
+    /// The group of the last key exchange with a jurisdiction's node, by its IANA name.
     pub(super) fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
         let group = self.entries().groups.get(&node).copied();
         group.map(|group| format!("{group:?}"))
     }
 
-    /// Keeps an alert: what is layered on the stream drops it, or turns it into text.
+    /// Remembers an alert, because the layers above the stream drop it or turn it into text.
     fn note(&self, error: &io::Error) {
         let error = error.get_ref().and_then(|inner| inner.downcast_ref());
         if let Some(rustls::Error::AlertReceived(alert)) = error {
@@ -172,12 +172,12 @@ impl Connections {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        // Nothing panics while the lock is held, and the map is sound at every step.
+        // Nothing panics while the lock is held, and the map is consistent at every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection's place among the live ones.
+/// A connection's registration.
 pub(super) struct Lease {
     live: Arc<Connections>,
     key: u64,
@@ -197,7 +197,7 @@ pub(super) struct Guarded<S> {
     lease: Lease,
     /// The write that found the peer gone.
     broken: Option<io::Error>,
-    /// After the stream: a file is free when it is closed.
+    /// After the stream: a file counts as free once it is closed.
     _socket: OwnedSemaphorePermit,
 }
 
@@ -242,8 +242,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 }
 
 impl<S: AsyncRead + Unpin> Guarded<S> {
-    /// A peer that hangs up says why in an alert, which waits to be read when a write finds the connection closed. The
-    /// write fails once that is read; with the connection closed, it cannot wait long.
+    /// A peer that hangs up sends the reason in an alert, which may be unread when a write finds the connection closed.
+    /// The write fails once the alert is read; with the connection closed, that cannot take long.
     fn after_write<T>(
         &mut self,
         cx: &mut Context<'_>,

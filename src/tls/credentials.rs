@@ -1,4 +1,4 @@
-//! One's own certificate and key.
+//! A node's or person's own certificate and key.
 
 use super::{
     dev,
@@ -16,36 +16,36 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::{fmt, fs, io, path::Path, sync::Arc};
 use zeroize::Zeroizing;
 
-/// A leaf certificate and the key that fits it.
+/// A leaf certificate and its key.
 pub struct Credentials {
     certified: Arc<CertifiedKey>,
     leaf: CertificateDer<'static>,
     identity: PeerIdentity,
 }
 
-/// Why there is no certificate and key.
+/// Why certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// Which.
+        /// The file.
         path: String,
         /// Why.
         source: io::Error,
     },
-    /// Not one certificate.
+    /// Not exactly one certificate.
     #[error("the certificate: {0}")]
     Certificate(PemError),
     /// Not a key.
     #[error("the private key: {0}")]
     Key(PemError),
-    /// A key that cannot be used.
+    /// The key cannot be used.
     #[error(
         "the private key is of a kind that is not used here, or damaged; `yichuan certs issue` makes one with its certificate"
     )]
     KeyKind,
-    /// A key of another certificate.
+    /// The key belongs to another certificate.
     #[error(
         "the private key does not belong to the certificate; copy the two files that `yichuan certs issue` made together"
     )]
@@ -62,7 +62,7 @@ pub enum CredentialsError {
     /// One of the files is at fault.
     #[error("{path}: {source}")]
     At {
-        /// Which.
+        /// The file.
         path: String,
         /// What is wrong.
         source: Box<Self>,
@@ -70,7 +70,8 @@ pub enum CredentialsError {
 }
 
 impl Credentials {
-    /// From PEM files, whose key nobody else on the machine may read. The keys of `certs-dev/` are everybody's.
+    /// Reads PEM files. Nobody else on the machine may be able to read the key, unless it is one of `certs-dev/`, which
+    /// are public.
     ///
     /// # Errors
     /// All that [`CredentialsError`] names.
@@ -96,15 +97,15 @@ impl Credentials {
         Ok(loaded)
     }
 
-    /// From PEM.
+    /// Parses PEM.
     ///
     /// # Errors
-    /// All that [`CredentialsError`] names but `Read`, `Exposed` and `At`.
+    /// All that [`CredentialsError`] names except `Read`, `Exposed` and `At`.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CredentialsError> {
         let leaf: CertificateDer<'static> =
             pem::one(certificate).map_err(CredentialsError::Certificate)?;
         let key: PrivateKeyDer<'static> = pem::one(key).map_err(CredentialsError::Key)?;
-        // Its own copy is the only one that stays.
+        // The parsed copy is the only one that stays.
         let key = Zeroizing::new(key);
         let identity = PeerIdentity::from_der(&leaf)?;
         let signing = provider()
@@ -127,7 +128,7 @@ impl Credentials {
         })
     }
 
-    /// Who one is.
+    /// The identity in the certificate.
     pub const fn identity(&self) -> &PeerIdentity {
         &self.identity
     }

@@ -30,37 +30,37 @@ pub struct Crl {
 /// Why a revocation list is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CrlError {
-    /// Not exactly one list.
+    /// The file does not hold exactly one list.
     #[error("not a revocation list: {0}")]
     File(#[from] PemError),
     /// Not X.509.
     #[error("not a revocation list: its encoding is damaged; copy it anew from the CA's machine")]
     Malformed,
-    /// Says not which number it has.
+    /// It does not state its number.
     #[error(
         "the revocation list lacks its number (RFC 5280, section 5.2.3), or it has more than 64 bits"
     )]
     Number,
-    /// Says not until when it holds.
+    /// It does not state how long it is valid.
     #[error("the revocation list does not say when its next update is due")]
     NextUpdate,
-    /// Another authority's.
+    /// It is another authority's.
     #[error("the revocation list names another issuer than the jurisdiction's CA")]
     Issuer,
-    /// Another kind of signature.
+    /// Its signature is of another kind.
     #[error(
         "the revocation list must be signed with ECDSA and SHA-256, and is not; make one with `yichuan certs revoke`"
     )]
     Algorithm,
-    /// Forged, or of another key.
+    /// It is forged, or signed with another key.
     #[error("the revocation list is not signed with the key of the jurisdiction's CA")]
     Signature,
-    /// Signed, and of a kind that is not used here.
+    /// It is signed, but of a kind that is not supported.
     #[error(
         "the revocation list cannot be used: {0}; make a whole one with `yichuan certs revoke`"
     )]
     Unusable(&'static str),
-    /// No newer than the one known, and not the same.
+    /// It is not newer than the known list, and not the same.
     #[error(
         "the revocation list has number {offered}, no newer than the known {known}; fetch the newest"
     )]
@@ -70,17 +70,17 @@ pub enum CrlError {
         /// Number of the list known.
         known: u64,
     },
-    /// No such authority.
+    /// The authority is unknown.
     #[error("the revocation list is of a jurisdiction without a CA here")]
     UnknownJurisdiction,
 }
 
 impl Crl {
-    /// Reads a list, PEM or DER, and checks that the authority signed it. Whether it still holds is a matter of
-    /// [`Crl::is_fresh`].
+    /// Reads a list, PEM or DER, and verifies the authority's signature. [`Crl::is_fresh`] tells whether it is still
+    /// valid.
     ///
     /// # Errors
-    /// All that [`CrlError`] names but `Older` and `UnknownJurisdiction`.
+    /// All that [`CrlError`] names except `Older` and `UnknownJurisdiction`.
     pub fn parse(bytes: &[u8], authority: &Authority) -> Result<Self, CrlError> {
         let der: CertificateRevocationListDer<'static> = pem::one(bytes)?;
         let (rest, list) =
@@ -131,7 +131,7 @@ impl Crl {
         self.revoked
     }
 
-    /// True until its next update is due.
+    /// Whether its next update is not due yet.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.next_update
     }
@@ -143,13 +143,13 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// Whether the list is one that rustls looks certificates up in: it knows fewer kinds than there are.
+/// Whether rustls can look certificates up in the list: it does not support all kinds.
 fn usable(
     der: &CertificateRevocationListDer<'static>,
     authority: &Authority,
 ) -> Result<(), CrlError> {
     let mut roots = RootCertStore::empty();
-    // That the CA is of no use is said where it is read.
+    // A CA that cannot be used is reported where it is read.
     if roots.add(authority.der().clone()).is_err() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use crate::domain::Jurisdiction;
 use rustls_pki_types::CertificateDer;
 use std::{net::IpAddr, sync::LazyLock};
 
-/// Certificates from `certs-dev/`, and an address that others can reach.
+/// Certificates from `certs-dev/` at an address that others can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "certificates from certs-dev/ are refused outside loopback ({0}): their keys are public; make a CA of your own with `yichuan certs ca`"
@@ -98,7 +98,7 @@ pub fn identity(jurisdiction: Jurisdiction, name: &str) -> Option<DevIdentity> {
         .map(|(_, identity)| identity)
 }
 
-/// True for a development CA, and for any other certificate of its key: everybody has that key.
+/// Whether this is a development CA, or any other certificate of its key: everybody has that key.
 pub fn is_dev_ca(authority: &Authority) -> bool {
     static KEYS: LazyLock<Vec<Fingerprint>> = LazyLock::new(|| {
         let authorities = CAS
@@ -109,7 +109,7 @@ pub fn is_dev_ca(authority: &Authority) -> bool {
     KEYS.contains(&authority.spki_sha256())
 }
 
-/// True for a certificate whose key is that of one of `certs-dev/`.
+/// Whether a certificate's key is one of `certs-dev/`.
 pub fn is_dev_key(identity: &PeerIdentity) -> bool {
     static KEYS: LazyLock<Vec<Fingerprint>> = LazyLock::new(|| {
         let all = CAS.iter().flat_map(|ca| ca.identities);
@@ -122,7 +122,7 @@ pub fn is_dev_key(identity: &PeerIdentity) -> bool {
     KEYS.contains(&identity.spki_sha256())
 }
 
-/// Refuses a development CA's certificates where others can reach the address.
+/// Refuses a development CA's certificates at an address that others can reach.
 ///
 /// # Errors
 /// A development CA, and an address outside loopback.

@@ -1,8 +1,8 @@
-//! Where a node is reached.
+//! The address of a node.
 
 use std::{fmt, str::FromStr};
 
-/// `https://host:port`, nothing else in it.
+/// `https://host:port`, and nothing else.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointUrl {
     text: String,
@@ -19,7 +19,7 @@ pub struct MalformedEndpoint;
 const SCHEME: &str = "https://";
 
 impl EndpointUrl {
-    /// All of it.
+    /// The whole URL.
     pub fn as_str(&self) -> &str {
         &self.text
     }

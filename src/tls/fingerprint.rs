@@ -1,4 +1,4 @@
-//! Fingerprints, as people read them to each other over the telephone.
+//! Fingerprints, which people compare over the telephone.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use std::{fmt, str::FromStr};
@@ -15,7 +15,7 @@ pub struct Fingerprint([u8; 32]);
 pub struct MalformedFingerprint;
 
 impl Fingerprint {
-    /// Of these bytes.
+    /// The fingerprint of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let mut out = [0; 32];
         for (to, from) in out.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {

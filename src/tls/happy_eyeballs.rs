@@ -1,21 +1,22 @@
-//! Several addresses of one node, tried side by side as RFC 8305 has it: one that does not answer holds up no other.
+//! Connects to one of several addresses of a node, tried in parallel as in RFC 8305: one that does not answer delays no
+//! other.
 
 use super::{client::reason_of, refusal::Reason};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// Between the beginnings of two attempts, unless one fails before: RFC 8305 section 5.
+/// Time between the starts of two attempts, unless one fails before: RFC 8305 section 5.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// For one address of several, connection and handshake together.
+/// Limit for one address of several, connection and handshake together.
 const EACH: Duration = Duration::from_secs(5);
 
-/// So many addresses are tried.
+/// How many addresses are tried.
 const MOST: usize = 16;
 
-/// What the first address gives whose attempt comes to something; the others are given up. Errors say why the last one
-/// failed, or which node was reached and refused.
+/// The result of the first successful attempt; the others are abandoned. The error tells why the last one failed, or
+/// which node was reached and refused.
 pub(super) async fn first<T, F>(
     addresses: Vec<SocketAddr>,
     attempt: impl Fn(SocketAddr) -> F,
@@ -23,7 +24,7 @@ pub(super) async fn first<T, F>(
 where
     F: Future<Output = io::Result<T>>,
 {
-    // One that is alone has all the time that whoever waits for it has.
+    // A single address has all the time that the caller allows.
     let each = if addresses.len() > 1 {
         EACH
     } else {
@@ -50,12 +51,13 @@ where
     }
 }
 
-/// Somebody was reached and is not the node.
+/// Somebody answered who is not the node.
 fn is_refused(error: &io::Error) -> bool {
     reason_of(error).is_some_and(|reason| reason != Reason::Timeout)
 }
 
-/// The families take turns, so that a whole one that leads nowhere costs one wait: RFC 8305 section 4.
+/// Alternates between address families, so that a family without a working route costs only one wait: RFC 8305 section
+/// 4.
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let begins = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (one, other): (Vec<_>, Vec<_>) = addresses

@@ -1,7 +1,7 @@
-//! Whose connections must stay closed to whoever records them today and has a quantum computer later.
+//! Which connections must stay confidential against somebody who records them today and has a quantum computer later.
 //!
-//! Both sides of this program prefer X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem). A preference binds only who has it: a
-//! peer that offers X25519 or P-256 alone gets it. So a gate and a dialer can demand the hybrid group.
+//! Both sides of this program prefer X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem). A preference does not bind the peer:
+//! one that offers only X25519 or P-256 gets it. So a gate and a dialer can demand the hybrid group.
 
 use crate::access::Principal;
 use rustls::NamedGroup;
@@ -10,25 +10,25 @@ use std::{fmt, str::FromStr};
 /// The group that is demanded.
 pub(super) const GROUP: NamedGroup = NamedGroup::X25519MLKEM768;
 
-/// Of whom a connection with a hybrid key exchange is demanded.
+/// From whom a hybrid key exchange is demanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RequireHybrid {
-    /// Of nodes: between two of them there is a choice of software.
+    /// From nodes: both ends run this program or a compatible one.
     #[default]
     Nodes,
-    /// Of nodes and of people.
+    /// From nodes and people.
     All,
-    /// Of nobody.
+    /// From nobody.
     Off,
 }
 
-/// Not a word for it.
+/// Not one of the three words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("require_hybrid is \"nodes\" (between nodes), \"all\" (of people, too) or \"off\"")]
 pub struct UnknownRequirement;
 
 impl RequireHybrid {
-    /// As it stands in the configuration.
+    /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
@@ -37,7 +37,7 @@ impl RequireHybrid {
         }
     }
 
-    /// Whether it is demanded of this principal.
+    /// Whether it is demanded from this principal.
     pub fn of(self, principal: &Principal) -> bool {
         match self {
             Self::Nodes => principal.is_node(),

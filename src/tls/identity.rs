@@ -1,5 +1,5 @@
-//! Who a leaf certificate says that it is. Parsed before anything is verified, to choose the authority that must
-//! vouch for it; believed only after.
+//! The identity that a leaf certificate claims. It is parsed before anything is verified, to choose the authority that
+//! must vouch for it, and believed only after that.
 
 use super::fingerprint::Fingerprint;
 use crate::{
@@ -19,24 +19,24 @@ pub struct PeerIdentity {
     spki_sha256: Fingerprint,
 }
 
-/// Why a certificate is no identity.
+/// Why a certificate has no identity of this exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Not a certificate, or one with an extension twice.
+    /// Not a certificate, or an extension appears twice.
     #[error("the certificate cannot be read; issue a new one")]
     Malformed,
     /// Bytes after the certificate.
     #[error("bytes follow the certificate; issue a new one")]
     TrailingBytes,
-    /// May sign certificates or revocation lists, which no caller may.
+    /// It may sign certificates or revocation lists, which no caller may.
     #[error(
         "the certificate is an authority's; callers present a leaf without CA flag and signing usages"
     )]
     CaLeaf,
-    /// Not exactly one URI among its alternative names (SPIFFE X509-SVID, section 2).
+    /// It does not have exactly one URI among its alternative names (SPIFFE X509-SVID, section 2).
     #[error("the certificate must carry exactly one URI name, its SPIFFE id")]
     UriSan,
-    /// Its URI names nobody here.
+    /// Its URI names no principal.
     #[error("the certificate's URI name is {0}")]
     Principal(#[from] MalformedPrincipal),
 }
@@ -70,7 +70,7 @@ impl PeerIdentity {
         })
     }
 
-    /// Who.
+    /// The principal.
     pub const fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -127,7 +127,7 @@ pub(super) fn single_uri<'a>(certificate: &X509Certificate<'a>) -> Result<&'a st
     uri.ok_or(IdentityError::UriSan)
 }
 
-/// A certificate's time. Times before 1970 are 1970.
+/// A certificate's time. Times before 1970 become 1970.
 pub(super) fn timestamp(time: ASN1Time) -> Timestamp {
     Timestamp::from_millis(0).plus_seconds(u64::try_from(time.timestamp()).unwrap_or(0))
 }

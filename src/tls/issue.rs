@@ -1,5 +1,5 @@
-//! A jurisdiction's CA at work: it issues certificates and revocation lists, and signs node cards. Offline, on the
-//! machine that holds the CA key.
+//! A jurisdiction's CA: it issues certificates and revocation lists, and signs node cards. Used offline, on the machine
+//! that holds the CA key.
 
 use super::{
     authority::{Authority, AuthorityError},
@@ -26,29 +26,29 @@ pub enum IssueError {
     /// Not a CA certificate of this exchange.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// Not its key.
+    /// The key belongs to another CA.
     #[error("the CA key does not belong to the CA certificate")]
     Key,
-    /// No key.
+    /// The key file is malformed.
     #[error("the CA key: {0}")]
     KeyFile(PemError),
-    /// A key that a CA of this exchange cannot have.
+    /// A CA of this exchange cannot have such a key.
     #[error(
         "the CA key is not an ECDSA P-256 key in PKCS #8, or damaged; restore it from its backup"
     )]
     KeyKind,
-    /// Another jurisdiction's principal.
+    /// The principal belongs to another jurisdiction.
     #[error("the CA of {ca} cannot speak for {principal}")]
     Jurisdiction {
-        /// The CA's.
+        /// The CA's jurisdiction.
         ca: Jurisdiction,
-        /// Of whom.
+        /// The principal.
         principal: Principal,
     },
-    /// Begins before the CA, or ends after it, or ends before it begins.
+    /// The validity begins before the CA's or ends after it, or is empty.
     #[error("the validity asked for does not lie within the CA's; shorten it, or renew the CA")]
     Validity,
-    /// No randomness.
+    /// The random source failed.
     #[error("the system gave no random bytes")]
     Random,
     /// rcgen failed.
@@ -56,17 +56,17 @@ pub enum IssueError {
     Rcgen(#[from] rcgen::Error),
 }
 
-/// From when until when something holds.
+/// A period of validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// First moment.
+    /// The first moment.
     pub not_before: Timestamp,
-    /// Moment after the last.
+    /// The moment after the last.
     pub not_after: Timestamp,
 }
 
 impl Validity {
-    /// So many days from then on.
+    /// This many days, beginning at `from`.
     pub fn days(from: Timestamp, days: u32) -> Self {
         Self {
             not_before: from,
@@ -75,13 +75,13 @@ impl Validity {
     }
 }
 
-/// A certificate that was issued, and its key.
+/// An issued certificate and its key.
 pub struct Issued {
-    /// PEM.
+    /// The certificate, PEM.
     pub certificate: String,
-    /// PEM (PKCS #8).
+    /// The key, PEM (PKCS #8).
     pub key: Zeroizing<String>,
-    /// Lowercase hexadecimal.
+    /// The serial number, lowercase hexadecimal.
     pub serial: String,
 }
 
@@ -96,7 +96,7 @@ impl fmt::Debug for Issued {
 pub struct Revoked {
     /// Its serial number, big-endian.
     pub serial: Vec<u8>,
-    /// Since when.
+    /// When it was revoked.
     pub at: Timestamp,
 }
 
@@ -108,10 +108,10 @@ pub struct Ca {
 }
 
 impl Ca {
-    /// A new CA for a jurisdiction: ECDSA P-256, named `<code>.yichuan CA`, for leaves only.
+    /// Creates a CA for a jurisdiction: ECDSA P-256, named `<code>.yichuan CA`, for leaves only.
     ///
     /// # Errors
-    /// An empty validity, or a system without randomness.
+    /// The validity is empty, or the random source failed.
     pub fn create(jurisdiction: Jurisdiction, validity: Validity) -> Result<Self, IssueError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = params(
@@ -130,7 +130,7 @@ impl Ca {
         })
     }
 
-    /// From PEM.
+    /// Parses a CA from PEM.
     ///
     /// # Errors
     /// Not a CA certificate of this exchange, or not its key.
@@ -162,11 +162,11 @@ impl Ca {
         Zeroizing::new(self.issuer.key().serialize_pem())
     }
 
-    /// Issues a certificate with a new key. A node's serves and calls, and carries the DNS name `<code>.yichuan`; a
-    /// person's only calls.
+    /// Issues a certificate with a new key. A node's certificate is for serving and calling, and has the DNS name
+    /// `<code>.yichuan`; a person's is for calling only.
     ///
     /// # Errors
-    /// Another jurisdiction's principal, or a validity beyond the CA's.
+    /// The principal belongs to another jurisdiction, or the validity exceeds the CA's.
     pub fn issue(&self, principal: &Principal, validity: Validity) -> Result<Issued, IssueError> {
         let jurisdiction = principal.jurisdiction();
         if jurisdiction != self.authority.jurisdiction() {
@@ -206,10 +206,10 @@ impl Ca {
         })
     }
 
-    /// A revocation list, PEM. Each has a higher number than the one before.
+    /// Makes a revocation list, PEM. Each has a higher number than the one before.
     ///
     /// # Errors
-    /// A list that would expire before it holds.
+    /// The list would expire before it becomes valid.
     pub fn crl(
         &self,
         number: u64,
@@ -235,10 +235,10 @@ impl Ca {
         Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
-    /// ECDSA P-256 SHA-256 over a message, ASN.1: for node cards.
+    /// Signs a message with ECDSA P-256 SHA-256, ASN.1: for node cards.
     ///
     /// # Errors
-    /// A system without randomness.
+    /// The random source failed.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IssueError> {
         Ok(self.issuer.key().sign(message)?)
     }
@@ -286,7 +286,7 @@ fn date(time: Timestamp) -> Result<OffsetDateTime, IssueError> {
         .ok_or(IssueError::Validity)
 }
 
-/// 16 random bytes, of which the first makes the number positive and its encoding 16 bytes long (RFC 5280, 4.1.2.2).
+/// 16 random bytes. The first one makes the number positive and its encoding 16 bytes long (RFC 5280, 4.1.2.2).
 fn random_serial() -> Result<[u8; 16], IssueError> {
     let mut serial = [0; 16];
     aws_lc_rs::rand::fill(&mut serial).map_err(|_| IssueError::Random)?;

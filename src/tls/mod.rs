@@ -1,7 +1,11 @@
-//! Certificates, identity, revocation, and the listener that admits only whom it should.
+//! Certificates, identities, revocation, and the two ends of a connection.
 //!
-//! One rule decides, for a handshake as for a connection that is already up: [`TrustStore`]. [`Gate`] listens,
-//! [`Dialer`] connects; both swap their certificates and trust while they run, and cut what is trusted no more.
+//! [`TrustStore`] decides who is admitted, for a handshake as well as for a connection that is already up. [`Gate`]
+//! listens and [`Dialer`] connects; both replace their certificates and trust while they run, and cut connections that
+//! are no longer trusted.
+//!
+//! Begin with `trust.rs` for the rule, then `server.rs` for the gate. `issue.rs` and `cert_dir.rs` are the CA,
+//! `node_card.rs` introduces one node to another.
 
 mod authority;
 mod card_reader;

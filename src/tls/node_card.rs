@@ -14,10 +14,11 @@
 //! signature: <base64>
 //! ```
 //!
-//! The serial orders the cards of one day. A card without that line is the first of its day: serial 0, which is not written.
+//! The serial orders the cards of one day. A card without that line is the first of its day: it has serial 0, which is
+//! not written.
 //!
-//! The signature (ECDSA P-256 SHA-256, ASN.1) is over all bytes before the empty line. It shows that whoever made the
-//! card holds the CA key; that the CA is the jurisdiction's, only a comparison of fingerprints out of band shows.
+//! The signature (ECDSA P-256 SHA-256, ASN.1) covers all bytes before the empty line. It proves that whoever made the
+//! card holds the CA key. Only a comparison of fingerprints out of band shows that the CA is the jurisdiction's.
 
 use super::{
     authority::{Authority, AuthorityError},
@@ -31,11 +32,11 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use std::{fmt, net::IpAddr};
 
-/// Longest card, in bytes.
+/// The longest card, in bytes.
 pub const MAX_CARD: usize = 16 * 1024;
 const SERIAL: &str = "serial: ";
 const MAGIC: &str = "yichuan node card v1";
-/// Longest name, in characters.
+/// The longest name, in characters.
 const MAX_NAME: usize = 64;
 /// C2SP signed-note: signature type Ed25519.
 const ED25519: u8 = 0x01;
@@ -43,18 +44,18 @@ const ED25519: u8 = 0x01;
 /// Why a card is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CardError {
-    /// Too long.
+    /// It is too long.
     #[error("not a node card: longer than 16 KiB")]
     TooLong,
-    /// A line is missing, in the wrong place, or not spelled as it must be.
+    /// A line is missing, in the wrong place, or misspelled.
     #[error("not a node card: line {line} should be {expected:?}")]
     Line {
-        /// Which line, from 1.
+        /// The line, from 1.
         line: usize,
         /// What belongs there.
         expected: &'static str,
     },
-    /// The code is none.
+    /// The code is not a jurisdiction's.
     #[error("the card's code is not a jurisdiction's")]
     Code,
     /// The name is empty, too long or unprintable.
@@ -80,10 +81,10 @@ pub enum CardError {
     /// Not a date.
     #[error("the card's issued must be a date such as 2026-01-01")]
     Issued,
-    /// Not a number in its only spelling.
+    /// Not a number in canonical form.
     #[error("the card's serial must be a number from 1 to 4294967295, without zeros before it")]
     Serial,
-    /// Not signed by the CA in it.
+    /// Not signed by the CA on the card.
     #[error("the card is not signed by the CA in it; ask for it again")]
     Signature,
 }
@@ -91,10 +92,10 @@ pub enum CardError {
 /// Why no card was made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeCardError {
-    /// The facts do not make a card.
+    /// The facts do not make a valid card.
     #[error(transparent)]
     Card(#[from] CardError),
-    /// The CA would not sign.
+    /// The CA refused to sign.
     #[error(transparent)]
     Issue(#[from] IssueError),
 }
@@ -118,14 +119,15 @@ pub struct NodeCard {
 pub struct CardFacts<'a> {
     /// Name of the node: 思南县公安局.
     pub name: &'a str,
-    /// What partners dial.
+    /// The address that partners dial.
     pub endpoint: &'a EndpointUrl,
     /// C2SP vkey text of the node's log; its name is the log's origin.
     pub vkey: &'a str,
 }
 
 impl NodeCard {
-    /// Makes a card, and signs it. Its serial is the millisecond of the day in Asia/Shanghai, so that a later one counts as newer.
+    /// Makes a card, and signs it. Its serial is the millisecond of the day in Asia/Shanghai, so that a later card
+    /// counts as newer.
     ///
     /// # Errors
     /// Facts that [`NodeCard::parse`] would refuse.
@@ -144,7 +146,7 @@ impl NodeCard {
         Ok(Self::parse(text.as_bytes())?)
     }
 
-    /// Reads a card and verifies it. There is one spelling of a card: any other byte is refused.
+    /// Reads a card and verifies it. A card has one canonical form: any other byte is refused.
     ///
     /// # Errors
     /// All that [`CardError`] names.
@@ -226,7 +228,7 @@ impl NodeCard {
         })
     }
 
-    /// Whose it is.
+    /// The node's jurisdiction.
     pub const fn jurisdiction(&self) -> Jurisdiction {
         self.authority.jurisdiction()
     }
@@ -236,7 +238,7 @@ impl NodeCard {
         &self.name
     }
 
-    /// What partners dial.
+    /// The address that partners dial.
     pub const fn endpoint(&self) -> &EndpointUrl {
         &self.endpoint
     }
@@ -246,7 +248,7 @@ impl NodeCard {
         &self.origin
     }
 
-    /// C2SP vkey text of its log. That the key in it is sound, `note` checks.
+    /// C2SP vkey text of its log. `note` checks that the key in it is valid.
     pub fn vkey(&self) -> &str {
         &self.vkey
     }
@@ -266,7 +268,7 @@ impl NodeCard {
         self.issued
     }
 
-    /// Which of that day's it is: the higher, the newer.
+    /// Its number on that day: the higher, the newer.
     pub const fn serial(&self) -> u32 {
         self.serial
     }
@@ -291,10 +293,11 @@ impl NodeCard {
         Fingerprint::of(&self.key)
     }
 
-    /// Refuses a development CA's card whose endpoint is an address outside loopback. Names are checked when dialled.
+    /// Refuses a development CA's card whose endpoint is an address outside loopback. Host names are checked when they
+    /// are dialled.
     ///
     /// # Errors
-    /// As it says.
+    /// The endpoint is such an address.
     pub fn refuse_dev_outside_loopback(&self) -> Result<(), DevOutsideLoopback> {
         match self.endpoint.host().parse::<IpAddr>() {
             Ok(address) => refuse_dev_outside_loopback(&self.authority, address),
@@ -363,13 +366,13 @@ fn body(
     )
 }
 
-/// Milliseconds since midnight in Asia/Shanghai, which has no summer time.
+/// Milliseconds since midnight in Asia/Shanghai, which has no daylight saving.
 fn millisecond_of_day(time: Timestamp) -> u32 {
     const HOUR: u64 = 3_600_000;
     u32::try_from(time.millis().saturating_add(8 * HOUR) % (24 * HOUR)).unwrap_or_default()
 }
 
-/// Base64 in its only spelling.
+/// Decodes canonical base64.
 fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }
@@ -380,7 +383,7 @@ fn is_name(name: &str) -> bool {
         && !name.chars().any(is_hidden)
 }
 
-/// Characters that show nothing, or reorder what stands around them: on a card they could only deceive.
+/// Invisible characters, and characters that reorder the text around them: on a card they could only deceive.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -395,7 +398,7 @@ fn is_origin(origin: &str, jurisdiction: Jurisdiction) -> bool {
     })
 }
 
-/// Name and Ed25519 key of a C2SP vkey whose id fits.
+/// Name and Ed25519 key of a C2SP vkey with a correct key id.
 fn parse_vkey(vkey: &str) -> Option<(&str, [u8; 32])> {
     let (name, rest) = vkey.split_once('+')?;
     let (id, key) = rest.split_once('+')?;

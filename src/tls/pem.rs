@@ -1,39 +1,39 @@
-//! One certificate, list or key from a file: PEM as other programs write it (RFC 7468: text may stand before a block; a
-//! byte order mark is passed over), or DER.
+//! Reads one certificate, list or key from a file: PEM as other programs write it (RFC 7468: text may precede a block;
+//! a byte order mark is skipped), or DER.
 
 use rustls_pki_types::{
     CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject,
 };
 
-/// Why a file does not hold the one thing that is expected.
+/// Why a file does not hold exactly the expected item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
-    /// Nothing.
+    /// It is empty.
     #[error("the file is empty; expected {0}")]
     Empty(&'static str),
-    /// As an editor of Windows saves 'Unicode'.
+    /// It is UTF-16, which Windows editors call 'Unicode'.
     #[error("the file is UTF-16 text; save it as UTF-8 or ANSI")]
     Utf16,
-    /// Neither form.
+    /// It is neither PEM nor DER.
     #[error("expected {0}, PEM or DER, and this is neither")]
     Neither(&'static str),
-    /// Something else.
+    /// It holds something else.
     #[error("expected {expected}, and the file holds {found}")]
     Other {
         /// What is expected.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         found: &'static str,
     },
-    /// More than one.
+    /// It holds more than one.
     #[error(
         "expected exactly one, {0}, and the file holds more; the CA's certificate has a file of its own"
     )]
     Several(&'static str),
-    /// Cut off, or changed.
+    /// It is truncated or changed.
     #[error("the PEM block is damaged or cut off; expected {0}: copy the file anew")]
     Damaged(&'static str),
-    /// With a passphrase.
+    /// It is protected with a passphrase.
     #[error(
         "the private key is encrypted with a passphrase, and nobody types one when a node starts; decrypt it (`openssl pkey \
          -in OLD -out NEW`), and let its mode be 0600"
@@ -41,11 +41,11 @@ pub enum PemError {
     Encrypted,
 }
 
-/// What a file may hold.
+/// An item that a file may hold.
 pub(super) trait Item: PemObject {
-    /// In words.
+    /// Its name in messages.
     const NAME: &'static str;
-    /// Of DER; none where that is not taken.
+    /// Reads DER; `None` if it is not accepted in that form.
     fn of_der(der: &[u8]) -> Option<Self>;
 }
 
@@ -73,7 +73,7 @@ impl Item for PrivateKeyDer<'static> {
     }
 }
 
-/// The one item in a file.
+/// Reads the one item in a file.
 ///
 /// # Errors
 /// All that [`PemError`] names.
@@ -87,7 +87,7 @@ pub(super) fn one<T: Item>(bytes: &[u8]) -> Result<T, PemError> {
     }
     let labels: Vec<_> = labels(bytes).collect();
     let Some(first) = labels.first() else {
-        // A SEQUENCE, as all three are.
+        // All three are a SEQUENCE.
         let der = Some(bytes).filter(|bytes| bytes.first() == Some(&0x30));
         return der.and_then(T::of_der).ok_or(PemError::Neither(T::NAME));
     };
@@ -110,7 +110,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
-/// What the blocks say that they are.
+/// The labels of the blocks.
 fn labels(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(bytes).filter_map(|line| {
         line.strip_prefix(b"-----BEGIN ")?
@@ -119,7 +119,8 @@ fn labels(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// PKCS #8 says so in its label (RFC 7468, section 11), the older form in a header (RFC 1421, section 4.6.1.1).
+/// PKCS #8 marks encryption in its label (RFC 7468, section 11), the older form in a header (RFC 1421, section
+/// 4.6.1.1).
 fn is_encrypted(bytes: &[u8], labels: &[&[u8]]) -> bool {
     labels.contains(&&b"ENCRYPTED PRIVATE KEY"[..])
         || lines(bytes).any(|line| line.starts_with(b"Proc-Type: 4,ENCRYPTED"))

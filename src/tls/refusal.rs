@@ -1,4 +1,4 @@
-//! Why a connection was refused, in words that machines count and people grep.
+//! Why a connection was refused, as keys that can be counted and searched for.
 
 use super::identity::IdentityError;
 use rustls::{CertificateError, Error as RustlsError, OtherError, PeerIncompatible};
@@ -16,7 +16,7 @@ macro_rules! reasons {
             /// All.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// As it stands in logs and metrics.
+            /// The key in logs and metrics.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
@@ -29,13 +29,13 @@ macro_rules! reasons {
 reasons! {
     /// The caller showed no certificate.
     NoClientCertificate => "no_client_certificate",
-    /// Nobody here vouches for its trust domain.
+    /// No authority here vouches for its trust domain.
     UnknownIssuer => "unknown_issuer",
     /// Not signed by the CA of the jurisdiction that it names.
     WrongCa => "wrong_ca",
     /// The certificate, or its CA's, has expired.
     Expired => "expired",
-    /// The certificate, or its CA's, does not hold yet.
+    /// The certificate, or its CA's, is not valid yet.
     NotYetValid => "not_yet_valid",
     /// Revoked.
     Revoked => "revoked",
@@ -47,7 +47,7 @@ reasons! {
     UriSan => "uri_san",
     /// The certificate is malformed, or not for this use.
     BadCertificate => "bad_certificate",
-    /// Another node than the one dialled.
+    /// A node other than the one dialled.
     WrongPeer => "wrong_peer",
     /// A certificate from `certs-dev/`, seen outside loopback.
     DevCertificate => "dev_certificate",
@@ -57,19 +57,19 @@ reasons! {
     NotHybrid => "not_hybrid",
     /// The handshake took too long.
     Timeout => "timeout",
-    /// As many connections as are allowed are open.
+    /// The maximum number of connections is open.
     TooManyConnections => "too_many_connections",
-    /// Others shook hands faster while there was no room for more.
+    /// Others completed their handshakes while no slot was free.
     CrowdedOut => "crowded_out",
-    /// As many connections as one address may have are open.
+    /// The maximum number of connections from one address is open.
     TooManyFromAddress => "too_many_from_address",
-    /// As many connections as one principal, or one other jurisdiction, may have are open.
+    /// The maximum number of connections of one principal, or of one other jurisdiction, is open.
     TooManyOfPrincipal => "too_many_of_principal",
-    /// Nothing was said after the handshake.
+    /// The peer sent nothing after the handshake.
     Silent => "silent",
-    /// Closed during the handshake.
+    /// The peer closed the connection during the handshake.
     Aborted => "aborted",
-    /// The handshake failed otherwise.
+    /// The handshake failed for another reason.
     Handshake => "handshake",
 }
 
@@ -92,7 +92,8 @@ impl From<IdentityError> for Reason {
 }
 
 impl Reason {
-    /// As rustls carries it to the alert. What rustls has a word for keeps it, so that the peer gets the right alert.
+    /// The error that carries it through rustls to the alert. If rustls has an error of its own for it, that one is
+    /// used, so that the peer gets the right alert.
     pub(super) fn into_rustls(self) -> RustlsError {
         #[expect(
             clippy::wildcard_enum_match_arm,
@@ -151,7 +152,7 @@ impl Reason {
         )]
         match error {
             RustlsError::NoCertificatesPresented => Self::NoClientCertificate,
-            // The verifier never says this: the peer does not hold the certificate's key.
+            // The verifier never returns this: the peer does not hold the certificate's key.
             RustlsError::InvalidCertificate(CertificateError::BadSignature) => Self::Handshake,
             RustlsError::InvalidCertificate(_) => Self::of_verification(error),
             RustlsError::Other(OtherError(inner)) => inner
@@ -171,7 +172,7 @@ impl Reason {
     }
 }
 
-/// What rustls says, in words that tell one cause from another.
+/// An error of rustls in words that tell causes apart.
 pub(super) fn words(error: &RustlsError) -> String {
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -194,7 +195,7 @@ pub(super) fn words(error: &RustlsError) -> String {
                  distribution point)"
                     .to_owned()
             }
-            // webpki's own, for extensions of leaf and CA alike.
+            // webpki's own error, for extensions of leaf and CA alike.
             CertificateError::Other(OtherError(inner))
                 if inner.to_string() == "UnsupportedCriticalExtension" =>
             {

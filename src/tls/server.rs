@@ -1,4 +1,4 @@
-//! The listener: it admits whom [`TrustStore`] admits, and cuts whom it admits no more.
+//! The listener: it admits the peers that [`TrustStore`] admits, and cuts those that it no longer admits.
 
 use super::{
     connection_limits::{ConnectionLimits, ConnectionSlot, HandshakeSlot},
@@ -39,32 +39,32 @@ use tokio_util::{
 };
 use tonic::transport::server::Connected;
 
-/// How often live connections are checked against certificates and lists that expired meanwhile.
+/// How often live connections are checked for certificates and lists that have expired meanwhile.
 const RECHECK: Duration = Duration::from_secs(60);
-/// Bytes of the preface with which every HTTP/2 connection begins: RFC 9113 section 3.4.
+/// Length of the preface with which every HTTP/2 connection begins: RFC 9113 section 3.4.
 const PREFACE: usize = 24;
-/// How long the listener rests when the system has no socket to give.
+/// How long the listener pauses when the system has no socket to give.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// What a listener gives away at most.
+/// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct GateLimits {
-    /// Connections whose handshake is over.
+    /// Connections after their handshake.
     pub connections: usize,
-    /// Of them, from one address; an IPv6 network of 64 bits counts as one.
+    /// Of these, from one address; an IPv6 network of 64 bits counts as one.
     pub connections_per_address: usize,
-    /// Of them, by one principal.
+    /// Of these, by one principal.
     pub connections_per_principal: usize,
-    /// Handshakes under way. Beyond it, the oldest makes room.
+    /// Handshakes under way. Beyond this number the oldest is dropped.
     pub handshakes: usize,
-    /// For a handshake, and then for the first words.
+    /// For a handshake, and again for the first bytes after it.
     pub handshake_timeout: Duration,
-    /// Of whom a hybrid key exchange is demanded.
+    /// From whom a hybrid key exchange is demanded.
     pub require_hybrid: RequireHybrid,
 }
 
 impl GateLimits {
-    /// Open files of a gate: places, and some for those who are being refused or make room.
+    /// How many files a gate may have open: one for each slot, and some for peers that are being refused or dropped.
     pub const fn sockets(&self) -> usize {
         let places = self.connections.saturating_add(self.handshakes);
         let sockets = places.saturating_add(64);
@@ -92,12 +92,12 @@ impl Default for GateLimits {
 /// The listener's certificates and trust, its live connections, and its count of refusals.
 pub struct Gate {
     state: ArcSwap<State>,
-    /// Held while a successor state is built, so that none is built on a state that is gone.
+    /// Held while a successor state is built, so that none is built on an outdated state.
     turn: Mutex<()>,
     live: Arc<Connections>,
     refused: Vec<AtomicU64>,
     room: Arc<ConnectionLimits>,
-    /// One for each open file: whoever gave up its place in the room still has it for a moment.
+    /// One permit for each open file: a connection that gave up its slot keeps the file open for a moment longer.
     sockets: Arc<Semaphore>,
     limits: GateLimits,
     clock: Arc<dyn Clock>,
@@ -106,17 +106,17 @@ pub struct Gate {
 struct State {
     credentials: Arc<Credentials>,
     trust: Arc<TrustStore>,
-    /// For clients that offer X25519MLKEM768, wherever in their list it stands.
+    /// For clients that offer X25519MLKEM768, at any position in their list.
     hybrid: Arc<ServerConfig>,
-    /// For those that do not.
+    /// For clients that do not offer it.
     plain: Arc<ServerConfig>,
 }
 
 impl Gate {
-    /// A gate of the node whose credentials these are.
+    /// A gate of the node with these credentials.
     ///
     /// # Errors
-    /// Credentials that partners would refuse, or that do not make a TLS configuration.
+    /// Partners would refuse the credentials, or they do not make a TLS configuration.
     pub fn new(
         credentials: Arc<Credentials>,
         trust: Arc<TrustStore>,
@@ -138,10 +138,11 @@ impl Gate {
         }))
     }
 
-    /// Swaps certificates and trust, then cuts the live connections whose peer is admitted no more, and says how many.
+    /// Replaces certificates and trust, then cuts the live connections whose peer is no longer admitted. Returns how
+    /// many.
     ///
     /// # Errors
-    /// As [`Gate::new`], or a revocation list older than the known one. The old state then goes on serving.
+    /// As [`Gate::new`], or a revocation list is older than the known one. The old state then stays in use.
     pub fn reload(
         &self,
         credentials: Arc<Credentials>,
@@ -155,11 +156,11 @@ impl Gate {
         Ok(self.readmit())
     }
 
-    /// Changes trust alone: `change` gets the trust of now, and gives its successor, or none to leave it. Says how many
-    /// connections were cut.
+    /// Changes trust alone: `change` receives the current trust, and returns its successor, or `None` to keep it.
+    /// Returns how many connections were cut.
     ///
     /// # Errors
-    /// What `change` gives, and as [`Gate::reload`].
+    /// The error of `change`, or as [`Gate::reload`].
     pub fn update_trust(
         &self,
         change: impl FnOnce(&TrustStore) -> Result<Option<TrustStore>, TlsError>,
@@ -170,7 +171,7 @@ impl Gate {
             return Ok(0);
         };
         now.trust.check_successor(&next)?;
-        // A certificate that has expired meanwhile keeps nobody from being cut off.
+        // Our own certificate may have expired meanwhile; that must not keep anybody from being cut off.
         if next.differs_for(next.own(), &now.trust) {
             next.admit_own(&now.credentials, self.clock.now())?;
         }
@@ -189,20 +190,21 @@ impl Gate {
         Ok(self.readmit_those(changed))
     }
 
-    /// Cuts the live connections whose certificate, or whose jurisdiction's revocation list, has expired meanwhile, and
-    /// says how many. The listener does so once a minute.
+    /// Cuts the live connections whose certificate, or whose jurisdiction's revocation list, has expired meanwhile.
+    /// Returns how many. The listener calls this once a minute.
     pub fn recheck(&self) -> usize {
         let (trust, now) = (self.trust(), self.clock.now());
         self.live
             .cut(|peer| trust.still_admits_caller(peer.identity(), now))
     }
 
-    /// Cuts the live connections that the trust of now would not admit.
+    /// Cuts the live connections that the current trust would not admit.
     fn readmit(&self) -> usize {
         self.readmit_those(|_| true)
     }
 
-    /// As [`Gate::readmit`], of those for whom it may have changed: what one partner brings costs no check of the others.
+    /// As [`Gate::readmit`], only for peers that the change may concern: an update by one partner costs no check of the
+    /// others.
     fn readmit_those(&self, changed: impl Fn(&Peer) -> bool) -> usize {
         self.live.cut(|peer| {
             if changed(peer) {
@@ -212,12 +214,12 @@ impl Gate {
         })
     }
 
-    /// Cuts all live connections, and says how many.
+    /// Cuts all live connections. Returns how many.
     pub fn cut_all(&self) -> usize {
         self.live.cut_all()
     }
 
-    /// Whom the live connections are with.
+    /// The peers of the live connections.
     pub fn peers(&self) -> Vec<Arc<Peer>> {
         self.live.peers()
     }
@@ -231,31 +233,31 @@ impl Gate {
             .map_or(0, |(_, count)| count.load(Ordering::Relaxed))
     }
 
-    /// The group with which a jurisdiction's node exchanged keys last when it connected, by its IANA name; none where it
-    /// did not since the start.
+    /// The group of the last key exchange with a jurisdiction's node when it connected, by its IANA name; `None` if it
+    /// has not connected since the start.
     pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
         self.live.key_exchange(node)
     }
 
-    /// Handshakes under way, and connections.
+    /// How many handshakes are under way, and how many connections.
     pub fn occupancy(&self) -> (usize, usize) {
         self.room.occupancy()
     }
 
-    /// The certificate of now; raise an alarm before it expires.
+    /// The current certificate. Raise an alarm before it expires.
     pub fn credentials(&self) -> Arc<Credentials> {
         self.state.load().credentials.clone()
     }
 
-    /// The trust of now.
+    /// The current trust.
     pub fn trust(&self) -> Arc<TrustStore> {
         self.state.load().trust.clone()
     }
 
-    /// Connections as they are admitted. The listener closes when `stop` is cancelled or the stream is dropped.
+    /// The connections as they are admitted. The listener closes when `stop` is cancelled or the stream is dropped.
     ///
     /// # Errors
-    /// Development certificates and an address outside loopback.
+    /// Development certificates, and an address outside loopback.
     pub fn incoming(
         self: &Arc<Self>,
         listener: TcpListener,
@@ -293,7 +295,7 @@ impl Gate {
         Ok(Incoming(receiver))
     }
 
-    /// The next connection, when there is an open file to spare for it.
+    /// The next connection, once a file can be opened for it.
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -304,7 +306,7 @@ impl Gate {
         Ok((tcp, socket, address))
     }
 
-    /// Starts the handshake of an accepted connection, if there is room for it.
+    /// Starts the handshake of an accepted connection, if there is a slot for it.
     fn take(
         self: &Arc<Self>,
         (tcp, socket): (TcpStream, OwnedSemaphorePermit),
@@ -349,8 +351,8 @@ impl Gate {
             .map_err(|error| Reason::of_handshake(&error))?;
         let peer = Arc::new(Peer::of(tls.get_ref().1, address)?);
         let lease = self.live.enter(peer.clone());
-        // Trust may have changed during the handshake. From here on a reload sees the connection, so that one of the
-        // two notices.
+        // Trust may have changed during the handshake. From here on a reload sees the connection, so one of the two
+        // checks notices.
         self.admit(peer.leaf(), address)?;
         let place = place.admit(peer.identity().principal())?;
         Ok(NodeIo {
@@ -364,8 +366,8 @@ impl Gate {
         })
     }
 
-    /// A server chooses among its client's groups in its client's order: one that names X25519MLKEM768 last would get the
-    /// first. So it is chosen by what is offered, before an answer.
+    /// A server chooses among its client's groups in its client's order: a client that names X25519MLKEM768 last would
+    /// get its first group. So the configuration is chosen by what the client offers.
     async fn shake(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
         let state = self.state.load_full();
@@ -450,7 +452,7 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// The peer that sent a request, from the request's extensions. There is one wherever a [`Gate`] listens.
+/// The peer that sent a request, from the request's extensions. Behind a [`Gate`] there always is one.
 pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
     extensions.get()
 }
@@ -458,12 +460,12 @@ pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
 /// An admitted connection. Requests on it carry their [`Peer`]: see [`peer_of`].
 pub struct NodeIo {
     io: Guarded<TlsStream<TcpStream>>,
-    /// Until the preface is read.
+    /// `Some` until the preface is read.
     silence: Option<Silence>,
     _place: ConnectionSlot,
 }
 
-/// How long a peer may say nothing after its handshake: HTTP/2's own keep-alive begins with the preface.
+/// How long a peer may send nothing after its handshake: HTTP/2's own keep-alive begins with the preface.
 struct Silence {
     unsaid: usize,
     over: Pin<Box<Sleep>>,
@@ -533,17 +535,17 @@ impl AsyncWrite for NodeIo {
 pub enum Drained {
     /// Every connection finished.
     Clean,
-    /// So many were cut when the time was over.
+    /// This many were cut when the time was over.
     Cut(usize),
 }
 
-/// Serves until `stop` is cancelled, then lets connections finish for as long as `drain`, then cuts the rest: one silent
-/// peer would hold up the end for ever (hyperium/hyper#4170).
+/// Serves until `stop` is cancelled, then lets connections finish for at most `drain`, then cuts the rest: a single
+/// silent peer would otherwise delay the end forever (hyperium/hyper#4170).
 ///
 /// `start` gets the connections and the signal: `|incoming, stop| router.serve_with_incoming_shutdown(incoming, stop)`.
 ///
 /// # Errors
-/// What `start` gives.
+/// The error of `start`.
 pub async fn serve<F, E>(
     gate: &Gate,
     incoming: Incoming,

@@ -1,7 +1,7 @@
-//! Whom to believe: a jurisdiction's CA speaks for that jurisdiction alone.
+//! Decides whom to believe: a jurisdiction's CA speaks for that jurisdiction alone.
 //!
-//! Several CAs in one root store would let each mint the others' identities. So each has a verifier of its own, chosen
-//! by the trust domain that the leaf names.
+//! With several CAs in one root store, each could issue the others' identities. So each has a verifier of its own,
+//! chosen by the trust domain that the leaf names.
 
 use super::{
     authority::{Authority, AuthorityError},
@@ -23,20 +23,20 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
 
-/// The authorities that a node believes, each with its newest revocation list. Immutable: a change is a new store.
+/// The authorities that a node believes, each with its newest revocation list. Immutable: a change makes a new store.
 #[derive(Clone, Debug)]
 pub struct TrustStore {
     own: Jurisdiction,
     authorities: BTreeMap<Jurisdiction, Arc<Trusted>>,
 }
 
-/// Why the files of one's own authority are of no use.
+/// Why the files of the own authority cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadTrustError {
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// Which.
+        /// The file.
         path: String,
         /// Why.
         source: io::Error,
@@ -44,20 +44,20 @@ pub enum LoadTrustError {
     /// The CA's certificate.
     #[error("{path}: {source}")]
     Authority {
-        /// Which file.
+        /// The file.
         path: String,
         /// Why.
         source: AuthorityError,
     },
-    /// Its list.
+    /// The CA's list.
     #[error("{path}: {source}")]
     Crl {
-        /// Which file.
+        /// The file.
         path: String,
         /// Why.
         source: CrlError,
     },
-    /// rustls takes them not.
+    /// rustls refuses them.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -71,11 +71,11 @@ struct Trusted {
 }
 
 impl TrustStore {
-    /// Of one's own jurisdiction. Without a list, or with one that has expired, nobody of one's own is admitted as a
-    /// caller; people's machines, which admit no callers, need none.
+    /// Trust in the own jurisdiction. Without a list, or with one that has expired, none of its own callers is
+    /// admitted; people's machines, which admit no callers, need no list.
     ///
     /// # Errors
-    /// A certificate or list that rustls does not take.
+    /// rustls refuses the certificate or list.
     pub fn new(authority: Authority, crl: Option<Crl>) -> Result<Self, TlsError> {
         Self {
             own: authority.jurisdiction(),
@@ -111,10 +111,10 @@ impl TrustStore {
         Ok(Self::new(authority, crl)?)
     }
 
-    /// This, and a partner; or a partner's newer certificate and list.
+    /// Adds a partner, or a partner's newer certificate and list.
     ///
     /// # Errors
-    /// A certificate or list that rustls does not take.
+    /// rustls refuses the certificate or list.
     pub fn with(mut self, authority: Authority, crl: Option<Crl>) -> Result<Self, TlsError> {
         let jurisdiction = authority.jurisdiction();
         let trusted = Trusted::new(authority, crl)?;
@@ -122,7 +122,7 @@ impl TrustStore {
         Ok(self)
     }
 
-    /// This without a partner. One's own stays.
+    /// Removes a partner. The own jurisdiction stays.
     #[must_use]
     pub fn without(mut self, partner: Jurisdiction) -> Self {
         if partner != self.own {
@@ -131,7 +131,7 @@ impl TrustStore {
         self
     }
 
-    /// This without any partner.
+    /// Removes all partners.
     #[must_use]
     pub fn alone(mut self) -> Self {
         let own = self.own;
@@ -140,10 +140,10 @@ impl TrustStore {
         self
     }
 
-    /// This with a jurisdiction's newer list; none where the list is the known one.
+    /// A copy with a jurisdiction's newer list; `None` if the list is the known one.
     ///
     /// # Errors
-    /// A list that its CA did not sign, or older than the known one.
+    /// Its CA did not sign the list, or it is older than the known one.
     pub fn with_crl(
         &self,
         jurisdiction: Jurisdiction,
@@ -164,7 +164,7 @@ impl TrustStore {
             .map(Some)
     }
 
-    /// One's own jurisdiction.
+    /// The own jurisdiction.
     pub const fn own(&self) -> Jurisdiction {
         self.own
     }
@@ -179,7 +179,7 @@ impl TrustStore {
         self.authorities.get(&jurisdiction)?.crl.as_ref()
     }
 
-    /// When one's own list expires, after which nobody of one's own is admitted: raise an alarm before.
+    /// When the own list expires, after which no own caller is admitted. Raise an alarm before.
     pub fn crl_expires(&self) -> Option<Timestamp> {
         self.crl(self.own).map(Crl::next_update)
     }
@@ -192,13 +192,13 @@ impl TrustStore {
             .map(|(jurisdiction, _)| *jurisdiction)
     }
 
-    /// Who a caller is, if it may come in.
+    /// The identity of a caller, if it is admitted.
     ///
-    /// One's own callers need a fresh list, and so do a partner's people. A partner's node is checked against the
-    /// newest list there is, so that an outage at its authority does not stop deliveries.
+    /// Own callers need a fresh list, and so do a partner's people. A partner's node is checked against the newest
+    /// known list, even an expired one, so that an outage at its authority does not stop deliveries.
     ///
     /// # Errors
-    /// Why it may not.
+    /// Why it is not admitted.
     pub fn admit_caller(
         &self,
         leaf: &CertificateDer<'_>,
@@ -215,7 +215,7 @@ impl TrustStore {
         Ok(identity)
     }
 
-    /// Whether a caller that this very store admitted may stay, now that time has passed. Checks no signature.
+    /// Whether a caller that this store has admitted may stay, now that time has passed. Verifies no signature.
     ///
     /// # Errors
     /// Why it may not.
@@ -236,7 +236,8 @@ impl TrustStore {
         Ok(())
     }
 
-    /// Who answered, if it is exactly that jurisdiction's node. Checked against the newest list there is.
+    /// The identity of the node that answered, if it is exactly that jurisdiction's node. Checked against the newest
+    /// known list.
     ///
     /// # Errors
     /// Why it is not.
@@ -256,7 +257,7 @@ impl TrustStore {
         Ok(identity)
     }
 
-    /// Whether everybody would admit the node whose certificate this is, one's own.
+    /// Whether everybody would admit the own node with this certificate.
     ///
     /// # Errors
     /// Why not, in words.
@@ -314,7 +315,7 @@ impl TrustStore {
         }
     }
 
-    /// Whether this may judge a jurisdiction's people and node otherwise than `other` does.
+    /// Whether this store may judge a jurisdiction's people and node differently from `other`.
     pub(super) fn differs_for(&self, jurisdiction: Jurisdiction, other: &Self) -> bool {
         let of = |store: &Self| store.authorities.get(&jurisdiction).map(Arc::as_ptr);
         of(self) != of(other)
@@ -327,7 +328,7 @@ impl TrustStore {
             .try_for_each(|jurisdiction| self.check_successor_for(*jurisdiction, next))
     }
 
-    /// As a successor is checked when it is swapped in, for one jurisdiction.
+    /// Makes the check of a successor for one jurisdiction.
     ///
     /// # Errors
     /// It forgets a revocation.
@@ -350,7 +351,7 @@ impl TrustStore {
             .authorities
             .get(&jurisdiction)
             .ok_or(Reason::UnknownIssuer)?;
-        // A clock that is behind is no CA that has expired.
+        // A clock that is behind must not look like a CA that has expired.
         if now < trusted.authority.not_before() {
             return Err(Reason::NotYetValid);
         }

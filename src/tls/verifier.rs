@@ -1,5 +1,5 @@
-//! [`TrustStore`] as rustls asks for it, and the configurations of both sides: TLS 1.3 alone, X25519MLKEM768
-//! preferred or demanded, HTTP/2, no resumption.
+//! [`TrustStore`] as a verifier of rustls, and the TLS configurations of both sides: TLS 1.3 only, X25519MLKEM768
+//! preferred or demanded, HTTP/2, no session resumption.
 
 use super::{
     credentials::{Credentials, CredentialsError},
@@ -33,24 +33,24 @@ use std::{
 /// Why certificates and trust do not make a working configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One's own certificate or key.
+    /// The own certificate or key.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// One's own certificate would be refused by everybody.
+    /// Everybody would refuse the own certificate.
     #[error("own certificate refused ({reason}): {why}")]
     Own {
-        /// As others would log it.
+        /// The reason that others would log.
         reason: Reason,
-        /// In words, and what to do.
+        /// The reason in words, and what to do.
         why: String,
     },
     /// A revocation list.
     #[error(transparent)]
     Crl(#[from] CrlError),
-    /// rustls takes it not.
+    /// rustls refuses the configuration.
     #[error("certificates and key do not make a TLS configuration: {0}")]
     Rustls(#[from] Error),
-    /// rustls takes a CA or its list not.
+    /// rustls refuses a CA or its list.
     #[error("a CA certificate or its revocation list does not make a verifier: {0}")]
     Verifier(#[from] BuilderError),
     /// Development certificates on a network.
@@ -76,12 +76,12 @@ fn hybrid_provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
-/// How a client exchanges keys, by what it offers.
+/// How a client exchanges keys, judged by what it offers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum KeyExchange {
-    /// With X25519MLKEM768.
+    /// It offers X25519MLKEM768.
     Hybrid,
-    /// Without, because it does not offer it; who must have it is refused.
+    /// It does not offer it, and is refused if that is demanded from it.
     Plain(RequireHybrid),
 }
 
@@ -110,7 +110,7 @@ pub(super) fn server_config(
     Ok(config)
 }
 
-/// Where a hybrid key exchange is demanded of whose credentials these are, nothing else is offered.
+/// If a hybrid key exchange is demanded from the owner of these credentials, nothing else is offered.
 pub(super) fn client_config(
     credentials: &Credentials,
     trust: &Arc<TrustStore>,
@@ -159,7 +159,7 @@ impl TimeProvider for Time {
 #[derive(Debug)]
 struct Verifier {
     trust: Arc<TrustStore>,
-    /// Who is refused for the key exchange of the handshakes that this judges.
+    /// Who is refused because of the key exchange in handshakes with this configuration.
     without_hybrid: RequireHybrid,
 }
 
@@ -181,7 +181,7 @@ impl Verifier {
 }
 
 impl ClientCertVerifier for Verifier {
-    /// None: who the partners are is nobody's business before a caller is known.
+    /// No hints: who the partners are is confidential until a caller is known.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -1,7 +1,7 @@
-//! What the proofs of a case file show of each log, taken together: one tree of each size, and one entry at each place.
+//! Checks that the proofs of a case file agree on each log: one tree of each size, and one entry at each place.
 //!
-//! Whoever holds a log's key can sign a second tree whenever they like. What was signed then and what is signed now must
-//! be the same wherever both are of one size or of one entry.
+//! Whoever holds a log's key can sign a second tree at any time. So the trees signed then and now must agree wherever
+//! both have one size or one entry.
 
 use super::CaseDefect;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Memory grows with the case file.
+/// The trees and entries seen so far. Memory grows with the case file.
 #[derive(Debug, Default)]
 pub(super) struct SeenTrees {
     /// Roots by log and size.
@@ -20,7 +20,7 @@ pub(super) struct SeenTrees {
 }
 
 impl SeenTrees {
-    /// That this tree, whose signature or cosignature was verified, is the only one of its log and size.
+    /// Checks that this tree, whose signature or cosignature was verified, is the only one of its log and size.
     pub(super) fn tree(&mut self, file: &str, tree: &Checkpoint) -> Result<(), CaseDefect> {
         let place = (tree.origin.clone(), tree.size);
         if *self.trees.entry(place).or_insert(tree.root) == tree.root {
@@ -33,7 +33,7 @@ impl SeenTrees {
         })
     }
 
-    /// That this entry, whose inclusion was verified, is the only one at its place.
+    /// Checks that this entry, whose inclusion was verified, is the only one at its place.
     pub(super) fn entry(
         &mut self,
         file: &str,

@@ -1,7 +1,7 @@
-//! A case file as a directory: the proofs, the keys that they rest on, and pages that say in words what is proved.
+//! A case file as a directory: the proofs, the keys that they rest on, and pages that state in words what is proved.
 //!
-//! Nothing in it is taken at its word. The keys must be those that the checker holds, and the pages are written again from
-//! what was proved and compared: a page that says something else is found out.
+//! Nothing in it is believed. The keys must be those that the checker holds, and the pages are written again from what
+//! was proved and compared: a page that states anything else is detected.
 
 use super::{CaseDefect, CaseFile, MAX_PROOFS, PROOF, Proved, claimed_origin, file_name, page};
 use crate::{
@@ -14,65 +14,65 @@ use crate::{
 };
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// The file that names the keys, one a line.
+/// The file with the keys, one on each line.
 const KEYS: &str = "keys";
 
 /// The pages.
 const PAGES: [(&str, Lang); 2] = [("page.zh.txt", Lang::Zh), ("page.en.txt", Lang::En)];
 
-/// The longest page or list of keys that is read: some two kilobytes a proof, and as much again.
+/// The longest page or list of keys that is read: some two kilobytes for each proof, and as much again.
 const MAX_PAGE_BYTES: usize = MAX_PROOFS * 4096;
 
-/// Why a directory is no case file that proves what it says. Files are named as in the directory.
+/// Why a directory is not a case file that proves what it states. Files are named as in the directory.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderDefect {
     /// The file system failed.
     #[error(transparent)]
     Read(#[from] ExportDefect),
-    /// A file that belongs to every case file is not there.
+    /// A file that belongs to every case file is missing.
     #[error("{file} is missing, or no plain file")]
     Missing {
         /// The file.
         file: String,
     },
-    /// Something else lies there.
+    /// There is another file.
     #[error("{file} is no part of a case file: remove it or find out who put it there")]
     Extra {
         /// The file.
         file: String,
     },
-    /// A proof's file holds none.
+    /// A proof's file is malformed.
     #[error("{file} is no proof")]
     Malformed {
         /// The file.
         file: String,
-        /// Why not.
+        /// Why.
         source: MalformedTlogProof,
     },
-    /// There is no entry in a proof.
+    /// A proof has no entry.
     #[error("{file} has no line `extra` with the entry that it proves")]
     NoEntry {
         /// The file.
         file: String,
     },
-    /// A proof under another entry's name.
+    /// A proof has another entry's file name.
     #[error("{file} is the proof of another entry and should be named {expected}")]
     Misnamed {
         /// The file.
         file: String,
-        /// Its name by what it says.
+        /// The name that matches its content.
         expected: String,
     },
     /// The proofs do not hold.
     #[error(transparent)]
     Case(#[from] CaseDefect),
-    /// The keys named are not those that the proofs were checked with.
+    /// The keys named are not those with which the proofs were checked.
     #[error(
         "{KEYS} names other keys than those that the proofs rest on: compare the keys that you have with the \
          jurisdictions themselves"
     )]
     Keys,
-    /// A page says something else than is proved.
+    /// A page states something else than is proved.
     #[error(
         "{file} is not what this program writes of what is proved here: do not rely on it, but on what this check prints"
     )]
@@ -85,7 +85,7 @@ pub enum FolderDefect {
 /// Writes a case file into a new directory.
 ///
 /// # Errors
-/// The directory holds something, or cannot be written.
+/// The directory is not empty, or cannot be written.
 pub fn write_folder(dir: &Path, case: &CaseFile, proved: &Proved) -> Result<(), ExportError> {
     create_empty(dir)?;
     for (name, proof) in case.files() {
@@ -98,7 +98,8 @@ pub fn write_folder(dir: &Path, case: &CaseFile, proved: &Proved) -> Result<(), 
     sync(dir)
 }
 
-/// Verifies a case file in a directory, with these keys and nothing else, and that every file in it says what is proved.
+/// Verifies a case file in a directory, with these keys and nothing else, and that every file in it states what is
+/// proved.
 ///
 /// # Errors
 /// The first defect found.
@@ -128,10 +129,10 @@ pub fn check_folder(dir: &Path, keys: &[VerifierKey]) -> Result<Proved, FolderDe
     Ok(proved)
 }
 
-/// Reads one proof, wherever it lies and whatever its name is.
+/// Reads one proof, wherever it is and whatever its name.
 ///
 /// # Errors
-/// There is none, or it carries no entry.
+/// It is missing, or has no entry.
 pub fn read_proof(path: &Path) -> Result<CaseFile, FolderDefect> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     proof(path, &name.to_string_lossy()).map(CaseFile::of)
@@ -153,7 +154,7 @@ fn proof(path: &Path, name: &str) -> Result<TlogProof, FolderDefect> {
     Ok(proof)
 }
 
-/// What lies in the directory, sorted; nothing that a case file does not have.
+/// The files in the directory, sorted. Fails on anything that a case file does not have.
 fn names(dir: &Path) -> Result<BTreeSet<String>, FolderDefect> {
     let failed = |source| {
         FolderDefect::Read(ExportDefect::Io {

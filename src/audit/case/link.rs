@@ -29,10 +29,10 @@ impl Place {
     }
 }
 
-/// A dispatch that two logs agree on: the sender's, which has it, and the recipient's, which has the very same bytes.
+/// A dispatch on which two logs agree: the sender's, which has it, and the recipient's, which has the very same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// The dispatch; none where what arrived was no well-formed one.
+    /// The dispatch; `None` if what arrived was not well-formed.
     pub dispatch_id: Option<String>,
     /// The sender.
     pub from: String,
@@ -42,17 +42,17 @@ pub struct Delivery {
     pub sent: Place,
     /// The recipient's entry.
     pub answered: Place,
-    /// When that was written, by the recipient's clock, RFC 3339.
+    /// When the answer was written, by the recipient's clock, RFC 3339.
     #[serde(serialize_with = "as_rfc3339")]
     pub answered_at: Timestamp,
-    /// Why the recipient refused it; none where it took it.
+    /// Why the recipient refused it; `None` if it accepted it.
     pub refusal: Option<&'static str>,
-    /// The sender's entry that keeps the answer, where it is proved here.
+    /// The sender's entry that keeps the answer, if it is proved here.
     pub logged: Option<Place>,
-    /// Entries in the sender's tree that the recipient then cosigned, the dispatch proved to be among them. None where it
-    /// cosigned a later tree, in a second delivery: what was in that one is not proved here.
+    /// The size of the sender's tree that the recipient then cosigned, proved to contain the dispatch. `None` if it
+    /// cosigned a later tree, in a second delivery, whose content is not proved here.
     pub cosigned_size: Option<u64>,
-    /// When it did, by its clock, RFC 3339.
+    /// When it cosigned, by its clock, RFC 3339.
     #[serde(serialize_with = "as_optional_rfc3339")]
     pub cosigned_at: Option<Timestamp>,
 }
@@ -78,19 +78,19 @@ pub enum LinkDefect {
     /// The partner's entry is not such an answer.
     #[error("the partner's entry is not its answer to this dispatch")]
     NotTheAnswer,
-    /// The other log is of this log's own jurisdiction.
+    /// The other log belongs to this log's own jurisdiction.
     #[error("the other log is {jurisdiction}'s too, and nobody is a witness of themselves")]
     OwnWitness {
-        /// Whose both logs are.
+        /// The jurisdiction of both logs.
         jurisdiction: Jurisdiction,
     },
     /// The partner's entry is about a checkpoint that this log never signed.
     #[error("the checkpoint of this log in the partner's entry")]
     OwnSignature(#[source] NoteError),
-    /// The partner's entry is of a leaf that is not in this log.
+    /// The partner's entry is about a leaf that is not in this log.
     #[error("this log's entry in the partner's entry")]
     OwnNotIncluded(#[source] ProofInvalid),
-    /// The leaf is left out of a refusal, though it is not over the limit or stands elsewhere.
+    /// The refusal omits the leaf, though the leaf is not oversized or is elsewhere.
     #[error(
         "the partner's entry leaves out a leaf that is not the one over {DISPATCH_LEAF_LIMIT} bytes beside it"
     )]
@@ -98,10 +98,10 @@ pub enum LinkDefect {
     /// The partner did not cosign the checkpoint named.
     #[error("the partner's cosignature")]
     Cosignature(#[source] NoteError),
-    /// The tree that was cosigned does not have the dispatch.
+    /// The tree that was cosigned does not contain the dispatch.
     #[error("the partner cosigned a tree of {size} entries, the dispatch is entry {index}")]
     CosignedBefore {
-        /// Entries in that tree.
+        /// The size of that tree.
         size: u64,
         /// The dispatch.
         index: u64,
@@ -119,8 +119,8 @@ pub(super) struct Linked {
     pub(super) keys: Vec<String>,
 }
 
-/// Verifies what entry `place` of `own` log keeps of another; nothing where it keeps nothing. `beside` gives the entry of
-/// the own log at an index, where that is to be proved too.
+/// Verifies what entry `place` of `own` log keeps of another; `None` if it keeps nothing. `beside` returns the entry of
+/// the own log at an index, if that is to be proved too.
 pub(super) fn check<'a>(
     keys: Keys<'_>,
     own: &VerifierKey,
@@ -173,7 +173,7 @@ pub(super) fn check<'a>(
     }
 }
 
-/// Whose checkpoint it is, once its signature is verified.
+/// The owner of a checkpoint, after its signature is verified.
 fn signed(
     keys: Keys<'_>,
     checkpoint: &Checkpoint,
@@ -194,7 +194,7 @@ fn signed(
 
 type Arrived<'a> = (Timestamp, &'a Received, Option<Refusal>);
 
-/// A dispatch that arrived here: the sender's log has it.
+/// A dispatch that arrived here and that the sender's log has.
 fn arrival(
     keys: Keys<'_>,
     own: &VerifierKey,
@@ -206,7 +206,7 @@ fn arrival(
     two_jurisdictions(from, to)?;
     let dispatch_id = arrived_leaf(received, from, to, refusal)?;
     let origin = &received.checkpoint.origin;
-    // A leaf over the limit is refused by its index alone.
+    // An oversized leaf is refused by its index alone.
     let kept = (!received.sender_entry.is_empty()).then(|| {
         let leaf = received.sender_entry.clone();
         (origin.clone(), received.sender_index, leaf)
@@ -237,7 +237,7 @@ fn two_jurisdictions(one: Jurisdiction, other: Jurisdiction) -> Result<(), LinkD
     Ok(())
 }
 
-/// That the leaf is in the sender's tree, and which dispatch it is. What was refused need not be one.
+/// Verifies that the leaf is in the sender's tree, and returns which dispatch it is. What was refused need not be one.
 fn arrived_leaf(
     received: &Received,
     from: Jurisdiction,
@@ -326,7 +326,7 @@ fn answer(
     })
 }
 
-/// That the leaf in the partner's entry is this dispatch of ours, under a checkpoint that our key signed.
+/// Verifies that the leaf in the partner's entry is this dispatch of ours, under a checkpoint that our key signed.
 fn own_leaf(
     own: &VerifierKey,
     entry: &PartnerEntry,
@@ -336,7 +336,7 @@ fn own_leaf(
     let received = &entry.received;
     own.verify_signature(&received.checkpoint, &received.signature)
         .map_err(LinkDefect::OwnSignature)?;
-    // A leaf over the limit is refused by its index alone. Which one that was, shows the proof beside it.
+    // An oversized leaf is refused by its index alone. The proof beside it shows which leaf that was.
     let leaf = if received.sender_entry.is_empty() && entry.refusal.is_some() {
         let (index, size) = (received.sender_index, received.checkpoint.size);
         match beside {
@@ -368,7 +368,7 @@ fn included(received: &Received, leaf: &Hash) -> Result<(), ProofInvalid> {
     )
 }
 
-/// The key with which the partner cosigned our tree, the dispatch in it; and that tree.
+/// The key with which the partner cosigned our tree with the dispatch in it; and that tree.
 fn cosigned(
     keys: Keys<'_>,
     own: &VerifierKey,

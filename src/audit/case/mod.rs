@@ -1,9 +1,8 @@
-//! Proofs for a case file: single entries of a log, each with what proves it, checked by whoever holds the logs' keys and
-//! nothing else.
+//! Proofs for a case file: single entries of a log, each with its proof. Checking them takes only the logs' keys.
 //!
-//! [`Search`] picks the entries of a log that are about one dispatch or record and makes a [`CaseFile`] of them;
-//! [`CaseFile::verify`] trusts nothing but the keys that it is given; [`write_folder`] and [`check_folder`] keep it in a
-//! directory, with pages that say in words what it proves.
+//! [`Search`] selects the entries of a log about one dispatch or record and makes a [`CaseFile`] of them;
+//! [`CaseFile::verify`] trusts nothing but the keys that it is given; [`write_folder`] and [`check_folder`] keep it in
+//! a directory, with pages that state in words what it proves.
 
 mod consistency;
 mod folder;
@@ -35,19 +34,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most proofs in one case file.
 pub const MAX_PROOFS: usize = 4096;
 
-/// Proofs that belong together, each with its entry as extra data. They claim; [`CaseFile::verify`] believes.
+/// Proofs that belong together, each with its entry as extra data. They are claims until [`CaseFile::verify`] has
+/// checked them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaseFile {
-    /// By the log that each claims to be of, and its index there.
+    /// By the log that each claims to be from, and its index there.
     proofs: BTreeMap<(String, u64), TlogProof>,
 }
 
-/// What a case file proves, to whoever gave the keys.
+/// What a case file proves under the given keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proved {
     /// Entries, by log and index.
     pub statements: Vec<Statement>,
-    /// Dispatches that two logs agree on.
+    /// Dispatches on which two logs agree.
     pub deliveries: Vec<Delivery>,
     /// The verifier keys that this rests on, C2SP vkey text, sorted.
     pub keys: Vec<String>,
@@ -58,17 +58,18 @@ pub struct Proved {
 pub struct Statement {
     /// The file that proves it.
     pub file: String,
-    /// SHA-256 of that file, hexadecimal. With it on a page, the page vouches for lines that prove nothing themselves.
+    /// SHA-256 of that file, hexadecimal. With it on a page, the page also vouches for lines of the file that are not
+    /// proved.
     pub file_sha256: String,
     /// The log's origin.
     pub log: String,
-    /// Entries in the tree that the log's key signed.
+    /// The size of the tree that the log's key signed.
     pub tree_size: u64,
     /// That tree's root, hexadecimal.
     pub root: String,
     /// Who else signed that tree.
     pub cosigned: Vec<Cosigned>,
-    /// Of a dispatch sent or drafted, by which whoever holds its payload shows that this is it.
+    /// For a dispatch that was sent or drafted: digests that identify its payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<PayloadDigests>,
     /// What the entry says.
@@ -100,23 +101,23 @@ impl PayloadDigests {
 /// A cosignature on a tree, verified.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cosigned {
-    /// Whose.
+    /// The cosigner.
     pub by: String,
     /// When, by the cosigner's clock, RFC 3339.
     #[serde(serialize_with = "as_rfc3339")]
     pub at: Timestamp,
 }
 
-/// Why a case file proves nothing, or not what it says. Files are named as in its directory.
+/// Why a case file does not prove what it states. Files are named as in its directory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CaseDefect {
-    /// Nothing in it.
+    /// It is empty.
     #[error("there is no proof in it")]
     Empty,
     /// More than [`MAX_PROOFS`].
     #[error("there are more than {MAX_PROOFS} proofs in it")]
     TooMany,
-    /// No key was given for a log that signed something in it.
+    /// The key of a log that signed something in it was not given.
     #[error(
         "{file} rests on the key of {origin}, which was not given: have it from that jurisdiction, and give it too"
     )]
@@ -131,26 +132,26 @@ pub enum CaseDefect {
     Unproved {
         /// The file.
         file: String,
-        /// Why not.
+        /// Why.
         source: TlogProofInvalid,
     },
-    /// A cosignature in a known name is not that cosigner's.
+    /// A cosignature under a known name is not that cosigner's.
     #[error("{file}: a cosignature is not its cosigner's")]
     Cosignature {
         /// The file.
         file: String,
-        /// Why not.
+        /// Why.
         source: NoteError,
     },
-    /// The entry holds a proof from another log that proves nothing.
+    /// The entry's proof from another log does not hold.
     #[error("{file}: the entry is in its log, but what it keeps of the other log proves nothing")]
     Link {
         /// The file.
         file: String,
-        /// Why not.
+        /// Why.
         source: LinkDefect,
     },
-    /// Two proofs show two entries at one place.
+    /// Two proofs show different entries at one place.
     #[error("{file}: entry {index} of {origin} is another here than elsewhere in the case file")]
     Contradiction {
         /// The file.
@@ -160,7 +161,7 @@ pub enum CaseDefect {
         /// The index in it.
         index: u64,
     },
-    /// One log, shown in two versions.
+    /// One log is shown in two versions.
     #[error(
         "{file}: {origin} is shown in two versions here, both of {size} entries: keep this, it is evidence against that log"
     )]
@@ -169,7 +170,7 @@ pub enum CaseDefect {
         file: String,
         /// The log.
         origin: String,
-        /// Entries in either tree.
+        /// The size of both trees.
         size: u64,
     },
     /// Draft, approval and dispatch of a transfer that do not belong together.
@@ -177,13 +178,13 @@ pub enum CaseDefect {
     Transfer {
         /// The step's file.
         file: String,
-        /// Why not.
+        /// Why.
         source: TransferDefect,
     },
 }
 
 impl CaseFile {
-    /// Adds a proof; one of an entry that is there already is left out.
+    /// Adds a proof, unless there is one of the same entry.
     fn add(&mut self, proof: TlogProof) {
         let place = (claimed_origin(&proof).to_owned(), proof.index);
         self.proofs.entry(place).or_insert(proof);
@@ -202,8 +203,9 @@ impl CaseFile {
         files.map(|((origin, index), proof)| (file_name(origin, *index), proof))
     }
 
-    /// That each entry is in its log, that each answer in them is its partner's, that no log is shown in two versions, and
-    /// that all of them agree. Trusts these keys and nothing else; a key of a log that is not in it does no harm.
+    /// Verifies that each entry is in its log, that each answer in them is its partner's, that no log is shown in two
+    /// versions, and that all of them agree. Trusts these keys and nothing else; the key of a log that is not in it
+    /// does no harm.
     ///
     /// # Errors
     /// The first defect found.
@@ -239,7 +241,7 @@ impl CaseFile {
     }
 }
 
-/// The keys that the checker holds. One log can have had two: a new card may bring a new key.
+/// The keys that the checker holds. One log may have had two: a new card may bring a new key.
 #[derive(Clone, Copy, Debug)]
 struct Keys<'a>(&'a [VerifierKey]);
 
@@ -254,7 +256,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The first key of several under which something holds, or why it does not under the last.
+/// The first of several keys with which a check succeeds, or the error with the last one.
 fn first_that<'a, T, E>(
     keys: impl Iterator<Item = &'a VerifierKey>,
     holds: impl Fn(&'a VerifierKey) -> Result<T, E>,
@@ -322,7 +324,7 @@ impl Check<'_> {
         })
     }
 
-    /// Whose cosignatures stand under a checkpoint, of those whose keys are held.
+    /// The cosigners under a checkpoint whose keys are held.
     fn cosigned(
         &mut self,
         file: &str,
@@ -331,7 +333,7 @@ impl Check<'_> {
         let mut found = Vec::new();
         let own = owner_of(head.origin());
         for key in self.keys.0 {
-            // A log is no witness of itself, whichever epoch its key is of.
+            // A log cannot witness itself, whatever epoch its key has.
             let Some(code) = owner_of(key.name()).filter(|code| Some(*code) != own) else {
                 continue;
             };
@@ -349,13 +351,13 @@ impl Check<'_> {
                 });
             }
         }
-        // Neither the order of the keys nor one that is given twice makes another page.
+        // Neither the order of the keys nor a repeated one changes the page.
         found.sort();
         found.dedup();
         Ok(found)
     }
 
-    /// What the entry keeps of another log.
+    /// Takes what the entry keeps of another log.
     fn link(
         &mut self,
         file: &str,
@@ -389,7 +391,7 @@ impl Check<'_> {
         self.used.extend(linked.keys);
         let delivery = linked.delivery;
         let known = self.deliveries.entry(delivery.answered.clone());
-        // The receipt says more than the entry that it is of.
+        // The receipt states more than the entry that it is about.
         let known = known.or_insert_with(|| delivery.clone());
         if known.logged.is_none() {
             *known = delivery;
@@ -414,5 +416,5 @@ fn file_name(origin: &str, index: u64) -> String {
     format!("{short}-{index}.{PROOF}")
 }
 
-/// What the name of a proof's file ends in, as the specification has it.
+/// The file extension of a proof, as the specification has it.
 const PROOF: &str = "tlog-proof";

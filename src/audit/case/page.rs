@@ -1,18 +1,18 @@
 //! The page of a case file: what is proved, in words, for people who have neither a log nor this program.
 //!
-//! Case files are kept for decades, and their pages are written again to be compared: what is written here is layout 1 for
-//! good. Other words are another layout, beside this one.
+//! Case files are kept for decades, and their pages are written again to be compared: the text written here is
+//! permanently layout 1. Other words are another layout, beside this one.
 
 use super::{Delivery, Place, Proved, Statement};
 use crate::domain::{Lang, Timestamp};
 use std::fmt;
 
-/// The page, as it is written and as it is compared.
+/// The page, as it is written and compared.
 pub(super) fn render(proved: &Proved, lang: Lang) -> String {
     Text(|f: &mut fmt::Formatter<'_>| write(f, proved, lang)).to_string()
 }
 
-/// What a function writes, as text.
+/// Displays what a function writes.
 struct Text<F>(F);
 
 impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Text<F> {
@@ -129,12 +129,12 @@ fn write_statement(
 }
 
 fn line(page: &mut fmt::Formatter<'_>, label: &str, value: &str) -> fmt::Result {
-    // What stands in an entry is checked text without line breaks; of an entry that was not read nothing is shown.
+    // The content of an entry is checked text without line breaks; nothing is shown of an entry that could not be read.
     writeln!(page, "   {label}: {value}")
 }
 
 impl Delivery {
-    /// In words: two or three lines, the first with a dash.
+    /// Two or three lines, the first with a dash.
     pub fn in_words(&self, lang: Lang) -> String {
         Text(|f: &mut fmt::Formatter<'_>| write_delivery(f, self, lang)).to_string()
     }

@@ -1,4 +1,4 @@
-//! Picking the entries that a case file is to prove, and putting their proofs together.
+//! Selects the entries that a case file is to prove, and assembles their proofs.
 
 use super::{CaseFile, MAX_PROOFS};
 use crate::{
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Wanted {
     /// The entry at this index, whatever it is.
     Entry(u64),
-    /// The dispatch with this id, or all dispatches of the record with this id; with what became of each, and with the
-    /// draft and approval of a transfer.
+    /// The dispatch with this id, or all dispatches of the record with this id, with their answers, and with the draft
+    /// and approval of a transfer.
     Id([u8; 16]),
 }
 
@@ -41,20 +41,20 @@ pub enum SearchError {
         /// The partner's log.
         origin: String,
     },
-    /// Fewer or more proofs than were asked for.
+    /// The log gave fewer or more proofs than were asked for.
     #[error("the log gave proofs for other entries than were asked for")]
     Proofs,
 }
 
-/// Looks through a log, leaf by leaf, for the entries wanted. Memory grows with these and with the partners.
+/// Searches a log, leaf by leaf, for the entries wanted. Memory grows with these and with the partners.
 #[derive(Debug)]
 pub struct Search<'a> {
     wanted: Wanted,
     cards: &'a dyn CardReader,
     own: VerifierKey,
-    /// Those that the auditor holds, and of other logs those that this log names.
+    /// The auditor's keys, and for other logs those that this log names.
     partners: Vec<VerifierKey>,
-    /// Logs whose keys the auditor holds: what this log says of them does not count.
+    /// Logs whose keys the auditor holds: what this log says about them does not count.
     held: BTreeSet<String>,
     next: u64,
     found: Vec<Own>,
@@ -65,12 +65,12 @@ pub struct Search<'a> {
 struct Own {
     index: u64,
     leaf: Vec<u8>,
-    /// Nothing where this program cannot read it.
+    /// `None` if this program cannot read it.
     kind: Option<Kind>,
 }
 
 impl<'a> Search<'a> {
-    /// In the log whose key this is; `partners` are keys that the auditor holds.
+    /// Searches the log with this key; `partners` are keys that the auditor holds.
     pub fn new(
         wanted: Wanted,
         own: VerifierKey,
@@ -110,7 +110,7 @@ impl<'a> Search<'a> {
         if !is_wanted {
             return Ok(());
         }
-        // Each may bring an entry of the partner's log along.
+        // Each may need an entry of the partner's log too.
         if self.found.len() >= MAX_PROOFS / 2 {
             return Err(SearchError::TooMany);
         }
@@ -122,10 +122,10 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// What was found.
+    /// The entries found.
     ///
     /// # Errors
-    /// Nothing was.
+    /// There are none.
     pub fn finish(self) -> Result<Found, SearchError> {
         if self.found.is_empty() {
             return Err(SearchError::Nothing);
@@ -157,16 +157,16 @@ impl<'a> Search<'a> {
 }
 
 fn is_of(kind: &Kind, id: &[u8; 16]) -> bool {
-    // An approval names no dispatch; the entry behind it is of the same record.
+    // An approval does not name a dispatch; the next entry is of the same record.
     if let Kind::ReferralApproved { record, .. } = kind {
         return record.as_bytes() == id;
     }
     Subject::of(kind).is_of(id)
 }
 
-/// The checkpoint of ours that a partner answered for, which its own entry keeps: nobody can put another in its place
-/// later. With the partner's cosignature, where that is on the very same tree; a dispatch that was delivered again is
-/// answered with the old entry and a cosignature on a newer one. Nothing where a signature is wrong.
+/// The checkpoint of ours to which a partner's answer refers, which its own entry keeps: nobody can replace it later.
+/// With the partner's cosignature, if that is on the same tree; a dispatch that was delivered again is answered with
+/// the old entry and a cosignature on a newer tree. `None` if a signature is wrong.
 fn witnessed_note(
     own: &VerifierKey,
     partners: &[VerifierKey],
@@ -194,7 +194,7 @@ fn witnessed_note(
     Some((stated.size(), note + &line))
 }
 
-/// Entries that were found, still to be proved.
+/// Entries that were found and are still to be proved.
 #[derive(Debug)]
 pub struct Found {
     own: VerifierKey,
@@ -204,9 +204,9 @@ pub struct Found {
     witnessed: BTreeMap<u64, (u64, String)>,
 }
 
-/// The tree that an entry is proved under: that which the recipient of the next dispatch answered for, which has the entry
-/// too. So a draft and its approval, which nobody else has seen, stand in the tree with which the dispatch was delivered.
-/// Nothing where no such tree is known; then it is the newest.
+/// The tree under which an entry is proved: the one that the recipient of the next dispatch answered for, which
+/// contains the entry too. So a draft and its approval, which nobody else has seen, are proved in the tree with which
+/// the dispatch was delivered. `None` if no such tree is known; then the newest is used.
 fn tree_of(witnessed: &BTreeMap<u64, (u64, String)>, index: u64) -> Option<&(u64, String)> {
     witnessed.range(index..).next().map(|(_, tree)| tree)
 }
@@ -219,8 +219,9 @@ impl Found {
         each.map(|index| (index, size(index))).collect()
     }
 
-    /// The case file, and the keys that it rests on as the log names them: only whoever has them from the jurisdictions
-    /// themselves knows what it proves. Takes the proofs that [`Found::needed`] names, in its order.
+    /// Makes the case file, and returns the keys that it rests on as the log names them: only somebody who has them
+    /// from the jurisdictions themselves knows what it proves. Takes the proofs that [`Found::needed`] names, in its
+    /// order.
     ///
     /// # Errors
     /// Proofs are missing, or the log does not name the key of a partner who signed something in it.
@@ -253,14 +254,14 @@ impl Found {
                 Some(_) | None => {}
             }
         }
-        // Behind all of our own: where an entry of ours comes back inside theirs, ours has the better proof.
+        // After all of our own: if an entry of ours comes back inside theirs, our proof is the better one.
         of_others.into_iter().for_each(|proof| case.add(proof));
         let keys = [self.own].into_iter().chain(self.partners).collect();
         Ok((case, keys))
     }
 }
 
-/// The proof of the sender's entry; none where it was too long to be kept.
+/// The proof of the sender's entry; `None` if it was too long to be kept.
 fn senders_proof(
     received: Received,
     partners: &[VerifierKey],
@@ -285,7 +286,7 @@ fn partners_proof(proof: PartnerProof, partners: &[VerifierKey]) -> Result<TlogP
     })
 }
 
-/// A checkpoint that was kept in parts, as the note that it was.
+/// Rebuilds the note of a checkpoint that was stored in parts.
 fn note(
     checkpoint: &Checkpoint,
     signature: &[u8; 64],

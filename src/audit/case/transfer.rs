@@ -1,10 +1,10 @@
-//! That what a case file shows of a transfer fits together: drafted by one person, approved by a supervisor who is
-//! another, sent in the approver's name as it was drafted, and all of that in one tree.
+//! Checks that the entries of a transfer in a case file fit together: drafted by one person, approved by another, who
+//! is a supervisor, sent in the approver's name as it was drafted, and all of that in one tree.
 //!
-//! Draft and approval are the sender's word alone: its partner never saw them, and the log's key could sign a tree with
-//! others later. What binds them is the tree with which the dispatch was delivered: the partner's own entry keeps it. So
-//! where the case file has the partner's answer, they must stand in the tree that was answered for. Of entries that are
-//! not in the case file nothing is asked.
+//! Draft and approval are only the sender's word: its partner never saw them, and the log's key could sign a tree with
+//! others later. What binds them is the tree with which the dispatch was delivered, which the partner's own entry
+//! keeps. So if the case file has the partner's answer, they must be in the tree that was answered for. Nothing is
+//! required of entries that are not in the case file.
 
 use crate::{
     access::{Principal, Role},
@@ -22,7 +22,7 @@ pub enum TransferDefect {
     /// The approval names another leaf hash than that of the draft beside it.
     #[error("it approves another draft than the one beside it")]
     AnotherDraft,
-    /// Not drafted and approved as two people of this jurisdiction do, the second a supervisor.
+    /// Not drafted and approved by two people of this jurisdiction, the second a supervisor.
     #[error(
         "a transfer is drafted by one person of the log's jurisdiction and approved by another, a supervisor"
     )]
@@ -30,13 +30,13 @@ pub enum TransferDefect {
     /// The transfer that left is not the next entry.
     #[error("the entry behind the approval is not the dispatch beside it")]
     NotTheNext,
-    /// The dispatch is in another name.
+    /// The dispatch is in another person's name.
     #[error("it is approved in one name and sent in another")]
     AnotherName,
     /// The dispatch is not as it was drafted.
     #[error("what was sent is not what was drafted")]
     NotAsDrafted,
-    /// Nothing shows that the entries are of one history.
+    /// Nothing shows that the entries belong to one history.
     #[error(
         "draft, approval and dispatch are not proved under one tree, the one that the recipient answered for: whoever has \
          the log's key could have signed this one later"
@@ -64,7 +64,7 @@ enum What {
 }
 
 impl Step {
-    /// The step that an entry is; nothing where it is none.
+    /// The step that an entry is; `None` if it is not one.
     pub(super) fn of(
         file: &str,
         (index, leaf_hash): (u64, Hash),
@@ -108,7 +108,7 @@ impl Step {
     }
 }
 
-/// Trees of a log that the recipient of a transfer answered for, by the log and the referral.
+/// Trees of a log that the recipient of a transfer answered for, by log and referral.
 #[derive(Debug, Default)]
 pub(super) struct Answered(BTreeMap<(String, RecordId), Vec<Checkpoint>>);
 
@@ -130,8 +130,8 @@ impl Answered {
     }
 }
 
-/// That every approval fits the draft and the dispatch beside it, and that all stand where the recipient knows them; or
-/// which does not, and why.
+/// Checks that every approval fits the draft and the dispatch beside it, and that all are in a tree that the recipient
+/// knows. Returns the step that does not, and why.
 pub(super) fn check<'a>(
     steps: &'a [Step],
     answered: &Answered,
@@ -187,7 +187,7 @@ fn check_approval(approval: &Step, draft: &Hash, steps: &[Step]) -> Result<(), T
 
 type Found<'a> = (&'a Step, &'a DispatchSent);
 
-/// The one that fits; nothing where there is none to choose from.
+/// The step that fits; `None` if there is none to choose from.
 fn the_one<'a>(
     among: impl Iterator<Item = Found<'a>>,
     fits: impl Fn(&Step) -> bool,

@@ -1,5 +1,5 @@
-//! Answers to our dispatches: that the partner's log proves each, that it is about our very entry, and that the partner
-//! vouched for this log as it is.
+//! Checks answers to our dispatches: that the partner's log proves each, that it is about our very entry, and that the
+//! partner vouched for this log as it is.
 
 use super::{
     Inspector, RemarkCode,
@@ -14,7 +14,7 @@ use crate::{
     note::{Checkpoint, Cosignature},
 };
 
-/// Who answered, which dispatch, and where it stands in this log.
+/// Who answered, which dispatch, and its index in this log.
 type About = (Jurisdiction, DispatchId, u64);
 
 impl Inspector<'_> {
@@ -70,7 +70,7 @@ impl Inspector<'_> {
             .filter(|answer| answer.principal == Principal::node(to) && answer.refusal == refusal)
             .ok_or(DefectCode::PartnerEntry)?;
         let received = &answer.received;
-        // Only a refusal of a leaf over the limit does not repeat it.
+        // Only a refusal of an oversized leaf does not repeat it.
         let not_kept = is_too_long && refusal.is_some() && received.sender_entry.is_empty();
         if received.sender_index != sent_index || !(not_kept || received.leaf_hash() == our_leaf) {
             return Err(DefectCode::AnswerOfAnotherLeaf.into());
@@ -82,7 +82,8 @@ impl Inspector<'_> {
         self.check_cosigned(index, to, sent_index, proof)
     }
 
-    /// The checkpoint of ours in the partner's entry is signed by us, has our dispatch, and is of this log.
+    /// Checks that the checkpoint of ours in the partner's entry is signed by us, contains our dispatch, and is of this
+    /// log.
     fn check_own_statement(
         &mut self,
         index: u64,
@@ -111,7 +112,7 @@ impl Inspector<'_> {
         self.compare_root(index, stated.size, &stated.root)
     }
 
-    /// The checkpoint that the partner cosigned has our dispatch and is of this log.
+    /// Checks that the checkpoint that the partner cosigned contains our dispatch and is of this log.
     fn check_cosigned(
         &mut self,
         index: u64,

@@ -1,4 +1,5 @@
-//! Dispatches that arrived: that the sender's log proves each, and that it was for us. And evidence against partners.
+//! Checks dispatches that arrived: that the sender's log proves each, and that it was for us. And evidence against
+//! partners.
 
 use super::{
     Evidence, Inspector, RemarkCode,
@@ -63,8 +64,8 @@ impl Inspector<'_> {
         }
     }
 
-    /// Both statements are the partner's, and they are not the same one. For two sizes the log does not hold what would
-    /// prove the contradiction; then the evidence says so.
+    /// Checks that both statements are the partner's, and differ. For two sizes the log does not hold the proof of the
+    /// contradiction; then the evidence says so.
     pub(super) fn evidence(
         &mut self,
         index: u64,
@@ -104,21 +105,21 @@ impl Inspector<'_> {
     }
 }
 
-/// What of a dispatch can be judged by its public entry alone.
+/// Judges what can be judged of a dispatch by its public entry alone.
 fn judge(leaf: &[u8], from: Jurisdiction, to: Jurisdiction) -> Result<(), Refusal> {
     let entry = sent_entry(leaf).ok_or(Refusal::Malformed)?;
     if entry.sent.from != from || entry.sent.to != to || entry.cause.jurisdiction() != from {
         return Err(Refusal::Misaddressed);
     }
-    // Somebody's purpose stands behind every dispatch.
+    // Every dispatch has a person's purpose.
     if !entry.has_grounds {
         return Err(Refusal::Malformed);
     }
     Ok(())
 }
 
-/// Whether the reason stated for a refusal agrees with the public entry. Reasons that rest on the payload, or on what the
-/// node held before, cannot be judged from there.
+/// Whether the reason stated for a refusal agrees with the public entry. Reasons that rest on the payload, or on what
+/// the node held before, cannot be judged by it.
 fn bears_out(stated: Refusal, verdict: Result<(), Refusal>) -> bool {
     match stated {
         Refusal::Malformed | Refusal::Misaddressed => verdict == Err(stated),

@@ -1,4 +1,4 @@
-//! Who may cause which entry, and that people state their grounds.
+//! Checks who may cause which entry, and that people state their grounds.
 
 use super::{
     defect::{DefectCode, Fault},
@@ -10,7 +10,7 @@ use crate::{
     entry::{Cause, Consultation, Kind},
 };
 
-/// The rules of admission, once more, against what was in fact logged.
+/// Applies the rules of admission again, to what was actually logged.
 pub(super) fn check(
     cause: &Cause,
     kind: &Kind,
@@ -32,7 +32,7 @@ pub(super) fn check(
         Kind::PartnerProposed { .. } | Kind::PartnerChangeDrafted { .. } => {
             home && matches!(role, Role::Admin | Role::Officer | Role::Supervisor)
         }
-        // That it is a supervisor has a code of its own.
+        // That it must be a supervisor has a code of its own.
         Kind::PartnerApproved { .. }
         | Kind::PartnerSuspended { .. }
         | Kind::PartnerResumed { .. }
@@ -41,7 +41,7 @@ pub(super) fn check(
         Kind::DispatchSent(_) | Kind::ReferralDrafted(_) => {
             home && matches!(role, Role::Officer | Role::Supervisor)
         }
-        // Only a supervisor of the node assigns, and overrides what is assigned.
+        // Only a supervisor of the node assigns records and overrides assignments.
         Kind::RecordAssigned { .. }
         | Kind::Consulted {
             overridden: true, ..

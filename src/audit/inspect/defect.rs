@@ -1,11 +1,11 @@
-//! What an inspection finds, under codes that stay.
+//! The findings of an inspection, under stable codes.
 
 use crate::audit::{CappedList, codes::codes};
 use serde::Serialize;
 use std::fmt;
 
 codes! {
-    /// What is wrong with an entry. Each is something that an honest node with this program never writes.
+    /// What is wrong with an entry. An honest node with this program never writes any of these.
     DefectCode {
         Undecodable = "undecodable":
             "the bytes are no entry",
@@ -71,7 +71,7 @@ codes! {
 }
 
 codes! {
-    /// What an auditor should know, though nothing is proved wrong.
+    /// Something an auditor should know, though nothing is proved wrong.
     RemarkCode {
         NewerProgram = "newer_program":
             "a newer program wrote the entry: inspect with that one",
@@ -102,7 +102,7 @@ pub struct Defect {
 pub struct Remark {
     /// The entry.
     pub index: u64,
-    /// What.
+    /// The code.
     pub code: RemarkCode,
     /// The same in words.
     pub what: &'static str,
@@ -122,7 +122,7 @@ impl From<DefectCode> for Fault {
 }
 
 impl DefectCode {
-    /// With what was found. The detail names indexes, sizes, digests and codes, and no person.
+    /// Adds what was found. The detail names indexes, sizes, digests and codes, and no person.
     pub(super) fn with(self, detail: impl fmt::Display) -> Fault {
         Fault {
             code: self,

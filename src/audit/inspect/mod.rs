@@ -1,12 +1,12 @@
-//! Whether what a log says holds together: who may have caused each entry, whose partners sign, and that every proof
+//! Checks that a log is consistent in itself: who may have caused each entry, whose partners sign, and that every proof
 //! inside it proves what it is kept for.
 //!
-//! An [`Inspector`] takes the leaves from the first on, and asks nothing of the node. Of each dispatch it reports the first
-//! thing wrong. Memory grows with the dispatches not yet answered and the transfers not yet approved (some 100 and 300 bytes
-//! each), and with partners and people; not with the log.
+//! An [`Inspector`] takes the leaves from the first on, and asks nothing of the node. It reports the first defect of
+//! each dispatch. Memory grows with the dispatches not yet answered and the transfers not yet approved (some 100 and
+//! 300 bytes each), and with partners and people; not with the log.
 //!
-//! What one log cannot show: that a partner's other checkpoints continue each other, and what the partner's log says
-//! now. For that, see [`Reconciler`](super::Reconciler).
+//! One log alone cannot show that a partner's other checkpoints continue each other, nor what the partner's log says
+//! now. [`Reconciler`](super::Reconciler) checks that.
 
 mod answers;
 mod arrivals;
@@ -37,26 +37,26 @@ use report::Tally;
 use roots::Roots;
 use std::collections::BTreeMap;
 
-/// Entries about dispatches are at most so many bytes.
+/// The longest entry about a dispatch, in bytes.
 const DISPATCH_ENTRY_LIMIT: usize = 4 * 1024;
 
-/// What the auditor knows from elsewhere than the log.
+/// What the auditor knows from sources other than the log.
 #[derive(Clone, Debug)]
 pub struct Trusted {
     /// The log's verifier key.
     pub key: VerifierKey,
-    /// Keys of partners' logs, where the auditor has them: they go before what the log says of these partners. One that was
-    /// replaced by a newer counts beside it.
+    /// Keys of partners' logs, if the auditor has them: they take precedence over what the log says about these
+    /// partners. A key that was replaced by a newer one also counts.
     pub partners: Vec<VerifierKey>,
 }
 
-/// The leaves do not add up to the head, so there is nothing to report on.
+/// The leaves do not match the head, so there is nothing to report on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotTheLog {
     /// The log's key did not sign the head.
     #[error("the checkpoint is not signed by the log's key: {0}")]
     Head(#[from] NoteError),
-    /// The leaves are not those that the head was signed for.
+    /// The leaves are not those for which the head was signed.
     #[error(transparent)]
     Leaves(#[from] Mismatch),
 }
@@ -69,7 +69,7 @@ pub struct Inspector<'a> {
     roots: Roots<'a>,
     partners: PartnerBook<'a>,
     transfers: TransferBook,
-    /// Dispatches without a proof of what became of them, by index.
+    /// Dispatches without a proof of their answer, by index.
     unanswered: BTreeMap<u64, Sent>,
     last_time: Timestamp,
     /// Our checkpoint in partners' entries that was verified last.
@@ -90,7 +90,7 @@ struct Sent {
 }
 
 impl<'a> Inspector<'a> {
-    /// Of the log whose key this is.
+    /// Inspects the log with this key.
     ///
     /// # Errors
     /// A key is not named as a node's log key is.
@@ -114,8 +114,8 @@ impl<'a> Inspector<'a> {
         })
     }
 
-    /// Lets it ask for roots at sizes long past. Without, an answer that came more than 65,536 entries after the
-    /// checkpoint that it is about is remarked on as not compared.
+    /// Lets it look up roots of much older sizes. Without this, an answer that came more than 65,536 entries after the
+    /// checkpoint that it is about is reported as not compared.
     ///
     /// The tiles must be those of this log: check an export with [`verify_export`](super::verify_export) first.
     #[must_use]
@@ -149,11 +149,11 @@ impl<'a> Inspector<'a> {
                 self.report(index, undecodable);
             }
         }
-        // Nothing in an entry can speak of a tree that already has it.
+        // An entry cannot refer to a tree that already contains it.
         self.roots.push(leaf)
     }
 
-    /// The report, once the leaves have proved to be the log under this head.
+    /// The report, once the leaves are proved to be the log under this head.
     ///
     /// # Errors
     /// The head is not signed by the log's key, or is of other leaves.
@@ -348,8 +348,8 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    /// An approval and its dispatch are written together: whatever else comes next, or nothing, is a defect of the
-    /// approval.
+    /// An approval and its dispatch are written together: anything else after the approval, or nothing, is a defect of
+    /// it.
     fn expect_transfer(&mut self, next: Option<&Kind>) {
         if let Some(approved_at) = self.transfers.forsaken(next) {
             let forsaken: Result<(), _> = Err(DefectCode::ApprovedAndNotSent.into());

@@ -1,4 +1,4 @@
-//! The partners as the log under inspection tells of them, and whose signature is whose.
+//! The partners according to the log under inspection, and who signed what.
 
 use super::defect::{DefectCode, Fault};
 use crate::{
@@ -18,12 +18,13 @@ use std::collections::BTreeMap;
 pub(super) struct PartnerBook<'a> {
     own: Jurisdiction,
     cards: &'a dyn CardReader,
-    /// What the auditor holds about partners, from elsewhere. It goes before whatever the log says.
+    /// The auditor's own keys of partners. They take precedence over whatever the log says.
     pinned: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     drafts: BTreeMap<Jurisdiction, Draft>,
-    /// What is to become of a partner, and who drafted it.
+    /// The drafted change to each partner, and who drafted it.
     changes: BTreeMap<Jurisdiction, (PartnerChange, Hash, Principal)>,
-    /// Newest last. Earlier ones count: a stream that was open when a new card was approved goes on under the old.
+    /// Newest last. Earlier ones count: a stream that was open when a new card was approved continues under the old
+    /// one.
     approved: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     newest: BTreeMap<String, (u64, Hash)>,
     /// Statements verified last. One signature covers a whole delivery, so this saves most of the work.
@@ -85,7 +86,7 @@ impl<'a> PartnerBook<'a> {
         Ok(())
     }
 
-    /// The key counts from here on even where the approval was wrong: the node took it too, and one wrong approval is
+    /// The key counts from here on even if the approval was wrong: the node accepted it too, and one wrong approval is
     /// one defect.
     pub(super) fn approve(
         &mut self,
@@ -148,7 +149,7 @@ impl<'a> PartnerBook<'a> {
         }
     }
 
-    /// As with cards: what one drafted, another approved, a supervisor.
+    /// As with cards: one person drafted, another approved, who is a supervisor.
     pub(super) fn change(
         &mut self,
         code: Jurisdiction,
@@ -173,7 +174,7 @@ impl<'a> PartnerBook<'a> {
         self.approved.contains_key(&code)
     }
 
-    /// Keys that count for a partner, newest first: what is pinned, or else what was approved.
+    /// Keys that count for a partner, newest first: the auditor's, or else what was approved.
     fn keys(&self, code: Jurisdiction) -> impl Iterator<Item = &VerifierKey> {
         let approved = self.approved.get(&code).map_or(&[][..], Vec::as_slice);
         let counting = match self.pinned.get(&code) {
@@ -183,7 +184,7 @@ impl<'a> PartnerBook<'a> {
         counting.iter().rev()
     }
 
-    /// Keys of partners of whom the auditor holds none: the log itself says that they are these partners'.
+    /// Keys of partners for which the auditor has none: only the log itself says that they are these partners'.
     pub(super) fn keys_from_log(&self) -> Vec<String> {
         let unheld = self.approved.iter();
         let unheld = unheld.filter(|(code, _)| !self.pinned.contains_key(code));
@@ -193,7 +194,7 @@ impl<'a> PartnerBook<'a> {
             .collect()
     }
 
-    /// Whose checkpoint it is, once its signature is verified.
+    /// The owner of a checkpoint, after its signature is verified.
     pub(super) fn signer(
         &mut self,
         checkpoint: &Checkpoint,
@@ -221,7 +222,7 @@ impl<'a> PartnerBook<'a> {
         Ok(signer)
     }
 
-    /// The signature alone.
+    /// Verifies the signature alone.
     pub(super) fn verify(
         &self,
         code: Jurisdiction,
@@ -240,7 +241,7 @@ impl<'a> PartnerBook<'a> {
             .ok_or_else(|| DefectCode::PartnerSignature.with(code))
     }
 
-    /// That this partner cosigned this checkpoint of ours.
+    /// Verifies that this partner cosigned this checkpoint of ours.
     pub(super) fn cosigned(
         &mut self,
         code: Jurisdiction,

@@ -1,4 +1,5 @@
-//! Transfers: that each was drafted by one person, approved by a supervisor who is another, and left as it was drafted.
+//! Checks transfers: that each was drafted by one person, approved by another, who is a supervisor, and sent as it was
+//! drafted.
 
 use super::defect::{DefectCode, Fault};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Drafts that wait for approval, by leaf hash, and the approval in the entry before. Memory grows with the drafts.
+/// Drafts that wait for approval, by leaf hash, and the approval in the previous entry. Memory grows with the drafts.
 #[derive(Debug, Default)]
 pub(super) struct TransferBook {
     drafts: BTreeMap<Hash, Draft>,
@@ -27,9 +28,9 @@ struct Draft {
 struct Approval {
     index: u64,
     by: Principal,
-    /// As it was drafted; nothing where no draft was known.
+    /// As it was drafted; `None` if no draft was known.
     dispatch: Option<DispatchSent>,
-    /// A wrong approval is one defect, and nothing more is asked of it.
+    /// A wrong approval is one defect, and nothing more is checked of it.
     is_sound: bool,
 }
 
@@ -77,7 +78,7 @@ impl TransferBook {
         checked
     }
 
-    /// Index of the approval in the entry before, where this next entry is no transfer leaving.
+    /// Index of the approval in the previous entry, if this next entry does not send the transfer.
     pub(super) fn forsaken(&mut self, next: Option<&Kind>) -> Option<u64> {
         if matches!(next, Some(Kind::DispatchSent(sent)) if sent.action == TRANSFER) {
             return None;
@@ -86,7 +87,7 @@ impl TransferBook {
         approval.is_sound.then_some(approval.index)
     }
 
-    /// A dispatch leaves; one that is no transfer needs no approval.
+    /// Takes a dispatch that was sent; one that is not a transfer needs no approval.
     pub(super) fn send(&mut self, sent: &DispatchSent, by: &Principal) -> Result<(), Fault> {
         if sent.action != TRANSFER {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What an inspection comes to.
+//! The result of an inspection.
 
 use super::{Defect, Remark, defect::Findings};
 use crate::{
@@ -25,7 +25,7 @@ pub struct Inspection {
     pub root: String,
     /// Entries by kind, as [`Kind::as_str`](crate::entry::Kind::as_str) names them.
     pub by_kind: BTreeMap<&'static str, u64>,
-    /// Entries that a newer program wrote, of which nothing is checked but their place.
+    /// Entries that a newer program wrote, of which only the place is checked.
     pub unknown: u64,
     /// Dispatches sent.
     pub dispatches_sent: u64,
@@ -37,10 +37,10 @@ pub struct Inspection {
     pub receipts: u64,
     /// Refusals of partners.
     pub refusals: u64,
-    /// Verifier keys of partners that only this log names: what their answers prove, they prove to whoever has compared
-    /// these with the partners themselves.
+    /// Verifier keys of partners that only this log names: what their answers prove holds only for somebody who has
+    /// compared these with the partners themselves.
     pub keys_from_log: Vec<String>,
-    /// Dispatches of which no valid answer is in the log.
+    /// Dispatches without a valid answer in the log.
     pub unanswered: CappedList<Unanswered>,
     /// Reads, by who, how and why.
     pub consultations: Vec<ConsultationCount>,
@@ -48,13 +48,13 @@ pub struct Inspection {
     pub evidence: CappedList<Evidence>,
     /// What is wrong.
     pub defects: CappedList<Defect>,
-    /// What an auditor should know besides.
+    /// What else an auditor should know.
     pub remarks: CappedList<Remark>,
 }
 
 impl Inspection {
-    /// Whether every entry was read and nothing is wrong with any. Evidence against a partner is not held against the log
-    /// that keeps it.
+    /// Whether every entry was read and nothing is wrong with any. Evidence against a partner does not count against
+    /// the log that keeps it.
     pub const fn is_clean(&self) -> bool {
         self.defects.is_empty() && self.unknown == 0
     }
@@ -67,7 +67,7 @@ pub struct Unanswered {
     pub index: u64,
     /// When it was logged, RFC 3339.
     pub time: String,
-    /// Whom it is for.
+    /// The recipient.
     #[serde(serialize_with = "as_text")]
     pub to: Jurisdiction,
     /// Its id.
@@ -99,12 +99,12 @@ pub struct ConsultationCount {
     pub principal: Principal,
     /// How.
     pub how: &'static str,
-    /// Why; nothing where that is missing, which is a defect.
+    /// Why; `None` if that is missing, which is a defect.
     #[serde(serialize_with = "as_optional_text")]
     pub purpose: Option<Purpose>,
     /// Entries.
     pub entries: u64,
-    /// Records named in them, counted again each time.
+    /// Records named in them, counted each time.
     pub records: u64,
 }
 
@@ -113,22 +113,22 @@ pub struct ConsultationCount {
 pub struct Evidence {
     /// The entry that keeps them.
     pub index: u64,
-    /// Against whom.
+    /// The partner accused.
     #[serde(serialize_with = "as_text")]
     pub jurisdiction: Jurisdiction,
-    /// Who showed the second, where it was not the accused.
+    /// Who showed the second, if it was not the accused.
     #[serde(serialize_with = "as_optional_text")]
     pub shown_by: Option<Jurisdiction>,
     /// Sizes of the two trees.
     pub sizes: [u64; 2],
     /// Their roots.
     pub roots: [String; 2],
-    /// Both are signed by the accused and of one size with two roots: this alone proves that its log was shown in two
-    /// versions. Where it is false, ask the accused for a consistency proof between the two.
+    /// Both are signed by the accused and have one size and two roots: this alone proves that its log was shown in two
+    /// versions. If false, ask the accused for a consistency proof between the two.
     pub proves_two_versions: bool,
 }
 
-/// Counts as they grow.
+/// Running counts.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     by_kind: BTreeMap<KindName, u64>,

@@ -1,9 +1,9 @@
 //! The roots that the log under inspection had at earlier sizes.
 //!
-//! A partner's answer holds checkpoints of this log, of sizes that nobody knows before the answer is read. Keeping every
-//! root would take memory with the log. So the roots of the last [`REMEMBERED`] sizes, computed from the leaves, are
-//! kept: answers come soon, and nearly all are compared with those. For older sizes the tiles of the export are asked,
-//! where there is one; otherwise the inspection says that it did not compare.
+//! A partner's answer holds checkpoints of this log, of sizes that are unknown before the answer is read. Keeping every
+//! root would take memory proportional to the log. So the roots of the last [`REMEMBERED`] sizes, computed from the
+//! leaves, are kept: answers come soon, and nearly all are compared with those. For older sizes the tiles of the export
+//! are read, if there is one; otherwise the inspection reports that it did not compare.
 
 use super::defect::{DefectCode, Fault};
 use crate::{
@@ -12,15 +12,15 @@ use crate::{
 };
 use std::{collections::VecDeque, fmt};
 
-/// Roots kept: 32 bytes each.
+/// How many roots are kept: 32 bytes each.
 pub(super) const REMEMBERED: usize = 1 << 16;
 
-/// Reads the root at a size from tiles, where it can.
+/// Reads the root at a size from tiles, if it can.
 pub(super) type TileRoots<'a> = Box<dyn Fn(u64) -> Option<Hash> + 'a>;
 
 pub(super) struct Roots<'a> {
     log: LogVerifier,
-    /// Of the sizes up to the log's, the last ones.
+    /// The last ones of the sizes up to the log's.
     recent: VecDeque<Hash>,
     tiles: Option<TileRoots<'a>>,
 }
@@ -63,7 +63,7 @@ impl<'a> Roots<'a> {
         self.log
     }
 
-    /// Whether this log had that root at that size; `false` where that could not be compared.
+    /// Whether this log had that root at that size; `false` if that could not be compared.
     pub(super) fn compare(&self, size: u64, root: &Hash) -> Result<bool, Fault> {
         if size > self.size() {
             return Err(DefectCode::RootMismatch.with(format_args!(

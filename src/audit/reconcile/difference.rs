@@ -1,4 +1,4 @@
-//! What a reconciliation finds, under codes that stay.
+//! The findings of a reconciliation, under stable codes.
 
 use crate::{
     audit::{CappedList, codes::codes, reading::as_text},
@@ -39,7 +39,7 @@ codes! {
 }
 
 impl DifferenceCode {
-    /// Whether time, or a newer export, may settle it.
+    /// Whether time, or a newer export, may resolve it.
     pub const fn is_pending(self) -> bool {
         matches!(
             self,
@@ -67,10 +67,10 @@ impl Side {
     }
 }
 
-/// Something that the two logs do not agree on.
+/// Something on which the two logs disagree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// How.
+    /// The code.
     pub code: DifferenceCode,
     /// The same in words.
     pub what: &'static str,
@@ -79,14 +79,14 @@ pub struct Difference {
     pub from: Jurisdiction,
     /// Index of the dispatch, or of that entry, there.
     pub index: u64,
-    /// Where the other log has it, or is said to have it; for `signature` and `two_versions` the size of that checkpoint
-    /// of the other log.
+    /// The other log's index of it, or the index that is claimed; for `signature` and `two_versions` the size of that
+    /// checkpoint of the other log.
     pub other_index: Option<u64>,
-    /// The dispatch, where its sender's log names it.
+    /// The dispatch, if its sender's log names it.
     pub dispatch_id: Option<String>,
 }
 
-/// What went from one to the other.
+/// The dispatches in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Flow {
     /// Dispatches sent.
@@ -108,7 +108,7 @@ pub struct Reconciliation {
     pub a_to_b: Flow,
     /// From the second to the first.
     pub b_to_a: Flow,
-    /// What may settle by itself.
+    /// What may resolve by itself.
     pub pending: CappedList<Difference>,
     /// What does not.
     pub differences: CappedList<Difference>,

@@ -1,4 +1,4 @@
-//! Two logs side by side, by time.
+//! Feeds two logs side by side, by time.
 
 use super::{ReconcileError, Reconciler, Side};
 use crate::{domain::Timestamp, entry::Entry};
@@ -6,7 +6,7 @@ use crate::{domain::Timestamp, entry::Entry};
 /// Feeds a reconciler both logs side by side, by the time of their entries, so that few dispatches are open at once.
 ///
 /// # Errors
-/// A leaf could not be read, which is an error of the iterators' own; or not be taken.
+/// The iterators' own, if a leaf could not be read; or the reconciler could not take a leaf.
 pub fn feed<E: From<ReconcileError>>(
     reconciler: &mut Reconciler<'_>,
     a: impl Iterator<Item = Result<Vec<u8>, E>>,
@@ -30,7 +30,7 @@ pub fn feed<E: From<ReconcileError>>(
     }
 }
 
-/// Leaves, of which the next one's time can be seen.
+/// Leaves with a look at the time of the next one.
 struct Dated<I> {
     leaves: I,
     next: Option<(Vec<u8>, Option<Entry>)>,

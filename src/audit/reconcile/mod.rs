@@ -1,9 +1,10 @@
-//! Whether two logs tell the same of the dispatches between them.
+//! Checks that two logs agree on the dispatches between them.
 //!
 //! A dispatch leaves three traces: the sender's entry, the recipient's entry that holds it, and the sender's entry that
-//! holds the recipient's proof. A [`Reconciler`] takes both logs in any order and forgets a dispatch when its three traces
-//! agree; its memory grows with the dispatches that are still open, and with the clocks' difference, not with the logs.
-//! Both logs' trees are asked for the roots that each showed the other: a log shown in two versions is found here.
+//! holds the recipient's proof. A [`Reconciler`] takes both logs in any order and forgets a dispatch when its three
+//! traces agree. Its memory grows with the dispatches that are still open, and with the clocks' difference, not with
+//! the logs. The roots that each log showed to the other are compared with both logs' trees: a log shown in two
+//! versions is detected here.
 
 mod difference;
 mod feed;
@@ -23,7 +24,7 @@ use std::{collections::BTreeMap, fmt};
 /// Two logs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReconcileError {
-    /// No log holds such a leaf.
+    /// A leaf longer than any log holds.
     #[error(transparent)]
     Leaf(#[from] LeafTooLong),
     /// Tiles could not be read.
@@ -31,9 +32,9 @@ pub enum ReconcileError {
         "the tree of {origin} at size {size} could not be read from its export: verify the export, then try again"
     )]
     Tree {
-        /// Whose.
+        /// The log.
         origin: String,
-        /// Which.
+        /// The size.
         size: u64,
     },
 }
@@ -65,9 +66,9 @@ struct Log<'a> {
     root_at: Box<dyn Fn(u64) -> Option<Hash> + 'a>,
     /// The newest of its checkpoints that the other log holds and that was compared.
     compared: Option<(Checkpoint, [u8; 64])>,
-    /// As a sender.
+    /// Its dispatches.
     flow: Flow,
-    /// The last of its dispatches that the other holds.
+    /// The last of its dispatches that the other log holds.
     last_kept: Option<u64>,
 }
 
@@ -84,7 +85,7 @@ struct Traces {
 struct Kept {
     index: u64,
     leaf_hash: Hash,
-    /// Of the dispatch that it holds; nothing where it was refused without keeping it.
+    /// Hash of the dispatch that it holds; `None` if it was refused without being kept.
     sent_leaf: Option<Hash>,
     is_refusal: bool,
 }
@@ -96,11 +97,11 @@ struct Answered {
     leaf_hash: Hash,
 }
 
-/// An export of a log, as it enters a reconciliation. The tree must be verified before, as
+/// An export of a log, as an input of a reconciliation. The tree must be verified first, as
 /// [`verify_export`](super::verify_export) does.
 #[derive(Debug)]
 pub struct ExportedLog<'a, R> {
-    /// The log's verifier key, from elsewhere than the export.
+    /// The log's verifier key, from another source than the export.
     pub key: &'a VerifierKey,
     /// The export's entries.
     pub size: u64,
@@ -109,7 +110,7 @@ pub struct ExportedLog<'a, R> {
 }
 
 impl<'a> Reconciler<'a> {
-    /// Of these two logs.
+    /// Compares these two logs.
     ///
     /// # Errors
     /// A key is not named as a node's log key is.
@@ -129,7 +130,7 @@ impl<'a> Reconciler<'a> {
     /// Takes the next leaf of one of the logs.
     ///
     /// # Errors
-    /// No leaf of a log, or the other log's tree could not be read.
+    /// Not a leaf of a log, or the other log's tree could not be read.
     pub fn push(&mut self, side: Side, leaf: &[u8]) -> Result<(), ReconcileError> {
         self.take(side, leaf, Entry::decode(leaf).ok())
     }
@@ -188,7 +189,7 @@ impl<'a> Reconciler<'a> {
         Ok(())
     }
 
-    /// What the comparison came to, once the leaves have proved to be the logs under these heads.
+    /// The result of the comparison, once the leaves are proved to be the logs under these heads.
     ///
     /// # Errors
     /// A head is not signed by its log's key, or is of other leaves.
@@ -229,7 +230,7 @@ impl<'a> Reconciler<'a> {
         self.settle(side, index);
     }
 
-    /// An entry of `side` that holds a dispatch, of the other log if it is this one's business.
+    /// Takes an entry of `side` that holds a dispatch, if that is from the other log.
     fn kept(
         &mut self,
         side: Side,
@@ -270,7 +271,7 @@ impl<'a> Reconciler<'a> {
         Ok(())
     }
 
-    /// An entry of `side` that holds the other log's answer to a dispatch of `side`.
+    /// Takes an entry of `side` that holds the other log's answer to a dispatch of `side`.
     fn answered(
         &mut self,
         side: Side,
@@ -299,8 +300,8 @@ impl<'a> Reconciler<'a> {
         Ok(())
     }
 
-    /// Compares a checkpoint of the other log, which `holder` holds at this entry, with the tree that the auditor has of
-    /// that log. One beyond its export cannot be compared; the dispatch that it is about is then named as pending.
+    /// Compares a checkpoint of the other log, which `holder` holds at this entry, with the auditor's tree of that log.
+    /// One beyond its export cannot be compared; the dispatch that it is about is then reported as pending.
     fn compare(
         &mut self,
         holder: Side,
@@ -359,7 +360,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Compares and forgets a dispatch whose traces are all there.
+    /// Compares and forgets a dispatch with all its traces.
     fn settle(&mut self, sender: Side, index: u64) {
         let Some(Traces {
             sent: Some((id, leaf)),
@@ -397,7 +398,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Names a dispatch of which a trace is missing at the end.
+    /// Reports a dispatch of which a trace is missing at the end.
     fn leave_open(&mut self, sender: Side, index: u64, traces: &Traces) {
         use DifferenceCode as D;
         let (sender_size, recipient_size) = (
@@ -427,7 +428,7 @@ impl<'a> Reconciler<'a> {
             {
                 (D::OtherLeaf, Some(kept.index))
             }
-            // With an answer too it would be settled.
+            // With an answer too it would be complete.
             (Some(_), Some(kept), _) => (D::ReceiptInFlight, Some(kept.index)),
             (Some(_), None, Some(answered)) if answered.index >= recipient_size => {
                 (D::ExportTooOld, Some(answered.index))

@@ -1,12 +1,12 @@
-//! What a file is by its first bytes, whatever its name ends in.
+//! Determines a file's kind by its first bytes, whatever its name ends in.
 
 use crate::domain::Lang;
 use memchr::memmem;
 
 const ZIP: &[u8] = b"PK\x03\x04";
-/// Compound File Binary: .xls, .et, .doc, and xlsx under a password.
+/// Compound File Binary: .xls, .et, .doc, and xlsx protected by a password.
 const CFB: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
-/// How a file that is not read begins.
+/// How files of unsupported kinds begin.
 const OTHERS: [(&[u8], FileKind); 15] = [
     (b"%PDF-", FileKind::Pdf),
     (b"\x89PNG", FileKind::Image),
@@ -24,11 +24,11 @@ const OTHERS: [(&[u8], FileKind); 15] = [
     (b"SQLite format 3\0", FileKind::Other),
     (b"%TSD-Header-###%", FileKind::Protected),
 ];
-/// What stands near the beginning of what a document-protection client has encrypted.
+/// Marks near the beginning of files that a document-protection client has encrypted.
 const PROTECTED: [&[u8]; 3] = [b"E-SafeNet", b"ESAFENET", b"%TSD-Header"];
-/// It is looked for so far.
+/// The range that is searched for them.
 const PROTECTED_WITHIN: usize = 1024;
-/// How a page begins that programs save under the name of a workbook; in lower case.
+/// How web pages begin that programs save under a workbook's name; in lower case.
 const PAGES: [&[u8]; 6] = [
     b"<html",
     b"<!doctype",
@@ -37,12 +37,12 @@ const PAGES: [&[u8]; 6] = [
     b"<table",
     b"<style",
 ];
-/// Text is looked at so far for what no text has.
+/// How much of a text is checked for bytes that text does not have.
 const SNIFF: usize = 64 * 1024;
-/// One in so many is no text any more.
+/// With more than one such byte in this many, a file is not text.
 const MANY: usize = 64;
 
-/// A kind of file that is not read.
+/// An unsupported kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -58,20 +58,20 @@ pub enum FileKind {
     Pdf,
     /// A picture.
     Image,
-    /// Packed files that are no workbook.
+    /// Packed files that are not a workbook.
     Archive,
     /// HTML, often under the name .xls.
     WebPage,
-    /// XML, as of Excel 2003.
+    /// XML, as Excel 2003 writes it.
     Xml,
-    /// Encrypted by a document-protection client, or under rights management.
+    /// Encrypted by a document-protection client, or by rights management.
     Protected,
-    /// None that is known here.
+    /// Unknown.
     Other,
 }
 
 impl FileKind {
-    /// In words, as in 'this is …'.
+    /// The kind in words that complete 'this is …'.
     pub(in crate::intake) const fn label(self, lang: Lang) -> &'static str {
         let (zh, en) = match self {
             Self::Word => (" Word 文档", "a Word document"),
@@ -93,7 +93,7 @@ impl FileKind {
     }
 }
 
-/// What a file's bytes say that it is.
+/// The kind that a file's bytes indicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Magic {
     Zip,
@@ -115,7 +115,7 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
         return Magic::Other(FileKind::Image);
     }
     let start = bytes.get(..PROTECTED_WITHIN).unwrap_or(bytes);
-    // Text may speak of such a client; what it has encrypted is no text.
+    // Text may mention such a client; what it has encrypted is not text.
     let speaks = || PROTECTED.iter().any(|of| memmem::find(start, of).is_some());
     if strange(start) > 0 && speaks() {
         return Magic::Other(FileKind::Protected);
@@ -138,7 +138,8 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
     if lower.starts_with(b"<?xml") {
         return Magic::Other(FileKind::Xml);
     }
-    // No text in any encoding that is read has these. A stray one is told by its record, when that is read.
+    // Text in a supported encoding does not have these. A single stray one is reported with its record when that is
+    // read.
     let sniffed = text.get(..SNIFF).unwrap_or(text);
     if strange(sniffed) * MANY > sniffed.len() {
         return Magic::Other(FileKind::Other);
@@ -146,14 +147,14 @@ pub(super) fn of(bytes: &[u8]) -> Magic {
     Magic::Text
 }
 
-/// How many bytes no text has.
+/// Counts bytes that text does not have.
 fn strange(bytes: &[u8]) -> usize {
     let strange = bytes.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26));
     strange.count()
 }
 
-/// True for a bitmap of Windows. A header may begin with BM too; a bitmap has four bytes of zeros and one of few lengths
-/// behind it.
+/// Whether this is a Windows bitmap. A header may begin with BM too; in a bitmap, four zero bytes and one of a few
+/// lengths follow.
 fn is_bitmap(bytes: &[u8]) -> bool {
     bytes.starts_with(b"BM")
         && bytes.get(6..10) == Some(&[0; 4])

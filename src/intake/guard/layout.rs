@@ -1,12 +1,12 @@
-//! What a worksheet has beside the values of its cells, which the workbook reader does not tell: noted while its markup is
-//! walked.
+//! What a worksheet has besides the values of its cells, which the workbook reader does not report: noted while its
+//! markup is walked.
 
 use super::xml::{attribute, cell_position, position};
 use crate::intake::SheetError;
 use quick_xml::events::BytesStart;
 use std::collections::{HashMap, HashSet};
 
-/// The most that is noted of all worksheets together: 16 MB.
+/// The most positions noted for all worksheets together: 16 MB.
 const MAX_NOTED: usize = 1_000_000;
 /// The errors that the workbook reader knows.
 const KNOWN_ERRORS: [&str; 7] = [
@@ -16,20 +16,20 @@ const KNOWN_ERRORS: [&str; 7] = [
 /// Row and column, both from 0, as the workbook reader counts.
 pub(in crate::intake) type At = (u32, u32);
 
-/// What a worksheet has beside its values.
+/// What a worksheet has besides its values.
 #[derive(Debug, Default)]
 pub(in crate::intake) struct Layout {
     /// Cells with an error that the workbook reader does not know, at which it stops.
     pub(in crate::intake) unknown_errors: Vec<At>,
     /// Cells with a formula that was never computed.
     pub(in crate::intake) uncomputed: Vec<At>,
-    /// Cells that hold a picture, or what else spreadsheet programs keep as a value of their own kind.
+    /// Cells with a picture, or another value of a kind of its own.
     pub(in crate::intake) pictures: Vec<At>,
-    /// Cells of whose text some is struck through.
+    /// Cells with struck-through text.
     pub(in crate::intake) struck: Vec<At>,
-    /// Rows with something in them that are not shown.
+    /// Rows that are not empty and not displayed.
     pub(in crate::intake) hidden_rows: Vec<u32>,
-    /// Ranges of cells that are merged, each by its first and last.
+    /// Merged ranges, each by its first and last cell.
     pub(in crate::intake) merged: Vec<[At; 2]>,
 }
 
@@ -52,19 +52,19 @@ pub(super) struct Cells {
     next: At,
     is_row_hidden: bool,
     is_row_noted: bool,
-    /// The reader loses count of columns at a cell where it stops.
+    /// The reader loses track of columns at a cell where it stops.
     is_row_unsure: bool,
     cell: Option<Open>,
 }
 
-/// A cell whose end has not come yet.
+/// A cell whose end has not been reached.
 struct Open {
     at: At,
     kind: Kind,
     has_formula: bool,
     has_value: bool,
     is_in_value: bool,
-    /// Within `<v>`, and how many pieces of text have come.
+    /// `Some` within `<v>`: how many pieces of text there were.
     pieces: Option<u32>,
     has_v: bool,
     has_is: bool,
@@ -123,12 +123,12 @@ impl Cells {
                         "v" => (std::mem::replace(&mut cell.has_v, true), Some(0)),
                         _ => (std::mem::replace(&mut cell.has_is, true), None),
                     };
-                    // Which of two counts is anybody's guess.
+                    // It would be ambiguous which of two numbers counts.
                     if is_again {
                         return Err(SheetError::Damaged);
                     }
                     cell.pieces = pieces;
-                    // An empty text is what a formula came to; an empty number is none.
+                    // An empty text is the result of a formula; an empty number is none.
                     cell.has_value |= cell.kind == Kind::Text;
                     cell.is_in_value = true;
                 }
@@ -161,7 +161,7 @@ impl Cells {
         if let Some(at) = said.as_deref().and_then(cell_position) {
             self.next = at;
         }
-        // The reader takes the first of all for one that it cannot read.
+        // The reader takes the first style if it cannot parse the number.
         if attribute(element, "s")?.is_some_and(|style| style.parse::<u32>().is_err()) {
             return Err(SheetError::Damaged);
         }
@@ -181,7 +181,7 @@ impl Cells {
             has_v: false,
             has_is: false,
             is_unknown_error: false,
-            // Excel keeps a picture in a cell as an error with a value of another kind behind it.
+            // Excel keeps a picture in a cell as an error with a rich value.
             is_picture: kind == Kind::Error && attribute(element, "vm")?.is_some(),
             is_struck: false,
         });
@@ -189,13 +189,13 @@ impl Cells {
         Ok(())
     }
 
-    /// Text of a value: the reader goes by the first piece.
+    /// Text of a value: the reader uses the first piece.
     pub(super) fn text(&mut self, text: &str, struck: &HashSet<u64>) -> Result<(), SheetError> {
         self.piece(false)?;
         let Some(cell) = self.cell.as_mut().filter(|cell| cell.is_in_value) else {
             return Ok(());
         };
-        // The reader takes the first of all for a number that it cannot read.
+        // The reader takes the first string if it cannot parse the number.
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if cell.kind == Kind::Shared && cell.pieces.is_some() && !is_number(text.trim_ascii()) {
             return Err(SheetError::Damaged);
@@ -211,8 +211,8 @@ impl Cells {
         Ok(())
     }
 
-    /// A piece of a value. The reader goes by the first alone, or passes over it, where others put them together: in `<v>`
-    /// there is one, in plain text. Text that a formula came to may have entities in it.
+    /// A piece of a value. The reader uses only the first one, or skips it, where other programs concatenate them: so
+    /// `<v>` may have only one, in plain text. The text result of a formula may contain entities.
     pub(super) fn piece(&mut self, is_odd: bool) -> Result<(), SheetError> {
         let Some(cell) = &mut self.cell else {
             return Ok(());
@@ -279,7 +279,7 @@ impl Cells {
     }
 }
 
-/// True for a property of text that is on: it is without a value.
+/// Whether a text property is on: it has no value then.
 pub(super) fn is_on(element: &BytesStart<'_>) -> Result<bool, SheetError> {
     let said = attribute(element, "val")?;
     Ok(!matches!(said.as_deref(), Some("0" | "false" | "off")))
@@ -304,7 +304,7 @@ impl Default for Index {
 }
 
 impl Index {
-    /// What there is room for yet.
+    /// How many positions may still be noted.
     pub(super) const fn room(&self) -> usize {
         self.room
     }
@@ -317,13 +317,13 @@ impl Index {
         }
     }
 
-    /// A worksheet that the workbook names.
+    /// Notes a worksheet that the workbook names.
     pub(super) fn sheet(&mut self, element: &BytesStart<'_>) -> Result<(), SheetError> {
         let mut id = String::new();
         for attribute in element.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_| SheetError::Damaged)?;
             if attribute.key.local_name().as_ref() == "id" {
-                // Programs go by the namespace, and the reader by the last of this name.
+                // Programs go by the namespace, the reader by the last attribute of this name.
                 if !id.is_empty() {
                     return Err(SheetError::AmbiguousParts);
                 }
@@ -334,7 +334,7 @@ impl Index {
         Ok(())
     }
 
-    /// The layouts of the worksheets, in the order in which the workbook names them; `targets` leads from the ids of their
+    /// The layouts of the worksheets, in the order in which the workbook names them; `targets` maps the ids of their
     /// relationships to their parts.
     pub(super) fn into_layouts(
         mut self,
@@ -344,7 +344,7 @@ impl Index {
         let mut layouts = Vec::new();
         for id in &self.sheets {
             let part = targets.get(id).ok_or(SheetError::Damaged)?;
-            // One part under two names: what is noted of it would be noted of one of them.
+            // One part under two names: it would be unclear to which one its notes belong.
             if !seen.insert(part) {
                 return Err(SheetError::AmbiguousParts);
             }

@@ -1,7 +1,10 @@
-//! What a file must be before anything reads it as a sheet.
+//! The guard: what a file must be before anything reads it as a sheet.
 //!
-//! What an officer was sent may be anything: another program's file, half a file, or one made to do harm. Nothing is
-//! believed that a file says of itself, and each kind that is not read is refused by its name.
+//! An officer may have been sent anything: another program's file, half a file, or one made to do harm. The guard
+//! believes nothing that a file says about itself, and refuses each unsupported kind by name.
+//!
+//! Begin with [`read`](self::read) and `package.rs`; `kind.rs` tells kinds of files apart, `xml.rs` and `layout.rs`
+//! walk the markup.
 
 mod kind;
 mod layout;
@@ -17,25 +20,26 @@ use std::{fs::File, io::Read, path::Path};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// The most that all parts of a workbook may come to, unpacked, in bytes. They are never unpacked all at once.
+/// The most bytes that all parts of a workbook may have when unpacked. They are never unpacked all at once.
 pub const MAX_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
-/// The most rows of a file, in all its worksheets together, headers and blank ones included.
+/// The most rows of a file, in all its worksheets together, including headers and blank rows.
 pub const MAX_ROWS: u32 = 200_000;
-/// The most of one row, in bytes of text. A lead comes to some fourteen thousand at most.
+/// The most text in one row, in bytes. A lead has some fourteen thousand at most.
 pub(super) const MAX_ROW_BYTES: usize = 256 * 1024;
-/// The most columns up to the last that has anything in it.
+/// The most columns, up to the last one that is not empty.
 pub(super) const MAX_COLUMNS: usize = 1_024;
 
-/// The bytes of a file that may be parsed: read once, so that what was looked at is what is parsed.
+/// The bytes of a file that may be parsed. It is read once, so that the bytes that were checked are the bytes that are
+/// parsed.
 pub(super) enum Fit {
-    /// An .xlsx workbook in normal form, whose parts are what they claim to be, and what its worksheets have beside their
-    /// values.
+    /// An .xlsx workbook in normal form, whose parts are what they claim to be, and what its worksheets have besides
+    /// their values.
     Workbook(Vec<u8>, Vec<Layout>),
     /// Text.
     Text(Vec<u8>),
 }
 
-/// Reads a file that is fit to be parsed.
+/// Reads a file and checks that it may be parsed.
 pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
     let file = File::open(path).map_err(SheetError::Unreadable)?;
     let mut bytes = Vec::new();
@@ -51,7 +55,7 @@ pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
             Ok(Fit::Workbook(checked.workbook, checked.layouts))
         }
         kind::Magic::Text => {
-            // As old programs end a text.
+            // Old programs end a text with this byte.
             if bytes.last() == Some(&0x1a) {
                 bytes.pop();
             }

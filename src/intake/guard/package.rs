@@ -1,7 +1,8 @@
-//! The parts of a workbook: unpacked here once, counted as they come, before the workbook reader sees them.
+//! Checks the parts of a workbook: each is unpacked here once, and counted while it is, before the workbook reader sees
+//! it.
 //!
-//! The reader believes what a workbook says of itself: 5.6 kB that claim four billion shared strings make it ask for 96 GB
-//! and abort (calamine#684), and cell references out of range overflow its arithmetic.
+//! The reader believes what a workbook says about itself: 5.6 kB that claim four billion shared strings make it ask for
+//! 96 GB and abort (calamine#684), and cell references out of range overflow its arithmetic.
 
 use super::{MAX_UNPACKED_BYTES, layout::Layout, parts, xml};
 use crate::intake::SheetError;
@@ -11,22 +12,22 @@ use zip::{ZipArchive, result::ZipError};
 
 /// The most parts of a workbook.
 const MAX_PARTS: usize = 1_000;
-/// Sheets of text shrink to a tenth or a fiftieth. Deflate's own limit, which bombs reach, is 1,032.
+/// Text compresses to a tenth or a fiftieth. Deflate's own limit, which bombs reach, is 1,032.
 pub(super) const MAX_RATIO: u64 = 300;
-/// Below this many bytes a part may shrink as it likes.
+/// Parts below this many bytes may compress by any ratio.
 pub(super) const RATIO_FREE_BYTES: u64 = 1024 * 1024;
-/// The longest piece of markup or text between two events, which readers hold at once.
+/// The longest piece of markup or text between two events: readers hold it in memory as a whole.
 const MAX_PIECE_BYTES: u64 = 1024 * 1024;
 
-/// A workbook in normal form, and what its worksheets have beside their values, in the order in which it names them.
+/// A workbook in normal form, and what its worksheets have besides their values, in the order in which it names them.
 pub(super) struct Checked {
     pub(super) workbook: Vec<u8>,
     pub(super) layouts: Vec<Layout>,
 }
 
-/// Unpacks every part and holds its claims against what it is. The workbook reader gets none of these bytes but a package in
-/// normal form: the parts that it reads, found as [`parts`] finds them, under the names that it looks for. So it reads
-/// what was looked at, whatever rules of its own it has for finding parts.
+/// Unpacks every part and checks its claims against its content. The workbook reader gets none of these bytes but a
+/// package in normal form: the parts that it reads, found as [`parts`] finds them, under the names that it looks for.
+/// So it reads what was checked, whatever rules it has for finding parts.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked, SheetError> {
     if claims_too_many_parts(bytes) {
         return Err(SheetError::Bomb);
@@ -35,7 +36,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, SheetError> {
     if archive.len() > MAX_PARTS {
         return Err(SheetError::Bomb);
     }
-    // Two parts of one name: which of them counts is anybody's guess.
+    // Two parts of one name: it would be ambiguous which one counts.
     if archive.has_duplicate_names() {
         return Err(SheetError::Damaged);
     }
@@ -68,7 +69,7 @@ fn walk(
     let name = part.name().map_err(damaged)?.into_owned();
     let is_xml = xml::is_xml(&name);
     let packed = part.compressed_size();
-    // A white picture shrinks to nothing, and nobody unpacks it but this.
+    // A white picture compresses to almost nothing, and only this code unpacks it.
     let ratio_limit = if is_xml {
         packed.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES)
     } else {
@@ -95,7 +96,7 @@ fn walk(
     Ok(())
 }
 
-/// Looks at what the ends of the archive claim, before the archive reader makes room for it.
+/// Checks what the ends of the archive claim, before the archive reader allocates memory for it.
 fn claims_too_many_parts(bytes: &[u8]) -> bool {
     let number = |at: usize, len: usize| {
         let bytes = bytes.get(at..at + len)?;
@@ -106,7 +107,7 @@ fn claims_too_many_parts(bytes: &[u8]) -> bool {
                 .fold(0, |n: u64, byte| (n << 8) | u64::from(*byte)),
         )
     };
-    // An end names its own disk and that of the directory; the archive reader wants them to be the same.
+    // An end names its own disk and that of the directory; the archive reader requires them to be the same.
     let claims = |signature: &'static [u8], disk: (usize, usize), count: (usize, usize)| {
         memmem::find_iter(bytes, signature)
             .filter(|at| number(at + disk.0, disk.1) == number(at + disk.0 + disk.1, disk.1))
@@ -114,7 +115,7 @@ fn claims_too_many_parts(bytes: &[u8]) -> bool {
             .max()
     };
     let limit = u64::try_from(MAX_PARTS).unwrap_or(u64::MAX);
-    // 65,535 stands for 'see the larger end'.
+    // 65,535 means 'see the larger end'.
     let end = claims(b"PK\x05\x06", (4, 2), (10, 2)).filter(|n| *n != u64::from(u16::MAX));
     let large_end = claims(b"PK\x06\x06", (16, 4), (32, 8));
     end.max(large_end).is_some_and(|n| n > limit)
@@ -135,7 +136,7 @@ pub(super) fn damaged(error: ZipError) -> SheetError {
     }
 }
 
-/// Counts what comes out, in all and since a mark, and breaks off at a limit.
+/// Counts the bytes unpacked, in all and since a mark, and fails at a limit.
 pub(super) struct Counted<R> {
     inner: R,
     count: u64,
@@ -155,12 +156,12 @@ impl<R> Counted<R> {
         }
     }
 
-    /// What comes from here on is another piece, and may be so long.
+    /// What follows is another piece, with a limit of its own.
     pub(super) const fn mark(&mut self) {
         self.marked = Some(self.count);
     }
 
-    /// What comes from here on is held by nobody.
+    /// What follows is not held in memory.
     const fn unmark(&mut self) {
         self.marked = None;
     }

@@ -1,7 +1,9 @@
-//! Which part of a package is which: by its relationships and content types alone (ECMA-376 part 2), never by its name. A
-//! target may be absolute or relative, with `.`, `..` and percent-encoding; names differ only beyond their case.
+//! Finds which part of a package is which: by its relationships and content types alone (ECMA-376 part 2), never by its
+//! name. A target may be absolute or relative, with `.`, `..` and percent-encoding; names that differ only in case are
+//! equal.
 //!
-//! What is found is written into a package in normal form, with the names that the workbook reader looks for and in UTF-8.
+//! What is found is written into a package in normal form, in UTF-8 and with the names that the workbook reader looks
+//! for.
 
 use super::{
     FileKind,
@@ -24,7 +26,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 const CONTENT_TYPES: &str = "[content_types].xml";
 const PACKAGE_RELS: &str = "_rels/.rels";
-/// In normal form.
+/// The main part's name in normal form.
 const MAIN: &str = "xl/workbook.xml";
 const MAIN_RELS: &str = "xl/_rels/workbook.xml.rels";
 const STRINGS: &str = "xl/sharedStrings.xml";
@@ -40,7 +42,7 @@ pub(super) struct Parts {
 
 /// A sheet that the workbook may name.
 struct Sheet {
-    /// The relationship's, as written.
+    /// The relationship's id, as written.
     id: String,
     /// `worksheet`, `chartsheet`, `dialogsheet`.
     kind: String,
@@ -48,12 +50,12 @@ struct Sheet {
 }
 
 impl Parts {
-    /// True for a part that goes into the normal form.
+    /// Whether a part goes into the normal form.
     pub(super) fn is_read(&self, part: usize) -> bool {
         self.named().any(|(_, of)| of == part)
     }
 
-    /// From the ids of the sheets' relationships to their names in normal form.
+    /// Maps the ids of the sheets' relationships to their names in normal form.
     pub(super) fn sheets(&self) -> HashMap<String, String> {
         let sheets = self.sheets.iter();
         sheets
@@ -74,8 +76,8 @@ impl Parts {
             .chain(sheets)
     }
 
-    /// The package in normal form. Parts are copied as they are packed, but those in UTF-16 are written anew in UTF-8, of
-    /// which there may be so many bytes.
+    /// The package in normal form. Parts are copied in compressed form, except those in UTF-16, which are rewritten in
+    /// UTF-8 within a limit of bytes.
     pub(super) fn normal_form(
         &self,
         archive: &mut Archive<'_>,
@@ -174,14 +176,14 @@ pub(super) fn find(archive: &mut Archive<'_>) -> Result<Parts, SheetError> {
         sheets,
     };
     let mut seen = BTreeSet::new();
-    // One part that is to be two things.
+    // One part in two roles.
     if parts.named().any(|(_, part)| !seen.insert(part)) {
         return Err(SheetError::AmbiguousParts);
     }
     Ok(parts)
 }
 
-/// How the content types of a workbook's main part end, in lower case.
+/// The endings of the content types of a workbook's main part, in lower case.
 const MAIN_TYPES: [&str; 4] = [
     "spreadsheetml.sheet.main+xml",
     "spreadsheetml.template.main+xml",
@@ -189,7 +191,7 @@ const MAIN_TYPES: [&str; 4] = [
     "ms-excel.template.macroenabled.main+xml",
 ];
 
-/// What a package without a workbook is, by the names that others give their parts.
+/// What a package without a workbook is, judged by the names that other kinds give their parts.
 fn no_workbook(names: &Names) -> SheetError {
     let kinds = [
         ("xl/workbook.bin", FileKind::BinaryWorkbook),
@@ -206,7 +208,7 @@ fn no_workbook(names: &Names) -> SheetError {
     SheetError::WrongType(kind.map_or(FileKind::Archive, |(_, kind)| kind))
 }
 
-/// What the main part is, where it is no workbook in XML.
+/// The kind of a main part that is not a workbook in XML.
 fn other_kind(content: &str, name: &str) -> Option<FileKind> {
     let kinds = [
         ("sheet.binary.", FileKind::BinaryWorkbook),
@@ -220,7 +222,7 @@ fn other_kind(content: &str, name: &str) -> Option<FileKind> {
         .or_else(|| name.ends_with(".bin").then_some(FileKind::BinaryWorkbook))
 }
 
-/// The names of all parts, as they are compared.
+/// The names of all parts, normalised for comparison.
 struct Names(HashMap<String, usize>);
 
 impl Names {
@@ -231,7 +233,7 @@ impl Names {
             if name.ends_with('/') {
                 continue;
             }
-            // Which of two counts is anybody's guess.
+            // It would be ambiguous which of the two counts.
             if names.insert(resolved("", &name)?, part).is_some() {
                 return Err(SheetError::AmbiguousParts);
             }
@@ -243,8 +245,8 @@ impl Names {
         self.0.get(name).copied()
     }
 
-    /// The one part to which relationships of a kind lead. Some programs go by content types alone: where these name another
-    /// part, one and the same file says two things.
+    /// The one part to which relationships of a kind lead. Some programs go by content types alone: if these name
+    /// another part, the file is ambiguous.
     fn only(
         &self,
         relationships: &[Relationship],
@@ -300,7 +302,7 @@ impl Types {
         Ok(types)
     }
 
-    /// The content type of a part; empty where it has none.
+    /// The content type of a part; empty if it has none.
     fn of(&self, part: &str) -> String {
         let extension = || {
             self.extensions
@@ -310,7 +312,7 @@ impl Types {
         content.cloned().unwrap_or_default()
     }
 
-    /// The parts that say of themselves that they are one of these.
+    /// The parts that declare one of these content types.
     fn parts(&self, contents: &[&str]) -> impl Iterator<Item = &String> {
         let is_one = |content: &String| contents.iter().any(|of| content.ends_with(of));
         let parts = self.parts.iter();
@@ -324,7 +326,7 @@ impl Types {
 struct Relationship {
     id: String,
     of: String,
-    /// Resolved; none where it leads out of the package.
+    /// The resolved target; `None` if it leads out of the package.
     leads_to: Option<String>,
 }
 
@@ -339,7 +341,7 @@ impl Relationship {
     }
 }
 
-/// The relationships of a part that stands in a directory.
+/// The relationships of a part in a directory.
 fn relationships(text: &str, directory: &str) -> Result<Vec<Relationship>, SheetError> {
     let mut all = Vec::new();
     elements(text, &mut |element| {
@@ -362,8 +364,8 @@ fn relationships(text: &str, directory: &str) -> Result<Vec<Relationship>, Sheet
     Ok(all)
 }
 
-/// The name of the part to which a target leads from a directory (RFC 3986 section 5), as names are compared: without
-/// percent-encoding and case.
+/// The name of the part to which a target leads from a directory (RFC 3986 section 5), normalised for comparison:
+/// without percent-encoding and case.
 fn resolved(directory: &str, target: &str) -> Result<String, SheetError> {
     let target = target.replace('\\', "/");
     let target = decoded(&target)?;
@@ -395,7 +397,7 @@ fn decoded(text: &str) -> Result<String, SheetError> {
             .filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
         let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
         match byte {
-            // No name of a part has these (ECMA-376 part 2, 6.2.2.2).
+            // The name of a part has none of these (ECMA-376 part 2, 6.2.2.2).
             Some(b'/' | b'\\' | 0) => return Err(SheetError::Damaged),
             Some(byte) => {
                 bytes.push(byte);
@@ -411,7 +413,7 @@ fn decoded(text: &str) -> Result<String, SheetError> {
     String::from_utf8(bytes).map_err(|_| SheetError::Damaged)
 }
 
-/// An attribute's value, as it is meant.
+/// An attribute's value, unescaped.
 fn said(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SheetError> {
     let Some(value) = attribute(element, name)? else {
         return Ok(None);
@@ -420,7 +422,7 @@ fn said(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SheetErr
     Ok(Some(value.into_owned()))
 }
 
-/// Gives each element of a part.
+/// Calls back for each element of a part.
 fn elements(
     text: &str,
     each: &mut dyn FnMut(&BytesStart<'_>) -> Result<(), SheetError>,

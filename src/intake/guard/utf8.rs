@@ -1,4 +1,5 @@
-//! The text of parts. The workbook reader knows UTF-8 alone; parts may be in UTF-16 too (ECMA-376 part 2, 6.2.5).
+//! Converts the text of parts. The workbook reader supports only UTF-8; parts may also be in UTF-16 (ECMA-376 part 2,
+//! 6.2.5).
 
 use super::package::{Counted, MAX_RATIO, RATIO_FREE_BYTES, damaged};
 use crate::intake::SheetError;
@@ -6,14 +7,14 @@ use quick_xml::encoding::DecodingReader;
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use zip::ZipArchive;
 
-/// The most of one part that says where others are, in bytes.
+/// The longest part that refers to other parts, in bytes.
 const MAX_INDEX_BYTES: u64 = 4 * 1024 * 1024;
-/// An XML declaration is no longer, in bytes.
+/// The longest XML declaration, in bytes.
 const MAX_DECLARATION: usize = 512;
 
 pub(super) type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
-/// A part that says where others are.
+/// The text of a part that refers to other parts.
 pub(super) fn text(archive: &mut Archive<'_>, part: usize) -> Result<String, SheetError> {
     let mut text = Vec::new();
     if is_utf_16(archive, part)? {
@@ -30,7 +31,7 @@ pub(super) fn text(archive: &mut Archive<'_>, part: usize) -> Result<String, She
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// True for a part in UTF-16, with a byte order mark or without.
+/// Whether a part is in UTF-16, with or without a byte order mark.
 pub(super) fn is_utf_16(archive: &mut Archive<'_>, part: usize) -> Result<bool, SheetError> {
     let mut start = Vec::new();
     let part = archive.by_index(part).map_err(damaged)?;
@@ -43,7 +44,7 @@ pub(super) fn is_utf_16(archive: &mut Archive<'_>, part: usize) -> Result<bool, 
     ))
 }
 
-/// Writes a part in UTF-16 as UTF-8, without the declaration that says otherwise. Says how long it is.
+/// Rewrites a part from UTF-16 to UTF-8, without the declaration of its encoding. Returns its length.
 pub(super) fn write_as_utf_8(
     archive: &mut Archive<'_>,
     part: usize,

@@ -1,4 +1,4 @@
-//! A walk over a part's markup as the workbook reader would take it, holding what it claims against what it is.
+//! Walks over a part's markup in the way the workbook reader does, and checks its claims against its content.
 
 use super::{
     MAX_ROWS,
@@ -20,33 +20,33 @@ const MAX_ROW: u32 = 1_048_576;
 const MAX_COLUMN: u32 = 16_384;
 /// The shortest shared string, `<si/>`, in bytes.
 const MIN_STRING_BYTES: u64 = 5;
-/// The most shared strings, and the most bytes of the part that holds them: all of them are in memory while a sheet is read.
+/// The most shared strings, and the most bytes of their part: all of them are in memory while a sheet is read.
 const MAX_STRINGS: u64 = 2_000_000;
 const MAX_STRINGS_BYTES: u64 = 192 * 1024 * 1024;
-/// The most of one cell, in bytes of markup. Excel holds 32,767 characters in one.
+/// The most markup in one cell, in bytes. Excel holds 32,767 characters in one.
 const MAX_CELL_BYTES: u64 = 512 * 1024;
-/// Elements inside elements. A workbook has some ten, a drawing in it some thirty.
+/// The deepest nesting of elements. A workbook has some ten levels, a drawing in it some thirty.
 const MAX_DEPTH: u32 = 128;
 /// The most cell formats. Excel has 65,490, and as many styles above them.
 const MAX_FORMATS: u32 = 131_072;
-/// The most of what else the workbook reader keeps: fonts, colours, names, relationships.
+/// The most of the other elements that the workbook reader keeps: fonts, colours, names, relationships.
 const MAX_KEPT: u32 = 524_288;
 const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
-/// The longest of it, in bytes; of what each cell format has a copy of, less.
+/// The longest of these elements, in bytes. The limit is lower for what each cell format has a copy of.
 const MAX_KEPT_ELEMENT: usize = 4 * 1024;
 const MAX_COPIED_ELEMENT: usize = 1024;
-/// The most shared strings of which some is struck through.
+/// The most shared strings with struck-through text.
 const MAX_STRUCK: usize = 100_000;
 /// The most worksheets.
 const MAX_SHEETS: u32 = 255;
-/// The most attributes of an element that is looked at.
+/// The most attributes of an element that is examined.
 const MAX_ATTRIBUTES: usize = 64;
 
 /// What was counted over all parts, and what was noted of worksheets.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) index: Index,
-    /// Shared strings of which some is struck through, by their number.
+    /// Shared strings with struck-through text, by their number.
     struck: HashSet<u64>,
     filled_rows: u32,
     strings: u64,
@@ -56,7 +56,7 @@ pub(super) struct Totals {
     kept_bytes: usize,
 }
 
-/// True for the names under which the workbook reader finds markup.
+/// Whether the workbook reader finds markup under this name.
 pub(super) fn is_xml(name: &str) -> bool {
     let ends = |end: &str| {
         let tail = name
@@ -68,14 +68,14 @@ pub(super) fn is_xml(name: &str) -> bool {
     ends(".xml") || ends(".rels")
 }
 
-/// Walks a part. One that is no XML ends where the workbook reader's walk would.
+/// Walks a part. If it is not XML, the walk ends where the workbook reader's would.
 pub(super) fn walk<R: Read>(
     name: &str,
     part: &mut Counted<R>,
     totals: &mut Totals,
 ) -> Result<(), SheetError> {
     let mut xml = Reader::from_reader(BufReader::new(part));
-    // As the workbook reader has it, so that both see the same events.
+    // Same as the workbook reader's, so that both see the same events.
     let config = xml.config_mut();
     config.check_end_names = false;
     config.check_comments = false;
@@ -109,12 +109,12 @@ pub(super) fn walk<R: Read>(
 }
 
 struct Walk<'a> {
-    /// The part's.
+    /// The part's name.
     name: &'a str,
     cells: Cells,
     totals: &'a mut Totals,
     depth: u32,
-    /// Shared strings that the part claims, and that it has.
+    /// How many shared strings the part claims, and how many it has.
     claimed: u64,
     strings: u64,
     is_row_filled: bool,
@@ -158,8 +158,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Programs pass over elements of a namespace that they do not know, and choose between alternatives; the workbook
-    /// reader goes by the names alone. So what it reads must be all in one namespace, as programs write it.
+    /// Programs skip elements of a namespace that they do not know, and choose between alternatives; the workbook
+    /// reader goes by the names alone. So everything that it reads must be in one namespace, as programs write it.
     fn one_language(&mut self, element: &BytesStart<'_>) -> Result<(), SheetError> {
         const READ: [&str; 9] = ["row", "c", "f", "v", "is", "si", "r", "t", "sheet"];
         let name = element.local_name();
@@ -219,7 +219,7 @@ impl Walk<'_> {
                 if self.totals.sheets > MAX_SHEETS {
                     return Err(SheetError::Bomb);
                 }
-                // Its name stands beside each of its rows; no program writes one of more than 31 characters.
+                // Its name is repeated with each of its rows; no program writes one of more than 31 characters.
                 self.keep(element, MAX_COPIED_ELEMENT)?;
                 self.totals.index.sheet(element)?;
             }
@@ -241,7 +241,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Counts what the workbook reader keeps in memory for good.
+    /// Counts what the workbook reader keeps in memory until the end.
     fn keep(&mut self, element: &BytesStart<'_>, longest: usize) -> Result<(), SheetError> {
         let length = element.len();
         self.totals.kept += 1;
@@ -256,7 +256,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Holds the length of a cell or shared string against the limit.
+    /// Checks the length of a cell or shared string against the limit.
     fn in_cell(&mut self, at: u64) -> Result<(), SheetError> {
         if let Some((_, from)) = &mut self.cell_from {
             let from = from.get_or_insert(at);
@@ -272,7 +272,7 @@ impl Walk<'_> {
             return Err(SheetError::FalseClaim);
         }
         self.totals.strings += self.strings;
-        // What is claimed is room that will be made.
+        // Memory is allocated for what is claimed.
         let strings = self.totals.strings.max(self.claimed);
         if strings > MAX_STRINGS || (self.strings > 0 && length > MAX_STRINGS_BYTES) {
             return Err(SheetError::TooMuchText);
@@ -282,7 +282,7 @@ impl Walk<'_> {
     }
 }
 
-/// The element's attribute of that name. Two of one name mean one thing to one reader and another to the next.
+/// The element's attribute of that name. If there are two of them, different readers use different ones.
 pub(super) fn attribute(
     element: &BytesStart<'_>,
     name: &str,
@@ -317,7 +317,7 @@ fn reference(text: Option<&str>) -> Result<(), SheetError> {
     }
 }
 
-/// Row and column of `B7`, or of `7` alone, both counted from 1; none where they lie outside a sheet.
+/// Row and column of `B7`, or of `7` alone, both counted from 1; `None` if they lie outside a sheet.
 pub(super) fn position(text: &str) -> Option<(u32, u32)> {
     let digits = text.find(|c: char| c.is_ascii_digit())?;
     let (letters, digits) = text.split_at_checked(digits)?;

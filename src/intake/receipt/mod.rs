@@ -1,6 +1,7 @@
-//! The receipt of a push, 回执单: a sheet to print and to file, with what became of each row and what proves it.
+//! The receipt of a push, 回执单: a sheet to print and to file, with the outcome of each row and its proof.
 //!
-//! No name and no citizen number is in it: rows are known by their place, the sheet's own lead numbers, and ids.
+//! It has no names and no citizen numbers: rows are identified by their position, the sheet's own lead numbers, and
+//! ids.
 
 mod words;
 
@@ -10,18 +11,18 @@ use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use std::path::Path;
 use words::{Words, words};
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Durable in the node's log by this push.
+    /// This push made it durable in the node's log.
     Logged,
-    /// Was in the node's log before: nothing changed.
+    /// It was in the node's log before: nothing changed.
     AlreadyLogged,
     /// The same lead as a row before it.
     Repeated,
-    /// Not sent, or not taken, for the reasons given.
+    /// Not sent, or not accepted, for the reasons given.
     Refused,
-    /// The push ended before an answer came: it may be in the log or not.
+    /// The push ended before an answer came: the row may be in the log or not.
     Unknown,
 }
 
@@ -50,21 +51,21 @@ impl Outcome {
 /// One row of the sheet that was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptRow {
-    /// The worksheet that it stands in; none where the file has no worksheets.
+    /// The worksheet that it is in; `None` if the file has no worksheets.
     pub sheet: Option<String>,
     /// Its number there.
     pub row: u32,
-    /// The sheet's own lead number; empty where it is not known, or says more than a number.
+    /// The sheet's own lead number; empty if it is unknown, or contains more than a number.
     pub number: String,
     /// What became of it.
     pub outcome: Outcome,
-    /// The lead's id; empty where there is none.
+    /// The lead's id; empty if there is none.
     pub lead_id: String,
     /// Index of its entry in the node's log.
     pub log_index: Option<u64>,
-    /// The partner node that it goes to; empty where it goes nowhere.
+    /// The partner node that it goes to; empty if it goes nowhere.
     pub destination: String,
-    /// Where the lead stood when the receipt was written; empty where that is not known.
+    /// The lead's state when the receipt was written; empty if that is unknown.
     pub state: String,
     /// Why it was refused; empty otherwise.
     pub reason: String,
@@ -75,40 +76,40 @@ pub struct ReceiptRow {
 pub struct Proof {
     /// The log's origin: `520624.yichuan/log/1`.
     pub origin: String,
-    /// Entries under it.
+    /// How many entries it covers.
     pub size: u64,
     /// RFC 6962 root, as the note writes it.
     pub root: String,
     /// The C2SP signed note.
     pub note: String,
-    /// True where the signature was verified here, with a key that did not come from the node itself.
+    /// Whether the signature was verified here, with a key that did not come from the node itself.
     pub verified: bool,
 }
 
-/// What a push came to.
+/// The result of a push.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     /// The node, by name and code.
     pub node: String,
-    /// Who pushed, a SPIFFE ID.
+    /// Who pushed, as a SPIFFE ID.
     pub principal: String,
-    /// Why, in words.
+    /// The purpose, in words.
     pub purpose: String,
-    /// On what: `campaign:520624-2026-01`.
+    /// The basis: `campaign:520624-2026-01`.
     pub basis: String,
     /// Name of the file, without its directory.
     pub file: String,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// When it was begun, by this machine's clock.
+    /// When the push began, by this machine's clock.
     pub began: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// Rows that hold anything, in the sheet's order.
+    /// Rows that are not blank, in the sheet's order.
     pub rows: Vec<ReceiptRow>,
-    /// Why it came to no end; none where it did.
+    /// Why it did not finish; `None` if it did.
     pub broken_off: Option<String>,
-    /// The proof; none where the node gave none.
+    /// The proof; `None` if the node gave none.
     pub proof: Option<Proof>,
 }
 
@@ -116,8 +117,8 @@ const WIDTHS: [f64; COLUMNS] = [14.0, 7.0, 18.0, 16.0, 39.0, 10.0, 10.0, 26.0, 4
 const COLUMNS: usize = 9;
 const LAST_COLUMN: u16 = 8;
 
-/// The receipt as a workbook. Its cells are kept in a file without a name in `directory` until it is saved; in memory stays
-/// only how high its rows are.
+/// The receipt as a workbook. Its cells are kept in an unnamed file in `directory` until it is saved; only the heights
+/// of its rows stay in memory.
 ///
 /// # Errors
 /// The directory cannot be written.
@@ -150,7 +151,7 @@ fn set_up(sheet: &mut Worksheet, words: &Words) -> Result<(), XlsxError> {
     Ok(())
 }
 
-/// Written from the top down: in this mode of the writer no row is gone back to.
+/// Written from top to bottom: in this mode the writer cannot return to an earlier row.
 struct Page<'a> {
     sheet: &'a mut Worksheet,
     row: u32,
@@ -196,7 +197,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A line of the head or the foot: a name and a text over the rest of the width.
+    /// A line of the head or the foot: a name, and a text over the rest of the width.
     fn fact(&mut self, name: &str, text: &str, format: &Format) -> Result<(), XlsxError> {
         let rest: f64 = WIDTHS.iter().skip(2).sum();
         let name_format = page::cell().set_bold();
@@ -271,7 +272,7 @@ impl Page<'_> {
         self.fact(words.how, words.how_to_verify, &cell)?;
         self.row += 1;
         self.sheet.set_row_height(self.row, 30)?;
-        // Under the first columns, the ids and the reasons: with room to sign.
+        // Below the first columns, the ids and the reasons: with room to sign.
         for (text, at) in words.signatures.into_iter().zip([0, 4, 7]) {
             self.sheet.write_string(self.row, at, text)?;
         }
@@ -279,7 +280,7 @@ impl Page<'_> {
     }
 }
 
-/// How many rows came to what.
+/// How many rows had which outcome.
 fn totals(rows: &[ReceiptRow], lang: Lang) -> String {
     let counts = Outcome::ALL.map(|outcome| {
         let count = rows.iter().filter(|row| row.outcome == outcome).count();

@@ -3,7 +3,7 @@
 use super::COLUMNS;
 use crate::domain::Lang;
 
-/// In one language.
+/// The words in one language.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) sheet: &'static str,

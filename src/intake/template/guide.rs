@@ -1,4 +1,4 @@
-//! What the template says of each column: what belongs there, an example, and what often goes wrong.
+//! The template's explanation of each column: what belongs there, an example, and common mistakes.
 
 use crate::domain::{Column, Lang};
 
@@ -10,7 +10,7 @@ pub(super) struct Guide {
     pub(super) mistakes: &'static str,
 }
 
-/// Both languages of a column.
+/// A column's text in both languages.
 struct Both {
     meaning: [&'static str; 2],
     example: [&'static str; 2],

@@ -1,25 +1,25 @@
-//! The drop-downs of the template: which columns have one, what is in it and what each value means.
+//! The drop-downs of the template: which columns have one, their values, and what each value means.
 
 use crate::domain::{Column, GradeScheme, Handling, Lang, Urgency};
 
 /// A value that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// As it stands in the cell.
+    /// The value in the cell.
     pub(super) value: &'static str,
-    /// What it means; empty where the value says it.
+    /// Its meaning; empty if the value is self-explanatory.
     pub(super) meaning: &'static str,
 }
 
-/// A closed list of a column; several where another column decides which one counts.
+/// A closed list of values for a column; several if another column decides which one applies.
 #[derive(Clone, Debug)]
 pub(super) struct List {
-    /// The scheme of grades under which it counts; none where it always does.
+    /// The grading scheme for which it applies; `None` if it always does.
     pub(super) scheme: Option<GradeScheme>,
     pub(super) choices: Vec<Choice>,
 }
 
-/// The lists of a column; empty where it has none. The first counts where the scheme is not stated.
+/// The lists of a column; empty if it has none. The first one applies if no scheme is stated.
 pub(super) fn lists(column: Column, lang: Lang) -> Vec<List> {
     let one = |choices: Vec<Choice>| {
         vec![List {
@@ -120,7 +120,7 @@ fn graded(
         .collect()
 }
 
-/// As the schemes' own handbooks have it.
+/// The meaning from the scheme's own handbook.
 fn source_meaning(scheme: GradeScheme, grade: &str, lang: Lang) -> &'static str {
     let (zh, en) = match (scheme, grade) {
         (GradeScheme::Admiralty, "A") => ("完全可靠", "completely reliable"),

@@ -1,4 +1,5 @@
-//! The empty sheet that officers fill: headers, formats that keep digits, drop-downs, and a page that explains each column.
+//! The empty sheet that officers fill in: headers, formats that keep digits, drop-downs, and a page that explains each
+//! column.
 
 mod guide;
 mod lists;
@@ -12,9 +13,9 @@ use rust_xlsxwriter::{
     XlsxError,
 };
 
-/// Excel cuts prompts and error texts beyond so many characters.
+/// Excel cuts prompts and error texts after this many characters.
 const MAX_PROMPT: usize = 255;
-/// Where a list stands on the hidden page.
+/// A list's range on the hidden page.
 struct Placed {
     column: Column,
     list: List,
@@ -22,7 +23,8 @@ struct Placed {
     range: String,
 }
 
-/// A workbook to fill: the first page has the columns of a lead, with headers that reading knows, the second explains them.
+/// A workbook to fill in: the first page has the columns of a lead, with headers that reading recognises; the second
+/// one explains them.
 ///
 /// # Errors
 /// The workbook breaks a limit of the format, which is a defect here.
@@ -36,7 +38,7 @@ pub fn template(lang: Lang) -> Result<Workbook, XlsxError> {
     Ok(workbook)
 }
 
-/// True for the name of one of the pages beside the one to fill.
+/// Whether this is the name of a page other than the one to fill in.
 pub(super) fn is_side_page(name: &str) -> bool {
     [Lang::Zh, Lang::En]
         .into_iter()
@@ -51,7 +53,8 @@ const fn lists_name(lang: Lang) -> &'static str {
     lang.pick("选项", "lists")
 }
 
-/// The hidden page: values of the drop-downs, one list a column. Excel takes no list longer than 255 characters in place.
+/// The hidden page: values of the drop-downs, one list for each column. Excel does not accept an inline list of more
+/// than 255 characters.
 fn write_lists(sheet: &mut Worksheet, lang: Lang) -> Result<Vec<Placed>, XlsxError> {
     let name = lists_name(lang);
     sheet.set_name(name)?.set_hidden(true);
@@ -75,7 +78,7 @@ fn write_lists(sheet: &mut Worksheet, lang: Lang) -> Result<Vec<Placed>, XlsxErr
     Ok(placed)
 }
 
-/// The page to fill.
+/// The page to fill in.
 fn write_form(sheet: &mut Worksheet, placed: &[Placed], lang: Lang) -> Result<(), XlsxError> {
     sheet
         .set_name(lang.pick("线索", "leads"))?
@@ -109,7 +112,7 @@ fn write_form(sheet: &mut Worksheet, placed: &[Placed], lang: Lang) -> Result<()
     Ok(())
 }
 
-/// The header, with a star where a lead without the column is refused.
+/// The header, with a star if a lead without the column is refused.
 fn headed(column: Column, lang: Lang) -> String {
     let name = lang.pick(column.header_zh(), column.as_str());
     if column.is_required() {
@@ -131,7 +134,7 @@ const fn is_prose(column: Column) -> bool {
     matches!(column, Column::Facts | Column::Remarks | Column::Conduct)
 }
 
-/// In characters, of which a Chinese one takes two.
+/// In characters; a Chinese one counts as two.
 fn width(column: Column, lang: Lang) -> f64 {
     // No line breaks within a key.
     let key = match lang {
@@ -157,8 +160,8 @@ fn width(column: Column, lang: Lang) -> f64 {
     width.max(key.into())
 }
 
-/// What Excel refuses while it is typed, and the prompt beside the cell. What is pasted escapes it, and is told by
-/// `lead check`.
+/// What Excel refuses during input, and the prompt beside the cell. Pasted values escape it, and `lead check` reports
+/// them.
 fn validation(
     column: Column,
     at: u16,
@@ -193,7 +196,7 @@ fn validation(
         .map(Some)
 }
 
-/// What Excel says of a value that it refuses.
+/// Excel's message for a value that it refuses.
 fn refused(column: Column, lang: Lang) -> String {
     let allowed = allowed(column, lang);
     let page = lang.pick("详见第二页的填写说明。", "See the second page.");
@@ -215,7 +218,7 @@ fn check_digit(cell: &str) -> String {
     )
 }
 
-/// The drop-down of a column: its list, or the one of the scheme that stands in the same row.
+/// The drop-down of a column: its list, or the one of the scheme in the same row.
 fn list_formula(column: Column, placed: &[Placed]) -> Option<String> {
     let mut lists = placed.iter().filter(|placed| placed.column == column);
     let first = lists.next()?.range.clone();
@@ -232,7 +235,8 @@ fn list_formula(column: Column, placed: &[Placed]) -> Option<String> {
     Some(format!("={chosen}"))
 }
 
-/// The page that explains the columns. A column's name stands beside its letter, so that no row of it is taken for a header.
+/// The page that explains the columns. A column's name is written beside its letter, so that no row is taken for a
+/// header.
 fn write_guide(sheet: &mut Worksheet, lang: Lang) -> Result<(), XlsxError> {
     let cell = page::cell();
     let name = page::cell().set_bold();
@@ -321,7 +325,7 @@ fn preface(lang: Lang) -> [&'static str; 4] {
     }
 }
 
-/// What may stand in a column, in one line.
+/// The values that a column accepts, in one line.
 fn allowed(column: Column, lang: Lang) -> String {
     let lists = lists(column, lang);
     if lists.is_empty() {
@@ -363,7 +367,7 @@ fn free(column: Column, lang: Lang) -> String {
     }
 }
 
-/// What may stand in a column, each value with its meaning.
+/// The values that a column accepts, each with its meaning.
 fn explained(column: Column, lang: Lang) -> String {
     let lists = lists(column, lang);
     if lists.is_empty() {

@@ -1,4 +1,4 @@
-//! Part by part: sound or damaged.
+//! Examines a data directory part by part.
 
 use super::{
     DoctorError,
@@ -42,7 +42,7 @@ pub enum Part {
     Log,
     /// Rows that find dispatches and refusals.
     Dispatches,
-    /// What waits for its receipt.
+    /// Dispatches that wait for their receipt.
     Outbox,
     /// Ciphertexts and their wrapped keys.
     Payloads,
@@ -50,72 +50,72 @@ pub enum Part {
     Witness,
     /// Revocation lists of partners.
     RevocationLists,
-    /// Approved partners whom TLS does not take; said where there are any.
+    /// Approved partners that TLS refuses; listed only if there are any.
     Partners,
     /// What lists and searches show.
     Views,
 }
 
-/// How a part is.
+/// The state of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// As it should be.
     Sound,
-    /// Not as it should be, and a repair puts it right.
+    /// Damaged, and a repair fixes it.
     Damaged,
-    /// Damaged, and nothing here can put it right.
+    /// Damaged, and nothing here can fix it.
     Lost,
-    /// Not looked at, because another part is damaged.
+    /// Not examined, because another part is damaged.
     NotExamined,
 }
 
 /// What was found of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Of which.
+    /// The part.
     pub part: Part,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// What exactly. Ids and indexes only.
+    /// Details. Ids and indexes only.
     pub what: String,
 }
 
 /// What an examination found.
 #[derive(Clone, Debug, Default)]
 pub struct Examination {
-    /// The log's origin, where its key is readable.
+    /// The log's origin, if its key is readable.
     pub origin: String,
-    /// Entries under the newest signed head that is there.
+    /// Entries under the newest signed head found.
     pub entries: u64,
     /// Part by part, in order.
     pub findings: Vec<Finding>,
-    /// Entries that were signed and are nowhere to be had.
+    /// Entries that were signed and cannot be found anywhere.
     pub lost: Vec<Range<u64>>,
-    /// Where the log's history is another than the one that was published: at this size.
+    /// The size at which the log's history differs from the published one, if it does.
     pub forked: Option<u64>,
 }
 
 impl Examination {
-    /// Whether all is as it should be.
+    /// Whether everything is sound.
     pub fn is_sound(&self) -> bool {
         self.findings
             .iter()
             .all(|found| found.state == State::Sound)
     }
 
-    /// Whether the views alone are damaged, so that making them anew is enough.
+    /// Whether only the views are damaged, so that rebuilding them is enough.
     pub fn only_views(&self) -> bool {
         let mut damaged = self.findings.iter().filter(|f| f.state != State::Sound);
         damaged.all(|found| found.part == Part::Views)
     }
 
-    /// Whether a part is as it should be.
+    /// The state of a part, if it was examined.
     pub fn state(&self, part: Part) -> Option<State> {
         let found = self.findings.iter().find(|found| found.part == part);
         found.map(|found| found.state)
     }
 
-    /// A part that seemed sound is not.
+    /// Lowers the state of a part that seemed sound.
     pub(super) fn worsen(&mut self, part: Part, state: State, what: impl Into<String>) {
         let mut found = self.findings.iter_mut().filter(|f| f.part == part);
         if let Some(sound) = found.find(|found| found.state == State::Sound) {
@@ -129,8 +129,8 @@ impl Examination {
     }
 }
 
-/// Examines the directory of a stopped node. Copies of its store are made in `scratch`, and gone afterwards. `progress`
-/// gets entries done and entries in all, from the start for each pass. Blocks.
+/// Examines the directory of a stopped node. Copies of its store are made in `scratch`, and removed afterwards.
+/// `progress` gets the number of entries done and of all entries, from the start for each pass. Blocks.
 ///
 /// # Errors
 /// The node runs, there is none, or a copy could not be made.
@@ -157,12 +157,12 @@ pub(super) struct Patient<'a> {
     pub(super) elsewhere: Vec<Elsewhere>,
     pub(super) damage: DamageReport,
     pub(super) ring: Option<Keyring>,
-    // Held to the end: nobody starts the node meanwhile.
+    // Held to the end, so that nobody starts the node meanwhile.
     _lock: Option<DirectoryLock>,
 }
 
 impl<'a> Patient<'a> {
-    /// Files, store and log. Nothing where there is too little left to go on with.
+    /// Opens files, store and log. `None` if too little is left to continue.
     pub(super) fn open(
         config: &'a Config,
         scratch: &mut Scratch,
@@ -192,7 +192,7 @@ impl<'a> Patient<'a> {
         if let Some(Ok(Some(month))) = ring.as_ref().map(without) {
             let old = VaultError::OldKeyFile { month };
             found.worsen(Part::BucketKeys, State::Lost, old.to_string());
-            // Nothing can be told with it.
+            // Nothing can be verified with it.
             ring = None;
         }
         let elsewhere = from
@@ -236,7 +236,7 @@ impl<'a> Patient<'a> {
         self.elsewhere.iter().map(Elsewhere::leaves).collect()
     }
 
-    /// Compares the rows beside the log, and hands over those that follow from it as they should be.
+    /// Compares the rows beside the log, and passes on the rows that follow from it, as they should be.
     pub(super) fn rows(&self, found: &mut Examination, mut right: impl FnMut(Vec<u8>, Vec<u8>)) {
         let spares: Vec<&dyn Store> = self.elsewhere.iter().filter_map(Elsewhere::store).collect();
         let own = self.config.jurisdiction;
@@ -266,7 +266,8 @@ impl<'a> Patient<'a> {
         self.other_rows(found, &mut right);
     }
 
-    /// Rows of families that no entry speaks of, as they lie. There are none yet; a later version may have some.
+    /// Passes on rows of families that no entry mentions, as they are stored. There are none yet; a later version may
+    /// have some.
     fn other_rows(&self, found: &mut Examination, right: &mut impl FnMut(Vec<u8>, Vec<u8>)) {
         let (first, end) = tables::OTHERS;
         let mut next = first.to_vec();
@@ -288,7 +289,7 @@ impl<'a> Patient<'a> {
         }
     }
 
-    /// A list that is damaged is dropped: the partner brings its newest with its next stream.
+    /// A damaged list is dropped: the partner sends its newest one with its next stream.
     fn revocation_lists(
         &self,
         partners: &Partners,
@@ -318,7 +319,7 @@ impl<'a> Patient<'a> {
         }
     }
 
-    /// Makes the views anew and compares them.
+    /// Rebuilds the views and compares them.
     fn views(
         &self,
         scratch: &mut Scratch,
@@ -331,7 +332,7 @@ impl<'a> Patient<'a> {
             return Ok(());
         }
         let made = SledStore::open(&scratch.fresh()?).map_err(DoctorError::Store)?;
-        // Where no word of an earlier failure lies beside.
+        // In a directory without a failure marker.
         let beside = scratch.fresh()?.join("checkpoint");
         write_synced(&beside, self.damage.checkpoint().note().as_bytes(), 0o600)
             .map_err(DoctorError::io("write", &beside))?;
@@ -381,7 +382,7 @@ struct Partners {
     drafts: BTreeMap<[u8; 32], Vec<u8>>,
     keys: BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     authorities: BTreeMap<Jurisdiction, Authority>,
-    /// Those whom a node leaves out, and why.
+    /// The partners that a node leaves out, and why.
     left_out: BTreeMap<Jurisdiction, String>,
 }
 

@@ -1,4 +1,7 @@
-//! What of a stopped node's directory is sound, and a repaired copy of it. The directory itself is never changed.
+//! The doctor: examines a stopped node's directory, and makes a repaired copy of it. The directory itself is never
+//! changed.
+//!
+//! Begin with `examine.rs` and `repair.rs`; `source.rs` makes the copies that they work on.
 
 mod examine;
 mod parts;
@@ -20,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A directory could not be examined or repaired. What is merely damaged is in the [`Examination`].
+/// A directory could not be examined or repaired. Damage alone is reported in the [`Examination`].
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// The node runs.
@@ -39,23 +42,23 @@ pub enum DoctorError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file could not be copied to where it is worked on.
+    /// A file could not be copied to the working directory.
     #[error(
         "could not copy {} to {}: {source}; it takes as much room as the store, see --scratch",
         from.display(), to.display()
     )]
     Copy {
-        /// What.
+        /// The file.
         from: PathBuf,
-        /// Into which directory.
+        /// The directory.
         to: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// The store does not open, in no way.
+    /// No way of opening the store works.
     #[error(transparent)]
     Store(OpenStoreError),
-    /// The log cannot be surveyed.
+    /// The log cannot be examined.
     #[error(transparent)]
     Log(#[from] OpenError),
     /// The new store failed.
@@ -67,10 +70,10 @@ pub enum DoctorError {
     /// The bucket keys.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The views could not be made.
+    /// The views could not be rebuilt.
     #[error(transparent)]
     Views(#[from] RebuildError),
-    /// An export that was named is itself damaged, or another log's.
+    /// An export that was named is damaged itself, or another log's.
     #[error("{} cannot be used: {source}", path.display())]
     Export {
         /// The export.
@@ -78,7 +81,7 @@ pub enum DoctorError {
         /// What is wrong.
         source: ExportDefect,
     },
-    /// The directory to repair into is there already.
+    /// The directory to repair into exists already.
     #[error("{} is there already; name one that is not", .0.display())]
     Exists(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! The words for what was found of each part.
+//! Describes what was found of each part.
 
 use super::{
     DoctorError,
@@ -38,7 +38,7 @@ pub(super) fn log_key(
         (Ok(key), Some(public)) if key.name() == public.name() => {
             let what = "log.key and vkey are not of one pair: restore log.key from its backup, and vkey from a node card";
             found.note(Part::LogKey, State::Lost, what);
-            // The public one is copied often, so it is the likelier to be right.
+            // The public one is copied often, so it is more likely to be right.
             Some(public)
         }
         (Ok(key), Some(_) | None) => {
@@ -77,7 +77,7 @@ pub(super) fn checkpoint_file(
     key: &VerifierKey,
     found: &mut Examination,
 ) -> Option<SignedCheckpoint> {
-    // Somebody showed a checkpoint of ours that the log did not contain: it is held against the log, and says more.
+    // Somebody showed a checkpoint of ours that the log did not contain. It is compared with the log, and covers more.
     let shown = disowned_checkpoint_file(&files.checkpoint());
     match kept_checkpoint(&shown, key) {
         Ok(None) => {}

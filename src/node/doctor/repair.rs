@@ -1,4 +1,4 @@
-//! A copy of a damaged node's directory that a node can start from.
+//! Makes a copy of a damaged node's directory from which a node can start.
 
 use super::{
     DoctorError, Part, State,
@@ -22,32 +22,32 @@ use std::{
 /// How many bytes of rows are committed at once.
 const BYTES_AT_ONCE: usize = 1024 * 1024;
 
-/// What a repair is given.
+/// The parameters of a repair.
 #[derive(Clone, Debug)]
 pub struct RepairOptions {
-    /// The directory to make. Must not be there yet.
+    /// The directory to create. It must not exist yet.
     pub into: PathBuf,
-    /// Exports of this log, and copies of this node's data directory, for what is damaged.
+    /// Exports of this log, and copies of this node's data directory, to replace what is damaged.
     pub from: Vec<PathBuf>,
-    /// Where copies are made for as long as it takes.
+    /// Where copies are made meanwhile.
     pub scratch: PathBuf,
 }
 
-/// What a repair came to.
+/// The result of a repair.
 #[derive(Debug)]
 pub struct Repaired {
     /// What was found.
     pub examination: Examination,
-    /// Whether there is a directory to go on from. Else something that was published is lost, or a key is.
+    /// Whether there is a directory to continue from. If not, something that was published is lost, or a key is.
     pub done: bool,
 }
 
-/// Copies all that is proved of a stopped node's directory into a fresh one: leaves as signed, tiles and views made anew,
-/// rows as they follow from the log. `progress` as in [`examine`](super::examine). Blocks.
+/// Copies everything that is proved of a stopped node's directory into a fresh one: leaves as signed, tiles and views
+/// rebuilt, rows as they follow from the log. `progress` as in [`examine`](super::examine). Blocks.
 ///
 /// # Errors
-/// As [`examine`](super::examine), and where the copy could not be written. What is left in the new directory is then
-/// worth nothing.
+/// As [`examine`](super::examine), or the copy could not be written. What is left in the new directory is then
+/// worthless.
 pub fn repair(
     config: &Config,
     options: &RepairOptions,
@@ -76,7 +76,7 @@ pub fn repair(
         .create(into)
         .map_err(DoctorError::io("make", into))?;
     copy_store(&patient, into, found, &mut progress)?;
-    // Last: what holds no key is no node's directory, should this be cut off.
+    // Last: a directory without a key is not a node's, should this be interrupted.
     copy_files(&patient, into)?;
     make_views(&patient, into, &mut scratch, &mut progress)?;
     let files = DataDir::at(into);
@@ -102,14 +102,14 @@ fn copy_store(
     let damage = &patient.damage;
     let frontier = damage.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
     let mut right = Rows::into(&to);
-    // Views are made anew: a page of theirs that cannot be read is not touched.
+    // Views are rebuilt: a page of theirs that cannot be read is not touched.
     patient.rows(found, |key, value| right.put(key, value));
     right.finish()?;
     damage.finish_copy(&to, &patient.key, frontier)?;
     Ok(())
 }
 
-/// Rows on their way, in commits of bounded size.
+/// Collects rows into commits of bounded size.
 struct Rows<'a> {
     to: &'a SledStore,
     batch: Batch,
@@ -185,7 +185,7 @@ fn make_views(
         progress,
     )?;
     rebuilt.write()?;
-    // What is called done must start.
+    // A repair is only reported as done if the node can start.
     Ok(log::check(&store, &patient.key, &checkpoint)?)
 }
 

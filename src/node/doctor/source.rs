@@ -1,4 +1,4 @@
-//! A copy of a stopped node's store to work on: sled writes to whatever it opens, and cuts off what it cannot read.
+//! Copies a stopped node's store to work on it: sled writes to whatever it opens, and truncates what it cannot read.
 
 use super::DoctorError;
 use crate::{
@@ -16,21 +16,21 @@ use std::{
     sync::Arc,
 };
 
-/// So much is copied at once, and so much of it given up where it cannot be read, in bytes.
+/// How much is copied at once, and at most given up at once if it cannot be read, in bytes.
 const BLOCK: usize = 256 * 1024;
 const SECTOR: usize = 4096;
 
-/// What sled may keep in memory of a copy, in bytes.
+/// sled's cache for a copy, in bytes.
 const CACHE: u64 = 32 * 1024 * 1024;
 
-/// A directory for copies that is gone when this is.
+/// A directory for copies, removed when this is dropped.
 pub(super) struct Scratch {
     path: PathBuf,
     made: u32,
 }
 
 impl Scratch {
-    /// A fresh directory in `parent`, readable by nobody else.
+    /// A fresh directory in `parent`, readable only by its owner.
     pub(super) fn within(parent: &Path) -> Result<Self, DoctorError> {
         let name = format!("yichuan-doctor-{}", uuid::Uuid::now_v7());
         let path = parent.join(name);
@@ -58,19 +58,19 @@ impl Drop for Scratch {
     }
 }
 
-/// A store that was opened on a copy.
+/// A store opened on a copy.
 pub(super) struct Copied {
     pub(super) store: Arc<SledStore>,
-    /// What had to be left out so that it opened: derived files of sled's, which it makes again.
+    /// What had to be left out so that it opened: derived files that sled makes again.
     pub(super) without: Option<&'static str>,
-    /// Sectors of it that the disk did not give.
+    /// How many sectors of it the disk could not read.
     pub(super) unreadable: u64,
-    /// Whether sled had put values into files of their own, which it never syncs. A node does not start with them; what is
-    /// read of them here is proved like all else.
+    /// Whether sled had put values into files of their own, which it never syncs. A node does not start with them; what
+    /// is read of them here is verified like everything else.
     pub(super) unsynced: bool,
 }
 
-/// Ways to open a store, the plainest first, and what is left out in each.
+/// The ways to open a store, the plainest first, and what each leaves out.
 const WAYS: [Way; 4] = [
     (None, &[]),
     (Some("sled's snapshot"), &["snap."]),
@@ -78,9 +78,10 @@ const WAYS: [Way; 4] = [
     (Some("sled's snapshot and conf"), &["snap.", "conf"]),
 ];
 
-/// Copies the store in the data directory `data` and opens the copy. The plainest way that shows the log at least as far as
-/// it was published is enough, unless word of a storage error lies there. Else what is published may be less than what was
-/// acknowledged, because the checkpoint file lags: of all ways, it is the one that shows most, and of those the plainest.
+/// Copies the store in the data directory `data` and opens the copy. The plainest way that shows the log at least as
+/// far as it was published is enough, unless there is a failure marker. In that case what is published may be less than
+/// what was acknowledged, because the checkpoint file lags: then the way that shows most entries is chosen, and among
+/// equals the plainest.
 pub(super) fn open_copy(
     data: &Path,
     scratch: &mut Scratch,
@@ -126,8 +127,8 @@ pub(super) fn open_copy(
 
 type Way = (Option<&'static str>, &'static [&'static str]);
 
-/// What opens and shows most entries; the others are discarded. The plainest way, which leaves nothing out, is taken without
-/// a look at the others where it shows `enough`.
+/// The opened copy that shows most entries; the others are discarded. The plainest way, which leaves nothing out, is
+/// chosen without trying the others if it shows `enough`.
 fn largest<T>(
     enough: Option<u64>,
     mut open: impl FnMut(Way) -> Result<Option<(Option<u64>, T)>, DoctorError>,
@@ -152,19 +153,19 @@ fn largest<T>(
     Ok(best.map(|(_, opened)| opened))
 }
 
-/// Makes room. What stays goes with the scratch directory.
+/// Frees the space. Leftovers are removed with the scratch directory.
 fn clear(copy: &Path) {
     if let Err(error) = fs::remove_dir_all(copy) {
         tracing::debug!(path = %copy.display(), %error, "a copy stays until the end");
     }
 }
 
-/// Entries that the head row speaks of, where it can be read.
+/// The number of entries in the head row, if it can be read.
 fn size_of(store: &dyn Store) -> Option<u64> {
     keys::head_size(&store.get(&keys::HEAD).ok()??)
 }
 
-/// Answers with the number of sectors that could not be read.
+/// Returns the number of sectors that could not be read.
 fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<u64, DoctorError> {
     let mut unreadable = 0;
     fs::create_dir(to).map_err(DoctorError::io("make", to))?;
@@ -186,8 +187,8 @@ fn copy_directory(from: &Path, to: &Path, left_out: &[&str]) -> Result<u64, Doct
     Ok(unreadable)
 }
 
-/// Copies what can be read of a file; what the disk does not give is left zero, which sled's checksums find. Answers with
-/// the number of sectors that could not be read.
+/// Copies what can be read of a file; unreadable sectors become zeros, which sled's checksums detect. Returns the
+/// number of sectors that could not be read.
 fn copy_file(from: &Path, to: &Path) -> Result<u64, DoctorError> {
     let file = fs::File::open(from).map_err(DoctorError::io("read", from))?;
     let length = file
@@ -213,8 +214,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<u64, DoctorError> {
     Ok(unreadable)
 }
 
-/// Fills a block, sector by sector where it does not come as one; a sector that the disk does not give is zero. Answers with
-/// the number of those.
+/// Fills a block, sector by sector if it cannot be read as one; unreadable sectors become zeros. Returns their number.
 fn read_block(
     read: impl Fn(&mut [u8], u64) -> io::Result<()>,
     block: &mut [u8],
@@ -239,16 +239,16 @@ fn read_block(
     Ok(bad)
 }
 
-/// Where leaves, and perhaps payloads, may be had that the damaged store lacks.
+/// Another source of leaves, and perhaps payloads, that the damaged store lacks.
 pub(super) enum Elsewhere {
-    /// An export that verified, and its size.
+    /// A verified export, and its size.
     Export(PathBuf, u64),
     /// A copy of a node's data directory.
     Replica(Arc<SledStore>),
 }
 
 impl Elsewhere {
-    /// Opens what was named: an export, which is verified whole, or a data directory, of which a copy is opened.
+    /// Opens a source: an export, which is verified completely, or a data directory, of which a copy is opened.
     pub(super) fn open(
         path: &Path,
         key: &VerifierKey,
@@ -267,7 +267,7 @@ impl Elsewhere {
         Ok(Self::Export(path.to_owned(), export.size()))
     }
 
-    /// From the first leaf on.
+    /// Its leaves from the first on.
     pub(super) fn leaves(&self) -> Box<dyn LeafSource> {
         match self {
             Self::Export(path, size) => Box::new(ExportedLeaves {
@@ -287,7 +287,7 @@ impl Elsewhere {
     }
 }
 
-/// The leaves of an export, read on and on.
+/// The leaves of an export, read sequentially.
 struct ExportedLeaves {
     entries: crate::audit::Entries,
     next: u64,

@@ -1,11 +1,11 @@
-//! The end of a store.
+//! Closes a store without panicking.
 //!
-//! sled 0.34.7 syncs its file when its last handle is dropped, and panics where that fails: the process ended in the middle
-//! of its stop, and left no word that the disk failed.
+//! sled 0.34.7 syncs its file when its last handle is dropped, and panics if that fails. A process then ended in the
+//! middle of its stop and left no trace of the failed disk.
 
 use super::{StoreError, guarded};
 
-/// Who hears that a store did not close as it should.
+/// Called if a store fails to close.
 type Report = Box<dyn FnOnce(&StoreError) + Send + Sync>;
 
 /// The last handle to sled. Dropping it closes sled, and does not panic.
@@ -26,7 +26,7 @@ impl LastHandle {
         self.report = Some(report);
     }
 
-    /// The store does not close as it should. The first error is the one that is reported.
+    /// Reports that the store failed to close. Only the first error is reported.
     pub(super) fn fail(&mut self, error: &StoreError) {
         tracing::error!(%error, "the store did not close as it should");
         if let Some(report) = self.report.take() {
@@ -34,7 +34,7 @@ impl LastHandle {
         }
     }
 
-    /// Whoever failed has said so already.
+    /// Drops the report: an earlier failure was reported already.
     pub(super) fn say_nothing(&mut self) {
         self.report = None;
     }

@@ -1,7 +1,7 @@
-//! sled's configuration file, on disk before sled sees it.
+//! Writes sled's configuration file durably before sled opens.
 //!
 //! sled writes `conf` in two writes, syncs neither, and then creates its database. A power cut between them left half a
-//! configuration, which sled takes for damage: a node that had not written one entry yet did not open any more.
+//! configuration, which sled takes for damage: a node that had not written a single entry no longer opened.
 
 use std::{
     fs::{self, File},
@@ -13,8 +13,8 @@ use std::{
 const CONF: &[u8] =
     b"segment_size: 524288\nuse_compression: false\nversion: 0.34\n\x76\x19\x51\xc1";
 
-/// Writes `conf` into sled's directory, durably, where sled has no database yet. Where it has one, `conf` was durable
-/// before that and stays untouched.
+/// Writes `conf` into sled's directory, durably, if sled has no database there yet. If it has one, `conf` was durable
+/// before it and stays untouched.
 pub(super) fn write_if_new(root: &Path) -> io::Result<()> {
     if root.join("db").try_exists()? {
         return Ok(());

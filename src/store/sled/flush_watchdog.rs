@@ -1,9 +1,9 @@
 //! Wakes a flush that sled 0.34.7 forgot.
 //!
-//! Where a write of sled's fails on one of its own threads, sled notes the error and, on one of two ways (`logger.rs`, when
-//! the last writer leaves a buffer), does not wake who waits for that write: a flush then waits for ever, and a node whose
-//! disk failed would neither answer nor close. A second flush sees the error at once and wakes all others. So whenever a
-//! flush takes long, another one is tried beside it.
+//! If a write fails on one of sled's own threads, sled notes the error, but on one of two paths (`logger.rs`, when the
+//! last writer leaves a buffer) it does not wake the thread that waits for that write. The flush then waits forever,
+//! and a node whose disk failed would neither answer nor close. A second flush sees the error at once and wakes all
+//! others. So while a flush takes long, this module runs another one beside it.
 
 use std::{
     fmt, io,
@@ -15,13 +15,14 @@ use std::{
     time::Duration,
 };
 
-/// A flush that takes longer than this is looked after, and again as often. A disk that is only slow loses nothing by it.
+/// A flush that takes longer than this gets another one beside it, and again after each such interval. A disk that is
+/// merely slow loses nothing by it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Flushes beside a single one that does not end: each may be forgotten itself, where the error comes after it looked.
+/// Flushes beside a single one that does not end. Each may be forgotten itself, if the error comes after it looked.
 const MAX_NUDGES: u32 = 60;
 
-/// The thread that looks after flushes. It ends with this.
+/// The watchdog's thread, which ends when this is dropped.
 pub(super) struct FlushWatchdog {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -29,7 +30,7 @@ pub(super) struct FlushWatchdog {
 
 #[derive(Default)]
 struct Shared {
-    /// Odd while a flush is under way; each has a number of its own.
+    /// Odd while a flush is under way. Each flush has a number of its own.
     flushes: AtomicU64,
     stopping: Mutex<bool>,
     stop: Condvar,
@@ -48,7 +49,7 @@ impl FlushWatchdog {
         })
     }
 
-    /// Runs a flush. One at a time.
+    /// Runs a flush under the watchdog. One at a time.
     pub(super) fn guard<T>(&self, flush: impl FnOnce() -> T) -> T {
         self.shared.flushes.fetch_add(1, Ordering::AcqRel);
         let flushed = flush();
@@ -81,12 +82,12 @@ impl Shared {
     }
 }
 
-/// Not on the watching thread: where there is no error yet, this waits as long as the flush itself.
+/// Runs on a thread of its own: without an error to find, this waits as long as the flush itself.
 fn nudge(db: sled::Db) {
     let nudged = thread::Builder::new()
         .name("store-nudge".to_owned())
         .spawn(move || {
-            // Whoever commits hears of it.
+            // Whoever commits gets the error.
             drop(db.flush());
         });
     if let Err(error) = nudged {
@@ -100,7 +101,7 @@ impl Drop for FlushWatchdog {
         *stopping.unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.stop.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It holds the database, which must close when the store does.
+            // The thread holds the database, which must close when the store does.
             drop(thread.join());
         }
     }

@@ -1,5 +1,8 @@
-//! The store on disk: one sled tree, with what sled 0.34.7 leaves out to survive a power cut. Each step is there for a
-//! reason that `tests/power_cuts` measures: without it, cuts lose what was acknowledged.
+//! The store on disk: one sled tree, and what sled 0.34.7 lacks to survive a power cut. `tests/power_cuts` measures the
+//! reason for each step: without it, power cuts lose acknowledged data.
+//!
+//! Begin with [`SledStore`]'s commit in this file. Around it: `preflight.rs` and `config.rs` run before sled opens,
+//! `pages.rs` packs rows, `flush_watchdog.rs` wakes flushes that sled forgot, and `close.rs` closes it.
 
 mod close;
 mod config;
@@ -27,27 +30,27 @@ use super::{
 use close::LastHandle;
 use flush_watchdog::FlushWatchdog;
 
-/// What sled may keep in memory, in bytes. Its default is four times that.
+/// sled's cache in bytes: a quarter of its default.
 const CACHE: u64 = 256 * 1024 * 1024;
 
 /// A store in a directory, held by one process.
 pub struct SledStore {
-    // First, so that it lets go of sled before sled is to close.
+    // First, so that it drops its handle before sled is to close.
     watchdog: FlushWatchdog,
     db: sled::Db,
-    /// A second handle to sled's file: `flush` only starts write-back, so the sync is ours. Opened before the first
-    /// write and kept, because the kernel reports a failed write-back to each handle once, also when somebody else's
-    /// sync (sled's flusher) met it first and swallowed it.
+    /// A second handle to sled's file: `flush` only starts write-back, so the sync is ours. It is opened before the
+    /// first write and kept, because the kernel reports a failed write-back once to each handle, even if another sync
+    /// (sled's flusher) met it first and swallowed it.
     file: File,
     blobs: Blobs,
     /// Held for writing while a commit is applied: a range reads page by page, and rows move between pages.
     layout: RwLock<()>,
-    /// What the last commit had sled do by the way is not synced.
+    /// Whether the last commit left unsynced changes behind.
     needs_sync: AtomicBool,
     failed: AtomicBool,
     // After all other handles.
     last: LastHandle,
-    // Last, so that it is let go after sled has closed its file.
+    // Last, so that it is released after sled has closed its file.
     _lock: DirectoryLock,
 }
 
@@ -55,8 +58,8 @@ pub struct SledStore {
 const LOCK_TRIES: u32 = 500;
 const LOCK_WAIT: Duration = Duration::from_millis(10);
 
-/// Opens sled. The directory's lock is held, so whoever still holds sled's own is a thread of a store that this process
-/// just closed: sled lets go of its file a moment after its last handle is dropped.
+/// Opens sled. The directory's lock is held, so sled's own lock can only be held by a thread of a store that this
+/// process has just closed: sled releases its file a moment after its last handle is dropped.
 fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, OpenStoreError> {
     let refused = |said| OpenStoreError::Engine {
         path: root.to_owned(),
@@ -64,7 +67,7 @@ fn open_sled(root: &Path, cache: u64) -> Result<sled::Db, OpenStoreError> {
     };
     let mut tries = 0;
     loop {
-        // Every commit flushes, so that nothing is left to a timer.
+        // Every commit flushes, so nothing is left to a timer.
         let config = sled::Config::new()
             .path(root)
             .cache_capacity(cache)
@@ -109,7 +112,7 @@ pub enum OpenStoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// A sync failed, or the engine met a failing disk. What is on disk of what an earlier process wrote is unknown, and
+    /// A sync failed, or the engine met a failing disk. What is on disk of an earlier process's writes is unknown, and
     /// no later success means anything.
     #[error(
         "could not {doing} {path}: {source}. Mend the disk and run `yichuan doctor`: it copies what is proved into a fresh \
@@ -146,7 +149,7 @@ pub enum OpenStoreError {
 }
 
 impl OpenStoreError {
-    /// A refusal to open a file says nothing of the disk: the next start may go well.
+    /// A refusal to open a file says nothing about the disk: the next start may succeed.
     fn of(source: io::Error, doing: &'static str, path: &Path) -> Self {
         let path = path.to_owned();
         if is_refusal(&source) {
@@ -164,8 +167,8 @@ impl OpenStoreError {
     }
 }
 
-/// Whether the system did nothing, and said so, for want of permission, of files that a process may open or of room. A sync
-/// that says so did lose something.
+/// Whether the system did nothing, and reported that, because it lacks permission, file descriptors or room. A sync
+/// that reports this did lose something.
 fn is_refusal(error: &io::Error) -> bool {
     let wanting = [Errno::MFILE, Errno::NFILE, Errno::NOSPC, Errno::DQUOT];
     let wanting = wanting.map(|errno| Some(errno.raw_os_error()));
@@ -192,8 +195,8 @@ impl SledStore {
         }
     }
 
-    /// As [`SledStore::open`], for a copy of a store to read from, keeping at most about `cache` bytes in memory: values that
-    /// were never synced do not matter there, and it takes no commits if it has some.
+    /// As [`SledStore::open`], for reading from a copy of a store, with at most about `cache` bytes in memory. Values
+    /// that were never synced do not matter there; if there are some, the copy takes no commits.
     ///
     /// # Errors
     /// As [`SledStore::open`].
@@ -245,8 +248,8 @@ impl SledStore {
         })
     }
 
-    /// Tells `report` where the store does not close as it should, unless a commit failed before: what is on disk is unknown
-    /// then, as after a commit that failed. It closes when it is dropped.
+    /// Calls `report` if the store fails to close, unless a commit failed before: the state of the disk is unknown
+    /// then, as it is after a failed commit. The store closes when it is dropped.
     pub fn when_closing_fails(&mut self, report: impl FnOnce(&StoreError) + Send + Sync + 'static) {
         self.last.report_to(Box::new(report));
     }
@@ -254,7 +257,7 @@ impl SledStore {
     fn write(&self, expected_size: u64, batch: &Batch) -> Result<(), StoreError> {
         let head = self.get(&keys::HEAD)?;
         admit_writer(expected_size, head.as_deref())?;
-        // Until the end: what reads make sled write must not come between, see `tidy`.
+        // Until the end: writes that reads cause in sled must not come between, see `tidy`.
         let _alone = self.layout.write().unwrap_or_else(PoisonError::into_inner);
         let mut rows = sled::Batch::default();
         for (key, value) in guarded("read pages", || pages::writes(&self.db, batch))?? {
@@ -275,19 +278,21 @@ impl SledStore {
         Ok(())
     }
 
-    /// Lets sled split and merge what a commit has left too full or too empty. It is to be synced before the next commit.
+    /// Lets sled split and merge the nodes that a commit has left too full or too empty. The result must be synced
+    /// before the next commit.
     ///
-    /// sled leaves that to whoever comes by next, a reader mostly, and logs it outside of any batch. Such bytes count as
-    /// stable for sled once `sync_file_range` returned, and the header of each segment that is begun later says that they
-    /// are there. Where a power cut takes them and leaves such a header, sled finds a hole in its log and gives up all of
-    /// it, what was synced long before too. The bytes of a batch do not count before its end. So the same batch comes once
-    /// more: it changes nothing, but goes to each leaf that it changed before, and what it then does is in a batch.
+    /// sled leaves that work to whoever accesses the node next, mostly a reader, and logs it outside of any batch. Such
+    /// bytes count as stable for sled once `sync_file_range` has returned, and the header of each segment that begins
+    /// later says that they are there. If a power cut loses them and leaves such a header, sled finds a hole in its log
+    /// and discards all of it, including what was synced long before. The bytes of a batch do not count before its end.
+    /// So the same batch is applied once more: it changes nothing, but visits each node that it changed before, and
+    /// what sled then does is inside a batch.
     fn tidy(&self, again: sled::Batch) -> Result<(), StoreError> {
         self.needs_sync.store(true, Ordering::Release);
         guarded("tidy up after a commit", || self.db.apply_batch(again))
     }
 
-    /// Of [`SledStore::tidy`], and of reads should they have found something to do.
+    /// Syncs what [`SledStore::tidy`] left, and what reads may have caused.
     fn sync_what_is_left(&self) -> Result<(), StoreError> {
         if self.flush()? > 0 || self.needs_sync.load(Ordering::Acquire) {
             self.sync()?;
@@ -351,7 +356,7 @@ impl Store for SledStore {
         if self.failed.load(Ordering::Acquire) {
             return Err(StoreError::Failed);
         }
-        // After a failed sync the kernel may call lost pages clean: no later success would mean anything.
+        // After a failed sync the kernel may mark lost pages clean: no later success would mean anything.
         self.write(expected_size, batch)
             .inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
@@ -365,7 +370,7 @@ impl Store for SledStore {
     }
 }
 
-/// Calls sled, turning its errors and panics into ours.
+/// Calls sled, and turns its errors and panics into ours.
 pub(super) fn guarded<T>(
     doing: &'static str,
     call: impl FnOnce() -> sled::Result<T>,
@@ -396,9 +401,10 @@ fn sync(path: &Path) -> Result<(), OpenStoreError> {
     })
 }
 
-/// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds a
-/// `snap.<lsn>.generating` torn, and opens no more; it also writes the next one over it without cutting it off first.
-/// Until one is renamed, the snapshot before it is in place and the log after that is whole: nothing is lost with them.
+/// Removes the snapshots that sled was still writing when it was killed. sled takes any `snap.*` for a snapshot, finds
+/// a `snap.<lsn>.generating` torn, and no longer opens; it also writes the next one over it without truncating it
+/// first. Until a snapshot is renamed, the previous one is in place and the log after that is complete: nothing is lost
+/// with the unfinished ones.
 fn discard_unfinished_snapshots(root: &Path) -> io::Result<()> {
     for item in fs::read_dir(root)? {
         let item = item?;
@@ -412,8 +418,8 @@ fn discard_unfinished_snapshots(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// sled's directory of blobs, held open: a look that needed a file to open would fail for want of one, and close a log on
-/// whose disk nothing is wrong.
+/// sled's directory of blobs, held open: a check that had to open a file could fail for lack of a descriptor, and close
+/// a log whose disk is healthy.
 struct Blobs {
     path: PathBuf,
     directory: Mutex<Dir>,
@@ -426,7 +432,7 @@ impl Blobs {
     }
 
     fn is_empty(&self) -> io::Result<bool> {
-        // A look that panicked begins anew.
+        // A check that panicked starts over.
         let directory = self.directory.lock();
         let mut directory = directory.unwrap_or_else(PoisonError::into_inner);
         directory.rewind();

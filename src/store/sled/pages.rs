@@ -1,10 +1,10 @@
-//! Rows on disk, packed into pages. sled splits a leaf at 16 rows, whatever their length, and writes the leaf and its
-//! parent anew each time: a lead's nine small rows cost more than all else that is done for it. So rows of the families
-//! whose keys come in rising order ([`in_order`]) share pages of about 4 KiB.
+//! Rows on disk, packed into pages. sled splits a leaf at 16 rows, whatever their length, and rewrites the leaf and its
+//! parent each time: a lead's nine small rows cost more than everything else that is done for it. So rows of the
+//! families whose keys come in rising order ([`in_order`]) share pages of about 4 KiB.
 //!
-//! A page lies under its anchor, a key of its family, and holds the family's rows from there to the next anchor. It is
-//! `version u8, count u16`, then for each row, in order, `length of key u16, length of value u16, key, value`. A page
-//! without rows is removed; an anchor stays when its own row goes.
+//! A page is stored under its anchor, a key of its family, and holds the family's rows from there to the next anchor.
+//! It is `version u8, count u16`, then for each row, in order, `length of key u16, length of value u16, key, value`. A
+//! page without rows is removed; an anchor stays when its own row is removed.
 
 use crate::store::{Batch, Order, Row, StoreError, tables::in_order};
 use sled::{IVec, Tree};
@@ -17,7 +17,7 @@ const LENGTHS: usize = 2 + 2;
 /// What a page holds in bytes, unless one row alone is longer.
 const PAGE: usize = 4096;
 
-/// What sled is told.
+/// The changes to apply to sled.
 pub(super) type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 type Slices<'a> = (&'a [u8], &'a [u8]);
@@ -57,7 +57,7 @@ fn length((key, value): &Slices<'_>) -> usize {
 
 fn page_of(rows: &[Slices<'_>]) -> Vec<u8> {
     let mut page = Vec::with_capacity(HEADER + rows.iter().map(length).sum::<usize>());
-    // The store admits no longer ones, and a page of 4 KiB has no more rows.
+    // The store admits no longer rows, and a page of 4 KiB has no more of them.
     let short = |length: usize| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
     page.push(VERSION);
     page.extend_from_slice(&short(rows.len()));
@@ -70,13 +70,13 @@ fn page_of(rows: &[Slices<'_>]) -> Vec<u8> {
     page
 }
 
-/// The page that has `key` if any has: its anchor and its bytes.
+/// The page that would hold `key`: its anchor and its bytes.
 fn page_with(tree: &Tree, key: &[u8]) -> sled::Result<Option<(IVec, IVec)>> {
     let family = key.get(..1).unwrap_or_default();
     tree.range(family..=key).next_back().transpose()
 }
 
-/// Where the page behind that of `key` begins; nothing where it is the last of its family.
+/// The anchor of the page after that of `key`; `None` for the last page of its family.
 fn next_anchor(tree: &Tree, key: &[u8]) -> sled::Result<Option<IVec>> {
     let behind = tree.range::<&[u8], _>((Excluded(key), Unbounded)).next();
     let anchor = behind.transpose()?.map(|(anchor, _)| anchor);
@@ -120,7 +120,7 @@ pub(super) fn range(
         Order::Descending => &mut stored.rev(),
     };
     let mut found = Vec::new();
-    // No page is touched behind the last row asked for: it may be the damaged one.
+    // No page after the last row asked for is touched: it may be the damaged one.
     while found.len() < limit {
         let Some(item) = stored.next() else { break };
         let (key, value) = item?;
@@ -150,7 +150,7 @@ fn unpacked<'a>(page: &'a [u8], from: &[u8], to: &[u8]) -> Result<Vec<Slices<'a>
     rows(page)?.filter(within).collect()
 }
 
-/// What a batch comes to in sled: pages written anew, and rows of the other families as they are.
+/// Turns a batch into changes to sled: rewritten pages, and rows of the other families as they are.
 pub(super) fn writes(tree: &Tree, batch: &Batch) -> sled::Result<Result<Writes, StoreError>> {
     let mut writes = Writes::with_capacity(batch.len());
     let mut changes = batch.iter().peekable();
@@ -179,7 +179,7 @@ pub(super) fn writes(tree: &Tree, batch: &Batch) -> sled::Result<Result<Writes, 
     Ok(Ok(writes))
 }
 
-/// Writes a page with its changes, as several where it has grown too long.
+/// Writes a page with its changes, as several pages if it has grown too long.
 fn write(
     anchor: &[u8],
     old: &[Slices<'_>],
@@ -198,7 +198,7 @@ fn write(
         return;
     }
     let total: usize = rows.iter().map(length).sum();
-    // What comes behind leaves full pages behind it; what comes between leaves room on both sides.
+    // Rows appended at the end leave full pages behind; rows inserted between others leave room on both sides.
     let most = if appends {
         PAGE
     } else {
@@ -215,7 +215,7 @@ fn write(
     writes.push((key.to_vec(), rows.get(from..).map(page_of)));
 }
 
-/// Rows under changes, both in order.
+/// Merges rows with changes to them, both in order.
 fn merged<'a>(old: &[Slices<'a>], changes: &[(&'a [u8], Option<&'a [u8]>)]) -> Vec<Slices<'a>> {
     let mut rows = Vec::with_capacity(old.len() + changes.len());
     let mut old = old.iter().copied().peekable();

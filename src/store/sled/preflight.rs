@@ -1,8 +1,8 @@
-//! Whether the disk gives what sled is about to read.
+//! Checks that the disk can read everything that sled is about to read.
 //!
-//! sled 0.34.7 takes a read that fails while it opens for the end of its log, and then writes over what follows: one
-//! transient error lost what was acknowledged for good. So its files are read once before, to the end, by somebody who
-//! tells an error from an end. What was read is in the kernel's cache when sled comes to it, as far as memory reaches.
+//! While it opens, sled 0.34.7 takes a failed read for the end of its log, and then writes over what follows: one
+//! transient error permanently lost acknowledged data. So this module reads sled's files to their end first, and tells
+//! an error from an end. What was read is in the kernel's cache when sled gets to it, as far as memory allows.
 
 use std::{
     fs::{self, File},
@@ -13,13 +13,13 @@ use std::{
 
 use rustix::fs::{Advice, fadvise};
 
-/// So much is read at once, in bytes.
+/// Bytes read at once.
 const BLOCK: usize = 1024 * 1024;
 
 /// Reads every file of sled's in `root` to its end. Changes nothing.
 ///
 /// # Errors
-/// What the disk does not give, and why.
+/// The file that the disk cannot read, and why.
 pub(super) fn read_all(root: &Path) -> Result<(), (PathBuf, io::Error)> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
