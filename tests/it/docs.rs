@@ -7,6 +7,7 @@ use std::{
 };
 
 const ARCHITECTURE: &str = include_str!("../../docs/ARCHITECTURE.md");
+const GLOSSARY: &str = include_str!("../../docs/GLOSSARY.md");
 const THREATS: &str = include_str!("../../docs/THREATS.md");
 const RELIABILITY: &str = include_str!("../../docs/RELIABILITY.md");
 const OPERATIONS: &str = include_str!("../../docs/OPERATIONS.md");
@@ -214,6 +215,21 @@ fn named_tests_are_there(document: &str) {
         }
     }
     assert!(tests > 30, "{tests} tests were found");
+}
+
+/// The glossary names files and directories below `src/`.
+#[test]
+fn every_word_of_the_glossary_leads_to_a_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = 0;
+    for name in quoted(GLOSSARY) {
+        if name.ends_with(".rs") || name.ends_with('/') {
+            let is_there = name == "mod.rs" || name == "src/" || root.join(name).exists();
+            assert!(is_there, "{name}");
+            found += 1;
+        }
+    }
+    assert!(found > 80, "{found} places were found");
 }
 
 #[test]
