@@ -2,7 +2,7 @@
 
 use super::{
     Answers, Delivery, Directory, Greeting, Inbox, NotYet, Outbox, OutboxError, Partner, TreeFault,
-    Witness, outbox::OutboundSession,
+    Witness, outbound_session::OutboundSession,
 };
 use crate::domain::Jurisdiction;
 use backon::{BackoffBuilder as _, ExponentialBuilder};

@@ -1,8 +1,12 @@
 //! This node's own log as its partners know it. A checkpoint that bears our signature and is not in our log closes the
 //! log permanently (I9). A node that starts asks its partners before it makes the first write.
 
-use super::{Directory, OutboxError};
-use crate::{domain::Jurisdiction, log::Log};
+use super::{Directory, OutboxError, Tree};
+use crate::{
+    domain::Jurisdiction,
+    log::{Log, Reader},
+    merkle::Hash,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 
@@ -109,4 +113,26 @@ impl OwnLog {
     pub fn asked_nobody(&self, directory: &Directory) -> bool {
         !directory.snapshot().is_empty() && self.answered().is_empty()
     }
+}
+
+/// The tree that a partner says it verified, if it is one of ours.
+pub(super) fn own_tree(
+    reader: &Reader,
+    own_origin: &str,
+    origin: &str,
+    size: u64,
+    root: Hash,
+) -> Result<Tree, OutboxError> {
+    let not_ours = OutboxError::NotOurTree { size };
+    if size > reader.size() || (size > 0 && origin != own_origin) {
+        return Err(not_ours);
+    }
+    if reader.proofs().root(size)? != root {
+        return Err(not_ours);
+    }
+    Ok(Tree {
+        origin: own_origin.to_owned(),
+        size,
+        root,
+    })
 }

@@ -15,6 +15,7 @@ mod frames;
 mod head;
 mod lenient_scan;
 mod open;
+mod options;
 mod proposal;
 mod reader;
 mod rebuild;
@@ -25,10 +26,10 @@ mod shared;
 mod stall_detector;
 mod tiles;
 mod txn;
+mod view;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -41,60 +42,24 @@ pub use failure_marker::{
 };
 pub use open::OpenError;
 pub use open::{check, kept_checkpoint};
+pub use options::LogOptions;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
 pub use salvage::{CopiedLeaves, CopyError, DamageReport, LeafSource, StoredLeaves, copy_verified};
 pub use shared::{Closure, LogHealth};
-pub use txn::{Appended, MAX_LEAF, MAX_PROPOSAL, Txn, TxnError, View, ViewError};
+pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError};
+pub use view::{Appended, View, ViewError};
 
 use crate::{
-    domain::{Clock, Jurisdiction},
-    note::{LogSigner, SignedCheckpoint, VerifierKey},
+    domain::Jurisdiction,
+    note::{SignedCheckpoint, VerifierKey},
     store::{KeyFileError, Store},
 };
 use checkpoint_writer::CheckpointWriter;
 use proposal::Job;
-use scrub::Scrub;
 use sequencer::Sequencer;
 use shared::Shared;
-
-/// What a log is opened with.
-pub struct LogOptions {
-    /// Signs checkpoints; its name is the log's origin.
-    pub signer: Arc<LogSigner>,
-    /// Tells the time of entries.
-    pub clock: Arc<dyn Clock>,
-    /// Where the newest published checkpoint is kept, outside the store (I4).
-    pub checkpoint_file: PathBuf,
-    /// Views that see every entry, in this order.
-    pub views: Vec<Box<dyn View>>,
-    /// How many proposals may wait in the queue. Further callers wait for room.
-    pub queue: usize,
-    /// How many reads may run at once through [`Log::read`].
-    pub reads: usize,
-    /// A write that takes longer is reported ([`Log::stalled`]).
-    pub stall_after: Duration,
-}
-
-impl LogOptions {
-    /// With no views, room for 4,096 proposals and for 16 reads at once, and 30 seconds for a write.
-    pub fn new(
-        signer: impl Into<Arc<LogSigner>>,
-        clock: Arc<dyn Clock>,
-        checkpoint_file: PathBuf,
-    ) -> Self {
-        Self {
-            signer: signer.into(),
-            clock,
-            checkpoint_file,
-            views: Vec::new(),
-            queue: 4096,
-            reads: 16,
-            stall_after: Duration::from_secs(30),
-        }
-    }
-}
 
 /// Reads end with their next row once their callers have gone. A disk that hangs delays a stop by no more than this.
 const READS_END_WITHIN: Duration = Duration::from_secs(10);
@@ -253,42 +218,6 @@ impl Log {
         done.map_err(|_| ReadError::CutOff)
     }
 
-    /// Hashes everything published again (I3). Damage, or a store that fails, closes the log. Takes time linear in the
-    /// log: once a day is plenty. It pauses for `pause` after every few thousand entries, so that neither commits nor
-    /// reads wait for it. Returns the number of entries that passed.
-    ///
-    /// # Errors
-    /// Damage was found, or the store failed.
-    pub async fn scrub(&self, pause: Duration) -> Result<u64, ReadError> {
-        let scrubbed = self.scrub_in_steps(pause).await;
-        let damaged = matches!(scrubbed, Err(ReadError::Damaged(_)));
-        metrics::gauge!("yichuan_scrub_damaged").set(f64::from(u8::from(damaged)));
-        if scrubbed.is_ok() {
-            metrics::counter!("yichuan_scrubs_total").increment(1);
-        }
-        scrubbed
-    }
-
-    async fn scrub_in_steps(&self, pause: Duration) -> Result<u64, ReadError> {
-        let mut scrub = Scrub::of(self.checkpoint());
-        let done = metrics::gauge!("yichuan_scrub_entries");
-        loop {
-            let shared = Arc::clone(&self.inner.shared);
-            let step = move |_: &Reader| {
-                let stepped = scrub.step(shared.store.as_ref());
-                shared.close_on_failure(stepped).map(|ended| (scrub, ended))
-            };
-            let ended;
-            (scrub, ended) = self.read(step).await??;
-            // A metric: precision to the last entry does not matter.
-            done.set(scrub.entries() as f64);
-            if ended {
-                return Ok(scrub.entries());
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
     /// From now on proposals wait until [`Log::admit_writes`] or the end of the log, except those of [`Log::ahead`].
     /// Reads continue.
     pub fn hold_writes(&self) {
@@ -365,33 +294,6 @@ impl Log {
         self.inner.shared.health()
     }
 
-    /// How long the write under way has lasted, if that is too long. Most often a disk hangs. Proposals wait, and so do
-    /// reads of rows. If the write returns, the log continues.
-    pub fn stalled(&self) -> Option<Duration> {
-        self.inner.shared.stall_detector.stalled()
-    }
-
-    /// Waits until [`Log::stalled`] reports a stall, or with `false` until it reports none.
-    pub async fn until_stalled(&self, stalled: bool) {
-        let mut looks = tokio::time::interval(stall_detector::POLL_INTERVAL);
-        while self.stalled().is_some() != stalled {
-            looks.tick().await;
-        }
-    }
-
-    /// Reports each write that takes too long, in the log file and the metrics. Never returns.
-    pub async fn report_stalls(&self) {
-        let shown = metrics::gauge!("yichuan_log_stalled");
-        loop {
-            shown.set(0.0);
-            self.until_stalled(true).await;
-            shown.set(1.0);
-            tracing::error!("a write to the log does not return: see whether the disk hangs");
-            self.until_stalled(false).await;
-            tracing::warn!("the write to the log that took long has returned");
-        }
-    }
-
     /// Takes no more proposals, writes those in the queue, joins the log's threads, and waits for the reads under way:
     /// they hold the store even if their callers have gone. Later reads still work.
     pub async fn close(&self) {
@@ -430,7 +332,11 @@ impl fmt::Debug for Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::Timestamp, store::MemoryStore};
+    use crate::{
+        domain::{Clock, Timestamp},
+        note::LogSigner,
+        store::MemoryStore,
+    };
     use std::sync::mpsc::channel;
 
     #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Hashes everything that is stored again, in the background (I3).
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use super::{Damage, ReadError, frames, tiles::TileReader};
+use super::{Damage, Log, ReadError, Reader, frames, tiles::TileReader};
 use crate::{
     merkle::{
         Frontier, Hash, NodeReader, TILE_HEIGHT, inclusion_proof, leaf_hash, verify_inclusion,
@@ -93,4 +93,42 @@ fn compare(
         };
     });
     compared
+}
+
+impl Log {
+    /// Hashes everything published again (I3). Damage, or a store that fails, closes the log. Takes time linear in the
+    /// log: once a day is plenty. It pauses for `pause` after every few thousand entries, so that neither commits nor
+    /// reads wait for it. Returns the number of entries that passed.
+    ///
+    /// # Errors
+    /// Damage was found, or the store failed.
+    pub async fn scrub(&self, pause: Duration) -> Result<u64, ReadError> {
+        let scrubbed = self.scrub_in_steps(pause).await;
+        let damaged = matches!(scrubbed, Err(ReadError::Damaged(_)));
+        metrics::gauge!("yichuan_scrub_damaged").set(f64::from(u8::from(damaged)));
+        if scrubbed.is_ok() {
+            metrics::counter!("yichuan_scrubs_total").increment(1);
+        }
+        scrubbed
+    }
+
+    async fn scrub_in_steps(&self, pause: Duration) -> Result<u64, ReadError> {
+        let mut scrub = Scrub::of(self.checkpoint());
+        let done = metrics::gauge!("yichuan_scrub_entries");
+        loop {
+            let shared = Arc::clone(&self.inner.shared);
+            let step = move |_: &Reader| {
+                let stepped = scrub.step(shared.store.as_ref());
+                shared.close_on_failure(stepped).map(|ended| (scrub, ended))
+            };
+            let ended;
+            (scrub, ended) = self.read(step).await??;
+            // A metric: precision to the last entry does not matter.
+            done.set(scrub.entries() as f64);
+            if ended {
+                return Ok(scrub.entries());
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
 }

@@ -8,8 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::Log;
+
 /// How often a waiting caller checks for a change.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Since when the sequencer has been in one step: a decision, or a commit with its sync.
 pub(super) struct StallDetector {
@@ -52,5 +54,34 @@ pub(super) struct Step<'a>(&'a StallDetector);
 impl Drop for Step<'_> {
     fn drop(&mut self) {
         self.0.since.store(0, Ordering::Release);
+    }
+}
+
+impl Log {
+    /// How long the write under way has lasted, if that is too long. Most often a disk hangs. Proposals wait, and so do
+    /// reads of rows. If the write returns, the log continues.
+    pub fn stalled(&self) -> Option<Duration> {
+        self.inner.shared.stall_detector.stalled()
+    }
+
+    /// Waits until [`Log::stalled`] reports a stall, or with `false` until it reports none.
+    pub async fn until_stalled(&self, stalled: bool) {
+        let mut looks = tokio::time::interval(POLL_INTERVAL);
+        while self.stalled().is_some() != stalled {
+            looks.tick().await;
+        }
+    }
+
+    /// Reports each write that takes too long, in the log file and the metrics. Never returns.
+    pub async fn report_stalls(&self) {
+        let shown = metrics::gauge!("yichuan_log_stalled");
+        loop {
+            shown.set(0.0);
+            self.until_stalled(true).await;
+            shown.set(1.0);
+            tracing::error!("a write to the log does not return: see whether the disk hangs");
+            self.until_stalled(false).await;
+            tracing::warn!("the write to the log that took long has returned");
+        }
     }
 }

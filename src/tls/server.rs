@@ -1,48 +1,39 @@
 //! The listener: it admits the peers that [`TrustStore`] admits, and cuts those that it no longer admits.
 
 use super::{
-    connection_limits::{ConnectionLimits, ConnectionSlot, HandshakeSlot},
+    connection_limits::{ConnectionLimits, HandshakeSlot},
     connections::{Connections, Guarded, Peer},
     credentials::Credentials,
     dev,
     hybrid::{self, RequireHybrid},
     identity::PeerIdentity,
+    node_io::{Incoming, NodeIo},
     refusal::Reason,
     trust::TrustStore,
     verifier::{KeyExchange, TlsError, server_config},
 };
 use crate::domain::{Clock, Jurisdiction};
 use arc_swap::ArcSwap;
-use futures_util::Stream;
 use rustls::{ServerConfig, server::Acceptor};
 use std::{
     fmt, io,
     net::SocketAddr,
-    pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{MissedTickBehavior, Sleep, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
-use tokio_util::{
-    sync::{CancellationToken, WaitForCancellationFutureOwned},
-    task::TaskTracker,
-};
-use tonic::transport::server::Connected;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often live connections are checked for certificates and lists that have expired meanwhile.
 const RECHECK: Duration = Duration::from_secs(60);
-/// Length of the preface with which every HTTP/2 connection begins: RFC 9113 section 3.4.
-const PREFACE: usize = 24;
 /// How long the listener pauses when the system has no socket to give.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -292,7 +283,7 @@ impl Gate {
                 }
             }
         });
-        Ok(Incoming(receiver))
+        Ok(Incoming::new(receiver))
     }
 
     /// The next connection, once a file can be opened for it.
@@ -355,15 +346,8 @@ impl Gate {
         // checks notices.
         self.admit(peer.leaf(), address)?;
         let place = place.admit(peer.identity().principal())?;
-        Ok(NodeIo {
-            io: Guarded::new(tls, lease, socket),
-            silence: Some(Silence {
-                unsaid: PREFACE,
-                over: Box::pin(sleep(self.limits.handshake_timeout)),
-                gate: Arc::clone(self),
-            }),
-            _place: place,
-        })
+        let io = Guarded::new(tls, lease, socket);
+        Ok(NodeIo::new(io, self, self.limits.handshake_timeout, place))
     }
 
     /// A server chooses among its client's groups in its client's order: a client that names X25519MLKEM768 last would
@@ -393,7 +377,7 @@ impl Gate {
         Ok(identity)
     }
 
-    fn refuse(&self, reason: Reason, address: SocketAddr) {
+    pub(super) fn refuse(&self, reason: Reason, address: SocketAddr) {
         let counted = Reason::ALL.iter().zip(&self.refused);
         for (_, count) in counted.filter(|(known, _)| **known == reason) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -431,141 +415,6 @@ impl State {
         match self.trust.authority(self.trust.own()) {
             Some(own) => Ok(dev::refuse_dev_outside_loopback(own, address.ip())?),
             None => Ok(()),
-        }
-    }
-}
-
-/// Admitted connections.
-pub struct Incoming(mpsc::Receiver<NodeIo>);
-
-impl Stream for Incoming {
-    type Item = io::Result<NodeIo>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|io| io.map(Ok))
-    }
-}
-
-impl fmt::Debug for Incoming {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Incoming")
-    }
-}
-
-/// The peer that sent a request, from the request's extensions. Behind a [`Gate`] there always is one.
-pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
-    extensions.get()
-}
-
-/// An admitted connection. Requests on it carry their [`Peer`]: see [`peer_of`].
-pub struct NodeIo {
-    io: Guarded<TlsStream<TcpStream>>,
-    /// `Some` until the preface is read.
-    silence: Option<Silence>,
-    _place: ConnectionSlot,
-}
-
-/// How long a peer may send nothing after its handshake: HTTP/2's own keep-alive begins with the preface.
-struct Silence {
-    unsaid: usize,
-    over: Pin<Box<Sleep>>,
-    gate: Arc<Gate>,
-}
-
-impl fmt::Debug for NodeIo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.io.peer())
-    }
-}
-
-impl Connected for NodeIo {
-    type ConnectInfo = Arc<Peer>;
-
-    fn connect_info(&self) -> Arc<Peer> {
-        self.io.peer().clone()
-    }
-}
-
-impl AsyncRead for NodeIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
-        let Some(silence) = &mut self.silence else {
-            return read;
-        };
-        silence.unsaid = silence
-            .unsaid
-            .saturating_sub(buffer.filled().len() - before);
-        if silence.unsaid == 0 {
-            self.silence = None;
-        } else if read.is_pending() && silence.over.as_mut().poll(cx).is_ready() {
-            let (gate, address) = (Arc::clone(&silence.gate), self.io.peer().address());
-            self.silence = None;
-            gate.refuse(Reason::Silent, address);
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        read
-    }
-}
-
-impl AsyncWrite for NodeIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buffer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// How serving ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Every connection finished.
-    Clean,
-    /// This many were cut when the time was over.
-    Cut(usize),
-}
-
-/// Serves until `stop` is cancelled, then lets connections finish for at most `drain`, then cuts the rest: a single
-/// silent peer would otherwise delay the end forever (hyperium/hyper#4170).
-///
-/// `start` gets the connections and the signal: `|incoming, stop| router.serve_with_incoming_shutdown(incoming, stop)`.
-///
-/// # Errors
-/// The error of `start`.
-pub async fn serve<F, E>(
-    gate: &Gate,
-    incoming: Incoming,
-    stop: CancellationToken,
-    drain: Duration,
-    start: impl FnOnce(Incoming, WaitForCancellationFutureOwned) -> F,
-) -> Result<Drained, E>
-where
-    F: Future<Output = Result<(), E>>,
-{
-    let mut serving = pin!(start(incoming, stop.clone().cancelled_owned()));
-    let over = async {
-        stop.cancelled().await;
-        sleep(drain).await;
-    };
-    tokio::select! {
-        done = &mut serving => done.map(|()| Drained::Clean),
-        () = over => {
-            let cut = gate.cut_all();
-            serving.await.map(|()| Drained::Cut(cut))
         }
     }
 }
