@@ -1,32 +1,21 @@
 //! Source and information grades, each in its own scheme. Nothing here converts between schemes: what one service calls
 //! reliable is no statement in another's words.
 
-use super::{Column, Finding, FindingCode};
+use super::{Column, Finding, FindingCode, keyed};
 
-/// A scheme of source and information grades.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GradeScheme {
-    /// The Admiralty code, taken unless the sheet says otherwise: source A to F, information 1 to 6.
-    Admiralty,
-    /// Europol 4×4: source A, B, C, X, information 1 to 4.
-    Europol4x4,
-    /// UK 3×5×2: source 1 to 3, information A to E. (Its third figure is the handling code, which has its own column.)
-    Uk3x5x2,
+keyed! {
+    /// A scheme of source and information grades.
+    pub enum GradeScheme {
+        /// The Admiralty code, taken unless the sheet says otherwise: source A to F, information 1 to 6.
+        Admiralty = "admiralty",
+        /// Europol 4×4: source A, B, C, X, information 1 to 4.
+        Europol4x4 = "europol-4x4",
+        /// UK 3×5×2: source 1 to 3, information A to E. (Its third figure is the handling code, which has its own column.)
+        Uk3x5x2 = "uk-3x5x2",
+    }
 }
 
 impl GradeScheme {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Admiralty, Self::Europol4x4, Self::Uk3x5x2];
-
-    /// The stable key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admiralty => "admiralty",
-            Self::Europol4x4 => "europol-4x4",
-            Self::Uk3x5x2 => "uk-3x5x2",
-        }
-    }
-
     /// Its source grades, one character each.
     pub const fn source_grades(self) -> &'static str {
         match self {
@@ -49,8 +38,7 @@ impl GradeScheme {
         if text.is_empty() {
             return Some(Self::Admiralty);
         }
-        let key = text.to_ascii_lowercase().replace('×', "x");
-        Self::ALL.iter().copied().find(|s| s.as_str() == key)
+        text.to_ascii_lowercase().replace('×', "x").parse().ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Content, Place, RawCells, Row, Sheet};
 use crate::domain::{
     CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
-    Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn,
+    Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn, keyed,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -13,50 +13,17 @@ use std::{
     sync::Arc,
 };
 
-/// What becomes of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It can be sent.
-    Accept,
-    /// The same row appears further up.
-    Duplicate,
-    /// Not sent, for the reasons given.
-    Reject,
-    /// It is empty.
-    Skip,
-}
-
-impl Verdict {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Accept, Self::Duplicate, Self::Reject, Self::Skip];
-
-    /// The stable key, as in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Duplicate => "duplicate",
-            Self::Reject => "reject",
-            Self::Skip => "skip",
-        }
-    }
-
-    /// In words.
-    pub const fn label(self, lang: Lang) -> &'static str {
-        match lang {
-            Lang::En => self.as_str(),
-            Lang::Zh => match self {
-                Self::Accept => "接受",
-                Self::Duplicate => "重复",
-                Self::Reject => "拒绝",
-                Self::Skip => "跳过",
-            },
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+keyed! {
+    /// What becomes of a row.
+    pub enum Verdict {
+        /// It can be sent.
+        Accept = "accept" ("接受"),
+        /// The same row appears further up.
+        Duplicate = "duplicate" ("重复"),
+        /// Not sent, for the reasons given.
+        Reject = "reject" ("拒绝"),
+        /// It is empty.
+        Skip = "skip" ("跳过"),
     }
 }
 

@@ -105,8 +105,7 @@ impl pb::audit_server::Audit for AuditService {
                 let entries = log
                     .read(move |reader| reader.entries(from, most, REPLAY_BYTES))
                     .await
-                    .and_then(|entries| entries)
-                    .map_err(|error| status::read(&error))?;
+                    .and_then(|entries| entries)?;
                 let next = from.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
                 if next == from {
                     return Err(status::internal(
@@ -141,8 +140,7 @@ impl pb::audit_server::Audit for AuditService {
                 ))
             })
             .await
-            .and_then(|read| read)
-            .map_err(|error| status::read(&error))?;
+            .and_then(|read| read)?;
         self.trace(&permit, index, 1).await?;
         Ok(Response::new(pb::ProveInclusionResponse {
             tree_size,
@@ -161,8 +159,7 @@ impl pb::audit_server::Audit for AuditService {
             .log
             .read(move |reader| reader.consistency_proof(old, new_size))
             .await
-            .and_then(|read| read)
-            .map_err(|error| status::read(&error))?;
+            .and_then(|read| read)?;
         Ok(Response::new(pb::ProveConsistencyResponse {
             new_size,
             hashes: hashes(&proof),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     access,
-    api::{Refused, authorizer::Authorizer},
+    api::authorizer::Authorizer,
     desk::{Approval, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
     domain::Jurisdiction,
     entry::PartnerChange,
@@ -59,8 +59,7 @@ impl PartnersService {
                 .log
                 .read(move |reader| Outbox::count(reader, code, OUTBOX_AT_ONCE))
                 .await
-                .and_then(|count| count)
-                .map_err(|error| status::read(&error))?,
+                .and_then(|count| count)?,
         };
         let in_force = self.directory.get(code).is_some();
         let connected = in_force && self.courier.states().get(&code) == Some(&LinkState::Up);
@@ -116,7 +115,7 @@ impl PartnersService {
     ) -> Result<(T, usize), Status> {
         let changed = Arc::clone(&self.changed);
         let done = self.tasks.spawn(async move {
-            let done = change.await.map_err(|error| Refused::from(&error))?;
+            let done = change.await?;
             let cut = changed.changed().await;
             Ok::<_, Status>((done, cut.map_err(|error| status::internal(&error))?))
         });
@@ -128,8 +127,7 @@ impl PartnersService {
         code: Jurisdiction,
         cut: usize,
     ) -> Result<Response<pb::PartnerChanged>, Status> {
-        let entry = self.partners.get(code).await;
-        let entry = entry.map_err(|error| Refused::from(&error))?;
+        let entry = self.partners.get(code).await?;
         Ok(Response::new(pb::PartnerChanged {
             partner: Some(self.summary(entry).await?),
             cut: u64::try_from(cut).unwrap_or(u64::MAX),
@@ -195,8 +193,10 @@ impl pb::partners_server::Partners for PartnersService {
         request: Request<pb::ProposePartnerRequest>,
     ) -> Result<Response<pb::PartnerSummary>, Status> {
         let (permit, request) = self.authorizer.admit(request, access::ProposePartner)?;
-        let entry = self.partners.propose(&permit, request.card.to_vec()).await;
-        let entry = entry.map_err(|error| Refused::from(&error))?;
+        let entry = self
+            .partners
+            .propose(&permit, request.card.to_vec())
+            .await?;
         Ok(Response::new(self.summary(entry).await?))
     }
 
@@ -230,10 +230,8 @@ impl pb::partners_server::Partners for PartnersService {
     ) -> Result<Response<pb::PartnerSummary>, Status> {
         let (permit, request) = self.authorizer.admit(request, access::ProposePartner)?;
         let (code, change): (Jurisdiction, PartnerChange) = request.try_into()?;
-        let drafted = self.partners.draft_change(&permit, code, change).await;
-        drafted.map_err(|error| Refused::from(&error))?;
-        let entry = self.partners.get(code).await;
-        let entry = entry.map_err(|error| Refused::from(&error))?;
+        self.partners.draft_change(&permit, code, change).await?;
+        let entry = self.partners.get(code).await?;
         Ok(Response::new(self.summary(entry).await?))
     }
 
@@ -255,11 +253,7 @@ impl pb::partners_server::Partners for PartnersService {
     ) -> Result<Response<pb::ListPartnersResponse>, Status> {
         let (permit, _) = self.authorizer.admit(request, access::ListPartners)?;
         let looking = self.authorizer.look(&permit, 0).await?;
-        let entries = self
-            .partners
-            .list(&permit)
-            .await
-            .map_err(|e| Refused::from(&e))?;
+        let entries = self.partners.list(&permit).await?;
         // A card costs as much as thirty rows, for its signature is checked.
         let mut unreadable = self.directory.cut_off().unreadable.clone();
         let cards = entries.len().saturating_mul(30);

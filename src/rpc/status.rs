@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{RefusalKind, Refused, RefusedFor},
-    desk::{AnswerRefused, AssignRefused, DeskError, PushRefused, ReferralRefused},
+    desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
     log::ReadError,
 };
 use std::sync::Arc;
@@ -94,6 +94,18 @@ impl From<Refused> for Status {
     }
 }
 
+macro_rules! refuses {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Status {
+            fn from(error: $error) -> Self {
+                Refused::from(&error).into()
+            }
+        })+
+    };
+}
+
+refuses!(ReadError, DeskError, PartnerRefused);
+
 impl From<WireDefect> for Status {
     fn from(defect: WireDefect) -> Self {
         let (field, reason) = match defect {
@@ -140,10 +152,6 @@ pub(super) fn unread(status: Status) -> Status {
     }
 }
 
-pub(super) fn read(error: &ReadError) -> Status {
-    Refused::from(error).into()
-}
-
 pub(super) fn desk(error: &DeskError) -> Status {
     Refused::from(error).into()
 }
@@ -169,7 +177,6 @@ mod tests {
     use super::{super::details::Details, *};
     use crate::{
         access::{Exceeded, Quota, UnitName},
-        desk::PartnerRefused,
         domain::{Column, Finding, FindingCode, referral::ContentDefect},
     };
     use prost::Message as _;

@@ -1,81 +1,57 @@
 //! Why a connection was refused, as keys that can be counted and searched for.
 
 use super::identity::IdentityError;
+use crate::domain::keyed;
 use rustls::{CertificateError, Error as RustlsError, OtherError, PeerIncompatible};
-use std::{fmt, io, sync::Arc};
+use std::{io, sync::Arc};
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident => $word:literal,)*) => {
-        /// Why a connection was refused, or cut.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Reason {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Reason {
-            /// All.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The key in logs and metrics.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The caller showed no certificate.
-    NoClientCertificate => "no_client_certificate",
-    /// No authority here vouches for its trust domain.
-    UnknownIssuer => "unknown_issuer",
-    /// Not signed by the CA of the jurisdiction that it names.
-    WrongCa => "wrong_ca",
-    /// The certificate, or its CA's, has expired.
-    Expired => "expired",
-    /// The certificate, or its CA's, is not valid yet.
-    NotYetValid => "not_yet_valid",
-    /// Revoked.
-    Revoked => "revoked",
-    /// No fresh revocation list, without which this principal is not admitted.
-    NoFreshCrl => "no_fresh_crl",
-    /// The leaf is a CA's, or may sign certificates.
-    CaLeaf => "ca_leaf",
-    /// Not exactly one URI name, or not a SPIFFE id of this exchange.
-    UriSan => "uri_san",
-    /// The certificate is malformed, or not for this use.
-    BadCertificate => "bad_certificate",
-    /// A node other than the one dialled.
-    WrongPeer => "wrong_peer",
-    /// A certificate from `certs-dev/`, seen outside loopback.
-    DevCertificate => "dev_certificate",
-    /// Not TLS 1.3.
-    TlsVersion => "tls_version",
-    /// A key exchange without X25519MLKEM768, where it is demanded: see [`super::RequireHybrid`].
-    NotHybrid => "not_hybrid",
-    /// The handshake took too long.
-    Timeout => "timeout",
-    /// The maximum number of connections is open.
-    TooManyConnections => "too_many_connections",
-    /// Others completed their handshakes while no slot was free.
-    CrowdedOut => "crowded_out",
-    /// The maximum number of connections from one address is open.
-    TooManyFromAddress => "too_many_from_address",
-    /// The maximum number of connections of one principal, or of one other jurisdiction, is open.
-    TooManyOfPrincipal => "too_many_of_principal",
-    /// The peer sent nothing after the handshake.
-    Silent => "silent",
-    /// The peer closed the connection during the handshake.
-    Aborted => "aborted",
-    /// The handshake failed for another reason.
-    Handshake => "handshake",
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+keyed! {
+    /// Why a connection was refused or cut. The keys are those of logs and metrics.
+    pub enum Reason {
+        /// The caller showed no certificate.
+        NoClientCertificate = "no_client_certificate",
+        /// No authority here vouches for its trust domain.
+        UnknownIssuer = "unknown_issuer",
+        /// Not signed by the CA of the jurisdiction that it names.
+        WrongCa = "wrong_ca",
+        /// The certificate, or its CA's, has expired.
+        Expired = "expired",
+        /// The certificate, or its CA's, is not valid yet.
+        NotYetValid = "not_yet_valid",
+        /// Revoked.
+        Revoked = "revoked",
+        /// No fresh revocation list, without which this principal is not admitted.
+        NoFreshCrl = "no_fresh_crl",
+        /// The leaf is a CA's, or may sign certificates.
+        CaLeaf = "ca_leaf",
+        /// Not exactly one URI name, or not a SPIFFE id of this exchange.
+        UriSan = "uri_san",
+        /// The certificate is malformed, or not for this use.
+        BadCertificate = "bad_certificate",
+        /// A node other than the one dialled.
+        WrongPeer = "wrong_peer",
+        /// A certificate from `certs-dev/`, seen outside loopback.
+        DevCertificate = "dev_certificate",
+        /// Not TLS 1.3.
+        TlsVersion = "tls_version",
+        /// A key exchange without X25519MLKEM768, where it is demanded: see [`super::RequireHybrid`].
+        NotHybrid = "not_hybrid",
+        /// The handshake took too long.
+        Timeout = "timeout",
+        /// The maximum number of connections is open.
+        TooManyConnections = "too_many_connections",
+        /// Others completed their handshakes while no slot was free.
+        CrowdedOut = "crowded_out",
+        /// The maximum number of connections from one address is open.
+        TooManyFromAddress = "too_many_from_address",
+        /// The maximum number of connections of one principal, or of one other jurisdiction, is open.
+        TooManyOfPrincipal = "too_many_of_principal",
+        /// The peer sent nothing after the handshake.
+        Silent = "silent",
+        /// The peer closed the connection during the handshake.
+        Aborted = "aborted",
+        /// The handshake failed for another reason.
+        Handshake = "handshake",
     }
 }
 
