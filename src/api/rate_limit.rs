@@ -81,7 +81,7 @@ impl QuotaReports {
                 Report::Attempt(report) => report_attempt(&log, own, report).await,
             };
             if let Err(error) = written {
-                tracing::error!(%error, "that somebody asked for what is refused could not be kept");
+                tracing::error!(%error, "a report about a refused caller could not be written to the log");
             }
         }
     }
@@ -147,7 +147,7 @@ impl Meter {
 
     fn send(&self, report: Report) {
         if self.reports.try_send(report).is_err() {
-            tracing::error!("too much is refused at once for the log to keep it all");
+            tracing::error!("too many refusals at once: a report is not written to the log");
         }
     }
 
@@ -253,7 +253,7 @@ impl Metered {
     /// Waits for the caller's turn to look through records.
     pub(crate) async fn look(&self) -> Result<Looking, Refused> {
         let turn = self.meter.turns(&self.principal).acquire_owned().await;
-        let stops = |_| Refused::new(RefusalKind::Unavailable, None, "this node stops");
+        let stops = |_| Refused::new(RefusalKind::Unavailable, None, "this node is stopping");
         let turn = turn.map_err(stops)?;
         Ok(Looking {
             metered: self.clone(),

@@ -103,7 +103,7 @@ impl Refused {
     /// A failure of this node: the caller learns that it happened, the node's diagnostics what it was.
     pub(crate) fn internal(error: impl Display) -> Self {
         tracing::error!(%error, "a call failed");
-        let said = "this node could not do it; its administrator finds the reason in its log";
+        let said = "this node failed to do it; its administrator finds the cause in its diagnostics";
         Self::new(RefusalKind::Internal, None, said)
     }
 

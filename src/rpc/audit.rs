@@ -109,7 +109,7 @@ impl pb::audit_server::Audit for AuditService {
                 let next = from.saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
                 if next == from {
                     return Err(status::internal(
-                        &"the log gave no entries where it has some",
+                        &"the log returned no entries within its size",
                     ));
                 }
                 let leaves = entries.into_iter().map(|(_, leaf)| leaf.into()).collect();

@@ -90,7 +90,7 @@ impl GrpcCarrier {
         let Some(pb::relay_response::Message::Welcome(welcome)) = first.and_then(|m| m.message)
         else {
             return Err(CarrierError::from(
-                "the partner did not begin with a welcome",
+                "the partner's first message was not a welcome",
             ));
         };
         let welcome = convert::welcome_from_wire(&welcome)
@@ -121,7 +121,7 @@ async fn read(
                     })
                 }
                 Some(pb::relay_response::Message::Welcome(_)) | None => {
-                    Err("answers were due from the partner".into())
+                    Err("the partner's message was not an answer".into())
                 }
             },
             Ok(None) => return,

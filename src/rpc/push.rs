@@ -130,7 +130,7 @@ async fn read<S: Sheet>(
     let mut request = Some(first);
     while let Some(row) = request {
         if S::grounds(&row).is_some() && S::grounds(&row) != grounds.as_ref() {
-            let mixed = "one push has one purpose and basis; push the others apart";
+            let mixed = "one push has one purpose and basis; push the other rows separately";
             let (reason, said) = (RefusedFor::MixedGrounds, mixed.to_owned());
             return Err(status::invalid(reason, "grounds", said));
         }

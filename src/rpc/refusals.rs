@@ -106,8 +106,8 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
 fn late(within: Duration) -> Status {
     let seconds = within.as_secs_f64();
     let late = Status::deadline_exceeded(format!(
-        "the call was not whole, or not answered, within {seconds} s; whether what it asks was done is not known, and asking \
-         again does no harm"
+        "the call was not complete, or not answered, within {seconds} s; whether it took effect is unknown, and repeating it \
+         does no harm"
     ));
     status::with_reason(late, RefusedFor::Late)
 }

@@ -72,7 +72,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             .map_err(|fault| fault_status(&fault, &self.inbox))?;
         let answering = session
             .take_answering()
-            .ok_or_else(|| Status::internal("the session is taken"))?;
+            .ok_or_else(|| Status::internal("the session is already answered"))?;
 
         let superseded = session.taken_over();
         let (responses, outgoing) = mpsc::channel(UNDER_WAY);
@@ -161,7 +161,7 @@ async fn read(
             Err(status) => return Ok(unread(&status)?),
         };
         let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
-            return Err(SessionFault::Malformed("a delivery was due".into()).into());
+            return Err(SessionFault::Malformed("a message was not a delivery".into()).into());
         };
         let delivery = convert::delivery_from_wire(delivery)
             .map_err(|defect| SessionFault::Malformed(defect.to_string()))?;
