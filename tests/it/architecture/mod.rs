@@ -1,11 +1,14 @@
 //! A part of the house knows only what lies below it. Reads the sources and names every import that runs up.
 
+mod circles;
 mod names;
 
-use names::Named;
+use names::{Named, Source};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 /// The parts, from the ground up. Parts of one row do not know each other, except as in [`SIDEWAYS`].
@@ -84,14 +87,12 @@ fn faults(file: &str, source: &str) -> Vec<String> {
             "{file}: {part} is no part of the house: give it a place in FLOORS"
         )];
     };
-    let read = names::read(source, &module);
+    let read = match names::read(source, &module) {
+        Ok(read) => read,
+        Err(error) => return vec![format!("{file}: {error}")],
+    };
     let mut faults = Vec::new();
-    if !read.balanced {
-        faults.push(format!(
-            "{file}: could not be read, its brackets seem not to match"
-        ));
-    }
-    for Named { line, path } in read.names {
+    for Named { line, path, .. } in read.names {
         let mut fault = |what: String| faults.push(format!("{file}:{line}: {what}"));
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
@@ -133,8 +134,17 @@ fn faults(file: &str, source: &str) -> Vec<String> {
     faults
 }
 
+fn read(file: &str, source: &str) -> Source {
+    names::read(source, &place(file).1).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
 /// Every source file by its name below `src/`, without files that only tests are made of.
-fn sources() -> Vec<(String, String)> {
+fn sources() -> &'static [(String, String)] {
+    static SOURCES: LazyLock<Vec<(String, String)>> = LazyLock::new(read_sources);
+    &SOURCES
+}
+
+fn read_sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut files, mut test_modules) = (Vec::new(), Vec::new());
     let mut directories = vec![root.clone()];
@@ -162,7 +172,7 @@ fn sources() -> Vec<(String, String)> {
 /// Files and directories, without `.rs`, of the modules that a file declares for tests only.
 fn test_files(file: &str, source: &str) -> Vec<PathBuf> {
     let (_, module) = place(file);
-    let declared = names::read(source, &module).test_modules;
+    let declared = read(file, source).test_modules;
     let children: PathBuf = module.iter().collect();
     let beside = Path::new(file).parent().unwrap_or(Path::new(""));
     declared
@@ -186,10 +196,9 @@ fn no_part_knows_what_lies_above_it() {
             .iter()
             .filter(|(file, _)| place(file).0 == part)
             .any(|(file, source)| {
-                let names = names::read(source, &place(file).1).names;
-                names
-                    .iter()
-                    .any(|named| named.path.starts_with(&["crate".into(), below.into()]))
+                let names = read(file, source).names;
+                let wanted = ["crate".to_owned(), below.to_owned()];
+                names.iter().any(|named| named.path.starts_with(&wanted))
             });
         assert!(knows, "{part} was not seen to know {below}");
     }
@@ -198,7 +207,7 @@ fn no_part_knows_what_lies_above_it() {
 #[test]
 fn the_library_lists_its_parts_from_the_ground_up() {
     let library = include_str!("../../../src/lib.rs");
-    let listed = names::read(library, &[]).modules;
+    let listed = read("lib.rs", library).modules;
     let ranks: Vec<_> = listed.iter().map(|part| rank(part).expect(part)).collect();
     assert!(
         ranks.is_sorted(),
@@ -210,139 +219,126 @@ fn the_library_lists_its_parts_from_the_ground_up() {
 
 #[test]
 fn an_import_that_runs_up_is_found_however_it_is_written() {
-    for (file, source) in [
-        ("store/memory.rs", "use crate::log::Log;"),
-        ("store/memory.rs", "use crate::{domain::Clock, log};"),
+    for (file, sources) in [
         (
             "store/memory.rs",
-            "use crate::{domain::{self, Clock as C}, desk::{push::{A, B}, *}};",
-        ),
-        (
-            "store/memory.rs",
-            "pub(crate) use crate::log::Log as Below;",
-        ),
-        ("store/memory.rs", "fn f() -> crate::log::Log { todo!() }"),
-        (
-            "store/memory.rs",
-            "fn f() { let x = || crate::rpc::serve::<u8>(); }",
-        ),
-        ("store/memory.rs", "use super::super::log::Log;"),
-        ("store/mod.rs", "use super::{domain::Clock, log::Log};"),
-        (
-            "store/mod.rs",
-            "mod inner { mod most { use super::super::super::log::Log; } }",
-        ),
-        ("store/mod.rs", "mod inner {} use super::log::Log;"),
-        (
-            "store/mod.rs",
-            "macro_rules! m { () => { $crate::log::Log } }",
+            &[
+                "use crate::log::Log;",
+                "use crate::{domain::Clock, log};",
+                "use crate::{domain::{self, Clock as C}, desk::{push::{A, B}, *}};",
+                "pub(crate) use crate::log::Log as Below;",
+                "fn f() -> crate::log::Log { todo!() }",
+                "fn f() { let x = || crate::rpc::serve::<u8>(); }",
+                "use super::super::log::Log;",
+            ][..],
         ),
         (
             "store/mod.rs",
-            "#[cfg(test)] mod tests { fn f() { ['}', '\\'', '{']; } } use crate::log::X;",
+            &[
+                "use super::{domain::Clock, log::Log};",
+                "mod inner { mod most { use super::super::super::log::Log; } }",
+                "mod inner {} use super::log::Log;",
+                "macro_rules! m { () => { $crate::log::Log } }",
+                "#[cfg(test)] mod tests { fn f() { ['}', '\\'', '{']; } } use crate::log::X;",
+                "#[cfg(test)] use crate::note::{A, B}; use crate::log::X;",
+                "#[cfg(not(test))] use crate::log::X;",
+                "const A: &str = r#\" \" #[cfg(test)] mod x { \"#; use crate::log::X;",
+                "/* /* */ */ use crate::log::X;",
+                "fn f<'a>(x: &'a str) -> char { '\"' } use crate::log::X;",
+                "use r#crate::log::X;",
+                "use crate::*;",
+                "use crate as everything;",
+                "use crate::attic::X;",
+                "fn f() {{ }",
+            ][..],
+        ),
+        ("attic/mod.rs", &[""][..]),
+        ("seal/mod.rs", &["use crate::entry::Entry;"][..]),
+        ("tls/mod.rs", &["use crate::rpc::Client;"][..]),
+        (
+            "api/mod.rs",
+            &[
+                "use crate::rpc::Meter;",
+                "use crate::{access::Permit, tls::Peer};",
+                "fn f() -> tonic::Status { todo!() }",
+            ][..],
+        ),
+        ("intake/mod.rs", &["use crate::node::Node;"][..]),
+        ("node.rs", &["use crate::cli::Cli;"][..]),
+        ("cli/mod.rs", &["use crate::main::X;"][..]),
+        ("main.rs", &["use yichuan::{cli, node};"][..]),
+        (
+            "domain/time.rs",
+            &[
+                "use std::time::{Duration, SystemTime};",
+                "fn f() { std::time::Instant::now(); }",
+            ][..],
         ),
         (
-            "store/mod.rs",
-            "#[cfg(test)] use crate::note::{A, B}; use crate::log::X;",
+            "merkle/mod.rs",
+            &[
+                "use std::{fmt, fs::File};",
+                "fn f() { ::std::net::lookup(); }",
+            ][..],
         ),
-        ("store/mod.rs", "#[cfg(not(test))] use crate::log::X;"),
-        (
-            "store/mod.rs",
-            "const A: &str = r#\" \" #[cfg(test)] mod x { \"#; use crate::log::X;",
-        ),
-        ("store/mod.rs", "/* /* */ */ use crate::log::X;"),
-        (
-            "store/mod.rs",
-            "fn f<'a>(x: &'a str) -> char { '\"' } use crate::log::X;",
-        ),
-        ("store/mod.rs", "use r#crate::log::X;"),
-        ("store/mod.rs", "use crate::*;"),
-        ("store/mod.rs", "use crate as everything;"),
-        ("store/mod.rs", "use crate::attic::X;"),
-        ("store/mod.rs", "fn f() {{ }"),
-        ("attic/mod.rs", ""),
-        ("seal/mod.rs", "use crate::entry::Entry;"),
-        ("tls/mod.rs", "use crate::rpc::Client;"),
-        ("api/mod.rs", "use crate::rpc::Meter;"),
-        ("api/mod.rs", "use crate::{access::Permit, tls::Peer};"),
-        ("api/mod.rs", "fn f() -> tonic::Status { todo!() }"),
-        ("intake/mod.rs", "use crate::node::Node;"),
-        ("node.rs", "use crate::cli::Cli;"),
-        ("cli/mod.rs", "use crate::main::X;"),
-        ("main.rs", "use yichuan::{cli, node};"),
-        ("domain/time.rs", "use std::time::{Duration, SystemTime};"),
-        ("domain/time.rs", "fn f() { std::time::Instant::now(); }"),
-        ("merkle/mod.rs", "use std::{fmt, fs::File};"),
-        ("merkle/mod.rs", "fn f() { ::std::net::lookup(); }"),
-        ("entry/mod.rs", "#[derive(tonic::Message)] struct A;"),
         (
             "entry/mod.rs",
-            "async fn f() { tokio::time::sleep(D).await }",
+            &[
+                "#[derive(tonic::Message)] struct A;",
+                "async fn f() { tokio::time::sleep(D).await }",
+            ][..],
         ),
-        ("exchange/inbox.rs", "use crate::entry::{Entry, pb};"),
         (
             "exchange/inbox.rs",
-            "use crate::entry; fn f() -> entry::pb::Entry { todo!() }",
+            &[
+                "use crate::entry::{Entry, pb};",
+                "use crate::entry; fn f() -> entry::pb::Entry { todo!() }",
+            ][..],
         ),
     ] {
-        assert_eq!(
-            faults(file, source).len(),
-            1,
-            "{file}: {source}\n{:?}",
-            faults(file, source)
-        );
+        for source in sources {
+            let faults = faults(file, source);
+            assert_eq!(faults.len(), 1, "{file}: {source}\n{faults:?}");
+        }
     }
 }
 
 #[test]
 fn what_runs_down_or_is_no_import_is_let_through() {
-    for (file, source) in [
+    for (file, sources) in [
         (
             "store/memory.rs",
-            "use crate::{domain::Clock, seal::{self, Keyring}, store::keys};",
+            &[
+                "use crate::{domain::Clock, seal::{self, Keyring}, store::keys};",
+                "use super::{Batch, keys}; use self::inner::X; use std::fs;",
+                "// use crate::log::Log;\n/// See [`crate::log::Log`].\nfn f() {}",
+                "const A: &str = \"\\\" use crate::log::Log; {\"; const B: char = '{';",
+                "#[cfg(test)] mod tests { use crate::log::Log; fn f() { {} } }",
+                "#[cfg(test)] #[allow(x)] pub(crate) fn f() { crate::log::f() }",
+                "#[cfg(test)] use crate::log::{A, B};",
+                "struct A { #[cfg(test)] log: crate::log::Log, b: u8 }",
+                "fn f() -> impl Fn() + use<> { |log: u8| log }",
+            ][..],
         ),
         (
-            "store/memory.rs",
-            "use super::{Batch, keys}; use self::inner::X; use std::fs;",
+            "rpc/client.rs",
+            &["use crate::{entry::pb, tls::Dialer};"][..],
         ),
-        (
-            "store/memory.rs",
-            "// use crate::log::Log;\n/// See [`crate::log::Log`].\nfn f() {}",
-        ),
-        (
-            "store/memory.rs",
-            "const A: &str = \"\\\" use crate::log::Log; {\"; const B: char = '{';",
-        ),
-        (
-            "store/memory.rs",
-            "#[cfg(test)] mod tests { use crate::log::Log; fn f() { {} } }",
-        ),
-        (
-            "store/memory.rs",
-            "#[cfg(test)] #[allow(x)] pub(crate) fn f() { crate::log::f() }",
-        ),
-        ("store/memory.rs", "#[cfg(test)] use crate::log::{A, B};"),
-        (
-            "store/memory.rs",
-            "struct A { #[cfg(test)] log: crate::log::Log, b: u8 }",
-        ),
-        (
-            "store/memory.rs",
-            "fn f() -> impl Fn() + use<> { |log: u8| log }",
-        ),
-        ("rpc/client.rs", "use crate::{entry::pb, tls::Dialer};"),
         (
             "entry/mod.rs",
-            "use crate::seal; fn f(instant: u8, fs: u8) {}",
+            &["use crate::seal; fn f(instant: u8, fs: u8) {}"][..],
         ),
         (
             "cli/lead.rs",
-            "use crate::rpc::pb::desk_client::DeskClient;",
+            &["use crate::rpc::pb::desk_client::DeskClient;"][..],
         ),
-        ("main.rs", "fn main() { yichuan::cli::run() }"),
-        ("lib.rs", "pub mod log; pub mod domain;"),
+        ("main.rs", &["fn main() { yichuan::cli::run() }"][..]),
+        ("lib.rs", &["pub mod log; pub mod domain;"][..]),
     ] {
-        assert_eq!(faults(file, source), [""; 0], "{file}: {source}");
+        for source in sources {
+            let faults = faults(file, source);
+            assert_eq!(faults, [""; 0], "{file}: {source}");
+        }
     }
 }
 
@@ -352,7 +348,7 @@ fn files_of_tests_are_told_from_others() {
     let files = test_files("merkle/mod.rs", source);
     assert!(files.contains(&"merkle/reference".into()) && files.contains(&"merkle/x_tests".into()));
     assert!(!files.contains(&"merkle/real".into()));
-    let names: Vec<String> = sources().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = sources().iter().map(|(name, _)| name.clone()).collect();
     assert!(names.contains(&"merkle/hash.rs".to_owned()));
     assert!(!names.contains(&"merkle/reference.rs".to_owned()));
     assert!(!names.contains(&"domain/lead_tests.rs".to_owned()));
@@ -361,11 +357,11 @@ fn files_of_tests_are_told_from_others() {
 /// Files in which the words occur, but for those that may say them.
 fn saying(words: &[&str], may: &[&str]) -> Vec<String> {
     sources()
-        .into_iter()
+        .iter()
         .filter(|(file, source)| {
             !may.contains(&&**file) && words.iter().any(|word| source.contains(word))
         })
-        .map(|(file, _)| file)
+        .map(|(file, _)| file.clone())
         .collect()
 }
 
@@ -403,4 +399,27 @@ fn regression_no_variables_but_ours_are_looked_at() {
         Vec::<String>::new()
     );
     assert_eq!(saying(&["vars_os("], &[]), ["config/overlay.rs"]);
+}
+
+/// Nobody takes a crate in without saying what for, nor keeps the reason when the crate is gone.
+#[test]
+fn every_dependency_has_its_reason() {
+    let page = include_str!("../../../docs/ARCHITECTURE.md");
+    let (_, section) = page.split_once("\n## Dependencies\n").unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---"));
+    let named = rows
+        .skip(1)
+        .map_while(|row| row.strip_prefix("| "))
+        .flat_map(|row| {
+            let (crates, _why) = row.split_once(" | ").unwrap();
+            crates.split(", ").map(|name| name.trim_matches('`'))
+        });
+    let manifest: toml::Table = include_str!("../../../Cargo.toml").parse().unwrap();
+    let tables = ["dependencies", "build-dependencies", "dev-dependencies"];
+    let used = tables
+        .iter()
+        .flat_map(|table| manifest[*table].as_table().unwrap().keys());
+    let (named, used): (BTreeSet<&str>, BTreeSet<&str>) =
+        (named.collect(), used.map(String::as_str).collect());
+    assert_eq!(named, used);
 }
