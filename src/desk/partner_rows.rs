@@ -233,7 +233,7 @@ pub(super) fn each_row<E: From<RowsError>>(
     rows: &mut dyn Rows,
     mut show: impl FnMut(Vec<u8>, Result<Row, RowDamaged>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (from, to) = tables::PARTNERS;
+    let (from, to) = tables::PARTNER.range();
     let mut from = from.to_vec();
     loop {
         let chunk = rows.rows(&from, &to, CHUNK).map_err(RowsError::from)?;

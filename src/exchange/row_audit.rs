@@ -162,10 +162,10 @@ impl<'a> RowAudit<'a> {
             rows.push(row);
         }
         let due = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        self.report.outbox += self.surplus(tables::OUTBOXES, due);
-        self.report.dispatches += self.surplus(tables::DISPATCHES, self.dispatches);
-        self.report.refusals += self.surplus(tables::REFUSALS, self.refusals);
-        self.report.evidence += self.surplus(tables::EVIDENCES, self.evidence);
+        self.report.outbox += self.surplus(tables::OUTBOX.range(), due);
+        self.report.dispatches += self.surplus(tables::DISPATCH.range(), self.dispatches);
+        self.report.refusals += self.surplus(tables::REFUSED.range(), self.refusals);
+        self.report.evidence += self.surplus(tables::EVIDENCE.range(), self.evidence);
         for (code, keys) in partners {
             rows.extend(self.witness(*code, keys));
         }

@@ -76,7 +76,7 @@ pub fn month_without_keys(
     ring: &Keyring,
     store: &dyn Store,
 ) -> Result<Option<PurgeMonth>, StoreError> {
-    let (from, end) = tables::PAYLOAD_KEYS;
+    let (from, end) = tables::PAYLOAD_KEY.range();
     let mut next = from.to_vec();
     loop {
         let rows = store.range(&next, &end, Order::Ascending, 1)?;

@@ -110,7 +110,7 @@ impl Witness {
     pub fn load(rows: &mut dyn Rows) -> Result<Self, WitnessError> {
         let mut seen: BTreeMap<_, Logs> = BTreeMap::new();
         let mut evidence: BTreeMap<_, Kept> = BTreeMap::new();
-        each(rows, tables::EVIDENCES, |key, _| {
+        each(rows, tables::EVIDENCE.range(), |key, _| {
             let root = tables::evidence_root(key);
             if let Some((code, root)) = tables::partner_code(key).zip(root) {
                 let kept = evidence.entry(code).or_default();
@@ -118,7 +118,7 @@ impl Witness {
             }
             Ok(())
         })?;
-        each(rows, tables::WITNESSES, |key, bytes| {
+        each(rows, tables::WITNESS.range(), |key, bytes| {
             let Some(partner) = tables::partner_code(key) else {
                 return Ok(());
             };

@@ -1,79 +1,104 @@
 //! Keys of the services' rows, beside the log's own in [`super::keys`].
 //!
-//! | prefix | family | key after the prefix | value |
-//! |---|---|---|---|
-//! | `0x10` | payload | log index `u64`, part `u16` | ciphertext, cut up by [`super::long_values`] |
-//! | `0x11` | payload key | purge month `u32`, log index `u64` | the key, wrapped under its bucket's |
-//! | `0x12` | dispatch | sending jurisdiction (6), dispatch id (16) | where it is in this log, its leaf hash, its record |
-//! | `0x13` | refused dispatch | sending jurisdiction (6), leaf hash (32) | index of the refusal `u64` |
-//! | `0x14` | outbox | partner (6), log index `u64` | dispatch id (16) |
-//! | `0x15` | witness | partner (6), origin of its log | the newest checkpoint of that log that this node verified; without an origin, from before there was one in the key |
-//! | `0x16` | revocation list | partner (6), part `u16` | its newest CRL, DER |
-//! | `0x17` | evidence | partner (6), 0 where the two checkpoints have one size or else 1, root of the one that contradicts (32) | index of its entry `u64` |
-//! | `0x40` | lead | record id (16) | where the lead stands |
-//! | `0x41` | lead by state | direction `u8`, state `u8`, log index `u64` | record id |
-//! | `0x42` | record event | record id (16), log index `u64` | one action on a lead or a referral |
-//! | `0x43` | subject | purge month `u32`, keyed tag of a number, name, place or substance (16), log index `u64` | record id |
-//! | `0x44` | lead number | keyed tag of origin and number (32) | record id, keyed tag of the content, log index |
-//! | `0x45` | partner | jurisdiction (6), 0 approved or 1 proposed | the card and who |
-//! | `0x46` | policy | | the newest policy |
-//! | `0x47` | referral | record id (16) | where the referral stands |
-//! | `0x48` | referral by state | direction `u8`, state `u8`, log index `u64` | record id |
-//! | `0x49` | referral change | log index `u64` | record id |
-//! | `0x50` | caught notice | record id (16) | where the notice stands |
-//! | `0x51` | caught notice by state | direction `u8`, state `u8`, log index `u64` | record id |
-//! | `0x52` | caught notice's number | keyed tag of sender and number (32) | record id, keyed tag of the content, log index |
-//! | `0x53` | assignment | record id (16) | to whom the record is assigned, by whom, log index |
+//! `families!` below is the one list of key families: prefix, key, value, name, and whether its keys are written in
+//! rising order. The functions after it make the keys. Numbers in keys are big-endian; a number in parentheses is a
+//! length in bytes.
 
 use crate::domain::{DispatchId, Jurisdiction, RecordId};
 
-const PAYLOAD: u8 = 0x10;
-const PAYLOAD_KEY: u8 = 0x11;
-const DISPATCH: u8 = 0x12;
-const REFUSED: u8 = 0x13;
-const OUTBOX: u8 = 0x14;
-const WITNESS: u8 = 0x15;
-const CRL: u8 = 0x16;
-const EVIDENCE: u8 = 0x17;
-const LEAD: u8 = 0x40;
-const LEAD_BY_STATE: u8 = 0x41;
-const RECORD_EVENT: u8 = 0x42;
-const SUBJECT: u8 = 0x43;
-const LEAD_NUMBER: u8 = 0x44;
-const PARTNER: u8 = 0x45;
-const REFERRAL: u8 = 0x47;
-const REFERRAL_BY_STATE: u8 = 0x48;
-const REFERRAL_CHANGE: u8 = 0x49;
-const CAUGHT: u8 = 0x50;
-const CAUGHT_BY_STATE: u8 = 0x51;
-const CAUGHT_NUMBER: u8 = 0x52;
-const ASSIGNMENT: u8 = 0x53;
+/// A family of keys: all that begin with one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family(u8);
 
-/// Whether keys of this family are written in rising order: by log index, or by ids that begin with the time.
-pub(super) const fn in_order(prefix: u8) -> bool {
-    matches!(
-        prefix,
-        PAYLOAD
-            | PAYLOAD_KEY
-            | DISPATCH
-            | OUTBOX
-            | LEAD
-            | LEAD_BY_STATE
-            | RECORD_EVENT
-            | REFERRAL
-            | REFERRAL_BY_STATE
-            | REFERRAL_CHANGE
-            | CAUGHT
-            | CAUGHT_BY_STATE
-            | ASSIGNMENT
-    )
+impl Family {
+    /// The first key of the family, and the end of its keys.
+    pub const fn range(self) -> ([u8; 1], [u8; 1]) {
+        ([self.0], [self.0 + 1])
+    }
 }
 
-/// The key of the newest policy.
-pub const POLICY: [u8; 1] = [0x46];
+macro_rules! families {
+    ($($(#[$doc:meta])* $prefix:literal $family:ident $name:literal $order:ident;)*) => {
+        $($(#[$doc])* pub const $family: Family = Family($prefix);)*
 
-fn key<const N: usize>(prefix: u8, parts: &[&[u8]]) -> [u8; N] {
-    let mut out = [prefix; N];
+        /// Whether keys of this family are written in rising order: by log index, or by ids that begin with the time.
+        pub(super) const fn in_order(prefix: u8) -> bool {
+            match prefix {
+                $($prefix => families!(@$order),)*
+                _ => false,
+            }
+        }
+
+        /// The name of a family by the first byte of its keys, for people.
+        pub const fn family_name(prefix: u8) -> &'static str {
+            match prefix {
+                $($prefix => $name,)*
+                _ => "unknown",
+            }
+        }
+    };
+    (@rising) => { true };
+    (@scattered) => { false };
+}
+
+families! {
+    /// Log index `u64`, part `u16` → ciphertext, cut up by [`super::long_values`].
+    0x10 PAYLOAD "payload" rising;
+    /// Purge month `u32`, log index `u64` → the payload's key, wrapped under its bucket's.
+    0x11 PAYLOAD_KEY "payload key" rising;
+    /// Sending jurisdiction (6), dispatch id (16) → where it is in this log, its leaf hash, its record.
+    0x12 DISPATCH "dispatch" rising;
+    /// Sending jurisdiction (6), leaf hash (32) → index of the refusal `u64`.
+    0x13 REFUSED "refused dispatch" scattered;
+    /// Partner (6), log index `u64` → dispatch id (16).
+    0x14 OUTBOX "outbox" rising;
+    /// Partner (6), origin of its log → the newest checkpoint of that log that this node verified. Without an origin:
+    /// from before there was one in the key.
+    0x15 WITNESS "witness" scattered;
+    /// Partner (6), part `u16` → its newest CRL, DER.
+    0x16 CRL "revocation list" scattered;
+    /// Partner (6), 0 if the two checkpoints have one size or else 1, root of the one that contradicts (32) → index of
+    /// its entry `u64`.
+    0x17 EVIDENCE "evidence" scattered;
+    /// Record id (16) → where the lead stands.
+    0x40 LEAD "lead" rising;
+    /// Direction `u8`, state `u8`, log index `u64` → record id.
+    0x41 LEAD_BY_STATE "lead by state" rising;
+    /// Record id (16), log index `u64` → one action on a lead or a referral.
+    0x42 RECORD_EVENT "record event" rising;
+    /// Purge month `u32`, keyed tag of a number, name, place or substance (16), log index `u64` → record id.
+    0x43 SUBJECT "subject" scattered;
+    /// Keyed tag of origin and number (32) → record id, keyed tag of the content, log index.
+    0x44 LEAD_NUMBER "lead number" scattered;
+    /// Jurisdiction (6), 0 approved or 1 proposed → the card and who.
+    0x45 PARTNER "partner" scattered;
+    /// No more → the newest policy.
+    0x46 ACCESS_POLICY "policy" scattered;
+    /// Record id (16) → where the referral stands.
+    0x47 REFERRAL "referral" rising;
+    /// Direction `u8`, state `u8`, log index `u64` → record id.
+    0x48 REFERRAL_BY_STATE "referral by state" rising;
+    /// Log index `u64` → record id.
+    0x49 REFERRAL_CHANGE "referral change" rising;
+    /// Record id (16) → where the notice stands.
+    0x50 CAUGHT "caught notice" rising;
+    /// Direction `u8`, state `u8`, log index `u64` → record id.
+    0x51 CAUGHT_BY_STATE "caught notice by state" rising;
+    /// Keyed tag of sender and number (32) → record id, keyed tag of the content, log index.
+    0x52 CAUGHT_NUMBER "caught notice's number" scattered;
+    /// Record id (16) → to whom the record is assigned, by whom, log index.
+    0x53 ASSIGNMENT "assignment" rising;
+}
+
+/// First key and end of the primary families that do not exist yet. All before them follow from the log and what lies
+/// beside it, or are checked against it.
+pub const OTHERS: ([u8; 1], [u8; 1]) = ([EVIDENCE.0 + 1], [super::keys::FIRST_VIEW]);
+
+/// The key of the newest policy.
+pub const POLICY: [u8; 1] = [ACCESS_POLICY.0];
+
+fn key<const N: usize>(family: Family, parts: &[&[u8]]) -> [u8; N] {
+    let mut out = [family.0; N];
     let bytes = parts.iter().flat_map(|part| part.iter());
     for (to, from) in out.iter_mut().skip(1).zip(bytes) {
         *to = *from;
@@ -121,7 +146,7 @@ pub fn outbox_index(key: &[u8]) -> Option<u64> {
 
 /// The key of the newest verified checkpoint of a partner's log. Nothing deletes such a row: it outlives the card.
 pub fn witness(partner: Jurisdiction, origin: &str) -> Vec<u8> {
-    let mut out = vec![WITNESS];
+    let mut out = vec![WITNESS.0];
     out.extend_from_slice(partner.as_bytes());
     out.extend_from_slice(origin.as_bytes());
     out
@@ -231,48 +256,6 @@ pub fn caught_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
 /// The key of a caught notice under the keyed tag of its sender and number.
 pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
     key(CAUGHT_NUMBER, &[tag])
-}
-
-/// First key and end of the primary families that are not there yet. All before them follow from the log and what stands
-/// beside it, or are checked against it.
-pub const OTHERS: ([u8; 1], [u8; 1]) = ([EVIDENCE + 1], [super::keys::FIRST_VIEW]);
-
-/// First key and end of all dispatches, of all refusals, of all outboxes and of all evidence.
-pub const DISPATCHES: ([u8; 1], [u8; 1]) = ([DISPATCH], [DISPATCH + 1]);
-/// As [`DISPATCHES`].
-pub const REFUSALS: ([u8; 1], [u8; 1]) = ([REFUSED], [REFUSED + 1]);
-/// As [`DISPATCHES`].
-pub const OUTBOXES: ([u8; 1], [u8; 1]) = ([OUTBOX], [OUTBOX + 1]);
-/// As [`DISPATCHES`].
-pub const WITNESSES: ([u8; 1], [u8; 1]) = ([WITNESS], [WITNESS + 1]);
-/// As [`DISPATCHES`].
-pub const EVIDENCES: ([u8; 1], [u8; 1]) = ([EVIDENCE], [EVIDENCE + 1]);
-
-/// As [`DISPATCHES`].
-pub const PAYLOAD_KEYS: ([u8; 1], [u8; 1]) = ([PAYLOAD_KEY], [PAYLOAD_KEY + 1]);
-
-/// First key and end of all partners.
-pub const PARTNERS: ([u8; 1], [u8; 1]) = ([PARTNER], [PARTNER + 1]);
-
-/// The views' families by the first byte of their keys, for people.
-pub fn view_name(prefix: u8) -> &'static str {
-    match prefix {
-        LEAD => "lead",
-        LEAD_BY_STATE => "lead by state",
-        RECORD_EVENT => "record event",
-        SUBJECT => "subject",
-        LEAD_NUMBER => "lead number",
-        PARTNER => "partner",
-        0x46 => "policy",
-        REFERRAL => "referral",
-        REFERRAL_BY_STATE => "referral by state",
-        REFERRAL_CHANGE => "referral change",
-        CAUGHT => "caught notice",
-        CAUGHT_BY_STATE => "caught notice by state",
-        CAUGHT_NUMBER => "caught notice's number",
-        ASSIGNMENT => "assignment",
-        _ => "unknown",
-    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
 fn families(rebuilt: &Rebuilt) -> impl Iterator<Item = Family> {
     rebuilt.families.iter().map(|(prefix, counted)| Family {
         prefix: format!("{prefix:02x}"),
-        name: tables::view_name(*prefix),
+        name: tables::family_name(*prefix),
         rows: counted.rows,
         missing: counted.missing,
         changed: counted.changed,

@@ -103,7 +103,7 @@ async fn an_older_key_file_does_not_make_payloads_read_as_erased() {
 async fn regression_a_waiting_lead_whose_key_is_missing_is_not_passed_over_in_silence() {
     let stopped = Stopped::new().await;
     let copy = stopped.copy();
-    let (first, end) = tables::PAYLOAD_KEYS;
+    let (first, end) = tables::PAYLOAD_KEY.range();
     let newest = copy.rows().into_iter().map(|(key, _)| key);
     let newest = newest.filter(|key| (first.as_slice()..end.as_slice()).contains(&key.as_slice()));
     // By index within the month; what went to Zhejiang was written last.
