@@ -33,7 +33,7 @@ pub enum ExportDefect {
         source: io::Error,
     },
     /// There is no checkpoint.
-    #[error("{} has no checkpoint: it is no export, or one that was not finished", dir.display())]
+    #[error("{} has no checkpoint: it is not an export, or an unfinished one", dir.display())]
     NoCheckpoint {
         /// The directory.
         dir: PathBuf,
@@ -42,7 +42,7 @@ pub enum ExportDefect {
     #[error("the file checkpoint is not this log's")]
     Checkpoint(#[from] NoteError),
     /// A file that the checkpoint's size requires is missing.
-    #[error("{file} is missing, or no plain file")]
+    #[error("{file} is missing, or not a regular file")]
     Missing {
         /// The file.
         file: TilePath,

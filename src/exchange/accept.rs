@@ -36,7 +36,7 @@ impl From<u64> for AcceptOutcome {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AcceptError {
     /// Its partner was suspended or removed, or has another card, since it was sent.
-    #[error("the card that it came under is no more in force")]
+    #[error("the card that it came under is no longer in force")]
     CutOff,
     /// A payload cannot be stored.
     #[error(transparent)]

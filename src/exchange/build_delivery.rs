@@ -95,7 +95,7 @@ fn read_dispatches(
                 tracing::error!(
                     partner = %to,
                     index,
-                    "what waits for a partner is passed over: its payload key is missing, though its month was not purged. \
+                    "a dispatch that waits for a partner is skipped: its payload key is missing, though its month was not purged. \
                      The store is damaged; run `yichuan doctor`"
                 );
             }

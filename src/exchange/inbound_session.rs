@@ -35,7 +35,7 @@ impl InboundSession {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionFault {
     /// The partner speaks another version.
-    #[error("exchange protocol {0} is not spoken here, this node speaks {PROTOCOL}")]
+    #[error("exchange protocol {0} is not supported here; this node speaks {PROTOCOL}")]
     Protocol(u32),
     /// What the partner claims about its log does not verify.
     #[error(transparent)]
@@ -55,15 +55,15 @@ pub enum SessionFault {
     #[error("the stream is malformed: {0}")]
     Malformed(String),
     /// Too many dispatches in one delivery.
-    #[error("a delivery carries 1 to {DISPATCHES_PER_DELIVERY} dispatches, this {0}")]
+    #[error("a delivery carries 1 to {DISPATCHES_PER_DELIVERY} dispatches, this one {0}")]
     Count(usize),
     /// Too many bytes in one delivery.
     #[error(
-        "a delivery of more than one dispatch carries at most {BYTES_PER_DELIVERY} bytes of ciphertext, this {0}"
+        "a delivery of more than one dispatch carries at most {BYTES_PER_DELIVERY} bytes of ciphertext, this one {0}"
     )]
     Bytes(usize),
     /// The partner opened a newer stream.
-    #[error("a newer stream from this partner took over, or its card is no more in force")]
+    #[error("a newer stream from this partner took over, or its card is no longer in force")]
     TakenOver,
     /// The stream brings more and more dispatches that cannot be accepted yet.
     #[error(

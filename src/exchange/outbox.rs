@@ -43,7 +43,7 @@ pub enum OutboxError {
     /// The partner says that it verified a tree of ours that our log does not contain.
     #[error(
         "the partner verified our log at size {size}, which ours does not continue: this store was rolled back or \
-         replaced. Put the newer store back; where it is lost, only a successor log goes on"
+         replaced. Put the newer store back; if it is lost, only a successor log can continue"
     )]
     NotOurTree {
         /// The size that it claims.

@@ -37,7 +37,7 @@ pub fn write(checkpoint_file: &Path, why: &impl Display) {
     });
     if let Err(error) = left {
         let path = path.display();
-        tracing::error!("could not leave word of it in {path}: {error}");
+        tracing::error!("could not write the failure marker {path}: {error}");
     }
 }
 

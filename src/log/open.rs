@@ -38,7 +38,7 @@ pub enum OpenError {
     },
     /// The store's log was begun with another key.
     #[error(
-        "the log {origin} was begun with another key: it is {stored}, the signer's is {given}. Going on would fork the \
+        "the log {origin} was begun with another key: it is {stored}, the signer's is {given}. Continuing would fork the \
          log; restore its key, or begin a successor log"
     )]
     WrongKey {

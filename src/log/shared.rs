@@ -42,7 +42,7 @@ pub enum Closure {
     Store(StoreError),
     /// The checkpoint file could not be written.
     #[error(
-        "the log is closed because {} could not be written: {source}. Stop the node, mend the disk \
+        "the log is closed because {} could not be written: {source}. Stop the node, repair the disk \
          and run `yichuan doctor`: it copies what is proved into a fresh directory to start from",
         path.display()
     )]
@@ -54,7 +54,7 @@ pub enum Closure {
     },
     /// The key file could not be read or written. After a failed sync of it, keys in use may not be on disk.
     #[error(
-        "the log is closed because of its keys: {said}. Stop the node, mend the disk and run `yichuan doctor`: it copies \
+        "the log is closed because of its keys: {said}. Stop the node, repair the disk and run `yichuan doctor`: it copies \
          what is proved into a fresh directory to start from"
     )]
     KeyFile {
@@ -71,7 +71,7 @@ pub enum Closure {
     #[error(
         "the log is closed because it was rolled back or replaced: {by} holds a checkpoint of {size} entries that this log \
          signed, and this log, of {held} entries, does not contain it. Nothing more is taken: stop the node and put the \
-         newer store back; where it is lost, only a successor log goes on. The checkpoint is kept in {}",
+         newer store back; if it is lost, only a successor log can continue. The checkpoint is kept in {}",
         path.display()
     )]
     Disowned {

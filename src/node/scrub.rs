@@ -23,7 +23,7 @@ pub(super) async fn scrub(log: &Log) {
             // The result closed the log and was reported; checking again does not improve it.
             Err(ReadError::Store(_) | ReadError::Damaged(_)) => return,
             Err(error) => {
-                tracing::warn!(%error, "the log could not be hashed; it is tried again in a day")
+                tracing::warn!(%error, "the log could not be hashed; this is tried again in a day")
             }
         }
     }

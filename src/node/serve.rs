@@ -29,7 +29,7 @@ pub enum NodeError {
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
     /// A second signal came before the node had drained.
-    #[error("told twice to stop: left without draining; what was acknowledged is on disk")]
+    #[error("told to stop twice: exited without draining; what was acknowledged is on disk")]
     Hurried,
 }
 

@@ -399,7 +399,7 @@ impl Trust {
         match self.gate.trust().with_crl(code, &crl) {
             Ok(None) => return,
             Ok(Some(_)) if !self.may_bring(code) => {
-                tracing::warn!(partner = %code, "a partner brings revocation lists without end; this one is left out");
+                tracing::warn!(partner = %code, "a partner brings too many revocation lists; this one is skipped");
                 return;
             }
             Ok(Some(_)) => {}

@@ -33,7 +33,7 @@ pub enum NoteError {
     #[error("the checkpoint is not signed: an empty line and signature lines must end it")]
     Unsigned,
     /// More than [`MAX_SIGNATURE_LINES`].
-    #[error("a checkpoint carries at most {MAX_SIGNATURE_LINES} signatures, this {found}")]
+    #[error("a checkpoint carries at most {MAX_SIGNATURE_LINES} signatures, this one {found}")]
     TooManySignatures {
         /// How many signature lines the note has.
         found: usize,

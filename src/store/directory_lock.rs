@@ -17,7 +17,7 @@ pub struct DirectoryLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("{path} is held by process {holder}: one process a store; stop that one first")]
+    #[error("{path} is held by process {holder}: only one process can use a store; stop that one first")]
     Held {
         /// The lock file.
         path: PathBuf,
@@ -96,7 +96,7 @@ impl Drop for DirectoryLock {
     /// and closing only our descriptor would leave it locked.
     fn drop(&mut self) {
         if let Err(errno) = flock(&self.file, FlockOperation::Unlock) {
-            tracing::warn!(%errno, "the lock of a data directory was not let go of");
+            tracing::warn!(%errno, "the lock of a data directory could not be released");
         }
     }
 }

@@ -90,7 +90,7 @@ impl DiskReserve {
         let (is_short, is_scarce) = (free < self.bytes, free < self.bytes / 2);
         if self.is_scarce.swap(is_scarce, Ordering::AcqRel) != is_scarce && is_scarce {
             tracing::error!(
-                "the disk is all but full: nothing is read either that leaves a trace; make room"
+                "the disk is all but full: reads that leave a trace are refused too; make room"
             );
         }
         if self.is_short.swap(is_short, Ordering::AcqRel) != is_short {

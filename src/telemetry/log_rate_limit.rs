@@ -116,7 +116,7 @@ pub(super) fn report_suppressed() {
     if lines > 0 {
         tracing::warn!(
             lines,
-            "log lines like others before them were left out; the metrics count what they told"
+            "log lines like others before them were left out; the metrics count them"
         );
     }
 }

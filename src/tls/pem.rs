@@ -36,7 +36,7 @@ pub enum PemError {
     /// It is protected with a passphrase.
     #[error(
         "the private key is encrypted with a passphrase, and nobody types one when a node starts; decrypt it (`openssl pkey \
-         -in OLD -out NEW`), and let its mode be 0600"
+         -in OLD -out NEW`), and set its mode to 0600"
     )]
     Encrypted,
 }

@@ -30,19 +30,19 @@ pub enum FolderDefect {
     #[error(transparent)]
     Read(#[from] ExportDefect),
     /// A file that belongs to every case file is missing.
-    #[error("{file} is missing, or no plain file")]
+    #[error("{file} is missing, or not a regular file")]
     Missing {
         /// The file.
         file: String,
     },
     /// There is another file.
-    #[error("{file} is no part of a case file: remove it or find out who put it there")]
+    #[error("{file} is not part of a case file: remove it or find out who put it there")]
     Extra {
         /// The file.
         file: String,
     },
     /// A proof's file is malformed.
-    #[error("{file} is no proof")]
+    #[error("{file} is not a proof")]
     Malformed {
         /// The file.
         file: String,

@@ -119,7 +119,7 @@ pub enum CaseDefect {
     TooMany,
     /// The key of a log that signed something in it was not given.
     #[error(
-        "{file} rests on the key of {origin}, which was not given: have it from that jurisdiction, and give it too"
+        "{file} rests on the key of {origin}, which was not given: get it from that jurisdiction, and give it too"
     )]
     NoKey {
         /// The file.
@@ -152,7 +152,7 @@ pub enum CaseDefect {
         source: LinkDefect,
     },
     /// Two proofs show different entries at one place.
-    #[error("{file}: entry {index} of {origin} is another here than elsewhere in the case file")]
+    #[error("{file}: entry {index} of {origin} differs here from elsewhere in the case file")]
     Contradiction {
         /// The file.
         file: String,

@@ -82,7 +82,7 @@ pub enum DoctorError {
         source: ExportDefect,
     },
     /// The directory to repair into exists already.
-    #[error("{} is there already; name one that is not", .0.display())]
+    #[error("{} exists already; name one that does not", .0.display())]
     Exists(PathBuf),
 }
 

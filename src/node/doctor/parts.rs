@@ -156,7 +156,7 @@ pub(super) fn log_state(damage: &DamageReport, found: &mut Examination) {
     }
     if damage.recovered() > 0 {
         what = format!(
-            "{what}; {} entries are had from elsewhere",
+            "{what}; {} entries can be taken from elsewhere",
             damage.recovered()
         );
     }

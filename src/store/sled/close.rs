@@ -28,7 +28,7 @@ impl LastHandle {
 
     /// Reports that the store failed to close. Only the first error is reported.
     pub(super) fn fail(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the store did not close as it should");
+        tracing::error!(%error, "the store failed to close");
         if let Some(report) = self.report.take() {
             report(error);
         }

@@ -91,7 +91,7 @@ fn nudge(db: sled::Db) {
             drop(db.flush());
         });
     if let Err(error) = nudged {
-        tracing::warn!(%error, "a flush takes long, and no thread can be started to look after it");
+        tracing::warn!(%error, "a flush takes long, and no thread can be started to wake it");
     }
 }
 

@@ -81,7 +81,7 @@ pub enum OpenStoreError {
     /// A sync failed, or the engine met a failing disk. What is on disk of an earlier process's writes is unknown, and
     /// no later success means anything.
     #[error(
-        "could not {doing} {path}: {source}. Mend the disk and run `yichuan doctor`: it copies what is proved into a fresh \
+        "could not {doing} {path}: {source}. Repair the disk and run `yichuan doctor`: it copies what is proved into a fresh \
          directory to start from"
     )]
     Storage {

@@ -124,7 +124,7 @@ async fn a_second_term_leaves_at_once() {
     let ended = process.ended();
     assert_eq!(ended.status.code(), Some(70), "{}", ended.text());
     assert!(
-        ended.text().contains("told twice to stop"),
+        ended.text().contains("told to stop twice"),
         "{}",
         ended.text()
     );
