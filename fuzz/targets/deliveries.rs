@@ -339,14 +339,14 @@ pub(crate) fn answers(bytes: &[u8]) {
         entry: theirs.clone(),
         inclusion: tree.inclusion(1, 2),
     };
-    let settling = AnswerVerifier {
+    let verifier = AnswerVerifier {
         own: &signer(COUNTY).verifier_key(),
         shown: &honest.head,
         partner: &partner(PROVINCE),
         theirs: &their_head,
         cosignature: &signer(PROVINCE).cosign(honest.head.checkpoint(), 1_772_640_000),
     };
-    match settling.one(answer, sent_index, sent_leaf) {
+    match verifier.verify(answer, sent_index, sent_leaf) {
         Ok(kind) => {
             let read = Entry::decode(&theirs).expect("read before").kind;
             let (Kind::DispatchReceived(rests_on)

@@ -20,6 +20,6 @@ pub use authorize::{
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};
 pub use quota::{
-    Attempt, AttemptReport, Exceeded, Ledger, Quota, QuotaReport, Quotas, Reach, Search,
+    Attempt, AttemptReport, Exceeded, Ledger, Quota, QuotaReached, QuotaReport, Quotas, Search,
 };
 pub use visibility::{Clearance, Subject, Visibility};

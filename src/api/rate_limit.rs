@@ -8,7 +8,7 @@ use super::{
     refused::{RefusalKind, Refused},
 };
 use crate::{
-    access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReport, Reach},
+    access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReached, QuotaReport},
     desk::{LOOK_LIMIT, Trace, report_attempt, report_quota},
     domain::{Clock, Jurisdiction},
     log::Log,
@@ -111,7 +111,7 @@ impl Meter {
         spent.map_err(|reach| self.refuse(*reach))
     }
 
-    fn refuse(&self, reach: Reach) -> Refused {
+    fn refuse(&self, reach: QuotaReached) -> Refused {
         let quota = reach.exceeded.quota.as_str();
         metrics::counter!("yichuan_quota_refusals_total", "quota" => quota).increment(1);
         if let Some(report) = reach.report {
@@ -121,7 +121,7 @@ impl Meter {
     }
 
     fn turns(&self, who: &Principal) -> Arc<Semaphore> {
-        let whose = if self.ledger().is_crowd(who) {
+        let whose = if self.ledger().is_foreign_person(who) {
             Principal::node(who.jurisdiction())
         } else {
             who.clone()

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::{Config, Shown},
     domain::{Clock, Lang},
-    node::{Found, Looked, look},
+    node::{Check, Found, check_config},
     telemetry::SystemClock,
 };
 use clap::{Args, Subcommand};
@@ -71,7 +71,7 @@ struct Finding {
 fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
     let lang = context.lang();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let findings: Vec<_> = look(config, &clock)
+    let findings: Vec<_> = check_config(config, &clock)
         .into_iter()
         .map(|looked| finding(looked, lang))
         .collect();
@@ -110,7 +110,7 @@ fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<
     ))
 }
 
-fn finding(looked: Looked, lang: Lang) -> Finding {
+fn finding(looked: Check, lang: Lang) -> Finding {
     let key = looked.key;
     let found = match looked.found {
         Ok(found) => found,

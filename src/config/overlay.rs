@@ -46,22 +46,22 @@ pub(super) fn overrides(
 
 /// Sets the key that a variable names. Anything on the way that is not a table becomes one; if that is wrong, parsing
 /// reports it.
-pub(super) fn lay(table: &mut Table, name: &str, value: &str) {
+pub(super) fn set_key(table: &mut Table, name: &str, value: &str) {
     let path = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
     let typed = typed(&path, value);
     set(table, &path, typed);
 }
 
 /// What is wrong, on one line and without the values: an environment may contain what a log must not.
-pub(super) fn untold(message: &str, overrides: &[(String, String)]) -> String {
-    let untold = |message: String, (_, value): &(String, String)| {
+pub(super) fn without_values(message: &str, overrides: &[(String, String)]) -> String {
+    let without_value = |message: String, (_, value): &(String, String)| {
         let message = message.replace(&format!("{value:?}"), "…");
         message.replace(&format!("`{value}`"), "…")
     };
     overrides
         .iter()
         .filter(|(_, value)| !value.is_empty())
-        .fold(message.replace('\n', " "), untold)
+        .fold(message.replace('\n', " "), without_value)
 }
 
 fn set(table: &mut Table, path: &str, value: Value) {
@@ -116,6 +116,9 @@ mod tests {
         assert!(!error.contains("cret"), "{error}");
         let laid = [("YICHUAN__LIMITS__X".to_owned(), "s\"ecret".to_owned())];
         let said = r#"invalid type: string "s\"ecret", expected u32"#;
-        assert_eq!(untold(said, &laid), "invalid type: string …, expected u32");
+        assert_eq!(
+            without_values(said, &laid),
+            "invalid type: string …, expected u32"
+        );
     }
 }

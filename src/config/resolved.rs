@@ -192,7 +192,7 @@ impl Config {
                 .parse::<toml::Table>()
                 .map_err(|e| ConfigError::in_file(path, text, &e))?;
             for (name, value) in &overrides {
-                overlay::lay(&mut table, name, value);
+                overlay::set_key(&mut table, name, value);
             }
             let names: Vec<_> = overrides.iter().map(|(name, _)| &**name).collect();
             table.try_into().map_err(|error| match alone {
@@ -200,7 +200,7 @@ impl Config {
                 Err(in_file) => ConfigError::in_file(path, text, &in_file),
                 Ok(_) => ConfigError::Environment {
                     variables: names.join(", "),
-                    message: overlay::untold(error.to_string().trim(), &overrides),
+                    message: overlay::without_values(error.to_string().trim(), &overrides),
                 },
             })?
         };

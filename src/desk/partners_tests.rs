@@ -196,7 +196,7 @@ async fn regression_a_disk_that_is_short_takes_no_draft() {
     let world = world();
     // No disk has so much room.
     let reserve = DiskReserve::new(world.dir.path(), u64::MAX);
-    reserve.look().unwrap();
+    reserve.measure().unwrap();
     world.vault.keep_free(Arc::new(reserve));
     let before = world.log.checkpoint().size();
     let refused = world.propose("001", card(440_000, 0)).await.unwrap_err();

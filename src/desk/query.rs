@@ -69,7 +69,7 @@ impl Desk {
     /// Why a lead of ours is still on its way, where the recipient's node has said that it cannot take it yet.
     pub fn put_off(&self, row: &LeadRow) -> Option<NotYet> {
         let is_waiting = row.direction == Direction::Sent && row.state == LeadState::Sent;
-        is_waiting.then(|| self.outbox.put_off(row.to, row.index))?
+        is_waiting.then(|| self.outbox.deferred(row.to, row.index))?
     }
 
     /// Lists leads. The consultation, naming every lead on the page, is durable before the page is returned.

@@ -39,7 +39,7 @@ static KEPT: LazyLock<Bounds> = LazyLock::new(|| Bounds::new(&[]));
 
 /// Why a message is not built. Names fields, not their content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unbuilt {
+pub enum BoundsError {
     /// Not protobuf of this type.
     #[error("not an encoding of {0}")]
     Encoding(&'static str),
@@ -149,11 +149,11 @@ impl Bounds {
     ///
     /// # Errors
     /// It is not an encoding of this message, something occurs too often, or it would take too much memory.
-    pub fn admit<M: Name>(&self, bytes: &[u8], budget: Budget) -> Result<(), Unbuilt> {
+    pub fn admit<M: Name>(&self, bytes: &[u8], budget: Budget) -> Result<(), BoundsError> {
         let place = self.places.get(M::NAME);
         let shape = place.and_then(|place| self.shapes.get(*place));
         let Some(shape) = shape else {
-            return Err(Unbuilt::Encoding(M::NAME));
+            return Err(BoundsError::Encoding(M::NAME));
         };
         let mut walk = Walk {
             bounds: self,
@@ -266,9 +266,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn take(&mut self, bytes: usize) -> Result<(), Unbuilt> {
+    fn take(&mut self, bytes: usize) -> Result<(), BoundsError> {
         let left = self.left.checked_sub(bytes);
-        self.left = left.ok_or(Unbuilt::TooLarge(self.budget))?;
+        self.left = left.ok_or(BoundsError::TooLarge(self.budget))?;
         Ok(())
     }
 
@@ -278,13 +278,13 @@ impl Walk<'_> {
         mut rest: &[u8],
         only: Option<u32>,
         depth: usize,
-    ) -> Result<(), Unbuilt> {
+    ) -> Result<(), BoundsError> {
         let mut seen = vec![0_usize; shape.fields.len()];
         while !rest.is_empty() {
             let (number, wire) =
-                decode_key(&mut rest).map_err(|_| Unbuilt::Encoding(shape.name))?;
+                decode_key(&mut rest).map_err(|_| BoundsError::Encoding(shape.name))?;
             let known = shape.fields.binary_search_by_key(&number, |f| f.number);
-            let value = value(wire, &mut rest).ok_or(Unbuilt::Encoding(shape.name))?;
+            let value = value(wire, &mut rest).ok_or(BoundsError::Encoding(shape.name))?;
             // Unknown fields are skipped: a newer program may send more.
             let Some((field, count)) = known
                 .ok()
@@ -293,7 +293,7 @@ impl Walk<'_> {
                 continue;
             };
             if only.is_some_and(|only| only != number) {
-                return Err(Unbuilt::Early(field.name.clone()));
+                return Err(BoundsError::Early(field.name.clone()));
             }
             self.field(shape, field, wire, value, count, depth)?;
         }
@@ -308,7 +308,7 @@ impl Walk<'_> {
         value: &[u8],
         count: &mut usize,
         depth: usize,
-    ) -> Result<(), Unbuilt> {
+    ) -> Result<(), BoundsError> {
         let packed = wire == WireType::LengthDelimited;
         let (element, more) = match field.held {
             Held::Varint(size) if packed => (size, value.iter().filter(|b| **b < 0x80).count()),
@@ -326,14 +326,14 @@ impl Walk<'_> {
         match field.most {
             Some(most) if *count > most => {
                 let field = field.name.clone();
-                return Err(Unbuilt::TooMany { field, most });
+                return Err(BoundsError::TooMany { field, most });
             }
             Some(_) => {
                 let grown = vector(*count, element).saturating_sub(vector(before, element));
                 self.take(grown)?;
             }
             None if matches!(field.held, Held::Message(_)) && before > 0 => {
-                return Err(Unbuilt::Twice(field.name.clone()));
+                return Err(BoundsError::Twice(field.name.clone()));
             }
             None => {}
         }
@@ -344,7 +344,7 @@ impl Walk<'_> {
             Held::Text | Held::Bytes => self.take(value.len().saturating_add(64)),
             Held::Message(inner) => match self.bounds.shapes.get(inner) {
                 Some(inner) if packed && depth > 0 => self.message(inner, value, None, depth - 1),
-                _ => Err(Unbuilt::Encoding(shape.name)),
+                _ => Err(BoundsError::Encoding(shape.name)),
             },
         }
     }

@@ -59,12 +59,12 @@ pub(super) struct Accept {
     pub(super) witness: Arc<Witness>,
     pub(super) admission: Arc<dyn Admission>,
     /// The dispatches deferred on the stream that brings it.
-    pub(super) put_off: Arc<Mutex<DeferredDispatches>>,
+    pub(super) deferred: Arc<Mutex<DeferredDispatches>>,
 }
 
 impl Accept {
     /// The outcome for each dispatch, in order.
-    pub(super) fn all(
+    pub(super) fn accept_all(
         &self,
         txn: &mut Txn<'_>,
         proved: &[(Proved, Option<NotYet>)],
@@ -73,7 +73,7 @@ impl Accept {
         if !self.admission.is_in_force(txn, &self.partner)? {
             return Err(AcceptError::CutOff);
         }
-        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = Vec::with_capacity(proved.len());
         for (dispatch, not_yet) in proved {
             let received = dispatch.received();
@@ -85,14 +85,16 @@ impl Accept {
             };
             let answer = match (before, dispatch) {
                 (Some(index), _) => index.into(),
-                (None, Proved::Fit(dispatch)) => self.one(txn, dispatch, *not_yet, &put_off)?,
+                (None, Proved::Fit(dispatch)) => {
+                    self.accept_one(txn, dispatch, *not_yet, &deferred)?
+                }
                 (None, Proved::Unfit { reason, .. }) => self.refuse(txn, received, *reason)?,
             };
             if let Proved::Fit(dispatch) = dispatch {
                 let (index, record) = (received.sender_index, dispatch.sent().record);
                 match answer {
-                    AcceptOutcome::NotYet(_) => put_off.put_off(index, record),
-                    AcceptOutcome::Entry { .. } => put_off.answered(index, record),
+                    AcceptOutcome::NotYet(_) => deferred.defer(index, record),
+                    AcceptOutcome::Entry { .. } => deferred.answered(index, record),
                 }
             }
             kept.push(answer);
@@ -103,12 +105,12 @@ impl Accept {
         Ok(kept)
     }
 
-    fn one(
+    fn accept_one(
         &self,
         txn: &mut Txn<'_>,
         dispatch: &VerifiedDispatch,
         not_yet: Option<NotYet>,
-        put_off: &DeferredDispatches,
+        deferred: &DeferredDispatches,
     ) -> Result<AcceptOutcome, VaultError> {
         let (sent, received) = (dispatch.sent(), dispatch.received());
         let leaf_hash = received.leaf_hash();
@@ -121,7 +123,7 @@ impl Accept {
             return Ok(AcceptOutcome::NotYet(why));
         }
         // Judged before the dispatch that it follows, it could be refused permanently for arriving too early.
-        if put_off.precedes(received.sender_index, sent, dispatch.content()) {
+        if deferred.precedes(received.sender_index, sent, dispatch.content()) {
             return Ok(AcceptOutcome::NotYet(NotYet::Follows));
         }
         match self.admission.admit(txn, dispatch)? {

@@ -23,15 +23,15 @@ pub enum Lane {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Chain {
+pub(super) struct TreeChain {
     newest: Option<Witnessed>,
-    deliveries: Shows,
-    answers: Shows,
+    deliveries: ShownTrees,
+    answers: ShownTrees,
 }
 
 /// What one stream has shown.
 #[derive(Debug, Default)]
-struct Shows {
+struct ShownTrees {
     /// How many streams were opened: trees on an older one are no longer accepted.
     opened: u64,
     /// Size of the tree that it showed last.
@@ -40,7 +40,7 @@ struct Shows {
     expected: BTreeMap<u64, Hash>,
 }
 
-impl Chain {
+impl TreeChain {
     pub(super) fn starting_at(newest: Witnessed) -> Self {
         Self {
             newest: Some(newest),
@@ -57,13 +57,13 @@ impl Chain {
     pub(super) fn open(&mut self, lane: Lane, origin: &str) -> u64 {
         let newest = self.newest.as_ref().filter(|(it, _)| it.origin == origin);
         let last = newest.map_or(0, |(it, _)| it.size);
-        let (shows, _) = self.lanes(lane);
-        *shows = Shows {
-            opened: shows.opened + 1,
+        let (shown, _) = self.lanes(lane);
+        *shown = ShownTrees {
+            opened: shown.opened + 1,
             last,
             expected: BTreeMap::new(),
         };
-        shows.opened
+        shown.opened
     }
 
     /// Accepts a tree that was verified to continue the one that its stream showed before, with verified links.
@@ -80,8 +80,8 @@ impl Chain {
             .as_ref()
             .filter(|(newest, _)| newest.origin == signed.origin())
             .map(|(newest, _)| (newest.size, newest.root));
-        let (shows, other) = self.lanes(lane);
-        if shows.opened != opened {
+        let (shown, other) = self.lanes(lane);
+        if shown.opened != opened {
             return Err(TreeFault::Superseded);
         }
         let forked = |verified| TreeFault::Irreconcilable {
@@ -93,15 +93,15 @@ impl Chain {
             // What is known of the history that both must share, at the size of the smaller one.
             let (common, proved) = if is_newer {
                 let linked = links.iter().find(|link| link.size == newest);
-                let continued = newest == 0 || newest == shows.last;
+                let continued = newest == 0 || newest == shown.last;
                 let root = linked.map(|link| link.root);
                 (newest_root, root.or(continued.then_some(newest_root)))
             } else if newest == size {
                 (newest_root, Some(root))
-            } else if size == shows.last {
+            } else if size == shown.last {
                 (root, Some(root))
             } else {
-                (root, shows.expected.get(&size).copied())
+                (root, shown.expected.get(&size).copied())
             };
             match proved {
                 Some(proved) if proved == common => {}
@@ -114,8 +114,8 @@ impl Chain {
                 }
             }
         }
-        shows.last = size;
-        shows.expected.retain(|expected, _| *expected > size);
+        shown.last = size;
+        shown.expected.retain(|expected, _| *expected > size);
         for link in links.iter().filter(|link| link.size > other.last) {
             other.expected.insert(link.size, link.root);
         }
@@ -129,7 +129,7 @@ impl Chain {
     }
 
     /// What this lane has shown, and what the other has.
-    fn lanes(&mut self, lane: Lane) -> (&mut Shows, &mut Shows) {
+    fn lanes(&mut self, lane: Lane) -> (&mut ShownTrees, &mut ShownTrees) {
         match lane {
             Lane::Deliveries => (&mut self.deliveries, &mut self.answers),
             Lane::Answers => (&mut self.answers, &mut self.deliveries),

@@ -106,7 +106,7 @@ impl Owner {
 /// Who reads what it shows.
 #[derive(Default)]
 struct Reader {
-    chain: Chain,
+    chain: TreeChain,
     numbers: [u64; 2],
 }
 

@@ -208,8 +208,8 @@ impl Courier {
     }
 
     /// How many dispatches a partner deferred when they were last sent, and why it deferred the oldest of them.
-    pub fn put_off_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
-        self.outbox.put_off_by(partner)
+    pub fn deferred_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
+        self.outbox.deferred_by(partner)
     }
 
     /// Waits until all tasks have stopped. The owner of the stop token cancels it first.
@@ -275,7 +275,7 @@ impl Link {
                     metrics::counter!("yichuan_stream_failures_total", "partner" => partner.to_string())
                         .increment(1);
                     self.state(LinkState::Down(why));
-                    self.outbox.own_log().unreached(partner);
+                    self.outbox.own_log().partner_unreachable(partner);
                     if worked {
                         waits = backoff.build();
                     }
@@ -333,7 +333,7 @@ impl Link {
             Err(CarrierError { why, disowned }) => {
                 if let Some(head) = disowned {
                     // First of all: a starting node waits for this, and storing evidence waits for the starting node.
-                    self.outbox.own_log().unreached(partner.code);
+                    self.outbox.own_log().partner_unreachable(partner.code);
                     self.inbox.disowned(&partner, &head).await;
                 }
                 return Err(why);
@@ -343,7 +343,7 @@ impl Link {
         // Before anything that may write: a starting node waits for this.
         self.outbox
             .own_log()
-            .heard(partner.code, &welcome.checkpoint)
+            .partner_holds(partner.code, &welcome.checkpoint)
             .await
             .map_err(|error| error.to_string())?;
         self.inbox.saw_clock(partner.code, welcome.time_s);
@@ -392,14 +392,14 @@ impl Link {
             {
                 opened.deliveries.send(delivery).await.map_err(|_| gone())?;
             }
-            if session.is_put_off() && again.is_none() {
+            if session.has_deferred() && again.is_none() {
                 again = Some(Instant::now() + pause);
             }
             let again_at = again.unwrap_or(aged);
             let idle = session.under_way() == 0;
             if idle {
                 due = None;
-                if !session.is_put_off() {
+                if !session.has_deferred() {
                     pause = self.options.again_min;
                 }
             }

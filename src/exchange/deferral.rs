@@ -92,7 +92,7 @@ impl DeferredDispatches {
         before(&sent.record) || carried.iter().any(before)
     }
 
-    pub(super) fn put_off(&mut self, index: u64, record: RecordId) {
+    pub(super) fn defer(&mut self, index: u64, record: RecordId) {
         let first = self.0.entry(record).or_insert(index);
         *first = index.min(*first);
     }

@@ -15,7 +15,7 @@ pub struct InboundSession {
     pub(super) taken_over: CancellationToken,
     pub(super) opening: Opening,
     pub(super) expected: u64,
-    pub(super) put_off: Arc<Mutex<DeferredDispatches>>,
+    pub(super) deferred: Arc<Mutex<DeferredDispatches>>,
     pub(super) answering: Option<Answering>,
 }
 

@@ -117,7 +117,9 @@ impl Inbox {
         if hello.protocol != PROTOCOL {
             return Err(SessionFault::Protocol(hello.protocol));
         }
-        self.own_log.heard(partner.code, &hello.checkpoint).await?;
+        self.own_log
+            .partner_holds(partner.code, &hello.checkpoint)
+            .await?;
         self.saw_clock(partner.code, hello.time_s);
         let Tree { origin, size, root } = hello.verified.clone();
         let own_origin = self.log.origin().to_owned();
@@ -161,7 +163,7 @@ impl Inbox {
             taken_over,
             opening,
             expected: 1,
-            put_off: Arc::default(),
+            deferred: Arc::default(),
             answering: Some(answering),
         };
         Ok((session, welcome))

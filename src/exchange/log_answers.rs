@@ -40,7 +40,7 @@ impl AnswerVerifier<'_> {
     ///
     /// # Errors
     /// The answer proves nothing about this dispatch: the stream must be closed.
-    pub fn one(
+    pub fn verify(
         &self,
         answer: AnswerProof,
         sent_index: u64,

@@ -24,7 +24,7 @@ use std::{
 pub(super) const DELIVERIES_UNDER_WAY: usize = 8;
 
 /// A round stops after this many deferred dispatches: a partner that accepts none need not be shown all of them.
-const PUT_OFF_PER_ROUND: usize = DEFERRED_LIMIT / 2;
+const DEFERRED_PER_ROUND: usize = DEFERRED_LIMIT / 2;
 
 /// One stream to a partner.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct OutboundSession {
     /// Outbox rows below this index were sent on this stream.
     cursor: u64,
     /// Dispatches that the partner deferred since the cursor was at the start.
-    put_off: usize,
+    deferred: usize,
     /// Whether it has since answered any that it had deferred before.
     took_some: bool,
     sequence: u64,
@@ -48,13 +48,13 @@ pub struct OutboundSession {
 
 impl OutboundSession {
     /// Whether something was deferred and must be sent again.
-    pub(super) const fn is_put_off(&self) -> bool {
-        self.put_off > 0
+    pub(super) const fn has_deferred(&self) -> bool {
+        self.deferred > 0
     }
 
     /// Starts over at the oldest dispatch. Returns whether the partner answered a deferred one meanwhile.
     pub(super) fn again(&mut self) -> bool {
-        (self.cursor, self.put_off) = (0, 0);
+        (self.cursor, self.deferred) = (0, 0);
         std::mem::take(&mut self.took_some)
     }
 
@@ -119,7 +119,7 @@ impl Outbox {
             opening,
             wanted: welcome.asked.iter().copied().collect(),
             cursor: 0,
-            put_off: 0,
+            deferred: 0,
             took_some: false,
             sequence: 0,
             under_way: VecDeque::new(),
@@ -134,13 +134,14 @@ impl Outbox {
         &self,
         session: &mut OutboundSession,
     ) -> Result<Option<Delivery>, OutboxError> {
-        if session.under_way.len() >= DELIVERIES_UNDER_WAY || session.put_off >= PUT_OFF_PER_ROUND {
+        if session.under_way.len() >= DELIVERIES_UNDER_WAY || session.deferred >= DEFERRED_PER_ROUND
+        {
             return Ok(None);
         }
         let (to, own, cursor) = (session.partner.code, self.own, session.cursor);
         let (vault, sent) = (Arc::clone(&self.vault), session.sent.clone());
         let (shown, wanted) = (Arc::clone(&self.shown), session.wanted.clone());
-        let gathered = self.log.read(move |reader| {
+        let built = self.log.read(move |reader| {
             build_delivery(reader, &vault, (own, to), cursor, &sent, (&shown, wanted))
         });
         let Some(BuiltDelivery {
@@ -148,7 +149,7 @@ impl Outbox {
             consistency,
             linked,
             dispatches,
-        }) = gathered.await??
+        }) = built.await??
         else {
             return Ok(None);
         };
@@ -223,7 +224,7 @@ impl Outbox {
         if answers.answers.len() != under_way.dispatches.len() {
             return Err(OutboxError::Answer("the counts differ"));
         }
-        let settling = AnswerVerifier {
+        let verifier = AnswerVerifier {
             own: &self.log.verifier_key(),
             shown: &under_way.checkpoint,
             partner: &partner,
@@ -234,15 +235,15 @@ impl Outbox {
         for (answer, (index, leaf)) in answers.answers.into_iter().zip(&under_way.dispatches) {
             let why = match answer {
                 Answer::Proof(answer) => {
-                    kinds.push(settling.one(answer, *index, leaf)?);
+                    kinds.push(verifier.verify(answer, *index, leaf)?);
                     None
                 }
                 Answer::NotYet(why) => {
-                    session.put_off += 1;
+                    session.deferred += 1;
                     Some(why)
                 }
             };
-            session.took_some |= self.note_put_off(partner.code, *index, why);
+            session.took_some |= self.note_deferral(partner.code, *index, why);
         }
         session.opening.tree = Tree {
             origin: theirs.origin().to_owned(),

@@ -63,12 +63,12 @@ pub struct Outbox {
     pub(super) shown: Arc<DisclosedTrees>,
     pub(super) own_log: Arc<OwnLog>,
     /// Why each partner last deferred the dispatches that wait for it, by index; bounded.
-    put_off: Mutex<BTreeMap<Jurisdiction, BTreeMap<u64, NotYet>>>,
+    deferred: Mutex<BTreeMap<Jurisdiction, BTreeMap<u64, NotYet>>>,
     /// For each partner, the index after the newest dispatch that was staged and not announced yet. A proposal that was
     /// dropped also leaves a value here, and wakes a courier for nothing.
     staged: Mutex<BTreeMap<Jurisdiction, u64>>,
     /// Wakes each partner's courier, which then knows without reading whether there may be work.
-    bells: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
+    wakers: Mutex<BTreeMap<Jurisdiction, watch::Sender<u64>>>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -96,9 +96,9 @@ impl Outbox {
             witness,
             shown,
             own_log,
-            put_off: Mutex::default(),
+            deferred: Mutex::default(),
             staged: Mutex::default(),
-            bells: Mutex::default(),
+            wakers: Mutex::default(),
         }
     }
 
@@ -168,7 +168,7 @@ impl Outbox {
                 });
             }
             for (to, newest) in due {
-                self.bell(to).send_replace(newest);
+                self.waker(to).send_replace(newest);
             }
             if published.changed().await.is_err() {
                 return;
@@ -178,12 +178,12 @@ impl Outbox {
 
     /// Wakes when there may be new work for `to`.
     pub(super) fn work(&self, to: Jurisdiction) -> watch::Receiver<u64> {
-        self.bell(to).subscribe()
+        self.waker(to).subscribe()
     }
 
-    fn bell(&self, to: Jurisdiction) -> watch::Sender<u64> {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(to).or_default().clone()
+    fn waker(&self, to: Jurisdiction) -> watch::Sender<u64> {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.entry(to).or_default().clone()
     }
 
     /// How many dispatches wait for `to`'s receipt, counted up to `limit`.
@@ -215,23 +215,23 @@ impl Outbox {
     }
 
     /// Why the dispatch at `index` is still in the outbox, if `to` deferred it when it was last sent.
-    pub fn put_off(&self, to: Jurisdiction, index: u64) -> Option<NotYet> {
-        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
-        put_off.get(&to)?.get(&index).copied()
+    pub fn deferred(&self, to: Jurisdiction, index: u64) -> Option<NotYet> {
+        let deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+        deferred.get(&to)?.get(&index).copied()
     }
 
     /// How many dispatches `to` deferred when they were last sent, and why the oldest of them. Counted up to a bound.
-    pub fn put_off_by(&self, to: Jurisdiction) -> Option<(usize, NotYet)> {
-        let put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = put_off.get(&to)?;
+    pub fn deferred_by(&self, to: Jurisdiction) -> Option<(usize, NotYet)> {
+        let deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = deferred.get(&to)?;
         let (_, why) = waiting.first_key_value()?;
         Some((waiting.len(), *why))
     }
 
     /// Returns true if it was deferred before and is answered now.
-    pub(super) fn note_put_off(&self, to: Jurisdiction, index: u64, why: Option<NotYet>) -> bool {
-        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = put_off.entry(to).or_default();
+    pub(super) fn note_deferral(&self, to: Jurisdiction, index: u64, why: Option<NotYet>) -> bool {
+        let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = deferred.entry(to).or_default();
         match why {
             Some(why) if waiting.len() < DEFERRED_LIMIT || waiting.contains_key(&index) => {
                 waiting.insert(index, why);

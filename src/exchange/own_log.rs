@@ -32,7 +32,11 @@ impl OwnLog {
     ///
     /// # Errors
     /// Our log does not contain it, and is now closed; or the comparison failed.
-    pub(super) async fn heard(&self, from: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
+    pub(super) async fn partner_holds(
+        &self,
+        from: Jurisdiction,
+        note: &[u8],
+    ) -> Result<(), OutboxError> {
         let compared = self.compare(from, note).await;
         self.asked.send_if_modified(|asked| {
             let is_new = asked.get(&from) != Some(&true);
@@ -42,7 +46,7 @@ impl OwnLog {
         compared
     }
 
-    /// As [`OwnLog::heard`], for a note that somebody passes on.
+    /// As [`OwnLog::partner_holds`], for a note that somebody passes on.
     pub(super) async fn compare(&self, by: Jurisdiction, note: &[u8]) -> Result<(), OutboxError> {
         let Ok(shown) = self.log.verifier_key().verify(note) else {
             return Ok(());
@@ -56,7 +60,7 @@ impl OwnLog {
     }
 
     /// A partner could not be asked.
-    pub(super) fn unreached(&self, partner: Jurisdiction) {
+    pub(super) fn partner_unreachable(&self, partner: Jurisdiction) {
         self.asked.send_if_modified(|asked| {
             let is_new = !asked.contains_key(&partner);
             asked.entry(partner).or_insert(false);

@@ -42,8 +42,8 @@ impl Inbox {
         if count > 1 && bytes > BYTES_PER_DELIVERY {
             return Err(SessionFault::Bytes(bytes));
         }
-        let put_off = Arc::clone(&session.put_off);
-        if put_off
+        let deferred = Arc::clone(&session.deferred);
+        if deferred
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_full()
@@ -69,18 +69,18 @@ impl Inbox {
         if session.taken_over.is_cancelled() {
             return Err(SessionFault::TakenOver);
         }
-        let keep = Accept {
+        let accept = Accept {
             own: self.own,
             partner: Arc::clone(&partner),
             theirs: theirs.clone(),
             vault: Arc::clone(&self.vault),
             witness: Arc::clone(&self.witness),
             admission: Arc::clone(&self.admission),
-            put_off,
+            deferred,
         };
         let kept = self
             .log
-            .submit(Proposal::new(move |txn| keep.all(txn, &proved)))
+            .submit(Proposal::new(move |txn| accept.accept_all(txn, &proved)))
             .await
             .map_err(log_error)?;
         session.expected += 1;

@@ -5,7 +5,7 @@
 //! makes a node forget it.
 
 use super::{
-    Directory, Lane, Link, Partner, RowError, Rows, Tree, TreeFault, chain::Chain,
+    Directory, Lane, Link, Partner, RowError, Rows, Tree, TreeFault, chain::TreeChain,
     verify::verify_links,
 };
 use crate::{
@@ -66,7 +66,7 @@ const CHUNK: usize = 256;
 /// What this node has seen of one log.
 #[derive(Debug, Default)]
 struct Seen {
-    chain: Chain,
+    chain: TreeChain,
     /// Size of the tree in the store.
     stored: Option<u64>,
     /// The newest checkpoint of it that each other partner showed, until it is proved to be part of the chain.
@@ -129,7 +129,7 @@ impl Witness {
             // There is also the row from before the key had an origin, which stayed as it was.
             if known.stored.is_none_or(|stored| stored < size) {
                 known.stored = Some(size);
-                known.chain = Chain::starting_at((checkpoint, signature));
+                known.chain = TreeChain::starting_at((checkpoint, signature));
             }
             Ok(())
         })?;

@@ -98,11 +98,11 @@ impl Cell {
     }
 
     /// Applies the number format of its style.
-    pub(super) fn looking(self, look: &NumberFormat) -> Self {
+    pub(super) fn with_format(self, format: &NumberFormat) -> Self {
         let shown = match &self {
-            Self::Text(_) => look.text(),
-            Self::Number(n, _) => look.number(*n),
-            Self::Date(_) => look.day(),
+            Self::Text(_) => format.text(),
+            Self::Number(n, _) => format.number(*n),
+            Self::Date(_) => format.day(),
             Self::Error(_)
             | Self::Uncomputed
             | Self::Covered

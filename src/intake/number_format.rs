@@ -285,7 +285,7 @@ impl Section {
 mod tests {
     use super::*;
 
-    fn look(code: &str) -> NumberFormat {
+    fn of_code(code: &str) -> NumberFormat {
         let sections = sections(code);
         NumberFormat {
             is_struck: false,
@@ -327,7 +327,7 @@ mod tests {
             ("\"贵\"@", 1.0, Otherwise),
             ("[h]:mm", 1.0, Otherwise),
         ] {
-            assert_eq!(look(code).number(n), shown, "{code} {n}");
+            assert_eq!(of_code(code).number(n), shown, "{code} {n}");
         }
     }
 
@@ -343,7 +343,7 @@ mod tests {
             (";;;", Rendering::Otherwise),
             ("0;0;0;\"不详\"", Rendering::Otherwise),
         ] {
-            assert_eq!(look(code).text(), shown, "{code}");
+            assert_eq!(of_code(code).text(), shown, "{code}");
         }
     }
 
@@ -357,10 +357,10 @@ mod tests {
             "e.m.d",
             "General",
         ] {
-            assert_eq!(look(whole).day(), Rendering::Same, "{whole}");
+            assert_eq!(of_code(whole).day(), Rendering::Same, "{whole}");
         }
         for part in ["yyyy\"年\"m\"月\"", "m-d", "h:mm", "mmm-yy", "yyyy/m dddd"] {
-            assert_eq!(look(part).day(), Rendering::Otherwise, "{part}");
+            assert_eq!(of_code(part).day(), Rendering::Otherwise, "{part}");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Note, RawRow, SheetError, Table,
     csv::{DELIMITERS, Records},
     footer_rows::reason_to_skip,
-    guard::{Fit, MAX_ROWS},
+    guard::{CheckedFile, MAX_ROWS},
     header::{Header, letters},
     locate_header::{self, HEADER_WITHIN, LocatedHeader},
     text::Text,
@@ -39,10 +39,10 @@ pub(super) struct ScannedFile<C> {
 }
 
 /// Reads a file once.
-pub(super) fn scan<C: SheetColumn>(file: Fit) -> Result<ScannedFile<C>, SheetError> {
+pub(super) fn scan<C: SheetColumn>(file: CheckedFile) -> Result<ScannedFile<C>, SheetError> {
     match file {
-        Fit::Workbook(bytes, layouts) => workbook(Workbook::open(bytes, layouts)?),
-        Fit::Text(bytes) => csv(Text::new(bytes)),
+        CheckedFile::Workbook(bytes, layouts) => workbook(Workbook::open(bytes, layouts)?),
+        CheckedFile::Text(bytes) => csv(Text::new(bytes)),
     }
 }
 

@@ -56,7 +56,7 @@ impl Workbook {
         let mut raw = RawRow::blank(0);
         let (mut text_bytes, mut row_bytes) = (0, 0);
         let mut last = None;
-        let mut looks: HashMap<usize, NumberFormat> = HashMap::new();
+        let mut formats: HashMap<usize, NumberFormat> = HashMap::new();
         loop {
             let (position, cell, style) = match reader.next_cell_with_style_id() {
                 Ok(Some((found, style))) => {
@@ -82,11 +82,11 @@ impl Workbook {
             };
             let mut is_struck = beside.is_struck(position);
             if let Some(style) = style {
-                let look = looks
+                let format = formats
                     .entry(style)
                     .or_insert_with(|| NumberFormat::of(reader.styles().get(style)));
-                is_struck |= look.is_struck;
-                cell = cell.looking(look);
+                is_struck |= format.is_struck;
+                cell = cell.with_format(format);
             }
             let (row, column) = (position.0.saturating_add(1), position.1);
             if usize::try_from(column).is_ok_and(|column| column >= MAX_COLUMNS) {

@@ -21,7 +21,7 @@ pub use core_dumps::forbid_dumps;
 pub use data_dir::DataDirError;
 pub use open::{StoreLayer, open_log, views};
 pub use open_files::TooFewFiles;
-pub use preflight::{Found, Looked, look};
+pub use preflight::{Check, Found, check_config};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
 pub use start::StartError;

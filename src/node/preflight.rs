@@ -16,7 +16,7 @@ use std::{io, net::TcpListener, sync::Arc};
 
 /// One thing that was checked.
 #[derive(Debug)]
-pub struct Looked {
+pub struct Check {
     /// Its key in the configuration.
     pub key: &'static str,
     /// What it is, or why a node does not start with it.
@@ -55,24 +55,24 @@ pub enum Found {
 }
 
 /// Checks all of it. Changes nothing. Blocks.
-pub fn look(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Looked> {
-    let mut looks = vec![Looked {
+pub fn check_config(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Check> {
+    let mut checks = vec![Check {
         key: "limits",
         found: open_files::allow(&config.limits.gate())
             .map(|()| Found::Sound)
             .map_err(NodeError::from),
     }];
-    ports(config, &mut looks);
-    looks.push(Looked {
+    ports(config, &mut checks);
+    checks.push(Check {
         key: "data",
         found: data(config).map(Found::Log).map_err(NodeError::Start),
     });
-    tls(config, clock, &mut looks);
-    looks
+    tls(config, clock, &mut checks);
+    checks
 }
 
 /// Whether it can listen on both ports at the same time.
-fn ports(config: &Config, looks: &mut Vec<Looked>) {
+fn ports(config: &Config, checks: &mut Vec<Check>) {
     let (admin, address) = (config.listen.admin, config.listen.address);
     let held = TcpListener::bind(admin);
     let beside = TcpListener::bind(address).map(drop);
@@ -87,14 +87,14 @@ fn ports(config: &Config, looks: &mut Vec<Looked>) {
         )),
         false => beside,
     };
-    looks.push(Looked {
+    checks.push(Check {
         key: "listen.admin",
         found: port(held).map_err(|source| {
             let address = admin;
             AdminError::Bind { address, source }.into()
         }),
     });
-    looks.push(Looked {
+    checks.push(Check {
         key: "listen.address",
         found: port(beside).map_err(|source| StartError::Listen { address, source }.into()),
     });
@@ -132,10 +132,10 @@ fn data(config: &Config) -> Result<VerifierKey, StartError> {
 
 /// The node's certificates. The CA's and the list are reported if they are at fault by themselves; what is wrong with
 /// all of them together is reported for the node's certificate.
-fn tls(config: &Config, clock: &Arc<dyn Clock>, looks: &mut Vec<Looked>) {
+fn tls(config: &Config, clock: &Arc<dyn Clock>, checks: &mut Vec<Check>) {
     let mut add = |key, found: Result<Found, TrustError>| {
         let found = found.map_err(|error| NodeError::Start(error.into()));
-        looks.push(Looked { key, found });
+        checks.push(Check { key, found });
     };
     let (own, files) = (config.jurisdiction, &config.tls);
     let mut issuer = None;

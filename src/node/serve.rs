@@ -47,13 +47,13 @@ pub async fn serve(config: Config) -> Result<(), NodeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let looking = {
         let (config, clock) = (config.clone(), Arc::clone(&clock));
-        tokio::task::spawn_blocking(move || preflight::look(&config, &clock))
+        tokio::task::spawn_blocking(move || preflight::check_config(&config, &clock))
     };
-    let looks = looking
+    let checks = looking
         .await
         .map_err(|_| StartError::Log("looking at the configuration was cut off".into()))?;
-    for looked in looks {
-        looked.found?;
+    for check in checks {
+        check.found?;
     }
     let metrics = Metrics::install()?;
     // Before the node, so that a request made when it reports itself up is not refused.

@@ -146,8 +146,8 @@ impl Node {
     ) -> Result<Self, StartError> {
         let own = config.jurisdiction;
         let reserve = Arc::new(DiskReserve::new(files.store(), config.limits.disk_reserve));
-        let looking = Arc::clone(&reserve);
-        tokio::task::spawn_blocking(move || looking.look())
+        let measured = Arc::clone(&reserve);
+        tokio::task::spawn_blocking(move || measured.measure())
             .await
             .map_err(|_| StartError::Log("asking for disk space was cut off".into()))??;
         vault.keep_free(Arc::clone(&reserve));

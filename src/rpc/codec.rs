@@ -4,7 +4,7 @@ use super::status;
 use crate::{
     desk::PAGE_LIMIT,
     entry::{
-        bounds::{Bounds, Budget, Unbuilt},
+        bounds::{Bounds, BoundsError, Budget},
         pb,
     },
     exchange::{CRL_LIMIT, DISPATCHES_PER_DELIVERY, LINKS_LIMIT, WITNESSED_LIMIT},
@@ -87,7 +87,7 @@ fn budget<M: Name>(first: bool) -> Budget {
 ///
 /// # Errors
 /// As [`Bounds::admit`].
-pub(super) fn admit<M: Name>(bytes: &[u8], first: bool) -> Result<(), Unbuilt> {
+pub(super) fn admit<M: Name>(bytes: &[u8], first: bool) -> Result<(), BoundsError> {
     CARRIED.admit::<M>(bytes, budget::<M>(first))
 }
 

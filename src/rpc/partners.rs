@@ -64,7 +64,7 @@ impl PartnersService {
         let in_force = self.directory.get(code).is_some();
         let connected = in_force && self.courier.states().get(&code) == Some(&LinkState::Up);
         let [key_exchange_in, key_exchange_out] = self.changed.key_exchanges(code);
-        let put_off = self.courier.put_off_by(code);
+        let put_off = self.courier.deferred_by(code);
         let verified_size = self.witness.tree(&partner).size;
         let approved = matches!(standing, Standing::InForce | Standing::Suspended);
         let left_out = self.changed.left_out().remove(&code);

@@ -17,7 +17,9 @@ pub struct DirectoryLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("{path} is held by process {holder}: only one process can use a store; stop that one first")]
+    #[error(
+        "{path} is held by process {holder}: only one process can use a store; stop that one first"
+    )]
     Held {
         /// The lock file.
         path: PathBuf,

@@ -80,7 +80,7 @@ impl DiskReserve {
     ///
     /// # Errors
     /// The file system failed; the previous measurement stays.
-    pub fn look(&self) -> Result<(), StoreError> {
+    pub fn measure(&self) -> Result<(), StoreError> {
         let seen = rustix::fs::statvfs(&self.directory)
             .map_err(|errno| StoreError::io("ask for free disk space")(errno.into()))?;
         // The blocks reserved for root do not count.
@@ -113,7 +113,7 @@ impl DiskReserve {
             ticks.tick().await;
             let reserve = Arc::clone(&self);
             // A measurement that keeps failing shows in the disk's own errors.
-            match tokio::task::spawn_blocking(move || reserve.look()).await {
+            match tokio::task::spawn_blocking(move || reserve.measure()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "the disk does not say what is free"),
                 Err(_) => return,

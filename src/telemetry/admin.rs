@@ -113,7 +113,7 @@ pub async fn serve_admin(
             log_rate_limit::report_suppressed();
         }
     };
-    let mut doorway = Doorway {
+    let mut acceptor = Acceptor {
         listener,
         places: Arc::new(Semaphore::new(CONNECTIONS)),
         open: VecDeque::new(),
@@ -123,14 +123,14 @@ pub async fn serve_admin(
         // can hold two hundred unread answers.
         let mut http = Builder::new(TokioExecutor::new()).http1_only();
         http.http1().max_buf_size(BUFFER);
-        let mut visits = JoinSet::new();
+        let mut connections = JoinSet::new();
         loop {
-            let visit = TokioIo::new(doorway.accept().await);
+            let connection = TokioIo::new(acceptor.accept().await);
             let service = TowerToHyperService::new(router.clone());
-            let visit = http.serve_connection(visit, service).into_owned();
+            let connection = http.serve_connection(connection, service).into_owned();
             // How a connection ends does not matter.
-            visits.spawn(async { drop(visit.await) });
-            while visits.try_join_next().is_some() {}
+            connections.spawn(async { drop(connection.await) });
+            while connections.try_join_next().is_some() {}
         }
     };
     // Not gracefully: an idle client of this port must not delay the node's end.
@@ -142,15 +142,15 @@ pub async fn serve_admin(
 }
 
 /// Accepts connections up to the limit.
-struct Doorway {
+struct Acceptor {
     listener: TcpListener,
     places: Arc<Semaphore>,
     /// The oldest first. Closed ones are cancelled.
     open: VecDeque<CancellationToken>,
 }
 
-impl Doorway {
-    async fn accept(&mut self) -> Visit {
+impl Acceptor {
+    async fn accept(&mut self) -> LimitedConnection {
         loop {
             let tcp = match self.listener.accept().await {
                 Ok((tcp, _)) => tcp,
@@ -160,7 +160,7 @@ impl Doorway {
                     continue;
                 }
             };
-            self.open.retain(|visit| !visit.is_cancelled());
+            self.open.retain(|connection| !connection.is_cancelled());
             if self.places.available_permits() == 0
                 && let Some(oldest) = self.open.pop_front()
             {
@@ -172,7 +172,7 @@ impl Doorway {
             };
             let over = CancellationToken::new();
             self.open.push_back(over.clone());
-            return Visit {
+            return LimitedConnection {
                 tcp,
                 late: Box::pin(sleep(LASTS)),
                 crowded_out: Box::pin(over.clone().cancelled_owned()),
@@ -184,7 +184,7 @@ impl Doorway {
 }
 
 /// A connection that ends at its time limit, or earlier to make room.
-struct Visit {
+struct LimitedConnection {
     tcp: TcpStream,
     late: Pin<Box<Sleep>>,
     crowded_out: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -193,7 +193,7 @@ struct Visit {
     _place: OwnedSemaphorePermit,
 }
 
-impl Visit {
+impl LimitedConnection {
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let over = self.late.as_mut().poll(cx).is_ready();
         if over || self.crowded_out.as_mut().poll(cx).is_ready() {
@@ -203,7 +203,7 @@ impl Visit {
     }
 }
 
-impl AsyncRead for Visit {
+impl AsyncRead for LimitedConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -214,7 +214,7 @@ impl AsyncRead for Visit {
     }
 }
 
-impl AsyncWrite for Visit {
+impl AsyncWrite for LimitedConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,7 +1,7 @@
 //! Connections to nodes. Each is pinned to exactly one jurisdiction's node, whatever its address.
 
 use super::{
-    connections::{Connections, Guarded, Peer},
+    connections::{Connections, CuttableStream, Peer},
     credentials::Credentials,
     dev,
     endpoint::EndpointUrl,
@@ -38,7 +38,7 @@ pub struct Dialer {
     state: ArcSwap<State>,
     /// Held while a successor state is built.
     turn: Mutex<()>,
-    live: Arc<Connections>,
+    connections: Arc<Connections>,
     /// One permit for each connection and each attempt.
     sockets: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
@@ -82,7 +82,7 @@ impl Dialer {
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             turn: Mutex::new(()),
-            live: Arc::default(),
+            connections: Arc::default(),
             sockets: Arc::new(Semaphore::new(Self::SOCKETS)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             require,
@@ -127,7 +127,7 @@ impl Dialer {
         self.state.load().trust.check_successor(&trust)?;
         let next = State::build(credentials, trust, self.require, &self.clock)?;
         self.state.store(Arc::new(next));
-        Ok(self.live.cut(|peer| self.admit(peer).map(|_| ())))
+        Ok(self.connections.cut(|peer| self.admit(peer).map(|_| ())))
     }
 
     /// A channel to a jurisdiction's node. It connects on first use, and again when the connection is lost. Whatever
@@ -169,14 +169,16 @@ impl Dialer {
     /// In TLS 1.3 a node refuses its caller's certificate after the caller's side of the handshake is done (RFC 8446,
     /// section 4.4), and HTTP/2 then reports only that the connection was closed.
     pub fn last_alert(&self) -> Option<String> {
-        self.live.last_alert().map(|alert| format!("{alert:?}"))
+        self.connections
+            .last_alert()
+            .map(|alert| format!("{alert:?}"))
     }
 
     async fn dial(
         &self,
         endpoint: &EndpointUrl,
         peer: Jurisdiction,
-    ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+    ) -> io::Result<CuttableStream<TlsStream<TcpStream>>> {
         let (host, port) = (endpoint.host(), endpoint.port());
         let addresses = match host.parse() {
             Ok(address) => vec![SocketAddr::new(address, port)],
@@ -200,7 +202,7 @@ impl Dialer {
         &self,
         address: SocketAddr,
         peer: Jurisdiction,
-    ) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+    ) -> io::Result<CuttableStream<TlsStream<TcpStream>>> {
         // First, so that no development key is used on a network.
         self.refuse_dev(peer, address).map_err(refusal)?;
         let socket = Arc::clone(&self.sockets)
@@ -213,10 +215,10 @@ impl Dialer {
         let tls = TlsConnector::from(config).connect(name, tcp).await;
         let tls = tls.map_err(|error| self.without_hybrid(error))?;
         let peer = Arc::new(Peer::of(tls.get_ref().1, address).map_err(refusal)?);
-        let lease = self.live.enter(peer.clone());
+        let lease = self.connections.enter(peer.clone());
         // As at the gate: trust may have changed during the handshake.
         self.admit(&peer).map_err(refusal)?;
-        Ok(Guarded::new(tls, lease, socket))
+        Ok(CuttableStream::new(tls, lease, socket))
     }
 
     /// If only X25519MLKEM768 was offered, a node that finds no acceptable parameters does not support it: everything
@@ -236,7 +238,7 @@ impl Dialer {
     /// The group of the last key exchange with a jurisdiction's node, by its IANA name; `None` if there was none since
     /// the start.
     pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
-        self.live.key_exchange(node)
+        self.connections.key_exchange(node)
     }
 
     fn admit(&self, peer: &Peer) -> Result<PeerIdentity, Reason> {

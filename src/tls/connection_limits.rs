@@ -52,7 +52,7 @@ struct Occupancy {
 pub(super) struct ConnectionLimits {
     own: Jurisdiction,
     limits: GateLimits,
-    inside: Mutex<Occupancy>,
+    counts: Mutex<Occupancy>,
 }
 
 impl ConnectionLimits {
@@ -60,7 +60,7 @@ impl ConnectionLimits {
         Arc::new(Self {
             own,
             limits,
-            inside: Mutex::default(),
+            counts: Mutex::default(),
         })
     }
 
@@ -70,42 +70,42 @@ impl ConnectionLimits {
         all.saturating_sub(all / OWN_SHARE).max(1)
     }
 
-    fn inside(&self) -> MutexGuard<'_, Occupancy> {
+    fn counts(&self) -> MutexGuard<'_, Occupancy> {
         // Nothing panics while the lock is held, and the counts are consistent at every step.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a handshake. If there is no free slot, the oldest handshake gives up its own.
     pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<HandshakeSlot, Reason> {
         let host = Host::of(address);
-        let mut inside = self.inside();
-        if inside.connections >= self.limits.connections {
+        let mut counts = self.counts();
+        if counts.connections >= self.limits.connections {
             return Err(Reason::TooManyConnections);
         }
-        if count(&inside.hosts, &host) >= self.limits.connections_per_address {
+        if count(&counts.hosts, &host) >= self.limits.connections_per_address {
             return Err(Reason::TooManyFromAddress);
         }
         let from_here = |(_, (other, _)): &(&u64, &(Host, CancellationToken))| *other == host;
         let share = (self.limits.handshakes / ADDRESS_SHARE).max(1);
-        let crowded = if inside.handshakes.iter().filter(from_here).count() >= share {
-            inside
+        let crowded = if counts.handshakes.iter().filter(from_here).count() >= share {
+            counts
                 .handshakes
                 .iter()
                 .find(from_here)
                 .map(|(key, _)| *key)
-        } else if inside.handshakes.len() >= self.limits.handshakes {
-            inside.handshakes.keys().next().copied()
+        } else if counts.handshakes.len() >= self.limits.handshakes {
+            counts.handshakes.keys().next().copied()
         } else {
             None
         };
-        if let Some((_, oldest)) = crowded.and_then(|key| inside.handshakes.remove(&key)) {
+        if let Some((_, oldest)) = crowded.and_then(|key| counts.handshakes.remove(&key)) {
             oldest.cancel();
         }
-        let (key, crowded_out) = (inside.next, CancellationToken::new());
-        inside.next += 1;
-        inside.handshakes.insert(key, (host, crowded_out.clone()));
+        let (key, crowded_out) = (counts.next, CancellationToken::new());
+        counts.next += 1;
+        counts.handshakes.insert(key, (host, crowded_out.clone()));
         Ok(HandshakeSlot {
-            room: Arc::clone(self),
+            slots: Arc::clone(self),
             key,
             host,
             crowded_out,
@@ -114,8 +114,8 @@ impl ConnectionLimits {
 
     /// How many handshakes are under way, and how many connections.
     pub(super) fn occupancy(&self) -> (usize, usize) {
-        let inside = self.inside();
-        (inside.handshakes.len(), inside.connections)
+        let counts = self.counts();
+        (counts.handshakes.len(), counts.connections)
     }
 }
 
@@ -135,7 +135,7 @@ fn leave<K: std::hash::Hash + Eq>(of: &mut HashMap<K, usize>, key: &K) {
 /// The slot of a handshake, released when dropped.
 #[derive(Debug)]
 pub(super) struct HandshakeSlot {
-    room: Arc<ConnectionLimits>,
+    slots: Arc<ConnectionLimits>,
     key: u64,
     host: Host,
     crowded_out: CancellationToken,
@@ -149,31 +149,31 @@ impl HandshakeSlot {
 
     /// The handshake is complete: takes a slot for the connection.
     pub(super) fn admit(&self, principal: &Principal) -> Result<ConnectionSlot, Reason> {
-        let (room, code) = (&self.room, principal.jurisdiction());
-        let mut inside = room.inside();
-        if inside.connections >= room.limits.connections {
+        let (slots, code) = (&self.slots, principal.jurisdiction());
+        let mut counts = slots.counts();
+        if counts.connections >= slots.limits.connections {
             return Err(Reason::TooManyConnections);
         }
-        if count(&inside.hosts, &self.host) >= room.limits.connections_per_address {
+        if count(&counts.hosts, &self.host) >= slots.limits.connections_per_address {
             return Err(Reason::TooManyFromAddress);
         }
-        let foreign = (room.limits.connections / FOREIGN_SHARE).max(1);
-        if count(&inside.principals, principal) >= room.limits.connections_per_principal
-            || (code != room.own && count(&inside.jurisdictions, &code) >= foreign)
+        let foreign = (slots.limits.connections / FOREIGN_SHARE).max(1);
+        if count(&counts.principals, principal) >= slots.limits.connections_per_principal
+            || (code != slots.own && count(&counts.jurisdictions, &code) >= foreign)
         {
             return Err(Reason::TooManyOfPrincipal);
         }
-        let own = count(&inside.jurisdictions, &room.own);
-        if code != room.own && inside.connections.saturating_sub(own) >= room.for_partners() {
+        let own = count(&counts.jurisdictions, &slots.own);
+        if code != slots.own && counts.connections.saturating_sub(own) >= slots.for_partners() {
             return Err(Reason::TooManyConnections);
         }
-        inside.connections += 1;
-        *inside.hosts.entry(self.host).or_default() += 1;
-        *inside.principals.entry(principal.clone()).or_default() += 1;
-        *inside.jurisdictions.entry(code).or_default() += 1;
+        counts.connections += 1;
+        *counts.hosts.entry(self.host).or_default() += 1;
+        *counts.principals.entry(principal.clone()).or_default() += 1;
+        *counts.jurisdictions.entry(code).or_default() += 1;
         metrics::gauge!("yichuan_connections").increment(1);
         Ok(ConnectionSlot {
-            room: Arc::clone(room),
+            slots: Arc::clone(slots),
             host: self.host,
             principal: principal.clone(),
         })
@@ -182,25 +182,25 @@ impl HandshakeSlot {
 
 impl Drop for HandshakeSlot {
     fn drop(&mut self) {
-        self.room.inside().handshakes.remove(&self.key);
+        self.slots.counts().handshakes.remove(&self.key);
     }
 }
 
 /// The slot of a connection, released when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
-    room: Arc<ConnectionLimits>,
+    slots: Arc<ConnectionLimits>,
     host: Host,
     principal: Principal,
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut inside = self.room.inside();
-        inside.connections = inside.connections.saturating_sub(1);
-        leave(&mut inside.hosts, &self.host);
-        leave(&mut inside.principals, &self.principal);
-        leave(&mut inside.jurisdictions, &self.principal.jurisdiction());
+        let mut counts = self.slots.counts();
+        counts.connections = counts.connections.saturating_sub(1);
+        leave(&mut counts.hosts, &self.host);
+        leave(&mut counts.principals, &self.principal);
+        leave(&mut counts.jurisdictions, &self.principal.jurisdiction());
         metrics::gauge!("yichuan_connections").decrement(1);
     }
 }
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::access::Role;
 
-    fn room(limits: GateLimits) -> Arc<ConnectionLimits> {
+    fn slots(limits: GateLimits) -> Arc<ConnectionLimits> {
         ConnectionLimits::new("520624".parse().unwrap(), limits)
     }
 
@@ -224,15 +224,15 @@ mod tests {
 
     #[test]
     fn a_flood_of_handshakes_takes_room_from_itself() {
-        let room = room(GateLimits {
+        let slots = slots(GateLimits {
             handshakes: 8,
             ..GateLimits::default()
         });
-        let honest = room.begin(at("192.0.2.1")).unwrap();
+        let honest = slots.begin(at("192.0.2.1")).unwrap();
         let flood: Vec<_> = (0..100)
-            .map(|_| room.begin(at("198.51.100.9")).unwrap())
+            .map(|_| slots.begin(at("198.51.100.9")).unwrap())
             .collect();
-        // A quarter of the room, the newest.
+        // A quarter of the slots, the newest.
         assert_eq!(
             flood
                 .iter()
@@ -242,21 +242,21 @@ mod tests {
         );
         assert!(!flood.last().unwrap().crowded_out.is_cancelled());
         assert!(!honest.crowded_out.is_cancelled());
-        assert_eq!(room.occupancy(), (3, 0));
+        assert_eq!(slots.occupancy(), (3, 0));
         drop((flood, honest));
-        assert_eq!(room.occupancy(), (0, 0));
+        assert_eq!(slots.occupancy(), (0, 0));
     }
 
     #[test]
     fn a_flood_from_everywhere_crowds_out_the_slowest() {
-        let room = room(GateLimits {
+        let slots = slots(GateLimits {
             handshakes: 8,
             ..GateLimits::default()
         });
         let flood: Vec<_> = (0..100)
-            .map(|n| room.begin(at(&format!("198.51.100.{n}"))).unwrap())
+            .map(|n| slots.begin(at(&format!("198.51.100.{n}"))).unwrap())
             .collect();
-        let honest = room.begin(at("192.0.2.1")).unwrap();
+        let honest = slots.begin(at("192.0.2.1")).unwrap();
         assert!(!honest.crowded_out.is_cancelled());
         assert_eq!(
             flood
@@ -272,13 +272,13 @@ mod tests {
 
     #[test]
     fn an_address_a_principal_and_another_jurisdiction_have_their_share() {
-        let room = room(GateLimits {
+        let slots = slots(GateLimits {
             connections: 40,
             connections_per_address: 3,
             connections_per_principal: 2,
             ..GateLimits::default()
         });
-        let connect = |from: String, who: &Principal| room.begin(at(&from))?.admit(who);
+        let connect = |from: String, who: &Principal| slots.begin(at(&from))?.admit(who);
         let one = officer("520624", 1);
         let held: Vec<_> = (0..2)
             .map(|n| connect(format!("192.0.2.{n}"), &one).unwrap())
@@ -290,7 +290,7 @@ mod tests {
             .collect();
         let refused = connect("203.0.113.1".into(), &officer("520624", 9)).unwrap_err();
         assert_eq!(refused, Reason::TooManyFromAddress);
-        // A partner that mints officers gets a quarter of the room, and no more.
+        // A partner that mints officers gets a quarter of the slots, and no more.
         let minted: Vec<_> = (0..40)
             .filter_map(|n| connect(format!("198.51.100.{n}"), &officer("440000", n)).ok())
             .collect();
@@ -303,20 +303,20 @@ mod tests {
             .is_ok()
         );
         drop((held, near, minted));
-        let inside = room.inside();
-        assert!(inside.hosts.is_empty() && inside.principals.is_empty());
-        assert!(inside.jurisdictions.is_empty() && inside.connections == 0);
+        let counts = slots.counts();
+        assert!(counts.hosts.is_empty() && counts.principals.is_empty());
+        assert!(counts.jurisdictions.is_empty() && counts.connections == 0);
     }
 
     #[test]
     fn regression_partners_together_leave_room_for_the_nodes_own_people() {
-        let room = room(GateLimits {
+        let slots = slots(GateLimits {
             connections: 40,
             ..GateLimits::default()
         });
         let connect = |n: usize, who: &Principal| {
             let from = format!("198.51.100.{n}");
-            room.begin(at(&from))?.admit(who)
+            slots.begin(at(&from))?.admit(who)
         };
         let partners = ["440000", "330000", "110000", "310000", "510000"];
         let each = partners.iter().flat_map(|of| (0..10).map(move |n| (of, n)));
@@ -329,7 +329,7 @@ mod tests {
         let own: Vec<_> = (0..10)
             .map(|n| connect(100 + n, &officer("520624", n)).unwrap())
             .collect();
-        assert_eq!(room.occupancy(), (0, 40));
+        assert_eq!(slots.occupancy(), (0, 40));
         drop((own, minted));
         assert!(connect(1, &officer("510000", 1)).is_ok());
     }

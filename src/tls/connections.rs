@@ -91,7 +91,7 @@ struct Entry {
 
 impl Connections {
     /// Registers a connection until the lease is dropped.
-    pub(super) fn enter(self: &Arc<Self>, peer: Arc<Peer>) -> Lease {
+    pub(super) fn enter(self: &Arc<Self>, peer: Arc<Peer>) -> Registration {
         let cut = CancellationToken::new();
         let mut entries = self.entries();
         let key = entries.next;
@@ -107,8 +107,8 @@ impl Connections {
                 cut: cut.clone(),
             },
         );
-        Lease {
-            live: self.clone(),
+        Registration {
+            connections: self.clone(),
             key,
             peer,
             cut: Box::pin(cut.cancelled_owned()),
@@ -178,31 +178,31 @@ impl Connections {
 }
 
 /// A connection's registration.
-pub(super) struct Lease {
-    live: Arc<Connections>,
+pub(super) struct Registration {
+    connections: Arc<Connections>,
     key: u64,
     peer: Arc<Peer>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Drop for Lease {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.live.entries().open.remove(&self.key);
+        self.connections.entries().open.remove(&self.key);
     }
 }
 
 /// A stream that ends when its connection is cut.
-pub(super) struct Guarded<S> {
+pub(super) struct CuttableStream<S> {
     stream: S,
-    lease: Lease,
+    lease: Registration,
     /// The write that found the peer gone.
     broken: Option<io::Error>,
     /// After the stream: a file counts as free once it is closed.
     _socket: OwnedSemaphorePermit,
 }
 
-impl<S> Guarded<S> {
-    pub(super) const fn new(stream: S, lease: Lease, socket: OwnedSemaphorePermit) -> Self {
+impl<S> CuttableStream<S> {
+    pub(super) const fn new(stream: S, lease: Registration, socket: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             lease,
@@ -226,7 +226,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CuttableStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -235,13 +235,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         self.check(cx)?;
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Poll::Ready(Err(error)) = &read {
-            self.lease.live.note(error);
+            self.lease.connections.note(error);
         }
         read
     }
 }
 
-impl<S: AsyncRead + Unpin> Guarded<S> {
+impl<S: AsyncRead + Unpin> CuttableStream<S> {
     /// A peer that hangs up sends the reason in an alert, which may be unread when a write finds the connection closed.
     /// The write fails once the alert is read; with the connection closed, that cannot take long.
     fn after_write<T>(
@@ -265,7 +265,7 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
             return Poll::Pending;
         };
         if let Err(error) = &read {
-            self.lease.live.note(error);
+            self.lease.connections.note(error);
         }
         let broken = self.broken.take();
         let gone = || io::ErrorKind::BrokenPipe.into();
@@ -280,7 +280,7 @@ fn is_hang_up(error: &io::Error) -> bool {
     )
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CuttableStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

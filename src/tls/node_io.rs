@@ -2,7 +2,7 @@
 
 use super::{
     connection_limits::ConnectionSlot,
-    connections::{Guarded, Peer},
+    connections::{CuttableStream, Peer},
     refusal::Reason,
     server::Gate,
 };
@@ -56,7 +56,7 @@ pub fn peer_of(extensions: &http::Extensions) -> Option<&Arc<Peer>> {
 
 /// An admitted connection. Requests on it carry their [`Peer`]: see [`peer_of`].
 pub struct NodeIo {
-    io: Guarded<TlsStream<TcpStream>>,
+    io: CuttableStream<TlsStream<TcpStream>>,
     /// `Some` until the preface is read.
     silence: Option<Silence>,
     _place: ConnectionSlot,
@@ -72,7 +72,7 @@ struct Silence {
 impl NodeIo {
     /// A connection whose peer is cut off if it sends nothing for `silence`.
     pub(super) fn new(
-        io: Guarded<TlsStream<TcpStream>>,
+        io: CuttableStream<TlsStream<TcpStream>>,
         gate: &Arc<Gate>,
         silence: Duration,
         place: ConnectionSlot,

@@ -2,7 +2,7 @@
 
 use super::{
     connection_limits::{ConnectionLimits, HandshakeSlot},
-    connections::{Connections, Guarded, Peer},
+    connections::{Connections, CuttableStream, Peer},
     credentials::Credentials,
     dev,
     hybrid::{self, RequireHybrid},
@@ -85,9 +85,9 @@ pub struct Gate {
     state: ArcSwap<State>,
     /// Held while a successor state is built, so that none is built on an outdated state.
     turn: Mutex<()>,
-    live: Arc<Connections>,
+    connections: Arc<Connections>,
     refused: Vec<AtomicU64>,
-    room: Arc<ConnectionLimits>,
+    slots: Arc<ConnectionLimits>,
     /// One permit for each open file: a connection that gave up its slot keeps the file open for a moment longer.
     sockets: Arc<Semaphore>,
     limits: GateLimits,
@@ -114,15 +114,15 @@ impl Gate {
         limits: GateLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, TlsError> {
-        let room = ConnectionLimits::new(trust.own(), limits);
+        let slots = ConnectionLimits::new(trust.own(), limits);
         trust.admit_own(&credentials, clock.now())?;
         let state = State::build(credentials, trust, limits.require_hybrid, &clock)?;
         Ok(Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             turn: Mutex::new(()),
-            live: Arc::default(),
+            connections: Arc::default(),
             refused: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
-            room,
+            slots,
             sockets: Arc::new(Semaphore::new(limits.sockets())),
             limits,
             clock,
@@ -144,7 +144,7 @@ impl Gate {
         trust.admit_own(&credentials, self.clock.now())?;
         let next = State::build(credentials, trust, self.limits.require_hybrid, &self.clock)?;
         self.state.store(Arc::new(next));
-        Ok(self.readmit())
+        Ok(self.recheck_all())
     }
 
     /// Changes trust alone: `change` receives the current trust, and returns its successor, or `None` to keep it.
@@ -178,26 +178,26 @@ impl Gate {
             let of = peer.identity().principal().jurisdiction();
             next.differs_for(of, &now.trust)
         };
-        Ok(self.readmit_those(changed))
+        Ok(self.recheck_if(changed))
     }
 
     /// Cuts the live connections whose certificate, or whose jurisdiction's revocation list, has expired meanwhile.
     /// Returns how many. The listener calls this once a minute.
     pub fn recheck(&self) -> usize {
         let (trust, now) = (self.trust(), self.clock.now());
-        self.live
+        self.connections
             .cut(|peer| trust.still_admits_caller(peer.identity(), now))
     }
 
     /// Cuts the live connections that the current trust would not admit.
-    fn readmit(&self) -> usize {
-        self.readmit_those(|_| true)
+    fn recheck_all(&self) -> usize {
+        self.recheck_if(|_| true)
     }
 
-    /// As [`Gate::readmit`], only for peers that the change may concern: an update by one partner costs no check of the
+    /// As [`Gate::recheck_all`], only for peers that the change may concern: an update by one partner costs no check of the
     /// others.
-    fn readmit_those(&self, changed: impl Fn(&Peer) -> bool) -> usize {
-        self.live.cut(|peer| {
+    fn recheck_if(&self, changed: impl Fn(&Peer) -> bool) -> usize {
+        self.connections.cut(|peer| {
             if changed(peer) {
                 self.admit(peer.leaf(), peer.address())?;
             }
@@ -207,12 +207,12 @@ impl Gate {
 
     /// Cuts all live connections. Returns how many.
     pub fn cut_all(&self) -> usize {
-        self.live.cut_all()
+        self.connections.cut_all()
     }
 
     /// The peers of the live connections.
     pub fn peers(&self) -> Vec<Arc<Peer>> {
-        self.live.peers()
+        self.connections.peers()
     }
 
     /// How many connections were refused for this reason.
@@ -227,12 +227,12 @@ impl Gate {
     /// The group of the last key exchange with a jurisdiction's node when it connected, by its IANA name; `None` if it
     /// has not connected since the start.
     pub fn key_exchange(&self, node: Jurisdiction) -> Option<String> {
-        self.live.key_exchange(node)
+        self.connections.key_exchange(node)
     }
 
     /// How many handshakes are under way, and how many connections.
     pub fn occupancy(&self) -> (usize, usize) {
-        self.room.occupancy()
+        self.slots.occupancy()
     }
 
     /// The current certificate. Raise an alarm before it expires.
@@ -305,7 +305,7 @@ impl Gate {
         handshakes: &TaskTracker,
         admitted: &mpsc::Sender<NodeIo>,
     ) {
-        let place = match self.room.begin(address.ip()) {
+        let place = match self.slots.begin(address.ip()) {
             Ok(place) => place,
             Err(reason) => {
                 self.refuse(reason, address);
@@ -341,12 +341,12 @@ impl Gate {
             .map_err(|_| Reason::Timeout)?
             .map_err(|error| Reason::of_handshake(&error))?;
         let peer = Arc::new(Peer::of(tls.get_ref().1, address)?);
-        let lease = self.live.enter(peer.clone());
+        let lease = self.connections.enter(peer.clone());
         // Trust may have changed during the handshake. From here on a reload sees the connection, so one of the two
         // checks notices.
         self.admit(peer.leaf(), address)?;
         let place = place.admit(peer.identity().principal())?;
-        let io = Guarded::new(tls, lease, socket);
+        let io = CuttableStream::new(tls, lease, socket);
         Ok(NodeIo::new(io, self, self.limits.handshake_timeout, place))
     }
 

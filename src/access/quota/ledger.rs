@@ -51,7 +51,7 @@ impl Account {
 
 /// A jurisdiction's accounts.
 #[derive(Debug, Default)]
-struct Book {
+struct JurisdictionAccounts {
     /// Of all its people together.
     crowd: Account,
     /// Of its node, which no number of people displaces.
@@ -61,7 +61,7 @@ struct Book {
 
 /// A quota was reached: what to tell the caller, and what the log is to record unless it already has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct QuotaReached {
     /// For the caller.
     pub exceeded: Exceeded,
     /// For the log, once a window.
@@ -85,7 +85,7 @@ pub struct Ledger {
     own: Jurisdiction,
     quotas: Quotas,
     hasher: RandomState,
-    books: BTreeMap<Jurisdiction, Book>,
+    books: BTreeMap<Jurisdiction, JurisdictionAccounts>,
     /// Counts uses, to find the account that was idle longest.
     uses: u64,
 }
@@ -112,8 +112,8 @@ impl Ledger {
         quota: Quota,
         amount: u32,
         now: Timestamp,
-    ) -> Result<(), Box<Reach>> {
-        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+    ) -> Result<(), Box<QuotaReached>> {
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_foreign_person(who));
         let (account, crowd) = self.accounts(who);
         let alone = Rate::new(limit, quota.window_s());
         let before = account.used.get(&quota).copied();
@@ -149,7 +149,7 @@ impl Ledger {
 
     /// Spends what a finished call turned out to cost, or all that is left. The next call pays for it.
     pub fn charge(&mut self, who: &Principal, quota: Quota, amount: u32, now: Timestamp) {
-        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_foreign_person(who));
         let (account, crowd) = self.accounts(who);
         let charge = |account: &mut Account, limit| {
             let rate = Rate::new(limit, quota.window_s());
@@ -170,7 +170,7 @@ impl Ledger {
         (spent, used): (u32, u32),
         now: Timestamp,
     ) {
-        let (limit, foreign) = (self.quotas.limit(quota), self.is_crowd(who));
+        let (limit, foreign) = (self.quotas.limit(quota), self.is_foreign_person(who));
         let (account, crowd) = self.accounts(who);
         let give_back = |account: &mut Account, limit: u32| {
             let rate = Rate::new(limit, quota.window_s());
@@ -203,9 +203,9 @@ impl Ledger {
         who: &Principal,
         person: &str,
         now: Timestamp,
-    ) -> Result<Search, Box<Reach>> {
+    ) -> Result<Search, Box<QuotaReached>> {
         let hash = self.hasher.hash_one(person);
-        let (limits, foreign) = (self.enumeration(), self.is_crowd(who));
+        let (limits, foreign) = (self.enumeration(), self.is_foreign_person(who));
         let (account, crowd) = self.accounts(who);
         let mut found = judge(account, who, hash, limits, "caller", now)?;
         if foreign {
@@ -219,7 +219,7 @@ impl Ledger {
 
     /// A search found nobody.
     pub fn missed(&mut self, who: &Principal, now: Timestamp) {
-        let foreign = self.is_crowd(who);
+        let foreign = self.is_foreign_person(who);
         let (account, crowd) = self.accounts(who);
         account.lookups.missed(now);
         if foreign {
@@ -229,7 +229,7 @@ impl Ledger {
 
     /// Counts a search that was made before a restart.
     pub fn recount_search(&mut self, who: &Principal, missed: bool, time: Timestamp) {
-        let foreign = self.is_crowd(who);
+        let foreign = self.is_foreign_person(who);
         let (account, crowd) = self.accounts(who);
         account.lookups.recount(missed, time);
         if foreign {
@@ -256,7 +256,7 @@ impl Ledger {
         attempt: Attempt,
         now: Timestamp,
     ) -> Option<AttemptReport> {
-        let foreign = self.is_crowd(who);
+        let foreign = self.is_foreign_person(who);
         let (account, crowd) = self.accounts(who);
         let counted = account.attempts.count(attempt, now)?;
         if foreign && !crowd.attempts.may_report(now) {
@@ -301,7 +301,7 @@ impl Ledger {
     }
 
     /// True for people of another jurisdiction, which can issue any number of certificates.
-    pub fn is_crowd(&self, who: &Principal) -> bool {
+    pub fn is_foreign_person(&self, who: &Principal) -> bool {
         who.jurisdiction() != self.own && !who.is_node()
     }
 
@@ -342,7 +342,7 @@ fn judge(
     limits: Enumeration,
     whose: &'static str,
     now: Timestamp,
-) -> Result<Search, Box<Reach>> {
+) -> Result<Search, Box<QuotaReached>> {
     let verdict = account.lookups.search(person, limits, now);
     let counted = account.lookups.counted();
     let of = |quota| {
@@ -398,9 +398,9 @@ fn reach(
     counted: u32,
     wait: Duration,
     report: bool,
-) -> Box<Reach> {
+) -> Box<QuotaReached> {
     let retry_after_s = wait.as_millis().div_ceil(1000).max(1);
-    Box::new(Reach {
+    Box::new(QuotaReached {
         exceeded: Exceeded {
             quota,
             limit,

@@ -10,7 +10,7 @@ mod rate;
 use super::Principal;
 use crate::domain::keyed;
 pub use attempts::{Attempt, AttemptReport};
-pub use ledger::{Ledger, Reach, Search};
+pub use ledger::{Ledger, QuotaReached, Search};
 use rate::Rate;
 
 const MINUTE: u32 = 60;

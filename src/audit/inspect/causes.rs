@@ -2,7 +2,7 @@
 
 use super::{
     defect::{DefectCode, Fault},
-    partners::PartnerBook,
+    partners::PartnerTracker,
 };
 use crate::{
     access::Role,
@@ -15,7 +15,7 @@ pub(super) fn check(
     cause: &Cause,
     kind: &Kind,
     own: Jurisdiction,
-    partners: &PartnerBook<'_>,
+    partners: &PartnerTracker<'_>,
 ) -> Result<(), Fault> {
     let principal = &cause.principal;
     let (home, role) = (principal.jurisdiction() == own, principal.role());

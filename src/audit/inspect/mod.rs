@@ -31,8 +31,8 @@ use crate::{
     note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey},
 };
 use defect::{Fault, Findings};
-use partners::PartnerBook;
-use referrals::TransferBook;
+use partners::PartnerTracker;
+use referrals::TransferTracker;
 use report::Tally;
 use roots::Roots;
 use std::collections::BTreeMap;
@@ -67,8 +67,8 @@ pub struct Inspector<'a> {
     key: VerifierKey,
     own: Jurisdiction,
     roots: Roots<'a>,
-    partners: PartnerBook<'a>,
-    transfers: TransferBook,
+    partners: PartnerTracker<'a>,
+    transfers: TransferTracker,
     /// Dispatches without a proof of their answer, by index.
     unanswered: BTreeMap<u64, Sent>,
     last_time: Timestamp,
@@ -104,8 +104,8 @@ impl<'a> Inspector<'a> {
             key: trusted.key,
             own,
             roots: Roots::new(),
-            partners: PartnerBook::new(own, pinned, cards),
-            transfers: TransferBook::default(),
+            partners: PartnerTracker::new(own, pinned, cards),
+            transfers: TransferTracker::default(),
             unanswered: BTreeMap::new(),
             last_time: Timestamp::default(),
             own_checkpoint: None,
@@ -351,9 +351,9 @@ impl<'a> Inspector<'a> {
     /// An approval and its dispatch are written together: anything else after the approval, or nothing, is a defect of
     /// it.
     fn expect_transfer(&mut self, next: Option<&Kind>) {
-        if let Some(approved_at) = self.transfers.forsaken(next) {
-            let forsaken: Result<(), _> = Err(DefectCode::ApprovedAndNotSent.into());
-            self.report(approved_at, forsaken);
+        if let Some(approved_at) = self.transfers.unsent_approval(next) {
+            let unsent_approval: Result<(), _> = Err(DefectCode::ApprovedAndNotSent.into());
+            self.report(approved_at, unsent_approval);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Drafts, approved keys, and the newest checkpoint seen of each partner: memory grows with partners alone.
 #[derive(Debug)]
-pub(super) struct PartnerBook<'a> {
+pub(super) struct PartnerTracker<'a> {
     own: Jurisdiction,
     cards: &'a dyn CardReader,
     /// The auditor's own keys of partners. They take precedence over whatever the log says.
@@ -47,7 +47,7 @@ pub(super) struct Signer {
     pub(super) is_earlier_key: bool,
 }
 
-impl<'a> PartnerBook<'a> {
+impl<'a> PartnerTracker<'a> {
     pub(super) fn new(
         own: Jurisdiction,
         pinned: BTreeMap<Jurisdiction, Vec<VerifierKey>>,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Drafts that wait for approval, by leaf hash, and the approval in the previous entry. Memory grows with the drafts.
 #[derive(Debug, Default)]
-pub(super) struct TransferBook {
+pub(super) struct TransferTracker {
     drafts: BTreeMap<Hash, Draft>,
     approval: Option<Approval>,
 }
@@ -34,7 +34,7 @@ struct Approval {
     is_sound: bool,
 }
 
-impl TransferBook {
+impl TransferTracker {
     pub(super) fn draft(
         &mut self,
         leaf_hash: Hash,
@@ -79,7 +79,7 @@ impl TransferBook {
     }
 
     /// Index of the approval in the previous entry, if this next entry does not send the transfer.
-    pub(super) fn forsaken(&mut self, next: Option<&Kind>) -> Option<u64> {
+    pub(super) fn unsent_approval(&mut self, next: Option<&Kind>) -> Option<u64> {
         if matches!(next, Some(Kind::DispatchSent(sent)) if sent.action == TRANSFER) {
             return None;
         }

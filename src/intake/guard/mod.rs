@@ -31,7 +31,7 @@ pub(super) const MAX_COLUMNS: usize = 1_024;
 
 /// The bytes of a file that may be parsed. It is read once, so that the bytes that were checked are the bytes that are
 /// parsed.
-pub(super) enum Fit {
+pub(super) enum CheckedFile {
     /// An .xlsx workbook in normal form, whose parts are what they claim to be, and what its worksheets have besides
     /// their values.
     Workbook(Vec<u8>, Vec<Layout>),
@@ -40,7 +40,7 @@ pub(super) enum Fit {
 }
 
 /// Reads a file and checks that it may be parsed.
-pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
+pub(super) fn read(path: &Path) -> Result<CheckedFile, SheetError> {
     let file = File::open(path).map_err(SheetError::Unreadable)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1)
@@ -52,14 +52,14 @@ pub(super) fn read(path: &Path) -> Result<Fit, SheetError> {
     match kind::of(&bytes) {
         kind::Magic::Zip => {
             let checked = package::check(&bytes)?;
-            Ok(Fit::Workbook(checked.workbook, checked.layouts))
+            Ok(CheckedFile::Workbook(checked.workbook, checked.layouts))
         }
         kind::Magic::Text => {
             // Old programs end a text with this byte.
             if bytes.last() == Some(&0x1a) {
                 bytes.pop();
             }
-            Ok(Fit::Text(bytes))
+            Ok(CheckedFile::Text(bytes))
         }
         kind::Magic::Nothing => Err(SheetError::Empty),
         kind::Magic::Xls => Err(SheetError::LegacyXls),

@@ -20,7 +20,7 @@ pub(super) const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 const MAX_PIECE_BYTES: u64 = 1024 * 1024;
 
 /// A workbook in normal form, and what its worksheets have besides their values, in the order in which it names them.
-pub(super) struct Checked {
+pub(super) struct CheckedPackage {
     pub(super) workbook: Vec<u8>,
     pub(super) layouts: Vec<Layout>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Checked {
 /// Unpacks every part and checks its claims against its content. The workbook reader gets none of these bytes but a
 /// package in normal form: the parts that it reads, found as [`parts`] finds them, under the names that it looks for.
 /// So it reads what was checked, whatever rules it has for finding parts.
-pub(super) fn check(bytes: &[u8]) -> Result<Checked, SheetError> {
+pub(super) fn check(bytes: &[u8]) -> Result<CheckedPackage, SheetError> {
     if claims_too_many_parts(bytes) {
         return Err(SheetError::Bomb);
     }
@@ -55,7 +55,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, SheetError> {
         walk(&mut archive, index, &mut left, &mut totals)?;
     }
     let layouts = totals.index.into_layouts(&parts.sheets())?;
-    Ok(Checked { workbook, layouts })
+    Ok(CheckedPackage { workbook, layouts })
 }
 
 /// Unpacks one part.

@@ -141,15 +141,15 @@ pub fn examine(
 ) -> Result<Examination, DoctorError> {
     let mut scratch = Scratch::within(scratch)?;
     let mut found = Examination::default();
-    if let Some(patient) = Patient::open(config, &mut scratch, &[], &mut found, &mut progress)? {
-        patient.rows(&mut found, |_, _| {});
-        patient.views(&mut scratch, &mut found, &mut progress)?;
+    if let Some(copy) = OpenedCopy::open(config, &mut scratch, &[], &mut found, &mut progress)? {
+        copy.rows(&mut found, |_, _| {});
+        copy.views(&mut scratch, &mut found, &mut progress)?;
     }
     Ok(found)
 }
 
 /// An opened copy of a damaged node, and what was found of its log.
-pub(super) struct Patient<'a> {
+pub(super) struct OpenedCopy<'a> {
     pub(super) config: &'a Config,
     pub(super) files: DataDir,
     pub(super) key: VerifierKey,
@@ -161,7 +161,7 @@ pub(super) struct Patient<'a> {
     _lock: Option<DirectoryLock>,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> OpenedCopy<'a> {
     /// Opens files, store and log. `None` if too little is left to continue.
     pub(super) fn open(
         config: &'a Config,

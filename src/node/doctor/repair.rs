@@ -2,7 +2,7 @@
 
 use super::{
     DoctorError, Part, State,
-    examine::{Examination, Patient},
+    examine::{Examination, OpenedCopy},
     source::{Scratch, write_synced},
 };
 use crate::{
@@ -60,10 +60,10 @@ pub fn repair(
     let mut scratch = Scratch::within(&options.scratch)?;
     let mut examination = Examination::default();
     let found = &mut examination;
-    let patient = Patient::open(config, &mut scratch, &options.from, found, &mut progress)?;
-    let Some(patient) = patient.filter(|patient| {
+    let copy = OpenedCopy::open(config, &mut scratch, &options.from, found, &mut progress)?;
+    let Some(copy) = copy.filter(|copy| {
         let keys = [Part::LogKey, Part::BucketKeys].map(|part| found.state(part));
-        patient.damage.can_continue() && !keys.contains(&Some(State::Lost))
+        copy.damage.can_continue() && !keys.contains(&Some(State::Lost))
     }) else {
         return Ok(Repaired {
             examination,
@@ -75,13 +75,13 @@ pub fn repair(
         .mode(0o700)
         .create(into)
         .map_err(DoctorError::io("make", into))?;
-    copy_store(&patient, into, found, &mut progress)?;
+    copy_store(&copy, into, found, &mut progress)?;
     // Last: a directory without a key is not a node's, should this be interrupted.
-    copy_files(&patient, into)?;
-    make_views(&patient, into, &mut scratch, &mut progress)?;
+    copy_files(&copy, into)?;
+    make_views(&copy, into, &mut scratch, &mut progress)?;
     let files = DataDir::at(into);
     sync(into)?;
-    write_key(&patient.files.log_key(), &files.log_key())?;
+    write_key(&copy.files.log_key(), &files.log_key())?;
     sync(into)?;
     if let Some(parent) = into.parent().filter(|p| !p.as_os_str().is_empty()) {
         sync(parent)?;
@@ -93,19 +93,19 @@ pub fn repair(
 }
 
 fn copy_store(
-    patient: &Patient<'_>,
+    copy: &OpenedCopy<'_>,
     into: &Path,
     found: &mut Examination,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), DoctorError> {
     let to = SledStore::open(into).map_err(DoctorError::Store)?;
-    let damage = &patient.damage;
-    let frontier = damage.copy_leaves(patient.store(), &to, &mut patient.leaves(), progress)?;
+    let damage = &copy.damage;
+    let frontier = damage.copy_leaves(copy.store(), &to, &mut copy.leaves(), progress)?;
     let mut right = Rows::into(&to);
     // Views are rebuilt: a page of theirs that cannot be read is not touched.
-    patient.rows(found, |key, value| right.put(key, value));
+    copy.rows(found, |key, value| right.put(key, value));
     right.finish()?;
-    damage.finish_copy(&to, &patient.key, frontier)?;
+    damage.finish_copy(&to, &copy.key, frontier)?;
     Ok(())
 }
 
@@ -149,15 +149,15 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn copy_files(patient: &Patient<'_>, into: &Path) -> Result<(), DoctorError> {
+fn copy_files(copy: &OpenedCopy<'_>, into: &Path) -> Result<(), DoctorError> {
     let files = DataDir::at(into);
-    let note = patient.damage.checkpoint().note().as_bytes();
+    let note = copy.damage.checkpoint().note().as_bytes();
     let path = files.checkpoint();
     write_synced(&path, note, 0o644).map_err(DoctorError::io("write", &path))?;
     let path = files.vkey();
-    let text = format!("{}\n", patient.key);
+    let text = format!("{}\n", copy.key);
     write_synced(&path, text.as_bytes(), 0o644).map_err(DoctorError::io("write", &path))?;
-    write_key(&patient.files.bucket_keys(), &files.bucket_keys())
+    write_key(&copy.files.bucket_keys(), &files.bucket_keys())
 }
 
 fn write_key(from: &Path, to: &Path) -> Result<(), DoctorError> {
@@ -167,7 +167,7 @@ fn write_key(from: &Path, to: &Path) -> Result<(), DoctorError> {
 }
 
 fn make_views(
-    patient: &Patient<'_>,
+    copy: &OpenedCopy<'_>,
     into: &Path,
     scratch: &mut Scratch,
     progress: &mut impl FnMut(u64, u64),
@@ -179,14 +179,14 @@ fn make_views(
     let checkpoint = files.checkpoint();
     let rebuilt = log::rebuild_views(
         &store,
-        (&patient.key, &checkpoint),
-        &mut views(patient.config.jurisdiction, &vault),
+        (&copy.key, &checkpoint),
+        &mut views(copy.config.jurisdiction, &vault),
         &made,
         progress,
     )?;
     rebuilt.write()?;
     // A repair is only reported as done if the node can start.
-    Ok(log::check(&store, &patient.key, &checkpoint)?)
+    Ok(log::check(&store, &copy.key, &checkpoint)?)
 }
 
 fn sync(path: &Path) -> Result<(), DoctorError> {
