@@ -1,9 +1,10 @@
 //! Closed lists as they come off the wire, and as people read them.
 
-pub(super) use crate::api::labels::{Sent, put_off_label, refusal_label, refused};
+pub(super) use crate::api::labels::put_off_label;
 use crate::{
+    api::labels::{Sent, refused},
     domain::{Lang, LeadState},
-    entry::{self, pb},
+    entry::pb,
     intake::JsonReason,
 };
 
@@ -61,25 +62,4 @@ pub(super) fn refused_before(word: &str, lang: Lang) -> Option<JsonReason> {
         code: "refused_by_partner".to_owned(),
         message: format!("{}{said}", lang.pick("重复，", "duplicate, ")),
     })
-}
-
-/// A lead's state with what it says of its end: `assessed (verified)`.
-pub(super) fn standing(summary: &pb::LeadSummary, lang: Lang) -> String {
-    let Some(state) = state_from_wire(summary.state) else {
-        return lang.pick("未知", "unknown").to_owned();
-    };
-    let label = state.label(lang);
-    let outcome = entry::outcome_from_wire(summary.outcome).map(|o| o.label(lang));
-    let reason = entry::return_reason_from_wire(summary.return_reason).map(|r| r.label(lang));
-    let refusal = Some(summary.refusal.as_str()).filter(|text| !text.is_empty());
-    let refusal = refusal.map(|word| refusal_label(word, lang));
-    let put_off = Some(summary.put_off.as_str()).filter(|text| !text.is_empty());
-    let put_off = put_off.map(|word| put_off_label(word, lang));
-    match outcome.or(reason).or(refusal).or(put_off) {
-        Some(more) => match lang {
-            Lang::Zh => format!("{label}（{more}）"),
-            Lang::En => format!("{label} ({more})"),
-        },
-        None => label.to_owned(),
-    }
 }

@@ -3,7 +3,6 @@
 //! Data goes to stdout; errors, progress and logs to stderr.
 
 mod args;
-mod assign;
 mod audit;
 mod caught;
 pub mod certs;
@@ -17,18 +16,18 @@ mod global;
 mod init;
 mod labels;
 mod lead;
-pub mod lead_check;
-mod listing;
 mod options;
 mod out_file;
 mod partner;
 mod print;
+mod record;
 mod referral;
 mod refusal;
 mod serve;
 
 pub use exit::{Exit, Failure};
 pub use print::Format;
+pub use record::sheet::check as lead_check;
 
 use crate::{
     domain::{Lang, printable, printable_lines},

@@ -43,6 +43,7 @@ mod process;
 mod quotas;
 mod readme;
 mod rebuild;
+mod record_commands;
 mod referrals;
 mod refusals;
 mod sheets_push;

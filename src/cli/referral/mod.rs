@@ -1,29 +1,32 @@
 //! `yichuan referral`: matters that ask the other side to act, and the way back.
 
-mod act;
 mod content_args;
-mod list;
-mod show;
-mod summary;
-mod watch;
 
 use super::{
-    args::{LookArgs, NoteArgs, OverrideArgs, id},
-    assign::{self, AssignArgs},
-    context::Context,
+    args::{self, Direction, LookArgs, NoteArgs, NumberArgs, OverrideArgs, When, id},
+    client::Connection,
+    context::{Context, block_on},
     exit::{Exit, Failure},
+    record::{
+        act,
+        assign::{self, AssignArgs},
+        client::referral::{self, Opening, StateArg},
+        kind::Kind,
+        list::{self, PageArgs, TimeArgs},
+        row::{Answer, Query, Step},
+        show,
+        watch::{self, WatchArgs},
+    },
 };
 use crate::{
-    domain::{RecordId, ReturnReason},
-    entry::ReferralAct,
+    domain::{
+        Handling, Jurisdiction, Locality, RecordId, ReturnReason, Urgency, referral::ReferralKind,
+    },
+    entry::{DispatchAction, ReferralAct},
 };
-use act::OpenArgs;
 use clap::{Args, Subcommand};
 use content_args::ContentArgs;
-use list::ListArgs;
 use std::io::Write;
-pub(super) use summary::state;
-use watch::WatchArgs;
 
 /// 协查、移送 / Referrals.
 #[derive(Args, Debug)]
@@ -114,34 +117,197 @@ enum ReferralCommand {
     Assign(AssignArgs),
 }
 
+#[derive(Args, Debug)]
+struct OpenArgs {
+    /// 种类 / assistance 办案协作, or transfer 案件移送.
+    #[arg(long)]
+    kind: ReferralKind,
+    /// 发往 / The jurisdiction that is to act.
+    #[arg(long, value_name = "CODE")]
+    to: Jurisdiction,
+    /// 紧急程度 / normal 普通, urgent 紧急 or critical 特急.
+    #[arg(long)]
+    urgency: Urgency,
+    /// 处理限制 / H0, H1, H2 or H3. A transfer is evidence, which H1 forbids.
+    #[arg(long)]
+    handling: Handling,
+    #[command(flatten)]
+    said: ContentArgs,
+}
+
+/// Which referrals. All filters given must hold. With several `-`, stdin has a line for the number, then one for the
+/// name.
+#[derive(Args, Debug)]
+struct ListArgs {
+    /// 方向 / Which way they went.
+    #[arg(long, value_enum, default_value = "both")]
+    direction: Direction,
+    /// 状态 / In one of these states: drafted, sent, delivered, signed_for, supplement_requested, returned, accepted,
+    /// in_progress, feedback_given, confirmed, disputed, closed, recalled, forwarded, refused.
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',')]
+    state: Vec<StateArg>,
+    /// 种类 / assistance or transfer.
+    #[arg(long)]
+    kind: Option<ReferralKind>,
+    /// 对方 / With this jurisdiction, whichever way.
+    #[arg(long, value_name = "CODE")]
+    counterpart: Option<Jurisdiction>,
+    /// 紧急程度 / As urgent: normal, urgent or critical.
+    #[arg(long)]
+    urgency: Option<Urgency>,
+    #[command(flatten)]
+    times: TimeArgs,
+    /// 到期 / Something is due before this time.
+    #[arg(long, value_name = "TIME")]
+    due_before: Option<When>,
+    #[command(flatten)]
+    number: NumberArgs,
+    /// 姓名 / About a person of this name. Write - and give it on stdin, on the line after the number's.
+    #[arg(long, value_name = "-", allow_hyphen_values = true)]
+    name: Option<String>,
+    /// 指向地代码 / About this place, exactly.
+    #[arg(long, value_name = "CODE")]
+    place: Option<Locality>,
+    /// 毒品种类 / About this substance, exactly.
+    #[arg(long, value_name = "TEXT")]
+    substance: Option<String>,
+    #[command(flatten)]
+    over: OverrideArgs,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+impl ListArgs {
+    fn query(&self, context: &Context<'_>) -> Result<Query, Failure> {
+        // Before stdin is waited for.
+        context.grounds()?;
+        let lang = context.lang();
+        let counterpart = self.counterpart.map(|code| code.to_string());
+        Ok(Query {
+            direction: Some(self.direction),
+            states: self.state.iter().map(|state| state.to_wire()).collect(),
+            kind: self.kind,
+            counterpart: counterpart.unwrap_or_default(),
+            urgency: self.urgency,
+            due_before_ms: self.due_before.map_or(0, When::millis),
+            // In the order in which they stand on stdin.
+            number: self.number.value(lang)?,
+            name: list::name(self.name.as_deref(), lang)?,
+            place: self.place.as_ref().map_or("", Locality::as_str).to_owned(),
+            substance: self.substance.clone().unwrap_or_default(),
+            overriding: self.over.assignment,
+            ..self.page.query(self.times)
+        })
+    }
+}
+
 pub(super) fn run(
     args: &ReferralArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     use ReferralCommand as C;
-    let mut noted = |act, step: &NoteStep| act::note(act, step, None, context, out);
+    let mut noted = |act, step: &NoteStep, reason| {
+        // Before stdin is waited for.
+        context.grounds()?;
+        let note = args::text(&step.note.note)?;
+        let step_taken = Step {
+            reason,
+            note,
+            ..taking(act, step.over)
+        };
+        take(step.referral, &step_taken, context, out)
+    };
     match &args.command {
-        C::Sign(step) => noted(ReferralAct::Sign, step),
-        C::Accept(step) => noted(ReferralAct::Accept, step),
-        C::Supplement(step) => noted(ReferralAct::RequestSupplement, step),
-        C::Supply(step) => noted(ReferralAct::Supply, step),
-        C::Progress(step) => noted(ReferralAct::Progress, step),
-        C::Feedback(step) => noted(ReferralAct::Feedback, step),
-        C::Confirm(step) => noted(ReferralAct::Confirm, step),
-        C::Dispute(step) => noted(ReferralAct::Dispute, step),
-        C::Close(step) => noted(ReferralAct::Close, step),
-        C::Recall(step) => noted(ReferralAct::Recall, step),
-        C::Return { step, reason } => {
-            act::note(ReferralAct::Return, step, Some(*reason), context, out)
+        C::Sign(step) => noted(ReferralAct::Sign, step, None),
+        C::Accept(step) => noted(ReferralAct::Accept, step, None),
+        C::Supplement(step) => noted(ReferralAct::RequestSupplement, step, None),
+        C::Supply(step) => noted(ReferralAct::Supply, step, None),
+        C::Progress(step) => noted(ReferralAct::Progress, step, None),
+        C::Feedback(step) => noted(ReferralAct::Feedback, step, None),
+        C::Confirm(step) => noted(ReferralAct::Confirm, step, None),
+        C::Dispute(step) => noted(ReferralAct::Dispute, step, None),
+        C::Close(step) => noted(ReferralAct::Close, step, None),
+        C::Recall(step) => noted(ReferralAct::Recall, step, None),
+        C::Return { step, reason } => noted(ReferralAct::Return, step, Some(*reason)),
+        C::Resubmit(step) => restate(ReferralAct::Resubmit, step, context, out),
+        C::Correct(step) => restate(ReferralAct::Correct, step, context, out),
+        C::Open(args) => open(args, context, out),
+        C::Approve { referral } => {
+            let ask = async |node: &Connection| referral::approve(node, *referral).await;
+            answered(context, out, ask).map_err(|failure| failure.at(referral))
         }
-        C::Resubmit(step) => act::restate(ReferralAct::Resubmit, step, context, out),
-        C::Correct(step) => act::restate(ReferralAct::Correct, step, context, out),
-        C::Open(args) => act::open(args, context, out),
-        C::Approve { referral } => act::approve(*referral, context, out),
-        C::List(args) => list::run(args, context, out),
-        C::Show { referral, look } => show::run(*referral, *look, context, out),
+        C::List(args) => {
+            let query = args.query(context)?;
+            list::run(Kind::Referral, query, args.page, context, out)
+        }
+        C::Show { referral, look } => show::run(Kind::Referral, *referral, *look, context, out),
         C::Watch(args) => watch::run(args, context, out),
         C::Assign(args) => assign::run(args, context, out),
     }
+}
+
+fn open(args: &OpenArgs, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+    // Before stdin is waited for.
+    context.grounds()?;
+    let opening = Opening {
+        kind: args.kind,
+        to: args.to,
+        urgency: args.urgency,
+        handling: args.handling,
+        referral: args.said.read(context.lang())?,
+    };
+    answered(context, out, async |node: &Connection| {
+        referral::open(node, &opening).await
+    })
+}
+
+/// A step that says the whole referral anew.
+fn restate(
+    act: ReferralAct,
+    step: &Restatement,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    context.grounds()?;
+    let restated = Some(step.said.read(context.lang())?);
+    let step_taken = Step {
+        restated,
+        ..taking(act, step.over)
+    };
+    take(step.referral, &step_taken, context, out)
+}
+
+const fn taking(act: ReferralAct, over: OverrideArgs) -> Step {
+    Step {
+        action: DispatchAction::Referral(act),
+        outcome: None,
+        reason: None,
+        note: String::new(),
+        restated: None,
+        overriding: over.assignment,
+    }
+}
+
+fn take(
+    referral: RecordId,
+    step: &Step,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    answered(context, out, async |node: &Connection| {
+        referral::act(node, referral, step).await
+    })
+    .map_err(|failure| failure.at(referral))
+}
+
+/// Asks for a step and prints where the referral stands then.
+fn answered(
+    context: &Context<'_>,
+    out: &mut dyn Write,
+    ask: impl AsyncFnOnce(&Connection) -> Result<Answer, Failure>,
+) -> Result<Exit, Failure> {
+    let answer = block_on(async { ask(&context.connect()?).await })?;
+    act::print(Kind::Referral, &answer, context, out)?;
+    Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use super::{
     Story,
 };
 use crate::{
-    cli::{labels::action, referral::state},
+    cli::{labels::action, record::client::referral::state},
     domain::Lang,
 };
 
@@ -99,7 +99,7 @@ impl Story<'_> {
             } else {
                 action(step.action.into())
             };
-            let (state_key, state_zh) = state(step.state.into());
+            let state = state(step.state.into());
             let en = key.strip_prefix("referral_").unwrap_or(key);
             say!(
                 self,
@@ -107,7 +107,7 @@ impl Story<'_> {
                 "     {}: {}, now {} ({}, entry {})",
                 node,
                 self.lang.pick(zh, en).replace('_', " "),
-                self.lang.pick(state_zh, state_key).replace('_', " "),
+                state.label(self.lang).replace('_', " "),
                 step.by,
                 step.index
             )?;

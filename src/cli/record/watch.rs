@@ -1,6 +1,9 @@
 //! `referral watch`: referrals as they change. Ids and states only: watching opens nothing, and so is not logged.
 
-use super::summary::state;
+use super::{
+    client::referral::{self, state},
+    row::Term,
+};
 use crate::{
     cli::{
         client::Connection,
@@ -20,13 +23,13 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(Args, Debug)]
-pub(super) struct WatchArgs {
+pub(in crate::cli) struct WatchArgs {
     /// 从此之后 / Changes after this index in the node's log: the last one seen. Else from now on.
     #[arg(long, value_name = "INDEX")]
     after: Option<u64>,
 }
 
-pub(super) fn run(
+pub(in crate::cli) fn run(
     args: &WatchArgs,
     context: &Context<'_>,
     out: &mut dyn Write,
@@ -54,11 +57,7 @@ async fn watch(
     let mut reached = false;
     let mut wait = FIRST_WAIT;
     loop {
-        let request = pb::WatchReferralsRequest {
-            grounds: node.grounds(),
-            after_index: after,
-        };
-        let lost = match node.call(node.referrals().watch_referrals(request)).await {
+        let lost = match referral::watch(node, after).await {
             Ok(mut changes) => {
                 (reached, wait) = (true, FIRST_WAIT);
                 loop {
@@ -107,7 +106,7 @@ fn gone(after: Option<u64>, wait: Duration, lang: Lang) {
 struct Change<'a> {
     log_index: u64,
     referral_id: &'a str,
-    state: &'static str,
+    state: Term,
 }
 
 /// One line, out at once.
@@ -119,14 +118,14 @@ fn print(
     let Some(referral) = &change.referral else {
         return Ok(());
     };
-    let (key, zh) = state(referral.state);
+    let state = state(referral.state);
     match context.format() {
         Format::Json => print::json(
             out,
             &Change {
                 log_index: change.log_index,
                 referral_id: &referral.referral_id,
-                state: key,
+                state,
             },
         )?,
         Format::Table => writeln!(
@@ -134,7 +133,7 @@ fn print(
             "{:>8}  {:<36}  {}",
             change.log_index,
             plain(&referral.referral_id),
-            context.lang().pick(zh, key)
+            state.label(context.lang())
         )?,
     }
     Ok(out.flush()?)

@@ -1,32 +1,21 @@
-//! `lead check FILE`: what each row of a sheet would get, without a node.
+//! Verdicts on the rows of a sheet, as they are printed.
 
-pub use super::print::Format;
-
-use super::print;
 use crate::{
-    domain::{Finding, FindingCode, Lang, LeadRules, SheetColumn},
-    intake::{JsonReason, JsonRow, Note, RowVerdict, Sheet, SheetError, Verdict, check},
+    cli::{
+        exit::{Exit, Failure},
+        print::{self, Format},
+        record::kind::Kind,
+    },
+    domain::{Finding, FindingCode, Lang, SheetColumn},
+    intake::{JsonReason, RowVerdict, Verdict},
 };
 use comfy_table::Table;
 use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
-    path::Path,
+    mem,
 };
-
-/// Why a check came to no end.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The file is no sheet of leads. Exit code 66 where it cannot be read, else 65.
-    #[error(transparent)]
-    Sheet(#[from] SheetError),
-    /// The verdicts could not be written.
-    #[error("cannot write the verdicts: {0}")]
-    Output(#[from] io::Error),
-    /// The verdicts could not be written as JSON.
-    #[error("cannot write the verdicts: {0}")]
-    Json(#[from] serde_json::Error),
-}
 
 /// How many rows got which verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +46,15 @@ impl Summary {
         }
     }
 
+    /// How a command ends that came to this.
+    pub(super) const fn exit(&self) -> Exit {
+        if self.rejected > 0 {
+            Exit::SomeRejected
+        } else {
+            Exit::Done
+        }
+    }
+
     /// All rows.
     pub const fn rows(&self) -> u64 {
         self.accepted + self.duplicates + self.rejected + self.skipped
@@ -84,120 +82,55 @@ impl Summary {
     }
 }
 
-/// Checks a file and prints what each row gets. A table shows the rows that need a look; accepted ones are counted. No
-/// value of a cell is ever printed. The bar goes to stderr, where that is a terminal.
-///
-/// # Errors
-/// The file is no sheet of leads, or `out` cannot be written.
-pub fn run(
-    path: &Path,
-    rules: &LeadRules<'_>,
-    format: Format,
-    lang: Lang,
-    out: &mut dyn Write,
-) -> Result<Summary, CheckError> {
-    run_with(path, rules, format, lang, out, &mut |_| Ok(()))
-}
-
-/// As [`run`], with each row's verdict handed to `each` too.
-pub(super) fn run_with<E: From<CheckError>>(
-    path: &Path,
-    rules: &LeadRules<'_>,
-    format: Format,
-    lang: Lang,
-    out: &mut dyn Write,
-    each: &mut dyn FnMut(&RowVerdict) -> Result<(), E>,
-) -> Result<Summary, E> {
-    let sheet = Sheet::open(path).map_err(CheckError::from)?;
-    tell(sheet.notes(), lang);
-    let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
-    let bar = print::progress(length, lang, "核对", "checking");
-    let mut report = Report::new(format, lang, Ids::None, out).naming_sheets(sheet.tables().len());
-    for verdict in check(sheet, rules) {
-        bar.inc(1);
-        each(&verdict)?;
-        report.row(&verdict, Added::default())?;
-    }
-    bar.finish_and_clear();
-    Ok(report.finish()?)
-}
-
-/// Says beside the data what of a file was not read.
-pub(super) fn tell(notes: &[Note], lang: Lang) {
-    for note in notes.iter().filter(|note| !note.is_expected()) {
-        print::remark(&print::redacted(&print::plain(&note.message(lang))));
-    }
-}
-
 /// What a node adds to the verdict on a row.
 #[derive(Debug, Default)]
 pub(super) struct Added {
     /// The record's id.
-    pub(super) lead_id: Option<String>,
+    pub(super) id: Option<String>,
     /// Reasons in words of the node, where it is newer than this program.
     pub(super) reasons: Vec<JsonReason>,
 }
 
-/// What the ids are of that a node gives with its verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ids {
-    /// There is no node.
-    None,
-    /// Leads.
-    Leads,
-    /// Caught notices.
-    Caught,
-}
-
-/// A row's verdict on a caught notice as one JSON object; that on a lead is a [`JsonRow`].
+/// A row's verdict as one JSON object, with the record's id under the key of its kind.
 #[derive(Serialize)]
-struct JsonCaughtRow {
+struct JsonVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     sheet: Option<String>,
     row: u32,
     verdict: String,
     reasons: Vec<JsonReason>,
-    caught_id: Option<String>,
-}
-
-impl From<JsonRow> for JsonCaughtRow {
-    fn from(row: JsonRow) -> Self {
-        Self {
-            sheet: row.sheet,
-            row: row.row,
-            verdict: row.verdict,
-            reasons: row.reasons,
-            caught_id: row.lead_id,
-        }
-    }
+    #[serde(flatten)]
+    id: BTreeMap<&'static str, Option<String>>,
 }
 
 /// Prints verdicts: JSON at once, a table at the end, or page by page where it is long.
 pub(super) struct Report<'a> {
     format: Format,
     lang: Lang,
-    ids: Ids,
+    /// Of the records whose ids a node gives with its verdicts; none where there is no node.
+    kind: Option<Kind>,
     rows: Rows,
     summary: Summary,
     out: &'a mut dyn Write,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(format: Format, lang: Lang, ids: Ids, out: &'a mut dyn Write) -> Self {
+    /// The table names the worksheets, where there is more than one.
+    pub(super) fn new(
+        kind: Option<Kind>,
+        worksheets: usize,
+        format: Format,
+        lang: Lang,
+        out: &'a mut dyn Write,
+    ) -> Self {
         Self {
             format,
             lang,
-            ids,
-            rows: Rows::new(lang, ids, false),
+            kind,
+            rows: Rows::new(lang, kind, worksheets > 1),
             summary: Summary::default(),
             out,
         }
-    }
-
-    /// With the names of the worksheets in the table, where there is more than one.
-    pub(super) fn naming_sheets(mut self, sheets: usize) -> Self {
-        self.rows = Rows::new(self.lang, self.ids, sheets > 1);
-        self
     }
 
     /// The next row.
@@ -205,32 +138,34 @@ impl<'a> Report<'a> {
         &mut self,
         verdict: &RowVerdict<C, P>,
         added: Added,
-    ) -> Result<(), CheckError> {
+    ) -> Result<(), Failure> {
         self.summary.count(verdict);
         match self.format {
             Format::Json => {
-                let mut row = verdict.to_json(self.lang, added.lead_id);
-                row.reasons.extend(added.reasons);
-                match self.ids {
-                    Ids::None | Ids::Leads => serde_json::to_writer(&mut *self.out, &row)?,
-                    Ids::Caught => {
-                        serde_json::to_writer(&mut *self.out, &JsonCaughtRow::from(row))?;
-                    }
-                }
-                writeln!(self.out)?;
+                let row = verdict.to_json(self.lang, added.id);
+                let key = self.kind.unwrap_or(Kind::Lead).id_key();
+                let reasons = row.reasons.into_iter().chain(added.reasons).collect();
+                let verdict = JsonVerdict {
+                    sheet: row.sheet,
+                    row: row.row,
+                    verdict: row.verdict,
+                    reasons,
+                    id: BTreeMap::from([(key, row.lead_id)]),
+                };
+                print::json(self.out, &verdict)
             }
             Format::Table => {
                 self.rows.add(verdict, &added);
                 if self.rows.is_full() {
                     self.rows.print(self.out)?;
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// After the last row, or after the last that there will be.
-    pub(super) fn finish(mut self) -> Result<Summary, CheckError> {
+    pub(super) fn finish(mut self) -> Result<Summary, Failure> {
         if self.format == Format::Table {
             self.rows.add_passed();
             self.rows.print(self.out)?;
@@ -283,7 +218,7 @@ impl Passed {
 }
 
 impl Rows {
-    fn new(lang: Lang, ids: Ids, with_sheets: bool) -> Self {
+    fn new(lang: Lang, kind: Option<Kind>, with_sheets: bool) -> Self {
         let mut header = match lang {
             Lang::Zh => vec!["行", "结果", "列", "代码", "说明"],
             Lang::En => vec!["row", "verdict", "column", "code", "message"],
@@ -291,20 +226,23 @@ impl Rows {
         if with_sheets {
             header.insert(0, lang.pick("工作表", "worksheet"));
         }
-        match ids {
-            Ids::None => {}
-            Ids::Leads => header.push(lang.pick("线索标识", "lead id")),
-            Ids::Caught => header.push(lang.pick("通报标识", "caught id")),
-        }
+        header.extend(kind.map(|kind| kind.id_label(lang)));
         let mut page = print::unheaded();
         page.set_header(header);
         Self {
             page,
             lang,
-            with_ids: ids != Ids::None,
+            with_ids: kind.is_some(),
             with_sheets,
             passed: None,
         }
+    }
+
+    /// One line: row, verdict and reason, between the worksheet's name and the record's id.
+    fn line(&mut self, sheet: Option<String>, cells: [String; 5], id: Option<String>) {
+        let sheet = self.with_sheets.then(|| sheet.unwrap_or_default());
+        let id = self.with_ids.then(|| id.unwrap_or_default());
+        self.page.add_row(sheet.into_iter().chain(cells).chain(id));
     }
 
     /// Lays out the rows that were passed over and are waiting for more of them.
@@ -318,17 +256,10 @@ impl Rows {
         } else {
             format!("{first}–{last}")
         };
-        let mut cells = Vec::new();
-        if self.with_sheets {
-            cells.push(sheet.unwrap_or_default());
-        }
         let label = Verdict::Skip.label(self.lang).to_owned();
         let said = code.message(self.lang).to_owned();
-        cells.extend([row, label, String::new(), code.to_string(), said]);
-        if self.with_ids {
-            cells.push(String::new());
-        }
-        self.page.add_row(cells);
+        let cells = [row, label, String::new(), code.to_string(), said];
+        self.line(sheet, cells, None);
     }
 
     fn add<C: SheetColumn, P>(&mut self, verdict: &RowVerdict<C, P>, added: &Added) {
@@ -344,54 +275,30 @@ impl Rows {
         }
         // An accepted row has no line, and ends a run all the same: its number lies between.
         self.add_passed();
+        let lang = self.lang;
+        let column = |finding: &Finding<C>| {
+            let column = finding.column;
+            column.map_or("", |column| lang.pick(column.header_zh(), column.as_str()))
+        };
         let findings = verdict.findings.iter().map(|finding| {
             [
-                self.column(finding).to_owned(),
+                column(finding).to_owned(),
                 finding.code.to_string(),
-                verdict.message(finding, self.lang),
+                verdict.message(finding, lang),
             ]
         });
         let reasons = added.reasons.iter().map(|reason| {
-            [
-                print::plain(reason.column.as_deref().unwrap_or_default()),
-                print::plain(&reason.code),
-                print::plain(&reason.message),
-            ]
+            let column = reason.column.as_deref().unwrap_or_default();
+            [column, reason.code.as_str(), reason.message.as_str()].map(print::plain)
         });
-        let reasons: Vec<_> = findings.chain(reasons).collect();
-        for (nth, reason) in reasons.into_iter().enumerate() {
-            // The number once, so that the eye finds the next row.
-            let is_first = nth == 0;
-            let (row, label, lead_id) = if is_first {
-                let lead_id = added.lead_id.as_deref().map(print::plain);
-                let label = verdict.verdict.label(self.lang);
-                (
-                    verdict.row().to_string(),
-                    label,
-                    lead_id.unwrap_or_default(),
-                )
-            } else {
-                (String::new(), "", String::new())
-            };
-            let mut cells = Vec::new();
-            if self.with_sheets {
-                let name = is_first.then(|| verdict.place.table.shown_name());
-                cells.push(name.flatten().unwrap_or_default());
-            }
-            cells.extend([row, label.to_owned()]);
-            cells.extend(reason);
-            if self.with_ids {
-                cells.push(lead_id);
-            }
-            self.page.add_row(cells);
-        }
-    }
-
-    fn column<C: SheetColumn>(&self, finding: &Finding<C>) -> &'static str {
-        match (finding.column, self.lang) {
-            (Some(column), Lang::Zh) => column.header_zh(),
-            (Some(column), Lang::En) => column.as_str(),
-            (None, _) => "",
+        // What tells the row is said once, so that the eye finds the next one.
+        let mut row = verdict.row().to_string();
+        let mut label = verdict.verdict.label(lang).to_owned();
+        let mut sheet = verdict.place.table.shown_name();
+        let mut id = added.id.as_deref().map(print::plain);
+        for [column, code, message] in findings.chain(reasons) {
+            let (row, label) = (mem::take(&mut row), mem::take(&mut label));
+            self.line(sheet.take(), [row, label, column, code, message], id.take());
         }
     }
 

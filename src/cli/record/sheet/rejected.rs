@@ -1,25 +1,25 @@
 //! `--rejected OUT.xlsx`: the rows that were refused, to be mended and pushed again.
 
+use super::report::Added;
 use crate::{
     cli::{
         exit::{Exit, Failure},
-        lead_check::Added,
         out_file::OutFile,
         print,
     },
-    domain::{Column, Finding, Lang},
+    domain::{Finding, Lang, SheetColumn},
     intake::{self, Fault, Refused, RefusedRow, RowVerdict, Verdict},
 };
 use std::path::Path;
 
 /// Refused rows on their way into a file.
-pub(super) struct RejectedSheet {
+pub(super) struct RejectedSheet<C> {
     file: OutFile,
-    refused: Refused<Column>,
+    refused: Refused<C>,
     lang: Lang,
 }
 
-impl RejectedSheet {
+impl<C: SheetColumn> RejectedSheet<C> {
     pub(super) fn begin(path: &Path, force: bool, lang: Lang) -> Result<Self, Failure> {
         let file = OutFile::begin(path, force)?;
         let refused = Refused::new(lang, file.directory())
@@ -32,7 +32,7 @@ impl RejectedSheet {
     }
 
     /// A row, as it was decided at last; kept where it was refused.
-    pub(super) fn row(&mut self, row: &RowVerdict, added: &Added) -> Result<(), Failure> {
+    pub(super) fn row<P>(&mut self, row: &RowVerdict<C, P>, added: &Added) -> Result<(), Failure> {
         if row.verdict != Verdict::Reject {
             return Ok(());
         }
@@ -97,8 +97,12 @@ impl RejectedSheet {
 }
 
 /// Why a row was refused: what was found in it, and what only the node knows. Warnings are no reasons.
-pub(super) fn faults(row: &RowVerdict, added: &Added, lang: Lang) -> Vec<Fault<Column>> {
-    let errors = |finding: &&Finding| !finding.is_warning();
+pub(super) fn faults<C: SheetColumn, P>(
+    row: &RowVerdict<C, P>,
+    added: &Added,
+    lang: Lang,
+) -> Vec<Fault<C>> {
+    let errors = |finding: &&Finding<C>| !finding.is_warning();
     let found = row.findings.iter().filter(errors).map(|finding| Fault {
         column: finding.column,
         code: Some(finding.code),

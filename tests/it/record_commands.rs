@@ -1,15 +1,7 @@
 //! What `lead`, `referral` and `caught` explain and print, byte for byte: their help, tables in both languages, JSON lines
 //! and complaints, as scripts and people know them. Set `YICHUAN_WRITE_FIXTURES` to write the fixtures anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-#[path = "common/leads.rs"]
-mod leads;
-
+use crate::common::leads;
 use serde_json::Value;
 use std::{
     fmt::Write as _,

@@ -3,41 +3,45 @@
 use super::{
     receipt::{Acknowledged, ReceiptSheet},
     rejected::RejectedSheet,
+    report::Added,
+    submission::{Checked, Rules, SheetKind},
 };
-use crate::{
-    cli::{
-        client::Connection,
-        context::Context,
-        exit::{Exit, Failure},
-        lead_check::Added,
-        out_file::{is_workbook, same_file},
-    },
-    domain::LeadRules,
-    intake::RowVerdict,
+use crate::cli::{
+    client::Connection,
+    context::Context,
+    exit::{Exit, Failure},
+    out_file::{is_workbook, same_file},
 };
 use clap::Args;
 use std::path::{Path, PathBuf, absolute};
 
 /// Where the rows go that were refused.
 #[derive(Args, Debug)]
-pub(super) struct RejectedArgs {
+pub(in crate::cli) struct RejectedArgs {
     /// 退回的行 / Write the rejected rows here, with reasons: mend them, and push that file. Holds personal data.
     #[arg(long, value_name = "OUT.xlsx")]
-    pub(super) rejected: Option<PathBuf>,
+    rejected: Option<PathBuf>,
     /// 覆盖已有文件 / Write over files that are there.
     #[arg(long)]
-    pub(super) force: bool,
+    force: bool,
 }
 
 /// What is written. Both are begun before anything is sent, so that a full disk is found early.
-#[derive(Default)]
-pub(super) struct Outputs {
-    pub(super) rejected: Option<RejectedSheet>,
+pub(in crate::cli) struct Outputs<C> {
+    pub(super) rejected: Option<RejectedSheet<C>>,
     pub(super) receipt: Option<ReceiptSheet>,
 }
 
-impl Outputs {
-    pub(super) fn begin(
+impl<C: SheetKind> Outputs<C> {
+    /// Nothing is written.
+    pub(in crate::cli) const fn none() -> Self {
+        Self {
+            rejected: None,
+            receipt: None,
+        }
+    }
+
+    pub(in crate::cli) fn begin(
         pushed: &Path,
         args: &RejectedArgs,
         receipt: Option<&Path>,
@@ -65,10 +69,17 @@ impl Outputs {
         })
     }
 
+    /// That the file is still the one that was to be pushed.
+    pub(in crate::cli) fn unchanged(&self) -> Result<(), Failure> {
+        self.receipt
+            .as_ref()
+            .map_or(Ok(()), ReceiptSheet::unchanged)
+    }
+
     /// A row, as it was decided at last.
     pub(super) fn row(
         &mut self,
-        row: &RowVerdict,
+        row: &Checked<C>,
         added: &Added,
         acknowledged: Option<&Acknowledged>,
     ) -> Result<(), Failure> {
@@ -86,13 +97,12 @@ impl Outputs {
     pub(super) async fn keep(
         self,
         node: &Connection,
-        file: &Path,
-        rules: &LeadRules<'_>,
+        rules: &Rules,
         broken_off: Option<&Failure>,
         context: &Context<'_>,
     ) -> Result<(), Failure> {
         if let Some(receipt) = self.receipt {
-            receipt.keep(node, file, rules, broken_off, context).await?;
+            receipt.keep::<C>(node, rules, broken_off, context).await?;
         }
         match self.rejected {
             Some(rejected) if broken_off.is_none() => rejected.keep(),

@@ -1,13 +1,13 @@
 //! `lead assign` and `referral assign`: to whom a record is, from here on.
 
-use super::{
-    args::id,
-    context::{Context, block_on},
-    exit::{Exit, Failure},
-    print::{self, Format},
-};
 use crate::{
     access::{Assignee, MalformedAssignee},
+    cli::{
+        args::id,
+        context::{Context, block_on},
+        exit::{Exit, Failure},
+        print::{self, Format},
+    },
     domain::{Lang, RecordId},
     entry::pb,
 };
@@ -17,7 +17,7 @@ use std::{io::Write, str::FromStr};
 
 /// An assignment.
 #[derive(Args, Debug)]
-pub(super) struct AssignArgs {
+pub(in crate::cli) struct AssignArgs {
     /// 标识 / The record's id.
     #[arg(value_parser = id::<RecordId>)]
     record: RecordId,
@@ -48,7 +48,7 @@ struct Assigned<'a> {
     log_index: u64,
 }
 
-pub(super) fn run(
+pub(in crate::cli) fn run(
     args: &AssignArgs,
     context: &Context<'_>,
     out: &mut dyn Write,

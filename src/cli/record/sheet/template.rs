@@ -14,7 +14,7 @@ use std::{io::Write, path::PathBuf};
 
 /// Where to.
 #[derive(Args, Debug)]
-pub(super) struct TemplateArgs {
+pub(in crate::cli) struct TemplateArgs {
     /// 写入的文件 / The .xlsx workbook to write.
     file: PathBuf,
     /// 覆盖已有文件 / Write over a file that is there.
@@ -22,7 +22,7 @@ pub(super) struct TemplateArgs {
     force: bool,
 }
 
-pub(super) fn run(
+pub(in crate::cli) fn run(
     args: &TemplateArgs,
     context: &Context<'_>,
     out: &mut dyn Write,

@@ -1,21 +1,25 @@
 //! `--receipt OUT.xlsx`: the receipt of a push, 回执单.
 
-use super::{rejected::faults, sheet_failure};
+use super::{
+    rejected::faults,
+    report::Added,
+    submission::{Checked, Rules, SheetKind, Source},
+};
 use crate::{
     cli::{
+        args::Direction,
         client::Connection,
         context::Context,
         exit::{Exit, Failure},
-        labels::standing,
-        lead_check::Added,
         out_file::OutFile,
         print::{self, plain, redacted},
+        record::{client, row::Query, told::Told},
     },
     domain::{
-        Column, FindingCode, Lang, LeadRules, LeadState, ResidentNumber, Timestamp, printable_lines,
+        FindingCode, Lang, LeadState, ResidentNumber, SheetColumn, Timestamp, printable_lines,
     },
     entry::pb,
-    intake::{self, Outcome, Proof, Receipt, ReceiptRow, RowVerdict, Sheet, Verdict, check},
+    intake::{self, Outcome, Proof, Receipt, ReceiptRow, Verdict},
     note::SignedCheckpoint,
 };
 use aws_lc_rs::digest::{self, SHA256};
@@ -23,12 +27,12 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-/// Pages of the list of leads that are asked for at most, to see where leads stand that were there before.
+/// Pages of the list that are asked for at most, to see where records stand that were there before.
 const MAX_PAGES: usize = 256;
-/// Leads of a page: what one `Consulted` entry names at most.
+/// Records of a page: what one `Consulted` entry names at most.
 const PAGE: u32 = 1_000;
 
 /// What a node said of a row that was sent to it.
@@ -42,7 +46,7 @@ pub(super) struct Acknowledged {
 pub(super) struct ReceiptSheet {
     file: OutFile,
     lang: Lang,
-    name: String,
+    pushed: PathBuf,
     sha256: String,
     began: Timestamp,
     rows: Vec<ReceiptRow>,
@@ -58,11 +62,10 @@ impl ReceiptSheet {
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
         let file = OutFile::begin(path, force)?;
-        let name = pushed.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
             file,
             lang: context.lang(),
-            name: redacted(&plain(&name)),
+            pushed: pushed.to_owned(),
             sha256: sha256(pushed)?,
             began: context.clock().now(),
             rows: Vec::new(),
@@ -71,8 +74,8 @@ impl ReceiptSheet {
     }
 
     /// That the file is still the one whose hash the receipt states.
-    pub(super) fn unchanged(&self, pushed: &Path) -> Result<(), Failure> {
-        if sha256(pushed)? == self.sha256 {
+    pub(super) fn unchanged(&self) -> Result<(), Failure> {
+        if sha256(&self.pushed)? == self.sha256 {
             return Ok(());
         }
         Err(Failure::new(
@@ -80,13 +83,13 @@ impl ReceiptSheet {
             "读取过程中文件被改动；请关闭其他程序后重做，已发送的不会重复",
             "the file changed while it was read: close it elsewhere and begin again, nothing is sent twice",
         )
-        .at(pushed.display()))
+        .at(self.pushed.display()))
     }
 
     /// A row, as it was decided at last.
-    pub(super) fn row(
+    pub(super) fn row<C: SheetKind>(
         &mut self,
-        row: &RowVerdict,
+        row: &Checked<C>,
         added: &Added,
         acknowledged: Option<&Acknowledged>,
     ) {
@@ -111,7 +114,7 @@ impl ReceiptSheet {
         });
     }
 
-    fn line(&self, row: &RowVerdict, added: &Added, outcome: Outcome) -> ReceiptRow {
+    fn line<C: SheetKind>(&self, row: &Checked<C>, added: &Added, outcome: Outcome) -> ReceiptRow {
         let lang = self.lang;
         let refused = outcome == Outcome::Refused;
         let reasons: Vec<_> = faults(row, added, lang)
@@ -128,9 +131,9 @@ impl ReceiptSheet {
         ReceiptRow {
             sheet: row.place.table.shown_name(),
             row: row.place.row,
-            number: number(row, refused),
+            number: number::<C>(row, refused),
             outcome,
-            lead_id: added.lead_id.clone().unwrap_or_default(),
+            lead_id: added.id.clone().unwrap_or_default(),
             log_index: None,
             destination: String::new(),
             state: String::new(),
@@ -140,41 +143,42 @@ impl ReceiptSheet {
 
     /// What is left after the push broke off: no answer came for rows that were to be sent. The file is read again, for rows
     /// are not kept in memory.
-    fn rest(&mut self, pushed: &Path, rules: &LeadRules<'_>) -> Result<(), Failure> {
-        self.unchanged(pushed)?;
+    fn rest<C: SheetKind>(&mut self, rules: &Rules) -> Result<(), Failure> {
+        self.unchanged()?;
         print::remark(self.lang.pick(
             "发送中断，正在重读表格，以便在回执单中写明其余各行",
             "the push broke off; the sheet is read again, so that the receipt names the rows that are left",
         ));
-        let sheet = Sheet::open(pushed).map_err(|error| sheet_failure(&error, pushed))?;
-        for row in check(sheet, rules).skip(self.told) {
-            if row.parsed.is_some() {
-                let line = self.line(&row, &Added::default(), Outcome::Unknown);
+        let mut told = self.told;
+        C::check(Source::open(&self.pushed)?, rules, &mut |row| {
+            if told > 0 {
+                told -= 1;
+            } else if row.parsed.is_some() {
+                let line = self.line::<C>(&row, &Added::default(), Outcome::Unknown);
                 self.rows.push(line);
-                self.told += 1;
             } else {
-                self.row(&row, &Added::default(), None);
+                self.row::<C>(&row, &Added::default(), None);
             }
-        }
+            true
+        });
         Ok(())
     }
 
     /// Writes the receipt, whether or not the push came to its end.
-    pub(super) async fn keep(
+    pub(super) async fn keep<C: SheetKind>(
         mut self,
         node: &Connection,
-        pushed: &Path,
-        rules: &LeadRules<'_>,
+        rules: &Rules,
         broken_off: Option<&Failure>,
         context: &Context<'_>,
     ) -> Result<(), Failure> {
         if broken_off.is_some() {
-            self.rest(pushed, rules)?;
+            self.rest::<C>(rules)?;
         }
         let lang = self.lang;
         // A node that is gone is not asked again: what it acknowledged stands.
         let proof = if broken_off.is_none() {
-            self.states(node).await;
+            self.states::<C>(node).await;
             self.proof(node, context).await
         } else {
             None
@@ -186,12 +190,13 @@ impl ReceiptSheet {
         } else {
             node.node().to_string()
         };
+        let file = self.pushed.file_name().unwrap_or_default();
         let receipt = Receipt {
             node: named,
             principal: node.principal().to_string(),
             purpose: grounds.purpose.label(lang).to_owned(),
             basis: grounds.basis.to_string(),
-            file: self.name,
+            file: redacted(&plain(&file.to_string_lossy())),
             sha256: self.sha256,
             began: self.began,
             ended: context.clock().now(),
@@ -211,9 +216,9 @@ impl ReceiptSheet {
         Ok(())
     }
 
-    /// Where the leads stand that were in the log before. Asking is logged, as all listing is; rows whose state cannot be
+    /// Where the records stand that were in the log before. Asking is logged, as all listing is; rows whose state cannot be
     /// seen have none.
-    async fn states(&mut self, node: &Connection) {
+    async fn states<C: SheetKind>(&mut self, node: &Connection) {
         let mut wanted: BTreeMap<u64, usize> = self
             .rows
             .iter()
@@ -225,25 +230,21 @@ impl ReceiptSheet {
             let Some((first, _)) = wanted.first_key_value() else {
                 return;
             };
-            let request = pb::ListLeadsRequest {
-                grounds: node.grounds(),
-                direction: pb::Direction::Sent.into(),
-                after_index: first.checked_sub(1),
+            let query = Query {
+                direction: Some(Direction::Sent),
+                after: first.checked_sub(1),
                 limit: PAGE,
-                ..pb::ListLeadsRequest::default()
+                ..Query::default()
             };
-            let mut desk = node.desk();
-            let Ok(page) = node
-                .patient(async || desk.list_leads(request.clone()).await)
-                .await
-            else {
+            let Ok(page) = client::list(C::KIND, node, query).await else {
                 return;
             };
             let before = wanted.len();
-            for lead in &page.leads {
-                let at = wanted.remove(&lead.log_index);
-                if let Some(row) = at.and_then(|at| self.rows.get_mut(at)) {
-                    row.state = plain(&standing(lead, self.lang));
+            for row in &page.rows {
+                let at = wanted.remove(&row.log_index);
+                if let Some(line) = at.and_then(|at| self.rows.get_mut(at)) {
+                    let (kind, lang) = (C::KIND, self.lang);
+                    line.state = Told { row, kind, lang }.standing();
                 }
             }
             if wanted.len() == before {
@@ -287,33 +288,32 @@ fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
     })
 }
 
-/// The sheet's own number of a row; `…` where it holds what is no number of a lead: a name, a citizen number, a phone. What
-/// a refused row has there may be of another column, where its cells have shifted: a name has no digit.
-fn number(row: &RowVerdict, refused: bool) -> String {
-    let written = cell(row, Column::Number).unwrap_or_default().trim();
-    let is_no_number =
-        refused && !written.is_empty() && !written.contains(|c: char| c.is_ascii_digit());
-    if is_no_number || written.chars().count() > Column::Number.max_chars() {
-        return "…".to_owned();
-    }
-    let personal = [
-        Column::Name,
-        Column::ResidentNumber,
-        Column::Phone,
-        Column::Plate,
-    ];
-    let repeats = |column: &Column| {
-        let value = cell(row, *column).unwrap_or_default().trim();
-        !value.is_empty() && written.contains(value)
+/// The sheet's own number of a row; `…` where it holds what is no number of a record: a name, a citizen number, a phone.
+/// What a refused row has there may be of another column, where its cells have shifted: a name has no digit.
+fn number<C: SheetKind>(row: &Checked<C>, refused: bool) -> String {
+    let column = |key: &str| C::ALL.iter().copied().find(|column| column.as_str() == key);
+    let written = |column: Option<C>| {
+        column
+            .and_then(|it| cell(row, it))
+            .unwrap_or_default()
+            .trim()
     };
-    if personal.iter().any(repeats) || holds_personal_digits(written) {
+    let number = written(column("number"));
+    let longest = column("number").map_or(0, SheetColumn::max_chars);
+    let is_no_number =
+        refused && !number.is_empty() && !number.contains(|c: char| c.is_ascii_digit());
+    let personal = ["name", "resident_number", "phone", "plate"];
+    let mut personal = personal.map(|key| written(column(key))).into_iter();
+    let repeats = personal.any(|value| !value.is_empty() && number.contains(value));
+    if is_no_number || number.chars().count() > longest || repeats || holds_personal_digits(number)
+    {
         return "…".to_owned();
     }
-    plain(written)
+    plain(number)
 }
 
 /// A cell of a row, as written.
-fn cell(row: &RowVerdict, wanted: Column) -> Option<&str> {
+fn cell<C: SheetKind>(row: &Checked<C>, wanted: C) -> Option<&str> {
     let mut header = row.place.table.header().iter();
     let at = header.position(|text| intake::column_named(text) == Some(wanted))?;
     row.cells.as_slice().get(at).map(String::as_str)

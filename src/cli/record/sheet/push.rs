@@ -1,10 +1,10 @@
-//! `lead push FILE`: a sheet's accepted rows on one stream, and one verdict a row.
+//! The push of a sheet: its accepted rows on one stream, and one verdict a row.
 
 use super::{
-    check_failure, exit_of,
-    outputs::{Outputs, RejectedArgs},
+    outputs::Outputs,
     receipt::Acknowledged,
-    sheet_failure,
+    report::{Added, Report},
+    submission::{Checked, Judged, Rules, SheetKind, Source},
 };
 use crate::{
     cli::{
@@ -12,70 +12,67 @@ use crate::{
         context::{Context, block_on},
         exit::{Exit, Failure},
         labels::refused_before,
-        lead_check::{Added, Ids, Report, tell},
         partner::partners,
         print::{self, plain},
     },
-    domain::{Finding, FindingCode, Jurisdiction, Lang, LeadRules, RecordId, SheetColumn},
-    entry::{self, pb},
-    intake::{JsonReason, RowVerdict, Sheet, Verdict, check},
+    domain::{Finding, FindingCode, Jurisdiction, Lang, RecordId, SheetColumn},
+    entry::pb,
+    intake::{JsonReason, Verdict},
 };
-use jiff::civil::Date;
 use std::{
     collections::{BTreeSet, HashMap},
     io::Write,
-    path::Path,
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 
 /// Rows that may be under way: checked and not sent, or sent and without a verdict.
 const WINDOW: usize = 256;
 
-pub(super) fn run(
-    file: &Path,
-    rejected: &RejectedArgs,
-    receipt: Option<&Path>,
+/// Sends what is accepted of a sheet or a form, and reports all rows. The same again changes nothing.
+pub(in crate::cli) fn run<C: SheetKind>(
+    source: Source<C>,
+    mut outputs: Outputs<C>,
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    // Whoever has mistyped a file, or a purpose, hears of it before anybody is asked anything.
-    let mut outputs = Outputs::begin(file, rejected, receipt, context)?;
-    let sheet = Sheet::open(file).map_err(|error| sheet_failure(&error, file))?;
-    if let Some(receipt) = &outputs.receipt {
-        receipt.unchanged(file)?;
-    }
-    tell(sheet.notes(), context.lang());
+    let lang = context.lang();
+    source.tell(lang);
     block_on(async {
         let node = context.connect()?;
-        let partners = approved(&partners(&node).await?);
-        let mut report = Report::new(context.format(), context.lang(), Ids::Leads, out)
-            .naming_sheets(sheet.tables().len());
-        let length = u64::try_from(sheet.len()).unwrap_or(u64::MAX);
-        let today = context.clock().now().shanghai_date();
-        let (rows, checking) = checked(sheet, node.node(), partners.clone(), today);
-        let pushed = push(&node, rows, length, &mut report, &mut outputs, context).await;
+        let rules = Rules {
+            own: node.node(),
+            partners: approved(&partners(&node).await?),
+            today: context.clock().now().shanghai_date(),
+        };
+        let (kind, worksheets) = (Some(C::KIND), source.worksheets());
+        let mut report = Report::new(kind, worksheets, context.format(), lang, out);
+        let length = u64::try_from(source.rows()).unwrap_or(u64::MAX);
+        let bar = print::progress(length, lang, "发送", "pushing");
+        let (rows, checking) = checked(source, rules.clone());
+        let told = Told {
+            lang,
+            report: &mut report,
+            outputs: &mut outputs,
+            ids: HashMap::new(),
+            bar: &bar,
+        };
+        let pushed = push(&node, rows, told).await;
+        bar.finish_and_clear();
         if let Err(failed) = checking.await
             && let Ok(panic) = failed.try_into_panic()
         {
             std::panic::resume_unwind(panic);
         }
         // The verdicts that came are the officer's, whatever became of the rest.
-        let summary = report
-            .finish()
-            .map_err(|error| check_failure(error, file))?;
+        let summary = report.finish()?;
         let broken_off = pushed.as_ref().err();
-        let rules = LeadRules {
-            own: node.node(),
-            partners: &partners,
-            today,
-        };
-        let kept = outputs.keep(&node, file, &rules, broken_off, context).await;
+        let kept = outputs.keep(&node, &rules, broken_off, context).await;
+        let [zh, en] = C::AGAIN;
         pushed.map_err(|failure| {
             failure.hint(
-                "已有结果的行已入日志；重新发送同一表格即可，不会重复",
-                "rows with a verdict are in the node's log; push the same sheet again, nothing is sent twice",
+                &format!("已有结果的行已入日志；{zh}，不会重复"),
+                &format!("rows with a verdict are in the node's log; {en}, nothing is sent twice"),
             )
         })?;
         kept.map_err(|failure| {
@@ -84,35 +81,26 @@ pub(super) fn run(
                 "all was pushed; push the same sheet again to have it written, nothing is sent twice",
             )
         })?;
-        Ok(exit_of(&summary))
+        Ok(summary.exit())
     })
 }
 
 /// Reads and checks the rows on a thread of their own, as they are taken.
-fn checked(
-    sheet: Sheet,
-    own: Jurisdiction,
-    partners: BTreeSet<Jurisdiction>,
-    today: Date,
-) -> (mpsc::Receiver<RowVerdict>, JoinHandle<()>) {
+fn checked<C: SheetKind>(
+    source: Source<C>,
+    rules: Rules,
+) -> (mpsc::Receiver<Checked<C>>, JoinHandle<()>) {
     let (verdicts, rows) = mpsc::channel(WINDOW);
     let checking = tokio::task::spawn_blocking(move || {
-        let rules = LeadRules {
-            own,
-            partners: &partners,
-            today,
-        };
-        for verdict in check(sheet, &rules) {
-            // Nobody takes them any more: the push has failed, and says so.
-            if verdicts.blocking_send(verdict).is_err() {
-                return;
-            }
-        }
+        // Where nobody takes them any more, the push has failed, and says so.
+        C::check(source, &rules, &mut |row| {
+            verdicts.blocking_send(row).is_ok()
+        });
     });
     (rows, checking)
 }
 
-pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
+fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
     let approved = partners.iter().filter(|partner| partner.approved);
     approved
         .filter_map(|partner| partner.jurisdiction.parse().ok())
@@ -121,22 +109,11 @@ pub(in crate::cli) fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Juri
 
 /// Sends the accepted rows and reports all, in the sheet's order. At most [`WINDOW`] rows are under way, however long the
 /// sheet is.
-async fn push(
+async fn push<C: SheetKind>(
     node: &Connection,
-    rows: mpsc::Receiver<RowVerdict>,
-    length: u64,
-    report: &mut Report<'_>,
-    outputs: &mut Outputs,
-    context: &Context<'_>,
+    rows: mpsc::Receiver<Checked<C>>,
+    told: Told<'_, '_, C>,
 ) -> Result<(), Failure> {
-    let bar = print::progress(length, context.lang(), "发送", "pushing");
-    let told = Told {
-        lang: context.lang(),
-        report,
-        outputs,
-        lead_ids: HashMap::new(),
-        bar: &bar,
-    };
     let (requests, queued) = mpsc::channel(WINDOW);
     let (under_way, sent) = mpsc::channel(WINDOW);
     // Sending ends with the stream, whose end the other half reports.
@@ -144,25 +121,24 @@ async fn push(
         answers(node, sent, ReceiverStream::new(queued), told),
         send(node.grounds(), rows, requests, under_way)
     );
-    bar.finish_and_clear();
     answered
 }
 
 /// A row on its way to the report; with the node's verdict, or decided here.
-enum UnderWay {
+enum UnderWay<C: SheetKind> {
     /// With the node that it goes to.
-    Sent(RowVerdict, Jurisdiction),
-    Here(RowVerdict),
+    Sent(Checked<C>, Jurisdiction),
+    Here(Checked<C>),
 }
 
 /// Reports each row when its turn has come and its verdict is there.
-async fn answers(
+async fn answers<C: SheetKind>(
     node: &Connection,
-    mut sent: mpsc::Receiver<UnderWay>,
-    requests: ReceiverStream<pb::PushLeadsRequest>,
-    mut told: Told<'_, '_>,
+    mut sent: mpsc::Receiver<UnderWay<C>>,
+    requests: ReceiverStream<C::Request>,
+    mut told: Told<'_, '_, C>,
 ) -> Result<(), Failure> {
-    let mut desk = node.desk();
+    let fewer = || node.nonsense(&format!("fewer verdicts than {}", C::KIND.many()));
     let mut requests = Some(requests);
     let mut verdicts = None;
     while let Some(row) = sent.recv().await {
@@ -173,25 +149,26 @@ async fn answers(
             }
             UnderWay::Sent(row, route) => (row, route),
         };
-        // A sheet without a lead to send calls nobody.
+        // A sheet without a row to send calls nobody.
         if let Some(requests) = requests.take() {
-            verdicts = Some(node.call(desk.push_leads(requests)).await?);
+            verdicts = Some(C::push(node, requests).await?);
         }
-        let stream = verdicts
-            .as_mut()
-            .ok_or_else(|| node.nonsense("fewer verdicts than leads"))?;
-        let verdict = next(node, stream, &row).await?;
-        told.there(row, route, verdict)
-            .map_err(|what| what.unwrap_or_else(|| node.nonsense("a verdict that is none")))?;
+        let stream = verdicts.as_mut().ok_or_else(fewer)?;
+        let verdict = node.next(stream).await?.ok_or_else(fewer)?;
+        let verdict = C::judged(verdict).ok_or_else(|| node.nonsense("a verdict that is none"))?;
+        if verdict.row != u64::from(row.place.nth) {
+            return Err(node.nonsense("verdicts out of order"));
+        }
+        told.there(row, route, verdict)?;
     }
     Ok(())
 }
 
-async fn send(
+async fn send<C: SheetKind>(
     mut grounds: Option<pb::Grounds>,
-    mut rows: mpsc::Receiver<RowVerdict>,
-    requests: mpsc::Sender<pb::PushLeadsRequest>,
-    under_way: mpsc::Sender<UnderWay>,
+    mut rows: mpsc::Receiver<Checked<C>>,
+    requests: mpsc::Sender<C::Request>,
+    under_way: mpsc::Sender<UnderWay<C>>,
 ) {
     while let Some(mut row) = rows.recv().await {
         // Room for a row is given back when it has been reported.
@@ -202,81 +179,55 @@ async fn send(
             room.send(UnderWay::Here(row));
             continue;
         };
-        let request = pb::PushLeadsRequest {
-            grounds: grounds.take(),
-            row: row.place.nth.into(),
-            lead: Some(entry::lead_to_wire(&parsed.lead.to_fields())),
-        };
+        let request = C::request(grounds.take(), row.place.nth.into(), &parsed);
         let is_taken = requests.send(request).await.is_ok();
         // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
-        room.send(UnderWay::Sent(row, parsed.route));
+        room.send(UnderWay::Sent(row, C::route(&parsed)));
         if !is_taken {
             return;
         }
     }
 }
 
-async fn next(
-    node: &Connection,
-    verdicts: &mut Streaming<pb::PushLeadsResponse>,
-    row: &RowVerdict,
-) -> Result<pb::PushLeadsResponse, Failure> {
-    match node.next(verdicts).await? {
-        Some(verdict) if verdict.row == u64::from(row.place.nth) => Ok(verdict),
-        Some(_) => Err(node.nonsense("verdicts out of order")),
-        None => Err(node.nonsense("fewer verdicts than leads")),
-    }
-}
-
 /// Brings the verdicts of both sides together.
-struct Told<'a, 'out> {
+struct Told<'a, 'out, C> {
     lang: Lang,
     report: &'a mut Report<'out>,
-    outputs: &'a mut Outputs,
+    outputs: &'a mut Outputs<C>,
     /// By the row's number in the file, for the rows further down that repeat it.
-    lead_ids: HashMap<u32, RecordId>,
+    ids: HashMap<u32, RecordId>,
     bar: &'a indicatif::ProgressBar,
 }
 
-impl Told<'_, '_> {
+impl<C: SheetKind> Told<'_, '_, C> {
     /// A row that was decided here.
-    fn here(&mut self, row: &RowVerdict) -> Result<(), Failure> {
+    fn here(&mut self, row: &Checked<C>) -> Result<(), Failure> {
         let first = row
             .first
             .as_ref()
             .filter(|_| row.verdict == Verdict::Duplicate);
         let added = Added {
-            lead_id: first
-                .and_then(|first| self.lead_ids.get(&first.nth))
+            id: first
+                .and_then(|first| self.ids.get(&first.nth))
                 .map(ToString::to_string),
             reasons: Vec::new(),
         };
         self.row(row, added, None)
     }
 
-    /// A row that the node decided; no failure where its answer means nothing.
+    /// A row that the node decided.
     fn there(
         &mut self,
-        mut row: RowVerdict,
+        mut row: Checked<C>,
         route: Jurisdiction,
-        answer: pb::PushLeadsResponse,
-    ) -> Result<(), Option<Failure>> {
-        let verdict = match pb::Verdict::try_from(answer.verdict) {
-            Ok(pb::Verdict::Accept) => Verdict::Accept,
-            Ok(pb::Verdict::Duplicate) => Verdict::Duplicate,
-            Ok(pb::Verdict::Reject) => Verdict::Reject,
-            Ok(pb::Verdict::Unspecified) | Err(_) => return Err(None),
-        };
-        let lead_id = answer.lead_id.parse::<RecordId>().ok();
-        if lead_id.is_none() && verdict != Verdict::Reject {
-            return Err(None);
+        judged: Judged,
+    ) -> Result<(), Failure> {
+        if let Some(id) = judged.id {
+            self.ids.insert(row.place.nth, id);
         }
-        if let Some(id) = lead_id {
-            self.lead_ids.insert(row.place.nth, id);
-        }
-        row.verdict = verdict;
-        let mut reasons = Vec::from_iter(refused_before(&answer.refusal, self.lang));
-        for reason in answer.reasons {
+        row.verdict = judged.verdict;
+        let mut reasons = Vec::from_iter(refused_before(&judged.refusal, self.lang));
+        for reason in judged.reasons {
             match known(&reason) {
                 Some(finding) if row.findings.contains(&finding) => {}
                 Some(finding) => row.findings.push(finding),
@@ -285,32 +236,28 @@ impl Told<'_, '_> {
         }
         Finding::sort(&mut row.findings);
         // Only what was taken has an entry.
-        let acknowledged = lead_id.is_some().then(|| Acknowledged {
-            log_index: answer.log_index,
+        let acknowledged = judged.id.map(|_| Acknowledged {
+            log_index: judged.log_index,
             destination: route.to_string(),
         });
-        let lead_id = lead_id.map(|id| id.to_string());
-        let added = Added { lead_id, reasons };
-        self.row(&row, added, acknowledged.as_ref()).map_err(Some)
+        let id = judged.id.map(|id| id.to_string());
+        self.row(&row, Added { id, reasons }, acknowledged.as_ref())
     }
 
     fn row(
         &mut self,
-        row: &RowVerdict,
+        row: &Checked<C>,
         added: Added,
         acknowledged: Option<&Acknowledged>,
     ) -> Result<(), Failure> {
         self.bar.inc(1);
         self.outputs.row(row, &added, acknowledged)?;
-        // The name of the file helps nobody here: only output fails.
-        self.report
-            .row(row, added)
-            .map_err(|error| check_failure(error, Path::new("stdout")))
+        self.report.row(row, added)
     }
 }
 
 /// A reason that this program can say in both languages.
-pub(in crate::cli) fn known<C: SheetColumn>(reason: &pb::Reason) -> Option<Finding<C>> {
+fn known<C: SheetColumn>(reason: &pb::Reason) -> Option<Finding<C>> {
     let code = FindingCode::ALL
         .iter()
         .find(|code| code.as_str() == reason.code)?;
@@ -323,7 +270,7 @@ pub(in crate::cli) fn known<C: SheetColumn>(reason: &pb::Reason) -> Option<Findi
     Some(Finding::new(*column, *code))
 }
 
-pub(in crate::cli) fn foreign(reason: &pb::Reason) -> JsonReason {
+fn foreign(reason: &pb::Reason) -> JsonReason {
     JsonReason {
         column: Some(plain(&reason.column)).filter(|column| !column.is_empty()),
         code: plain(&reason.code),
@@ -335,7 +282,7 @@ pub(in crate::cli) fn foreign(reason: &pb::Reason) -> JsonReason {
 mod tests {
     use super::*;
     use crate::{
-        cli::print::Format,
+        cli::{print::Format, record::kind::Kind},
         domain::Column,
         intake::{JsonRow, Place, RawCells},
     };
@@ -355,8 +302,8 @@ mod tests {
         }
     }
 
-    fn row(row: u32, verdict: Verdict, first_row: Option<u32>) -> RowVerdict {
-        RowVerdict {
+    fn row(row: u32, verdict: Verdict, first_row: Option<u32>) -> Checked<Column> {
+        Checked::<Column> {
             place: place(row),
             verdict,
             findings: Vec::new(),
@@ -389,15 +336,19 @@ mod tests {
         }
     }
 
-    fn told(tell: impl FnOnce(&mut Told<'_, '_>)) -> Vec<JsonRow> {
+    fn judged(answer: pb::PushLeadsResponse) -> Judged {
+        Column::judged(answer).unwrap()
+    }
+
+    fn told(tell: impl FnOnce(&mut Told<'_, '_, Column>)) -> Vec<JsonRow> {
         let mut out = Vec::new();
-        let mut report = Report::new(Format::Json, Lang::En, Ids::Leads, &mut out);
+        let mut report = Report::new(Some(Kind::Lead), 1, Format::Json, Lang::En, &mut out);
         let bar = indicatif::ProgressBar::hidden();
         tell(&mut Told {
             lang: Lang::En,
             report: &mut report,
-            outputs: &mut Outputs::default(),
-            lead_ids: HashMap::new(),
+            outputs: &mut Outputs::none(),
+            ids: HashMap::new(),
             bar: &bar,
         });
         report.finish().unwrap();
@@ -417,8 +368,8 @@ mod tests {
             ];
             let mut first = row(2, Verdict::Accept, None);
             first.findings = vec![Finding::new(Column::Phone, FindingCode::Normalised)];
-            told.there(first, to(), answer(pb::Verdict::Accept, ID, reasons))
-                .unwrap();
+            let accepted = judged(answer(pb::Verdict::Accept, ID, reasons));
+            told.there(first, to(), accepted).unwrap();
             told.here(&row(3, Verdict::Duplicate, Some(2))).unwrap();
             told.here(&row(4, Verdict::Reject, Some(2))).unwrap();
         });
@@ -436,7 +387,7 @@ mod tests {
                 refusal: "invalid_content".to_owned(),
                 ..answer(pb::Verdict::Duplicate, ID, vec![])
             };
-            told.there(row(2, Verdict::Accept, None), to(), refused)
+            told.there(row(2, Verdict::Accept, None), to(), judged(refused))
                 .unwrap();
         });
         assert_eq!(rows[0].verdict, "duplicate");
@@ -451,25 +402,15 @@ mod tests {
         let rows = told(|told| {
             let changed = vec![reason("number", "changed_content")];
             let accepted = row(2, Verdict::Accept, None);
-            told.there(
-                accepted.clone(),
-                to(),
-                answer(pb::Verdict::Reject, "", changed),
-            )
-            .unwrap();
+            let rejected = judged(answer(pb::Verdict::Reject, "", changed));
+            told.there(accepted, to(), rejected).unwrap();
+            let without_id = answer(pb::Verdict::Accept, "", vec![]);
             assert!(
-                told.there(
-                    accepted.clone(),
-                    to(),
-                    answer(pb::Verdict::Accept, "", vec![])
-                )
-                .is_err(),
+                Column::judged(without_id).is_none(),
                 "an accepted lead has an id"
             );
-            assert!(
-                told.there(accepted, to(), answer(pb::Verdict::Unspecified, ID, vec![]))
-                    .is_err()
-            );
+            let none = answer(pb::Verdict::Unspecified, ID, vec![]);
+            assert!(Column::judged(none).is_none());
         });
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].verdict, "reject");

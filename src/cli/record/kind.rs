@@ -1,0 +1,60 @@
+//! The kinds of records, and what each is called.
+
+use crate::{api::labels::Sent, domain::Lang};
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Kind {
+    /// 线索.
+    Lead,
+    /// 协查、移送.
+    Referral,
+    /// 抓获通报.
+    ArrestNotice,
+}
+
+impl Kind {
+    /// Key of an id in JSON.
+    pub(super) const fn id_key(self) -> &'static str {
+        match self {
+            Self::Lead => "lead_id",
+            Self::Referral => "referral_id",
+            Self::ArrestNotice => "caught_id",
+        }
+    }
+
+    /// Heading of an id.
+    pub(super) const fn id_label(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Lead => lang.pick("线索标识", "lead id"),
+            Self::Referral => lang.pick("协查标识", "referral id"),
+            Self::ArrestNotice => lang.pick("通报标识", "caught id"),
+        }
+    }
+
+    /// One of them, and the key in JSON of what it says.
+    pub(super) const fn one(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Referral => "referral",
+            Self::ArrestNotice => "notice",
+        }
+    }
+
+    /// Several of them.
+    pub(super) const fn many(self) -> &'static str {
+        match self {
+            Self::Lead => "leads",
+            Self::Referral => "referrals",
+            Self::ArrestNotice => "notices",
+        }
+    }
+
+    /// How one that the partner refused is sent again.
+    pub(super) const fn sent(self) -> Sent {
+        match self {
+            Self::Lead | Self::ArrestNotice => Sent::Row,
+            Self::Referral => Sent::Referral,
+        }
+    }
+}
