@@ -42,6 +42,15 @@ pub(super) struct OverrideArgs {
     pub(super) assignment: bool,
 }
 
+/// What goes with a step.
+#[derive(Args, Debug)]
+pub(super) struct StepArgs {
+    #[command(flatten)]
+    pub(super) note: NoteArgs,
+    #[command(flatten)]
+    pub(super) over: OverrideArgs,
+}
+
 /// How much of a record to look at.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct LookArgs {

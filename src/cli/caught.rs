@@ -18,7 +18,7 @@ use crate::{
     intake,
 };
 use clap::{Args, Subcommand};
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 /// 抓获通报 / Caught notices.
 #[derive(Args, Debug)]
@@ -133,26 +133,22 @@ impl ListArgs {
     }
 }
 
-pub(super) fn run(
-    args: &CaughtArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CaughtArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let kind = Kind::ArrestNotice;
     match &args.command {
         CaughtCommand::Push(args) => {
             // Before stdin is waited for.
             context.grounds()?;
-            push::run(args.read(context.lang())?, Outputs::none(), context, out)
+            push::run(args.read(context.lang())?, Outputs::none(), context)
         }
         CaughtCommand::List(args) => {
             let query = args.query(context)?;
-            list::run(kind, query, args.page, context, out)
+            list::run(kind, query, args.page, context)
         }
         CaughtCommand::Show { notice, standing } => {
             let over = OverrideArgs { assignment: false };
             let standing = *standing;
-            show::run(kind, *notice, LookArgs { over, standing }, context, out)
+            show::run(kind, *notice, LookArgs { over, standing }, context)
         }
     }
 }

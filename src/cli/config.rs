@@ -30,15 +30,11 @@ enum ConfigCommand {
     Show,
 }
 
-pub(super) fn run(
-    args: &ConfigArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ConfigArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = context.config()?;
     match args.command {
-        ConfigCommand::Show => show(&config, context.format(), out),
-        ConfigCommand::Check => check(&config, context, out),
+        ConfigCommand::Show => show(&config, context.format(), context.out),
+        ConfigCommand::Check => check(&config, context),
     }
 }
 
@@ -68,7 +64,7 @@ struct Finding {
 }
 
 /// What a start would say, by the same looks. Nothing else is known here of what it takes.
-fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+fn check(config: &Config, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let lang = context.lang();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let findings: Vec<_> = check_config(config, &clock)
@@ -79,11 +75,11 @@ fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<
     match context.format() {
         Format::Json => {
             for finding in &findings {
-                print::json(out, finding)?;
+                print::json(context.out, finding)?;
             }
         }
         Format::Table => {
-            writeln!(out, "# {}", config.path.display())?;
+            writeln!(context.out, "# {}", config.path.display())?;
             let mut table =
                 print::table(lang, ["键", "结果", "说明"], ["key", "result", "message"]);
             for finding in findings {
@@ -94,7 +90,7 @@ fn check(config: &Config, context: &Context<'_>, out: &mut dyn Write) -> Result<
                 };
                 table.add_row([finding.key, result, &finding.message]);
             }
-            writeln!(out, "{table}")?;
+            writeln!(context.out, "{table}")?;
         }
     }
     if good {

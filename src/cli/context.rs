@@ -16,22 +16,29 @@ use crate::{
     telemetry::SystemClock,
     tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},
 };
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
 /// What all commands share.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     global: &'a Global,
     lang: Lang,
     clock: &'a dyn Clock,
+    /// Where data goes.
+    pub(super) out: &'a mut dyn Write,
 }
 
 impl<'a> Context<'a> {
-    pub(super) const fn new(global: &'a Global, lang: Lang, clock: &'a dyn Clock) -> Self {
+    pub(super) const fn new(
+        global: &'a Global,
+        lang: Lang,
+        clock: &'a dyn Clock,
+        out: &'a mut dyn Write,
+    ) -> Self {
         Self {
             global,
             lang,
             clock,
+            out,
         }
     }
 
@@ -43,7 +50,7 @@ impl<'a> Context<'a> {
         self.global.format
     }
 
-    pub(super) const fn clock(&self) -> &dyn Clock {
+    pub(super) const fn clock(&self) -> &'a dyn Clock {
         self.clock
     }
 

@@ -41,11 +41,7 @@ pub(super) struct DoctorArgs {
     scratch: Option<PathBuf>,
 }
 
-pub(super) fn run(
-    args: &DoctorArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &DoctorArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = context.config()?;
     let scratch = args.scratch.clone().unwrap_or_else(env::temp_dir);
     let bar = progress(0, context.lang(), "检查", "examining");
@@ -79,8 +75,8 @@ pub(super) fn run(
     let mut commands = commands(&found, &config, into);
     commands.splice(..0, exposed.iter().map(chmod));
     match context.format() {
-        Format::Json => print::json(out, &Report::of(&found, &commands))?,
-        Format::Table => table(&found, &commands, context.lang(), out)?,
+        Format::Json => print::json(context.out, &Report::of(&found, &commands))?,
+        Format::Table => table(&found, &commands, context.lang(), context.out)?,
     }
     let exit = verdict(&found, &config, into)?;
     // Sound, and a node does not start with it.

@@ -15,8 +15,7 @@ use crate::{
 use clap::Args;
 use serde::Serialize;
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -56,11 +55,7 @@ struct Made<'a> {
     verifier_key: String,
 }
 
-pub(super) fn run(
-    args: &InitArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let endpoint = endpoint(args)?;
     if !args.admin.ip().is_loopback() {
         return Err(Failure::new(
@@ -97,7 +92,7 @@ pub(super) fn run(
     })?;
     match context.format() {
         Format::Json => print::json(
-            out,
+            context.out,
             &Made {
                 config: &config,
                 data: &data,
@@ -105,9 +100,9 @@ pub(super) fn run(
             },
         )?,
         Format::Table => {
-            writeln!(out, "{}", config.display())?;
-            writeln!(out, "vkey: {key}")?;
-            writeln!(out, "{}", next_steps(args, &config, context.lang()))?;
+            writeln!(context.out, "{}", config.display())?;
+            writeln!(context.out, "vkey: {key}")?;
+            writeln!(context.out, "{}", next_steps(args, &config, context.lang()))?;
         }
     }
     Ok(Exit::Done)

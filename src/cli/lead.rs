@@ -1,7 +1,7 @@
 //! `yichuan lead`: what officers do with leads.
 
 use super::{
-    args::{self, Direction, LookArgs, NoteArgs, NumberArgs, OverrideArgs, id},
+    args::{Direction, LookArgs, NumberArgs, OverrideArgs, StepArgs, id},
     context::{Context, block_on},
     exit::{Exit, Failure},
     labels::state_to_wire,
@@ -30,7 +30,7 @@ use crate::{
     entry::DispatchAction,
 };
 use clap::{Args, Subcommand};
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 /// 线索 / Leads.
 #[derive(Args, Debug)]
@@ -83,9 +83,7 @@ enum LeadCommand {
         #[arg(value_parser = id::<RecordId>)]
         leads: Vec<RecordId>,
         #[command(flatten)]
-        note: NoteArgs,
-        #[command(flatten)]
-        over: OverrideArgs,
+        step: StepArgs,
     },
     /// 核查 / Say what the assessment of a lead found.
     Assess {
@@ -96,9 +94,7 @@ enum LeadCommand {
         #[arg(long)]
         outcome: AssessmentOutcome,
         #[command(flatten)]
-        note: NoteArgs,
-        #[command(flatten)]
-        over: OverrideArgs,
+        step: StepArgs,
     },
     /// 退回 / Return a lead.
     Return {
@@ -109,9 +105,7 @@ enum LeadCommand {
         #[arg(long)]
         reason: ReturnReason,
         #[command(flatten)]
-        note: NoteArgs,
-        #[command(flatten)]
-        over: OverrideArgs,
+        step: StepArgs,
     },
     /// 指派 / Assign a lead to an officer or a unit: the others see that it exists, not what it says. For supervisors.
     Assign(AssignArgs),
@@ -164,21 +158,17 @@ impl ListArgs {
     }
 }
 
-pub(super) fn run(
-    args: &LeadArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &LeadArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     use LeadCommand as C;
     let mut listed = |list: &ListArgs, direction| {
         let query = list.query(direction, context)?;
-        list::run(Kind::Lead, query, list.page, context, out)
+        list::run(Kind::Lead, query, list.page, context)
     };
     match &args.command {
         C::List { list, direction } => listed(list, *direction),
         C::Inbox { list } => listed(list, Direction::Received),
-        C::Template(args) => template::run(args, context, out),
-        C::Check(args) => check::command(args, context, out),
+        C::Template(args) => template::run(args, context),
+        C::Check(args) => check::command(args, context),
         C::Push {
             file,
             rejected,
@@ -188,72 +178,39 @@ pub(super) fn run(
             let outputs = Outputs::<Column>::begin(file, rejected, receipt.as_deref(), context)?;
             let sheet = Source::open(file)?;
             outputs.unchanged()?;
-            push::run(sheet, outputs, context, out)
+            push::run(sheet, outputs, context)
         }
-        C::Show { lead, look } => show::run(Kind::Lead, *lead, *look, context, out),
-        C::Sign { leads, note, over } => {
-            let step = step(LeadStep::Sign, note, *over, context)?;
-            act(leads, &step, context, out)
+        C::Show { lead, look } => show::run(Kind::Lead, *lead, *look, context),
+        C::Sign { leads, step } => {
+            let step = Step::noted(DispatchAction::Lead(LeadStep::Sign), step, context)?;
+            act(leads, &step, context)
         }
         C::Assess {
             lead,
             outcome,
-            note,
-            over,
+            step,
         } => {
-            let step = Step {
-                outcome: Some(*outcome),
-                ..step(LeadStep::Assess, note, *over, context)?
-            };
-            act(&[*lead], &step, context, out)
+            let step = Step::noted(DispatchAction::Lead(LeadStep::Assess), step, context)?;
+            let outcome = Some(*outcome);
+            act(&[*lead], &Step { outcome, ..step }, context)
         }
-        C::Return {
-            lead,
-            reason,
-            note,
-            over,
-        } => {
-            let step = Step {
-                reason: Some(*reason),
-                ..step(LeadStep::Return, note, *over, context)?
-            };
-            act(&[*lead], &step, context, out)
+        C::Return { lead, reason, step } => {
+            let step = Step::noted(DispatchAction::Lead(LeadStep::Return), step, context)?;
+            let reason = Some(*reason);
+            act(&[*lead], &Step { reason, ..step }, context)
         }
-        C::Assign(args) => assign::run(args, context, out),
+        C::Assign(args) => assign::run(args, context),
     }
 }
 
-fn step(
-    step: LeadStep,
-    note: &NoteArgs,
-    over: OverrideArgs,
-    context: &Context<'_>,
-) -> Result<Step, Failure> {
-    // Before stdin is waited for.
-    context.grounds()?;
-    Ok(Step {
-        action: DispatchAction::Lead(step),
-        outcome: None,
-        reason: None,
-        note: args::text(&note.note)?,
-        restated: None,
-        overriding: over.assignment,
-    })
-}
-
 /// Takes the step on one lead after the other, and stops at the first where it is refused.
-fn act(
-    leads: &[RecordId],
-    step: &Step,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+fn act(leads: &[RecordId], step: &Step, context: &mut Context<'_>) -> Result<Exit, Failure> {
     block_on(async {
         let node = context.connect()?;
         for lead in leads {
             let answer = client::lead::act(&node, *lead, step).await;
             let answer = answer.map_err(|failure| failure.at(lead))?;
-            act::print(Kind::Lead, &answer, context, out)?;
+            act::print(Kind::Lead, &answer, context)?;
         }
         Ok(Exit::Done)
     })

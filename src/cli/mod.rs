@@ -74,8 +74,8 @@ pub fn main() -> Exit {
         Format::Table => Escape::Text,
         Format::Json => Escape::Json,
     });
-    let context = Context::new(&typed.global, lang, &SystemClock);
-    let ended = run(&typed.command, &context, &mut out);
+    let mut context = Context::new(&typed.global, lang, &SystemClock, &mut out);
+    let ended = run(&typed.command, &mut context);
     // What was done is shown before what failed.
     let flushed = out.flush().map_err(Failure::from);
     match ended.and_then(|exit| flushed.map(|()| exit)) {
@@ -96,25 +96,25 @@ fn say_defect(panic: &dyn Display, trace: &Backtrace, out: &mut dyn io::Write) {
     }
 }
 
-fn run(command: &Command, context: &Context<'_>, out: &mut dyn io::Write) -> Result<Exit, Failure> {
+fn run(command: &Command, context: &mut Context<'_>) -> Result<Exit, Failure> {
     // Commands say themselves what went wrong: logs are for whoever asks for them. The node always logs.
     if !matches!(command, Command::Serve(_)) && env::var_os("YICHUAN_LOG").is_some() {
         init_logs(LogFormat::Text, "warn")?;
     }
     match command {
         Command::Demo(args) => run_demo(args, context),
-        Command::Init(args) => init::run(args, context, out),
+        Command::Init(args) => init::run(args, context),
         Command::Serve(args) => serve::run(args, context),
-        Command::Config(args) => config::run(args, context, out),
-        Command::Certs(args) => certs::run(args, context.clock(), out)
+        Command::Config(args) => config::run(args, context),
+        Command::Certs(args) => certs::run(args, context.clock(), context.out)
             .map(|()| Exit::Done)
             .map_err(certs::failure),
-        Command::Partner(args) => partner::run(args, context, out),
-        Command::Lead(args) => lead::run(args, context, out),
-        Command::Referral(args) => referral::run(args, context, out),
-        Command::Caught(args) => caught::run(args, context, out),
-        Command::Audit(args) => audit::run(args, context, out),
-        Command::Doctor(args) => doctor::run(args, context, out),
+        Command::Partner(args) => partner::run(args, context),
+        Command::Lead(args) => lead::run(args, context),
+        Command::Referral(args) => referral::run(args, context),
+        Command::Caught(args) => caught::run(args, context),
+        Command::Audit(args) => audit::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
     }
 }
 

@@ -77,33 +77,24 @@ enum PartnerCommand {
     List,
 }
 
-pub(super) fn run(
-    args: &PartnerArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &PartnerArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match &args.command {
-        PartnerCommand::Card { dir, out: file } => card(dir, file.as_deref(), context, out)?,
-        PartnerCommand::Add { path } => add(path, context, out)?,
-        PartnerCommand::Approve(args) => change::approve(args, context, out)?,
-        PartnerCommand::Suspend { code } => change::suspend(*code, context, out)?,
+        PartnerCommand::Card { dir, out: file } => card(dir, file.as_deref(), context)?,
+        PartnerCommand::Add { path } => add(path, context)?,
+        PartnerCommand::Approve(args) => change::approve(args, context)?,
+        PartnerCommand::Suspend { code } => change::suspend(*code, context)?,
         PartnerCommand::Resume { code, approve } => {
-            change::change((*code, PartnerChange::Resume, *approve), context, out)?;
+            change::change((*code, PartnerChange::Resume, *approve), context)?;
         }
         PartnerCommand::Remove { code, approve } => {
-            change::change((*code, PartnerChange::Remove, *approve), context, out)?;
+            change::change((*code, PartnerChange::Remove, *approve), context)?;
         }
-        PartnerCommand::List => list::list(context, out)?,
+        PartnerCommand::List => list::list(context)?,
     }
     Ok(Exit::Done)
 }
 
-fn card(
-    dir: &Path,
-    file: Option<&Path>,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn card(dir: &Path, file: Option<&Path>, context: &mut Context<'_>) -> Result<(), Failure> {
     let config = context.config()?;
     let vkey = node_verifier_key(&config)?.to_string();
     let ca = CertDir::open(dir)
@@ -135,7 +126,7 @@ fn card(
     let default = PathBuf::from(format!("{}.card", config.jurisdiction));
     let file = file.unwrap_or(&default);
     write_new(file, card.as_str().as_bytes())?;
-    print_card(&card, file, context, out)
+    print_card(&card, file, context)
 }
 
 /// Never over another card: a partner may have compared that one.
@@ -168,16 +159,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-fn print_card(
-    card: &NodeCard,
-    file: &Path,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn print_card(card: &NodeCard, file: &Path, context: &mut Context<'_>) -> Result<(), Failure> {
     let lang = context.lang();
     if context.format() == Format::Json {
         return print::json(
-            out,
+            context.out,
             &Card {
                 jurisdiction: card.jurisdiction().to_string(),
                 name: card.name(),
@@ -191,18 +177,23 @@ fn print_card(
         );
     }
     let (name, code) = (card.name(), card.jurisdiction());
-    writeln!(out, "{code} {name} {} {}", card.endpoint(), file.display())?;
+    writeln!(
+        context.out,
+        "{code} {name} {} {}",
+        card.endpoint(),
+        file.display()
+    )?;
     for (zh, en, fingerprint) in [
         ("名片指纹", "card", card.fingerprint()),
         ("CA 指纹", "CA  ", card.ca_fingerprint()),
         ("日志公钥指纹", "key ", card.key_fingerprint()),
     ] {
-        writeln!(out, "{} SHA-256: {fingerprint}", lang.pick(zh, en))?;
+        writeln!(context.out, "{} SHA-256: {fingerprint}", lang.pick(zh, en))?;
     }
     Ok(())
 }
 
-fn add(path: &Path, context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+fn add(path: &Path, context: &mut Context<'_>) -> Result<(), Failure> {
     let card = read_card(path)?;
     let summary = block_on(async {
         let node = context.connect()?;
@@ -215,12 +206,12 @@ fn add(path: &Path, context: &Context<'_>, out: &mut dyn Write) -> Result<(), Fa
             .await
     })?;
     if context.format() == Format::Json {
-        return print::json(out, &list::shown(&summary));
+        return print::json(context.out, &list::shown(&summary));
     }
-    print_card(&card, path, context, out)?;
+    print_card(&card, path, context)?;
     let code = card.jurisdiction();
     writeln!(
-        out,
+        context.out,
         "{}",
         match context.lang() {
             Lang::Zh => format!(

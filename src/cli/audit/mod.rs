@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use held::HeldArgs;
 use prove::ProveArgs;
 use replay::ReplayArgs;
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 /// 审计 / The log: replay it, verify it, write it out.
 #[derive(Args, Debug)]
@@ -59,24 +59,18 @@ struct KeyArgs {
     vkey: Option<String>,
 }
 
-pub(super) fn run(
-    args: &AuditArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &AuditArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match &args.command {
-        AuditCommand::Replay(args) => replay::run(args, context, out),
-        AuditCommand::Prove(args) => prove::run(args, context, out),
+        AuditCommand::Replay(args) => replay::run(args, context),
+        AuditCommand::Prove(args) => prove::run(args, context),
         AuditCommand::Verify { held, export } => {
             let (key, partners) = held.keys(context)?;
             let trusted = Trusted { key, partners };
             match export {
-                Some(dir) => verify::export(dir, trusted, context, out),
-                None => verify::live(trusted, context, out),
+                Some(dir) => verify::export(dir, trusted, context),
+                None => verify::live(trusted, context),
             }
         }
-        AuditCommand::Export { dir, key } => {
-            verify::write_out(dir, key.vkey.as_deref(), context, out)
-        }
+        AuditCommand::Export { dir, key } => verify::write_out(dir, key.vkey.as_deref(), context),
     }
 }

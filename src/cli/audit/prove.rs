@@ -27,7 +27,6 @@ use crate::{
 use clap::{ArgGroup, Args};
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -54,16 +53,12 @@ pub(super) struct ProveArgs {
     held: HeldArgs,
 }
 
-pub(super) fn run(
-    args: &ProveArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ProveArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let (own, partners) = args.held.keys(context)?;
     if let Some(path) = &args.check {
         let held: Vec<_> = [own].into_iter().chain(partners).collect();
         let proved = checked(path, &held).map_err(|failure| failure.at(path.display()))?;
-        report(&proved, None, context, out)?;
+        report(&proved, None, context)?;
         return Ok(Exit::Done);
     }
     let wanted = match (args.id, args.entry) {
@@ -86,7 +81,7 @@ pub(super) fn run(
     // Required beside whatever is not a check.
     let dir = args.out.as_deref().unwrap_or(Path::new("."));
     write_folder(dir, &case, &proved)?;
-    report(&proved, Some(dir), context, out)?;
+    report(&proved, Some(dir), context)?;
     Ok(Exit::Done)
 }
 
@@ -173,13 +168,12 @@ async fn inclusion_proofs(
 fn report(
     proved: &Proved,
     written: Option<&Path>,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let lang = context.lang();
     if context.format() == Format::Json {
         let written = written.map(|dir| dir.display().to_string());
-        return print::json(out, &ProvedInto::new(proved, written));
+        return print::json(context.out, &ProvedInto::new(proved, written));
     }
     let mut table = print::table(
         lang,
@@ -198,24 +192,29 @@ fn report(
             plain(&cosigned.join(" ")),
         ]);
     }
-    writeln!(out, "{table}")?;
+    writeln!(context.out, "{table}")?;
     for delivery in &proved.deliveries {
-        write!(out, "{}", delivery.in_words(lang))?;
+        write!(context.out, "{}", delivery.in_words(lang))?;
     }
     let (entries, keys) = (proved.statements.len(), proved.keys.len());
     let noun = if entries == 1 { "entry" } else { "entries" };
     match (lang, written) {
-        (Lang::Zh, Some(dir)) => writeln!(out, "{entries} 条已证明并写入 {}", dir.display())?,
+        (Lang::Zh, Some(dir)) => {
+            writeln!(context.out, "{entries} 条已证明并写入 {}", dir.display())?
+        }
         (Lang::En, Some(dir)) => {
             writeln!(
-                out,
+                context.out,
                 "{entries} {noun} proved and written to {}",
                 dir.display()
             )?;
         }
-        (Lang::Zh, None) => writeln!(out, "核验通过：{entries} 条，所据公钥 {keys} 把均为所给")?,
+        (Lang::Zh, None) => writeln!(
+            context.out,
+            "核验通过：{entries} 条，所据公钥 {keys} 把均为所给"
+        )?,
         (Lang::En, None) => writeln!(
-            out,
+            context.out,
             "verified: {entries} {noun}; the keys that this rests on, {keys}, were all given"
         )?,
     }
@@ -224,7 +223,7 @@ fn report(
             "核验须用下列公钥，并向各辖区线下核对：",
             "it is checked with these keys; compare each with its jurisdiction out of band:",
         );
-        writeln!(out, "{what}\n{}", lines_of(&proved.keys))?;
+        writeln!(context.out, "{what}\n{}", lines_of(&proved.keys))?;
     }
     Ok(())
 }

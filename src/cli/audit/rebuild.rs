@@ -14,11 +14,7 @@ use serde::Serialize;
 use std::io::Write;
 
 /// Asks no node: it works on the data directory of one that is stopped.
-pub(super) fn run(
-    write: bool,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(write: bool, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = context.config()?;
     let bar = progress(0, context.lang(), "重建视图", "rebuilding");
     let rebuilt = node::rebuild_views(&config, write, |done, all| {
@@ -28,8 +24,8 @@ pub(super) fn run(
     bar.finish_and_clear();
     let rebuilt = rebuilt.map_err(|error| failure(&error))?;
     match context.format() {
-        Format::Json => print::json(out, &Report::of(&rebuilt))?,
-        Format::Table => table(&rebuilt, context.lang(), out)?,
+        Format::Json => print::json(context.out, &Report::of(&rebuilt))?,
+        Format::Table => table(&rebuilt, context.lang(), context.out)?,
     }
     let differing = rebuilt.differing();
     if write || differing == 0 {

@@ -57,13 +57,9 @@ pub(super) struct ReplayArgs {
     write: bool,
 }
 
-pub(super) fn run(
-    args: &ReplayArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     if args.rebuild {
-        return rebuild::run(args.write, context, out);
+        return rebuild::run(args.write, context);
     }
     let time = |when: When| Timestamp::from_millis(when.millis());
     let filter = ReplayFilter {
@@ -85,13 +81,13 @@ pub(super) fn run(
             args.from,
             args.to.unwrap_or(0),
             |index, leaf| match filter.row(index, leaf) {
-                Some(row) => printer.row(&row, out),
+                Some(row) => printer.row(&row, context.out),
                 None => Ok(()),
             },
         )
         .await
     })?;
-    printer.finish(out)?;
+    printer.finish(context.out)?;
     Ok(Exit::Done)
 }
 

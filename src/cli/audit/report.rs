@@ -16,14 +16,10 @@ use std::io::Write;
 const SHOWN: usize = 20;
 
 /// Prints it; a log with defects ends the command as bad data.
-pub(super) fn print(
-    inspection: &Inspection,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn print(inspection: &Inspection, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match context.format() {
-        Format::Json => print::json(out, &Inspected::from(inspection))?,
-        Format::Table => table(inspection, context.lang(), out)?,
+        Format::Json => print::json(context.out, &Inspected::from(inspection))?,
+        Format::Table => table(inspection, context.lang(), context.out)?,
     }
     if inspection.is_clean() {
         return Ok(Exit::Done);

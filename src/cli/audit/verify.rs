@@ -18,14 +18,10 @@ use crate::{
     note::SignedCheckpoint,
     tls::Cards,
 };
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 /// Verifies the log of a node, as it stands now.
-pub(super) fn live(
-    trusted: Trusted,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn live(trusted: Trusted, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let key = trusted.key.clone();
     let mut inspector = inspector(trusted)?;
     let inspection = block_on(async {
@@ -37,19 +33,18 @@ pub(super) fn live(
         .await?;
         inspected(inspector, &checkpoint)
     })?;
-    report::print(&inspection, context, out)
+    report::print(&inspection, context)
 }
 
 /// Verifies a directory. Asks nobody.
 pub(super) fn export(
     dir: &Path,
     trusted: Trusted,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let inspection = export_inspected(dir, trusted, context.lang())
         .map_err(|failure| failure.at(dir.display()))?;
-    report::print(&inspection, context, out)
+    report::print(&inspection, context)
 }
 
 /// Every file first, and then what the entries say.
@@ -88,8 +83,7 @@ fn inspected(inspector: Inspector<'_>, head: &SignedCheckpoint) -> Result<Inspec
 pub(super) fn write_out(
     dir: &Path,
     vkey: Option<&str>,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let key = context.verifier_key(vkey)?;
     let checkpoint = block_on(async {
@@ -104,13 +98,17 @@ pub(super) fn write_out(
         Ok(checkpoint)
     })?;
     match context.format() {
-        Format::Json => print::json(out, &Exported::from(&checkpoint))?,
+        Format::Json => print::json(context.out, &Exported::from(&checkpoint))?,
         Format::Table => {
             let (size, dir) = (checkpoint.size(), dir.display());
             match context.lang() {
-                Lang::Zh => writeln!(out, "{}：{size} 条已验证并写入 {dir}", checkpoint.origin())?,
+                Lang::Zh => writeln!(
+                    context.out,
+                    "{}：{size} 条已验证并写入 {dir}",
+                    checkpoint.origin()
+                )?,
                 Lang::En => writeln!(
-                    out,
+                    context.out,
                     "{}: {size} entries verified and written to {dir}",
                     checkpoint.origin()
                 )?,

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::{
     collections::BTreeSet,
-    io::{self, BufRead as _, IsTerminal as _, Write},
+    io::{self, BufRead as _, IsTerminal as _},
 };
 
 /// What is typed at a question is at most so long.
@@ -152,11 +152,7 @@ fn typed() -> Result<String, Failure> {
     Ok(line.trim().to_owned())
 }
 
-pub(super) fn approve(
-    args: &ApproveArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub(super) fn approve(args: &ApproveArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let asks = io::stdin().is_terminal();
     let summary = block_on(async {
         let node = context.connect()?;
@@ -173,14 +169,10 @@ pub(super) fn approve(
         node.patient(async || client.approve_partner(request.clone()).await)
             .await
     })?;
-    print_partners(&[summary], context, out)
+    print_partners(&[summary], context)
 }
 
-pub(super) fn suspend(
-    code: Jurisdiction,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub(super) fn suspend(code: Jurisdiction, context: &mut Context<'_>) -> Result<(), Failure> {
     let changed = block_on(async {
         let node = context.connect()?;
         let request = pb::SuspendPartnerRequest {
@@ -191,14 +183,13 @@ pub(super) fn suspend(
         node.patient(async || client.suspend_partner(request.clone()).await)
             .await
     })?;
-    print_changed(&changed, context, out)
+    print_changed(&changed, context)
 }
 
 /// Drafts or approves that a partner is to be resumed or removed.
 pub(super) fn change(
     (code, change, approves): (Jurisdiction, PartnerChange, bool),
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let (jurisdiction, number) = (code.to_string(), change.to_wire().into());
     if approves {
@@ -213,7 +204,7 @@ pub(super) fn change(
             node.patient(async || client.approve_partner_change(request.clone()).await)
                 .await
         })?;
-        return print_changed(&changed, context, out);
+        return print_changed(&changed, context);
     }
     let summary = block_on(async {
         let node = context.connect()?;
@@ -226,7 +217,7 @@ pub(super) fn change(
         node.patient(async || client.draft_partner_change(request.clone()).await)
             .await
     })?;
-    print_partners(&[summary], context, out)?;
+    print_partners(&[summary], context)?;
     if context.format() == Format::Table {
         let command = change.as_str();
         remark(&match context.lang() {
@@ -243,11 +234,7 @@ pub(super) fn change(
     Ok(())
 }
 
-fn print_changed(
-    changed: &pb::PartnerChanged,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn print_changed(changed: &pb::PartnerChanged, context: &mut Context<'_>) -> Result<(), Failure> {
     let partner = changed.partner.clone().unwrap_or_default();
     let (cut, outbox, state) = (changed.cut, partner.outbox, partner.state());
     if context.format() == Format::Json {
@@ -255,10 +242,14 @@ fn print_changed(
             partner: list::shown(&partner),
             connections_cut: cut,
         };
-        return print::json(out, &changed);
+        return print::json(context.out, &changed);
     }
-    print_partners(&[partner], context, out)?;
-    writeln!(out, "{}", in_flight(state, cut, outbox, context.lang()))?;
+    print_partners(&[partner], context)?;
+    writeln!(
+        context.out,
+        "{}",
+        in_flight(state, cut, outbox, context.lang())
+    )?;
     Ok(())
 }
 

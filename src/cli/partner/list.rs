@@ -15,21 +15,20 @@ use crate::{
     exchange::SKEW_TOLERATED_S,
     tls::Fingerprint,
 };
-use std::io::Write;
 
-pub(super) fn list(context: &Context<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn list(context: &mut Context<'_>) -> Result<(), Failure> {
     let listed = block_on(async { listed(&context.connect()?).await })?;
-    print_partners(&listed.partners, context, out)?;
+    print_partners(&listed.partners, context)?;
     if let (Some(behind), Format::Table) = (listed.own_clock_behind_s, context.format()) {
         let (seconds, is_behind) = (behind.unsigned_abs(), behind > 0);
         match context.lang() {
             Lang::Zh => writeln!(
-                out,
+                context.out,
                 "本节点时钟比多数对方节点{} {seconds} 秒，应是本节点时钟有误，请按授时服务器校准",
                 if is_behind { "慢" } else { "快" }
             )?,
             Lang::En => writeln!(
-                out,
+                context.out,
                 "this node's clock is {seconds} s {} most of its partners': it is likely this one that is wrong; set it by a \
                  time server",
                 if is_behind { "behind" } else { "ahead of" }
@@ -147,14 +146,13 @@ fn outbox(partner: &pb::PartnerSummary, lang: Lang) -> String {
 
 pub(super) fn print_partners(
     partners: &[pb::PartnerSummary],
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let lang = context.lang();
     if context.format() == Format::Json {
         return partners
             .iter()
-            .try_for_each(|partner| print::json(out, &shown(partner)));
+            .try_for_each(|partner| print::json(context.out, &shown(partner)));
     }
     let mut table = print::table(
         lang,
@@ -223,6 +221,6 @@ pub(super) fn print_partners(
             fingerprint,
         ]);
     }
-    writeln!(out, "{table}")?;
+    writeln!(context.out, "{table}")?;
     Ok(())
 }

@@ -2,18 +2,20 @@
 
 use super::{
     kind::Kind,
-    row::{Answer, Term},
+    row::{Answer, Step, Term},
 };
 use crate::{
     cli::{
+        args::{self, StepArgs},
         context::Context,
         exit::Failure,
         print::{self, Format, plain},
     },
     domain::Lang,
+    entry::DispatchAction,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, io::Write};
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 struct Answered<'a> {
@@ -23,18 +25,37 @@ struct Answered<'a> {
     log_index: u64,
 }
 
+impl Step {
+    /// A step that is said in a note.
+    pub(in crate::cli) fn noted(
+        action: DispatchAction,
+        args: &StepArgs,
+        context: &Context<'_>,
+    ) -> Result<Self, Failure> {
+        // Before stdin is waited for.
+        context.grounds()?;
+        Ok(Self {
+            action,
+            outcome: None,
+            reason: None,
+            note: args::text(&args.note.note)?,
+            restated: None,
+            overriding: args.over.assignment,
+        })
+    }
+}
+
 /// Says where a record stands after a step, and which entry of the log says so.
 pub(in crate::cli) fn print(
     kind: Kind,
     answer: &Answer,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let (state, log_index) = (answer.state, answer.log_index);
     if context.format() == Format::Json {
         let id = BTreeMap::from([(kind.id_key(), answer.id.as_str())]);
         return print::json(
-            out,
+            context.out,
             &Answered {
                 id,
                 state,
@@ -45,8 +66,8 @@ pub(in crate::cli) fn print(
     let id = plain(&answer.id);
     let state = state.map_or("", |state| state.label(context.lang()));
     match context.lang() {
-        Lang::Zh => writeln!(out, "{id}：{state}，日志第 {log_index} 条")?,
-        Lang::En => writeln!(out, "{id}: {state}, entry {log_index} of the log")?,
+        Lang::Zh => writeln!(context.out, "{id}：{state}，日志第 {log_index} 条")?,
+        Lang::En => writeln!(context.out, "{id}: {state}, entry {log_index} of the log")?,
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use clap::Args;
 use serde::Serialize;
-use std::{io::Write, str::FromStr};
+use std::str::FromStr;
 
 /// An assignment.
 #[derive(Args, Debug)]
@@ -48,11 +48,7 @@ struct Assigned<'a> {
     log_index: u64,
 }
 
-pub(in crate::cli) fn run(
-    args: &AssignArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(in crate::cli) fn run(args: &AssignArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let record = args.record;
     let assignee = args.to.0.as_ref().map(ToString::to_string);
     let assigned = block_on(async {
@@ -69,7 +65,7 @@ pub(in crate::cli) fn run(
     let index = assigned.log_index;
     match context.format() {
         Format::Json => print::json(
-            out,
+            context.out,
             &Assigned {
                 record_id: record.to_string(),
                 assigned_to: assignee.as_deref(),
@@ -77,14 +73,19 @@ pub(in crate::cli) fn run(
             },
         )?,
         Format::Table => match (context.lang(), assignee) {
-            (Lang::Zh, Some(who)) => writeln!(out, "{record}：已指派给 {who}，日志第 {index} 条")?,
-            (Lang::Zh, None) => writeln!(out, "{record}：已取消指派，日志第 {index} 条")?,
+            (Lang::Zh, Some(who)) => {
+                writeln!(context.out, "{record}：已指派给 {who}，日志第 {index} 条")?
+            }
+            (Lang::Zh, None) => writeln!(context.out, "{record}：已取消指派，日志第 {index} 条")?,
             (Lang::En, Some(who)) => {
-                writeln!(out, "{record}: assigned to {who}, entry {index} of the log")?;
+                writeln!(
+                    context.out,
+                    "{record}: assigned to {who}, entry {index} of the log"
+                )?;
             }
             (Lang::En, None) => {
                 writeln!(
-                    out,
+                    context.out,
                     "{record}: assigned to nobody, entry {index} of the log"
                 )?;
             }

@@ -94,8 +94,7 @@ pub(in crate::cli) fn run(
     kind: Kind,
     mut query: Query,
     page: PageArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     block_on(async {
         let node = context.connect()?;
@@ -103,14 +102,14 @@ pub(in crate::cli) fn run(
         loop {
             let found = client::list(kind, &node, query.clone()).await?;
             for row in &found.rows {
-                listing.row(row, out)?;
+                listing.row(row, context.out)?;
             }
             query.after = page.next(query.after, found.next, &node, context.lang())?;
             if query.after.is_none() {
                 break;
             }
         }
-        listing.finish(out)
+        listing.finish(context.out)
     })?;
     Ok(Exit::Done)
 }

@@ -24,8 +24,7 @@ pub(in crate::cli) fn run(
     kind: Kind,
     record: RecordId,
     look: LookArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let opened = block_on(async {
         let node = context.connect()?;
@@ -40,8 +39,8 @@ pub(in crate::cli) fn run(
         },
     };
     match context.format() {
-        Format::Json => print::json(out, &shown)?,
-        Format::Table => shown.print(out)?,
+        Format::Json => print::json(context.out, &shown)?,
+        Format::Table => shown.print(context.out)?,
     }
     Ok(Exit::Done)
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use clap::Args;
 use serde::Serialize;
-use std::{convert::Infallible, io::Write, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 /// Between attempts to reach a node that went away: the first wait, doubled each time up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -29,15 +29,11 @@ pub(in crate::cli) struct WatchArgs {
     after: Option<u64>,
 }
 
-pub(in crate::cli) fn run(
-    args: &WatchArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(in crate::cli) fn run(args: &WatchArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     block_on(async {
         let node = context.connect()?;
         tokio::select! {
-            watched = watch(args.after, &node, context, out) => watched.map(|never| match never {}),
+            watched = watch(args.after, &node, context) => watched.map(|never| match never {}),
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted.map_err(|error| Failure::of(Exit::Internal, &error))?;
                 Ok(Exit::Done)
@@ -51,8 +47,7 @@ pub(in crate::cli) fn run(
 async fn watch(
     mut after: Option<u64>,
     node: &Connection,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Infallible, Failure> {
     let mut reached = false;
     let mut wait = FIRST_WAIT;
@@ -67,7 +62,7 @@ async fn watch(
                                 return Err(node.nonsense("changes that go back"));
                             }
                             after = Some(change.log_index);
-                            print(&change, context, out)?;
+                            print(&change, context)?;
                         }
                         Ok(None) => break None,
                         Err(failure) => break Some(failure),
@@ -110,18 +105,14 @@ struct Change<'a> {
 }
 
 /// One line, out at once.
-fn print(
-    change: &pb::WatchReferralsResponse,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+fn print(change: &pb::WatchReferralsResponse, context: &mut Context<'_>) -> Result<(), Failure> {
     let Some(referral) = &change.referral else {
         return Ok(());
     };
     let state = state(referral.state);
     match context.format() {
         Format::Json => print::json(
-            out,
+            context.out,
             &Change {
                 log_index: change.log_index,
                 referral_id: &referral.referral_id,
@@ -129,12 +120,12 @@ fn print(
             },
         )?,
         Format::Table => writeln!(
-            out,
+            context.out,
             "{:>8}  {:<36}  {}",
             change.log_index,
             plain(&referral.referral_id),
             state.label(context.lang())
         )?,
     }
-    Ok(out.flush()?)
+    Ok(context.out.flush()?)
 }

@@ -3,14 +3,14 @@
 mod content_args;
 
 use super::{
-    args::{self, Direction, LookArgs, NoteArgs, NumberArgs, OverrideArgs, When, id},
+    args::{Direction, LookArgs, NumberArgs, OverrideArgs, StepArgs, When, id},
     client::Connection,
     context::{Context, block_on},
     exit::{Exit, Failure},
     record::{
         act,
         assign::{self, AssignArgs},
-        client::referral::{self, Opening, StateArg},
+        client::referral,
         kind::Kind,
         list::{self, PageArgs, TimeArgs},
         row::{Answer, Query, Step},
@@ -22,11 +22,10 @@ use crate::{
     domain::{
         Handling, Jurisdiction, Locality, RecordId, ReturnReason, Urgency, referral::ReferralKind,
     },
-    entry::{DispatchAction, ReferralAct},
+    entry::{self, DispatchAction, ReferralAct, pb},
 };
 use clap::{Args, Subcommand};
 use content_args::ContentArgs;
-use std::io::Write;
 
 /// 协查、移送 / Referrals.
 #[derive(Args, Debug)]
@@ -42,9 +41,7 @@ struct NoteStep {
     #[arg(value_parser = id::<RecordId>)]
     referral: RecordId,
     #[command(flatten)]
-    note: NoteArgs,
-    #[command(flatten)]
-    over: OverrideArgs,
+    step: StepArgs,
 }
 
 /// A step that says the whole referral anew.
@@ -144,8 +141,8 @@ struct ListArgs {
     direction: Direction,
     /// 状态 / In one of these states: drafted, sent, delivered, signed_for, supplement_requested, returned, accepted,
     /// in_progress, feedback_given, confirmed, disputed, closed, recalled, forwarded, refused.
-    #[arg(long, value_name = "STATE,…", value_delimiter = ',')]
-    state: Vec<StateArg>,
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = referral::state_named)]
+    state: Vec<i32>,
     /// 种类 / assistance or transfer.
     #[arg(long)]
     kind: Option<ReferralKind>,
@@ -185,7 +182,7 @@ impl ListArgs {
         let counterpart = self.counterpart.map(|code| code.to_string());
         Ok(Query {
             direction: Some(self.direction),
-            states: self.state.iter().map(|state| state.to_wire()).collect(),
+            states: self.state.clone(),
             kind: self.kind,
             counterpart: counterpart.unwrap_or_default(),
             urgency: self.urgency,
@@ -201,22 +198,11 @@ impl ListArgs {
     }
 }
 
-pub(super) fn run(
-    args: &ReferralArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ReferralArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     use ReferralCommand as C;
-    let mut noted = |act, step: &NoteStep, reason| {
-        // Before stdin is waited for.
-        context.grounds()?;
-        let note = args::text(&step.note.note)?;
-        let step_taken = Step {
-            reason,
-            note,
-            ..taking(act, step.over)
-        };
-        take(step.referral, &step_taken, context, out)
+    let mut noted = |act, args: &NoteStep, reason| {
+        let step = Step::noted(DispatchAction::Referral(act), &args.step, context)?;
+        take(args.referral, &Step { reason, ..step }, context)
     };
     match &args.command {
         C::Sign(step) => noted(ReferralAct::Sign, step, None),
@@ -230,72 +216,59 @@ pub(super) fn run(
         C::Close(step) => noted(ReferralAct::Close, step, None),
         C::Recall(step) => noted(ReferralAct::Recall, step, None),
         C::Return { step, reason } => noted(ReferralAct::Return, step, Some(*reason)),
-        C::Resubmit(step) => restate(ReferralAct::Resubmit, step, context, out),
-        C::Correct(step) => restate(ReferralAct::Correct, step, context, out),
-        C::Open(args) => open(args, context, out),
+        C::Resubmit(step) => restate(ReferralAct::Resubmit, step, context),
+        C::Correct(step) => restate(ReferralAct::Correct, step, context),
+        C::Open(args) => open(args, context),
         C::Approve { referral } => {
             let ask = async |node: &Connection| referral::approve(node, *referral).await;
-            answered(context, out, ask).map_err(|failure| failure.at(referral))
+            answered(context, ask).map_err(|failure| failure.at(referral))
         }
         C::List(args) => {
             let query = args.query(context)?;
-            list::run(Kind::Referral, query, args.page, context, out)
+            list::run(Kind::Referral, query, args.page, context)
         }
-        C::Show { referral, look } => show::run(Kind::Referral, *referral, *look, context, out),
-        C::Watch(args) => watch::run(args, context, out),
-        C::Assign(args) => assign::run(args, context, out),
+        C::Show { referral, look } => show::run(Kind::Referral, *referral, *look, context),
+        C::Watch(args) => watch::run(args, context),
+        C::Assign(args) => assign::run(args, context),
     }
 }
 
-fn open(args: &OpenArgs, context: &Context<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+fn open(args: &OpenArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     // Before stdin is waited for.
     context.grounds()?;
-    let opening = Opening {
-        kind: args.kind,
-        to: args.to,
-        urgency: args.urgency,
-        handling: args.handling,
-        referral: args.said.read(context.lang())?,
+    let request = pb::OpenReferralRequest {
+        grounds: None,
+        kind: referral::kind_to_wire(args.kind),
+        to: args.to.to_string(),
+        referral: Some(args.said.read(context.lang())?),
+        urgency: entry::urgency_to_wire(args.urgency),
+        handling: entry::handling_to_wire(args.handling),
     };
-    answered(context, out, async |node: &Connection| {
-        referral::open(node, &opening).await
+    answered(context, async |node: &Connection| {
+        referral::open(node, &request).await
     })
 }
 
 /// A step that says the whole referral anew.
 fn restate(
     act: ReferralAct,
-    step: &Restatement,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    args: &Restatement,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     context.grounds()?;
-    let restated = Some(step.said.read(context.lang())?);
-    let step_taken = Step {
-        restated,
-        ..taking(act, step.over)
-    };
-    take(step.referral, &step_taken, context, out)
-}
-
-const fn taking(act: ReferralAct, over: OverrideArgs) -> Step {
-    Step {
+    let step = Step {
         action: DispatchAction::Referral(act),
         outcome: None,
         reason: None,
         note: String::new(),
-        restated: None,
-        overriding: over.assignment,
-    }
+        restated: Some(args.said.read(context.lang())?),
+        overriding: args.over.assignment,
+    };
+    take(args.referral, &step, context)
 }
 
-fn take(
-    referral: RecordId,
-    step: &Step,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
-    answered(context, out, async |node: &Connection| {
+fn take(referral: RecordId, step: &Step, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    answered(context, async |node: &Connection| {
         referral::act(node, referral, step).await
     })
     .map_err(|failure| failure.at(referral))
@@ -303,11 +276,10 @@ fn take(
 
 /// Asks for a step and prints where the referral stands then.
 fn answered(
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
     ask: impl AsyncFnOnce(&Connection) -> Result<Answer, Failure>,
 ) -> Result<Exit, Failure> {
     let answer = block_on(async { ask(&context.connect()?).await })?;
-    act::print(Kind::Referral, &answer, context, out)?;
+    act::print(Kind::Referral, &answer, context)?;
     Ok(Exit::Done)
 }

@@ -11,12 +11,11 @@ use crate::{
     },
     desk::ReferralState,
     domain::{
-        Handling, Jurisdiction, Lang, RecordId, Urgency,
+        Lang, RecordId,
         referral::{ReferralKind, ReferralProgress},
     },
     entry::{self, pb},
 };
-use std::str::FromStr;
 use tonic::Streaming;
 
 /// Where a referral stands. `unknown` where its node is newer.
@@ -46,42 +45,24 @@ fn state_from_wire(value: i32) -> Option<ReferralState> {
     ReferralState::all().find(|state| state.as_str().eq_ignore_ascii_case(name))
 }
 
-/// A state to look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct StateArg(i32);
-
-impl StateArg {
-    pub(in crate::cli) const fn to_wire(self) -> i32 {
-        self.0
-    }
-
-    /// All of them.
-    fn all() -> impl Iterator<Item = Self> {
-        (1..)
-            .take_while(|value| state_from_wire(*value).is_some())
-            .map(Self)
-    }
+/// A state to look for, by its key or in Chinese; its number on the wire.
+///
+/// # Errors
+/// It is none; with those that there are.
+pub(in crate::cli) fn state_named(typed: &str) -> Result<i32, String> {
+    let is_it = |value: &i32| [state(*value).key, state(*value).zh].contains(&typed);
+    states().find(is_it).ok_or_else(|| {
+        let keys: Vec<_> = states().map(|value| state(value).key).collect();
+        format!("not one of: {}", keys.join(", "))
+    })
 }
 
-/// No state of a referral.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not one of: {}", StateArg::all().map(|it| state(it.0).key).collect::<Vec<_>>().join(", "))]
-pub(in crate::cli) struct UnknownState;
-
-impl FromStr for StateArg {
-    type Err = UnknownState;
-
-    fn from_str(text: &str) -> Result<Self, UnknownState> {
-        Self::all()
-            .find(|arg| {
-                let state = state(arg.0);
-                text == state.key || text == state.zh
-            })
-            .ok_or(UnknownState)
-    }
+/// All of them.
+fn states() -> impl Iterator<Item = i32> {
+    (1..).take_while(|value| state_from_wire(*value).is_some())
 }
 
-const fn kind_to_wire(kind: ReferralKind) -> i32 {
+pub(in crate::cli) const fn kind_to_wire(kind: ReferralKind) -> i32 {
     let kind = match kind {
         ReferralKind::Assistance => pb::ReferralKind::Assistance,
         ReferralKind::Transfer => pb::ReferralKind::Transfer,
@@ -251,23 +232,14 @@ fn advice(referral: &pb::ReferralSummary) -> Option<[&'static str; 2]> {
     ])
 }
 
-/// A referral to open.
-pub(in crate::cli) struct Opening {
-    pub(in crate::cli) kind: ReferralKind,
-    pub(in crate::cli) to: Jurisdiction,
-    pub(in crate::cli) urgency: Urgency,
-    pub(in crate::cli) handling: Handling,
-    pub(in crate::cli) referral: pb::Referral,
-}
-
-pub(in crate::cli) async fn open(node: &Connection, opening: &Opening) -> Result<Answer, Failure> {
+/// Opens a referral; the grounds are added here.
+pub(in crate::cli) async fn open(
+    node: &Connection,
+    request: &pb::OpenReferralRequest,
+) -> Result<Answer, Failure> {
     let request = pb::OpenReferralRequest {
         grounds: node.grounds(),
-        kind: kind_to_wire(opening.kind),
-        to: opening.to.to_string(),
-        referral: Some(opening.referral.clone()),
-        urgency: entry::urgency_to_wire(opening.urgency),
-        handling: entry::handling_to_wire(opening.handling),
+        ..request.clone()
     };
     node.patient(async || node.referrals().open_referral(request.clone()).await)
         .await
@@ -335,15 +307,15 @@ mod tests {
 
     #[test]
     fn every_state_reads_back_and_no_two_are_alike() {
-        let all: Vec<_> = StateArg::all().collect();
+        let all: Vec<_> = states().collect();
         assert_eq!(all.len(), 15);
-        let keys: BTreeSet<_> = all.iter().map(|arg| state(arg.0).key).collect();
+        let keys: BTreeSet<_> = all.iter().map(|value| state(*value).key).collect();
         assert_eq!(keys.len(), all.len());
-        for arg in all {
-            let Term { key, zh } = state(arg.0);
-            assert_eq!((key.parse(), zh.parse()), (Ok(arg), Ok(arg)));
+        for value in all {
+            let Term { key, zh } = state(value);
+            assert_eq!((state_named(key), state_named(zh)), (Ok(value), Ok(value)));
         }
-        assert_eq!("unknown".parse::<StateArg>(), Err(UnknownState));
+        assert!(state_named("unknown").is_err());
     }
 
     #[test]

@@ -79,8 +79,7 @@ fn run_with(
 /// The command.
 pub(in crate::cli) fn command(
     args: &CheckArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let (own, partners) = whose(args, context)?;
     let rules = LeadRules {
@@ -90,7 +89,7 @@ pub(in crate::cli) fn command(
     };
     let mut outputs = Outputs::<Column>::begin(&args.file, &args.rejected, None, context)?;
     let (format, lang) = (context.format(), context.lang());
-    let summary = run_with(&args.file, &rules, format, lang, out, &mut |row| {
+    let summary = run_with(&args.file, &rules, format, lang, context.out, &mut |row| {
         outputs.row(row, &Added::default(), None)
     })?;
     if let Some(rejected) = outputs.rejected {

@@ -19,10 +19,7 @@ use crate::{
     entry::pb,
     intake::{JsonReason, Verdict},
 };
-use std::{
-    collections::{BTreeSet, HashMap},
-    io::Write,
-};
+use std::collections::{BTreeSet, HashMap};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -33,8 +30,7 @@ const WINDOW: usize = 256;
 pub(in crate::cli) fn run<C: SheetKind>(
     source: Source<C>,
     mut outputs: Outputs<C>,
-    context: &Context<'_>,
-    out: &mut dyn Write,
+    context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let lang = context.lang();
     source.tell(lang);
@@ -46,7 +42,7 @@ pub(in crate::cli) fn run<C: SheetKind>(
             today: context.clock().now().shanghai_date(),
         };
         let (kind, worksheets) = (Some(C::KIND), source.worksheets());
-        let mut report = Report::new(kind, worksheets, context.format(), lang, out);
+        let mut report = Report::new(kind, worksheets, context.format(), lang, context.out);
         let length = u64::try_from(source.rows()).unwrap_or(u64::MAX);
         let bar = print::progress(length, lang, "发送", "pushing");
         let (rows, checking) = checked(source, rules.clone());

@@ -10,7 +10,7 @@ use crate::{
     intake,
 };
 use clap::Args;
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 /// Where to.
 #[derive(Args, Debug)]
@@ -22,11 +22,7 @@ pub(in crate::cli) struct TemplateArgs {
     force: bool,
 }
 
-pub(in crate::cli) fn run(
-    args: &TemplateArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(in crate::cli) fn run(args: &TemplateArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let lang = context.lang();
     is_workbook(&args.file)?;
     let file = OutFile::begin(&args.file, args.force)?;
@@ -35,9 +31,12 @@ pub(in crate::cli) fn run(
     file.keep(|out| workbook.save_to_writer(out))?;
     let path = args.file.display();
     match lang {
-        Lang::Zh => writeln!(out, "模板已写入 {path}；带 * 的列必填，说明见第二页")?,
+        Lang::Zh => writeln!(
+            context.out,
+            "模板已写入 {path}；带 * 的列必填，说明见第二页"
+        )?,
         Lang::En => writeln!(
-            out,
+            context.out,
             "the template is in {path}; columns with a star are required, the second page explains them"
         )?,
     }
