@@ -103,7 +103,8 @@ impl Refused {
     /// A failure of this node: the caller learns that it happened, the node's diagnostics what it was.
     pub(crate) fn internal(error: impl Display) -> Self {
         tracing::error!(%error, "a call failed");
-        let said = "this node failed to do it; its administrator finds the cause in its diagnostics";
+        let said =
+            "this node failed to do it; its administrator finds the cause in its diagnostics";
         Self::new(RefusalKind::Internal, None, said)
     }
 

@@ -239,8 +239,8 @@ struct JsonPart<'a> {
 impl<'a> Report<'a> {
     fn of(found: &'a Examination, commands: &'a [String]) -> Self {
         let part = |found: &'a Finding| JsonPart {
-            part: part_name(found.part).1,
-            state: state_name(found.state).1,
+            part: found.part.as_str(),
+            state: found.state.as_str(),
             what: &found.what,
         };
         let lost = found.lost.iter().map(|range| [range.start, range.end]);
@@ -263,10 +263,9 @@ fn table(
 ) -> Result<(), Failure> {
     let mut table = print::table(lang, ["部分", "状态", "说明"], ["part", "state", "what"]);
     for Finding { part, state, what } in &found.findings {
-        let ((part_zh, part_en), (state_zh, state_en)) = (part_name(*part), state_name(*state));
         table.add_row([
-            lang.pick(part_zh, part_en).replace('_', " "),
-            lang.pick(state_zh, state_en).replace('_', " "),
+            part.label(lang).replace('_', " "),
+            state.label(lang).replace('_', " "),
             plain(what),
         ]);
     }
@@ -280,33 +279,6 @@ fn table(
         writeln!(out, "  {command}")?;
     }
     Ok(())
-}
-
-/// In Chinese, and in English as in JSON.
-const fn part_name(part: Part) -> (&'static str, &'static str) {
-    match part {
-        Part::LogKey => ("日志密钥", "log_key"),
-        Part::BucketKeys => ("内容密钥", "bucket_keys"),
-        Part::Checkpoint => ("检查点文件", "checkpoint"),
-        Part::Store => ("存储", "store"),
-        Part::Log => ("日志", "log"),
-        Part::Dispatches => ("发件索引", "dispatches"),
-        Part::Outbox => ("发件箱", "outbox"),
-        Part::Payloads => ("加密内容", "payloads"),
-        Part::Witness => ("对方检查点", "witness"),
-        Part::RevocationLists => ("吊销列表", "revocation_lists"),
-        Part::Partners => ("对方节点", "partners"),
-        Part::Views => ("视图", "views"),
-    }
-}
-
-const fn state_name(state: State) -> (&'static str, &'static str) {
-    match state {
-        State::Sound => ("完好", "sound"),
-        State::Damaged => ("损坏，可修复", "damaged"),
-        State::Lost => ("丢失", "lost"),
-        State::NotExamined => ("未检查", "not_examined"),
-    }
 }
 
 /// What to type where a node does not start, because of what is on its disk.

@@ -52,15 +52,12 @@ const fn choice(value: &'static str, meaning: &'static str) -> Choice {
 }
 
 const fn urgency(urgency: Urgency, lang: Lang) -> Choice {
-    let (zh, meaning) = match urgency {
-        Urgency::Normal => ("普通", lang.pick("24小时内签收", "sign within 24 hours")),
-        Urgency::Urgent => ("紧急", lang.pick("8小时内签收", "sign within 8 hours")),
-        Urgency::Critical => (
-            "特急",
-            lang.pick("8小时内签收，列在最前", "sign within 8 hours, shown first"),
-        ),
+    let meaning = match urgency {
+        Urgency::Normal => lang.pick("24小时内签收", "sign within 24 hours"),
+        Urgency::Urgent => lang.pick("8小时内签收", "sign within 8 hours"),
+        Urgency::Critical => lang.pick("8小时内签收，列在最前", "sign within 8 hours, shown first"),
     };
-    choice(lang.pick(zh, urgency.as_str()), meaning)
+    choice(urgency.label(lang), meaning)
 }
 
 const fn handling(handling: Handling, lang: Lang) -> Choice {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::Jurisdiction,
+    domain::{Jurisdiction, keyed},
     entry::{Entry, Kind},
     exchange::{RowAudit, Vault, VaultError, month_without_keys},
     log::{self, DamageReport, LeafSource, OpenError},
@@ -27,46 +27,48 @@ use std::{
 /// How many rows are read at once.
 const ROWS_AT_ONCE: usize = 512;
 
-/// A part of a node's directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// `log.key` and `vkey`.
-    LogKey,
-    /// `bucket.keys`.
-    BucketKeys,
-    /// `checkpoint`.
-    Checkpoint,
-    /// sled's files.
-    Store,
-    /// Entries, tiles and the signed head.
-    Log,
-    /// Rows that find dispatches and refusals.
-    Dispatches,
-    /// Dispatches that wait for their receipt.
-    Outbox,
-    /// Ciphertexts and their wrapped keys.
-    Payloads,
-    /// Newest verified checkpoints of partners.
-    Witness,
-    /// Revocation lists of partners.
-    RevocationLists,
-    /// Approved partners that TLS refuses; listed only if there are any.
-    Partners,
-    /// What lists and searches show.
-    Views,
+keyed! {
+    /// A part of a node's directory.
+    pub enum Part {
+        /// `log.key` and `vkey`.
+        LogKey = "log_key" ("日志密钥"),
+        /// `bucket.keys`.
+        BucketKeys = "bucket_keys" ("内容密钥"),
+        /// `checkpoint`.
+        Checkpoint = "checkpoint" ("检查点文件"),
+        /// sled's files.
+        Store = "store" ("存储"),
+        /// Entries, tiles and the signed head.
+        Log = "log" ("日志"),
+        /// Rows that find dispatches and refusals.
+        Dispatches = "dispatches" ("发件索引"),
+        /// Dispatches that wait for their receipt.
+        Outbox = "outbox" ("发件箱"),
+        /// Ciphertexts and their wrapped keys.
+        Payloads = "payloads" ("加密内容"),
+        /// Newest verified checkpoints of partners.
+        Witness = "witness" ("对方检查点"),
+        /// Revocation lists of partners.
+        RevocationLists = "revocation_lists" ("吊销列表"),
+        /// Approved partners that TLS refuses; listed only if there are any.
+        Partners = "partners" ("对方节点"),
+        /// What lists and searches show.
+        Views = "views" ("视图"),
+    }
 }
 
-/// The state of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// As it should be.
-    Sound,
-    /// Damaged, and a repair fixes it.
-    Damaged,
-    /// Damaged, and nothing here can fix it.
-    Lost,
-    /// Not examined, because another part is damaged.
-    NotExamined,
+keyed! {
+    /// The state of a part.
+    pub enum State {
+        /// As it should be.
+        Sound = "sound" ("完好"),
+        /// Damaged, and a repair fixes it.
+        Damaged = "damaged" ("损坏，可修复"),
+        /// Damaged, and nothing here can fix it.
+        Lost = "lost" ("丢失"),
+        /// Not examined, because another part is damaged.
+        NotExamined = "not_examined" ("未检查"),
+    }
 }
 
 /// What was found of one part.
