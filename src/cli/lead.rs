@@ -4,11 +4,10 @@ use super::{
     args::{Direction, LookArgs, NumberArgs, OverrideArgs, StepArgs, id},
     context::{Context, block_on},
     exit::{Exit, Failure},
-    labels::state_to_wire,
     record::{
         act,
         assign::{self, AssignArgs},
-        client,
+        client::lead,
         kind::Kind,
         list::{self, PageArgs, TimeArgs},
         row::{Query, Step},
@@ -146,7 +145,7 @@ impl ListArgs {
             states: self
                 .state
                 .iter()
-                .map(|s| state_to_wire(*s).into())
+                .map(|it| lead::state_to_wire(*it))
                 .collect(),
             origin: code(self.origin).unwrap_or_default(),
             destination: code(self.destination).unwrap_or_default(),
@@ -208,7 +207,7 @@ fn act(leads: &[RecordId], step: &Step, context: &mut Context<'_>) -> Result<Exi
     block_on(async {
         let node = context.connect()?;
         for lead in leads {
-            let answer = client::lead::act(&node, *lead, step).await;
+            let answer = lead::act(&node, *lead, step).await;
             let answer = answer.map_err(|failure| failure.at(lead))?;
             act::print(Kind::Lead, &answer, context)?;
         }

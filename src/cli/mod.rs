@@ -14,7 +14,6 @@ mod doctor;
 mod exit;
 mod global;
 mod init;
-mod labels;
 mod lead;
 mod options;
 mod out_file;

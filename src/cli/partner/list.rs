@@ -1,12 +1,11 @@
 //! `yichuan partner list`: partners and drafts, as tables and lines.
 
 use crate::{
-    api::json::Partner,
+    api::{json::Partner, labels::put_off_label},
     cli::{
         client::Connection,
         context::{Context, block_on},
         exit::Failure,
-        labels::put_off_label,
         print::{self, Format, plain},
     },
     desk::Standing,

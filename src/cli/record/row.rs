@@ -15,6 +15,12 @@ pub(in crate::cli) struct Term {
 }
 
 impl Term {
+    /// Of a newer node.
+    pub(super) const UNKNOWN: Self = Self {
+        key: "unknown",
+        zh: "未知",
+    };
+
     /// The term for a value that has a label in each language.
     pub(super) fn of<T: Copy>(value: T, label: impl Fn(T, Lang) -> &'static str) -> Self {
         Self {

@@ -119,7 +119,7 @@ impl Told<'_> {
     /// The state, with what it says of its end: `assessed (verified)`.
     pub(super) fn standing(&self) -> String {
         let (row, lang) = (self.row, self.lang);
-        let label = row.state.unwrap_or(UNKNOWN).label(lang);
+        let label = row.state.unwrap_or(Term::UNKNOWN).label(lang);
         let ended = row.outcome.or(row.return_reason);
         let more = ended
             .map(|term| term.label(lang))
@@ -151,12 +151,6 @@ impl Told<'_> {
         term.map_or("", |term| term.label(self.lang)).to_owned()
     }
 }
-
-/// Of a newer node.
-const UNKNOWN: Term = Term {
-    key: "unknown",
-    zh: "未知",
-};
 
 fn key(term: Option<Term>) -> Value {
     term.map(|term| term.key).into()

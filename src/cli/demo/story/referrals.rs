@@ -9,7 +9,7 @@ use super::{
     Story,
 };
 use crate::{
-    cli::{labels::action, record::client::referral::state},
+    cli::record::client::{referral::state, wire::action},
     domain::Lang,
 };
 
@@ -94,10 +94,11 @@ impl Story<'_> {
                 (true, Lang::En) => "Sinan",
                 (false, Lang::En) => "Guangdong",
             };
+            let action = action(step.action.into());
             let (key, zh) = if step.by.starts_with("supervisor") {
                 ("approve", "批准")
             } else {
-                action(step.action.into())
+                (action.label(Lang::En), action.label(Lang::Zh))
             };
             let state = state(step.state.into());
             let en = key.strip_prefix("referral_").unwrap_or(key);

@@ -6,7 +6,6 @@ use crate::{
         args::LookArgs,
         client::Connection,
         exit::Failure,
-        labels::state_from_wire,
         record::{
             kind::Kind,
             row::{Answer, Event, Opened, Page, Query, Row, Step, Term},
@@ -66,7 +65,21 @@ fn row(lead: pb::LeadSummary) -> Row {
 }
 
 fn state(value: i32) -> Option<Term> {
-    state_from_wire(value).map(|state| Term::of(state, LeadState::label))
+    let mut all = LeadState::ALL.iter().copied();
+    let state = all.find(|state| state_to_wire(*state) == value)?;
+    Some(Term::of(state, LeadState::label))
+}
+
+pub(in crate::cli) const fn state_to_wire(state: LeadState) -> i32 {
+    let wire = match state {
+        LeadState::Sent => pb::LeadState::Sent,
+        LeadState::Delivered => pb::LeadState::Delivered,
+        LeadState::SignedFor => pb::LeadState::SignedFor,
+        LeadState::Assessed => pb::LeadState::Assessed,
+        LeadState::Returned => pb::LeadState::Returned,
+        LeadState::Refused => pb::LeadState::Refused,
+    };
+    wire as i32
 }
 
 pub(super) async fn show(

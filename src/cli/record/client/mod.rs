@@ -3,7 +3,7 @@
 pub(in crate::cli) mod arrest_notice;
 pub(in crate::cli) mod lead;
 pub(in crate::cli) mod referral;
-mod wire;
+pub(in crate::cli) mod wire;
 
 use super::{
     kind::Kind,

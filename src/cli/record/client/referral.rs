@@ -21,10 +21,7 @@ use tonic::Streaming;
 /// Where a referral stands. `unknown` where its node is newer.
 pub(in crate::cli) fn state(value: i32) -> Term {
     let Some(state) = state_from_wire(value) else {
-        return Term {
-            key: "unknown",
-            zh: "未知",
-        };
+        return Term::UNKNOWN;
     };
     let zh = match state {
         ReferralState::Sent => "已发",

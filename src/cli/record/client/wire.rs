@@ -2,17 +2,35 @@
 
 use crate::{
     cli::{
-        labels,
         print::lines,
         record::row::{Receipt, Said, Term},
     },
-    domain::{Handling, ReturnReason, SheetColumn, Urgency},
-    entry::{self, pb},
+    domain::{
+        Handling, Lang, LeadStep, ReturnReason, SheetColumn, Urgency,
+        referral::{ReferralKind, ReferralStep},
+    },
+    entry::{self, DispatchAction, pb},
 };
 
-pub(super) fn action(value: i32) -> Term {
-    let (key, zh) = labels::action(value);
-    Term { key, zh }
+/// What an action is called. `unknown` where the node is newer.
+pub(in crate::cli) fn action(value: i32) -> Term {
+    let Some(action) = DispatchAction::from_wire(value) else {
+        return Term::UNKNOWN;
+    };
+    let zh = match action {
+        DispatchAction::Lead(LeadStep::Lead) => "发出线索",
+        DispatchAction::Lead(LeadStep::Sign) => "签收",
+        DispatchAction::Lead(LeadStep::Assess) => "核查",
+        DispatchAction::Lead(LeadStep::Return) => "退回",
+        DispatchAction::Open(ReferralKind::Assistance) => "发起协作",
+        DispatchAction::Open(ReferralKind::Transfer) => "发起移送",
+        DispatchAction::Referral(act) => ReferralStep::from(act).label(Lang::Zh),
+        DispatchAction::Caught => "抓获通报",
+    };
+    Term {
+        key: action.as_str(),
+        zh,
+    }
 }
 
 pub(super) fn reason(value: i32) -> Option<Term> {

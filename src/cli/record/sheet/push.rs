@@ -7,11 +7,11 @@ use super::{
     submission::{Checked, Judged, Rules, SheetKind, Source},
 };
 use crate::{
+    api::labels::{Sent, refused},
     cli::{
         client::Connection,
         context::{Context, block_on},
         exit::{Exit, Failure},
-        labels::refused_before,
         partner::partners,
         print::{self, plain},
     },
@@ -250,6 +250,16 @@ impl<C: SheetKind> Told<'_, '_, C> {
         self.outputs.row(row, &added, acknowledged)?;
         self.report.row(row, added)
     }
+}
+
+/// A duplicate of what the partner refused: a reason of its verdict.
+fn refused_before(word: &str, lang: Lang) -> Option<JsonReason> {
+    let said = refused(word, Sent::Row, lang)?;
+    Some(JsonReason {
+        column: None,
+        code: "refused_by_partner".to_owned(),
+        message: format!("{}{said}", lang.pick("重复，", "duplicate, ")),
+    })
 }
 
 /// A reason that this program can say in both languages.
