@@ -5,7 +5,7 @@ use crate::log::Txn;
 use std::fmt;
 
 /// Decides whether a verified dispatch is admitted. The rules of each kind live above the exchange.
-pub trait Admission: Send + Sync + fmt::Debug {
+pub(crate) trait Admission: Send + Sync + fmt::Debug {
     /// Judges a dispatch with everything before it in view.
     ///
     /// # Errors

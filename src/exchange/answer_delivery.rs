@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// The state from which the answers on one stream continue.
 #[derive(Debug)]
-pub struct Answering {
+pub(crate) struct Answering {
     pub(super) partner: Jurisdiction,
     /// Our tree that the partner will have verified once it has read all answers.
     pub(super) answered: Tree,
@@ -26,7 +26,7 @@ pub struct Answering {
 
 /// A delivery that is verified and handed to the log; its answers follow when it is durable.
 #[derive(Debug)]
-pub struct PendingAnswers {
+pub(crate) struct PendingAnswers {
     pub(super) sequence: u64,
     pub(super) partner: Arc<Partner>,
     pub(super) theirs: SignedCheckpoint,
@@ -38,7 +38,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The partner was cut off before it was stored, or the log failed.
-    pub async fn answer(
+    pub(crate) async fn answer(
         &self,
         answering: &mut Answering,
         pending: PendingAnswers,

@@ -20,8 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// An open stream to a partner, after both sides have greeted.
 #[derive(Debug)]
-pub struct Opened {
-    /// The partner's welcome.
+pub(crate) struct Opened {
     pub welcome: Greeting,
     /// Takes deliveries. Bounded: a slow partner slows the courier, not the node.
     pub deliveries: mpsc::Sender<Delivery>,
@@ -32,8 +31,7 @@ pub struct Opened {
 /// A partner could not be reached, or the stream broke. A retry is always worthwhile.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{why}")]
-pub struct CarrierError {
-    /// What happened.
+pub(crate) struct CarrierError {
     pub why: String,
     /// The partner's newest checkpoint, as a note, if it says that its log does not contain what we hold of it.
     pub disowned: Option<Vec<u8>>,
@@ -55,10 +53,10 @@ impl From<&str> for CarrierError {
 }
 
 /// A future that a carrier returns.
-pub type CarrierFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type CarrierFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Carries messages to partners: `rpc/` over gRPC.
-pub trait Carrier: Send + Sync + fmt::Debug {
+pub(crate) trait Carrier: Send + Sync + fmt::Debug {
     /// Opens a stream to a partner and says hello.
     fn open(
         &self,
@@ -119,7 +117,7 @@ pub enum LinkState {
 }
 
 /// Delivers what is in the outbox, with one task for each partner.
-pub struct Courier {
+pub(crate) struct Courier {
     outbox: Arc<Outbox>,
     inbox: Arc<Inbox>,
     witness: Arc<Witness>,
@@ -142,7 +140,7 @@ impl fmt::Debug for Courier {
 
 impl Courier {
     /// A courier without tasks: [`Courier::refresh`] starts them.
-    pub fn new(
+    pub(crate) fn new(
         outbox: Arc<Outbox>,
         inbox: Arc<Inbox>,
         witness: Arc<Witness>,
@@ -166,7 +164,7 @@ impl Courier {
     }
 
     /// Starts a task for each partner that has none, and stops those whose partner left or changed.
-    pub fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         let partners = self.directory.snapshot();
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|code, (known, token)| {
@@ -200,7 +198,7 @@ impl Courier {
     }
 
     /// The state of the stream to each partner.
-    pub fn states(&self) -> BTreeMap<Jurisdiction, LinkState> {
+    pub(crate) fn states(&self) -> BTreeMap<Jurisdiction, LinkState> {
         self.states
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -208,12 +206,12 @@ impl Courier {
     }
 
     /// How many dispatches a partner deferred when they were last sent, and why it deferred the oldest of them.
-    pub fn deferred_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
+    pub(crate) fn deferred_by(&self, partner: Jurisdiction) -> Option<(usize, NotYet)> {
         self.outbox.deferred_by(partner)
     }
 
     /// Waits until all tasks have stopped. The owner of the stop token cancels it first.
-    pub async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }

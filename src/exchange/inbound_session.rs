@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 /// One stream from a partner, on the side that reads deliveries.
 #[derive(Debug)]
-pub struct InboundSession {
+pub(crate) struct InboundSession {
     pub(super) partner: Arc<Partner>,
     pub(super) taken_over: CancellationToken,
     pub(super) opening: Opening,
@@ -21,19 +21,19 @@ pub struct InboundSession {
 
 impl InboundSession {
     /// Cancelled when a newer stream of this partner takes over and this one must end.
-    pub fn taken_over(&self) -> CancellationToken {
+    pub(crate) fn taken_over(&self) -> CancellationToken {
         self.taken_over.clone()
     }
 
     /// The state from which the answers continue. Whoever writes the answers takes it once.
-    pub fn take_answering(&mut self) -> Option<Answering> {
+    pub(crate) fn take_answering(&mut self) -> Option<Answering> {
         self.answering.take()
     }
 }
 
 /// Why a stream is closed.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionFault {
+pub(crate) enum SessionFault {
     /// The partner speaks another version.
     #[error("exchange protocol {0} is not supported here; this node speaks {PROTOCOL}")]
     Protocol(u32),

@@ -22,7 +22,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// The receiving side of a node.
-pub struct Inbox {
+pub(crate) struct Inbox {
     pub(super) log: Log,
     pub(super) own: Jurisdiction,
     pub(super) signer: Arc<LogSigner>,
@@ -49,12 +49,10 @@ impl fmt::Debug for Inbox {
 
 /// The parts of a node's receiving side.
 #[derive(Debug)]
-pub struct InboxParts {
-    /// The node's jurisdiction.
+pub(crate) struct InboxParts {
     pub own: Jurisdiction,
     /// Signs cosignatures.
     pub signer: Arc<LogSigner>,
-    /// For cosignatures.
     pub clock: Arc<dyn Clock>,
     /// Stores payloads.
     pub vault: Arc<Vault>,
@@ -62,7 +60,6 @@ pub struct InboxParts {
     pub witness: Arc<Witness>,
     /// Remembers which of our trees partners were shown.
     pub shown: Arc<DisclosedTrees>,
-    /// The partners.
     pub directory: Arc<Directory>,
     /// The rules of each kind of dispatch.
     pub admission: Arc<dyn Admission>,
@@ -74,7 +71,7 @@ pub struct InboxParts {
 
 impl Inbox {
     /// The receiving side of the node that owns this log.
-    pub fn new(log: Log, parts: InboxParts) -> Self {
+    pub(crate) fn new(log: Log, parts: InboxParts) -> Self {
         let InboxParts {
             own,
             signer,
@@ -108,7 +105,7 @@ impl Inbox {
     /// # Errors
     /// Another protocol version; the partner verified a tree of ours that our log does not continue; or its card was
     /// replaced or suspended meanwhile.
-    pub async fn greet(
+    pub(crate) async fn greet(
         &self,
         partner: Arc<Partner>,
         hello: &Greeting,
@@ -171,7 +168,7 @@ impl Inbox {
 
     /// Ends the streams of partners whose card is no longer in force: replaced, suspended or removed. They reopen under
     /// the card that is in force, if there is one.
-    pub fn follow(&self) {
+    pub(crate) fn follow(&self) {
         let partners = self.directory.snapshot();
         self.streams().retain(|code, (partner, stream)| {
             let stays = partners.get(code).is_some_and(|now| now == partner);
@@ -188,7 +185,7 @@ impl Inbox {
 
     /// Compares the checkpoints of common partners that somebody showed with our own, and keeps contradictions as
     /// evidence.
-    pub async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
+    pub(crate) async fn compare_witnessed(&self, shown_by: &Partner, notes: &[Vec<u8>]) {
         let partners = self.directory.snapshot();
         // By name, so that a note costs one verification, however many partners there are.
         let others: BTreeMap<&str, &Arc<Partner>> = partners
@@ -239,12 +236,12 @@ impl Inbox {
     }
 
     /// Our newest checkpoint, as a note.
-    pub fn head(&self) -> Vec<u8> {
+    pub(crate) fn head(&self) -> Vec<u8> {
         self.log.checkpoint().note().as_bytes().to_vec()
     }
 
     /// Writes an irreconcilable checkpoint to the log as evidence. Other faults only cause a warning.
-    pub async fn keep_evidence(
+    pub(crate) async fn keep_evidence(
         &self,
         partner: &Arc<Partner>,
         fault: &TreeFault,
@@ -255,7 +252,7 @@ impl Inbox {
     }
 
     /// Notes a partner's clock, as it just stated it; 0 if it did not.
-    pub fn saw_clock(&self, partner: Jurisdiction, at_seconds: u64) {
+    pub(crate) fn saw_clock(&self, partner: Jurisdiction, at_seconds: u64) {
         if at_seconds == 0 {
             return;
         }
@@ -263,7 +260,7 @@ impl Inbox {
     }
 
     /// How far partners' clocks are from ours.
-    pub fn skews(&self) -> &ClockSkews {
+    pub(crate) fn skews(&self) -> &ClockSkews {
         &self.skews
     }
 }

@@ -4,19 +4,19 @@ use super::NotYet;
 use crate::{merkle::Hash, seal::PayloadKey};
 
 /// The version of the exchange protocol.
-pub const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 1;
 
 /// The most dispatches in a delivery.
-pub const DISPATCHES_PER_DELIVERY: usize = 64;
+pub(crate) const DISPATCHES_PER_DELIVERY: usize = 64;
 
 /// The most bytes of ciphertext in a delivery, unless it has only one dispatch.
-pub const BYTES_PER_DELIVERY: usize = 1024 * 1024;
+pub(crate) const BYTES_PER_DELIVERY: usize = 1024 * 1024;
 
 /// The most witnessed checkpoints in a greeting.
 pub const WITNESSED_LIMIT: usize = 64;
 
 /// The most linked trees in a message, including those that were asked for.
-pub const LINKS_LIMIT: usize = 96;
+pub(crate) const LINKS_LIMIT: usize = 96;
 
 /// The longest CRL in bytes.
 pub const CRL_LIMIT: usize = 64 * 1024;

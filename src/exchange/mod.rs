@@ -32,30 +32,33 @@ mod vault;
 mod verify;
 mod witness;
 
-pub use admission::Admission;
-pub use answer_delivery::{Answering, PendingAnswers};
+pub(crate) use admission::Admission;
+pub(crate) use answer_delivery::{Answering, PendingAnswers};
 pub use chain::Lane;
-pub use courier::{
-    Carrier, CarrierError, CarrierFuture, Courier, CourierOptions, LinkState, Opened,
-};
+pub(crate) use courier::{Carrier, CarrierError, CarrierFuture, Courier, Opened};
+pub use courier::{CourierOptions, LinkState};
 pub use deferral::{NotYet, Unfit};
-pub use disclosed_trees::DisclosedTrees;
+pub(crate) use disclosed_trees::DisclosedTrees;
 pub use draft::{Draft, StageError, Staged};
-pub use inbound_session::{InboundSession, SessionFault};
-pub use inbox::{Inbox, InboxParts};
+pub(crate) use inbound_session::{InboundSession, SessionFault};
+pub(crate) use inbox::{Inbox, InboxParts};
 pub use log_answers::AnswerVerifier;
 pub use messages::{
-    Answer, AnswerProof, Answers, BYTES_PER_DELIVERY, CRL_LIMIT, DISPATCHES_PER_DELIVERY,
-    DeliveredDispatch, Delivery, Greeting, LINKS_LIMIT, Link, PROTOCOL, Tree, WITNESSED_LIMIT,
+    Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Link, Tree,
+    WITNESSED_LIMIT,
 };
-pub use outbound_session::OutboundSession;
+pub(crate) use messages::{
+    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Greeting, LINKS_LIMIT, PROTOCOL,
+};
 pub use outbox::{Outbox, OutboxError};
-pub use own_log::OwnLog;
-pub use partner::{CutOff, Directory, Partner, Partners};
-pub use row_audit::{RowAudit, RowReport};
+pub(crate) use own_log::OwnLog;
+pub(crate) use partner::CutOff;
+pub use partner::{Directory, Partner, Partners};
+pub(crate) use row_audit::{RowAudit, RowReport};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};
-pub use skew::{ClockSkews, OwnClock, SKEW_ABSURD_S, SKEW_TOLERATED_S};
-pub use vault::{Payload, Vault, VaultError, month_without_keys};
+pub(crate) use skew::{ClockSkews, SKEW_ABSURD_S, SKEW_TOLERATED_S};
+pub(crate) use vault::month_without_keys;
+pub use vault::{Payload, Vault, VaultError};
 pub use verify::{Proved, TreeFault, VerifiedDispatch, verify_dispatch, verify_links, verify_tree};
 pub use witness::{Opening, Witness, WitnessError, Witnessed};

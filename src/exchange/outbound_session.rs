@@ -28,7 +28,7 @@ const DEFERRED_PER_ROUND: usize = DEFERRED_LIMIT / 2;
 
 /// One stream to a partner.
 #[derive(Debug)]
-pub struct OutboundSession {
+pub(crate) struct OutboundSession {
     partner: Arc<Partner>,
     /// Our tree that the partner will have verified once it has read everything that was sent.
     sent: Tree,

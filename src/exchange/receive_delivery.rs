@@ -21,7 +21,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The stream must be closed; nothing of the delivery is stored.
-    pub async fn receive(
+    pub(crate) async fn receive(
         &self,
         session: &mut InboundSession,
         delivery: Delivery,

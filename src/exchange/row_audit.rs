@@ -19,7 +19,7 @@ const ROWS_AT_ONCE: usize = 512;
 
 /// What is wrong with rows that follow from the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RowReport {
+pub(crate) struct RowReport {
     /// Rows that find a dispatch by its id: missing, changed or made up.
     pub dispatches: u64,
     /// The same of refused dispatches.
@@ -36,16 +36,9 @@ pub struct RowReport {
     pub evidence: u64,
 }
 
-impl RowReport {
-    /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// Visits the entries of a log and compares the rows beside it. Memory grows with the dispatches that wait for their
 /// receipt, and with the number of partners.
-pub struct RowAudit<'a> {
+pub(crate) struct RowAudit<'a> {
     store: &'a dyn Store,
     /// Copies of the store that may have what is damaged in it.
     spares: &'a [&'a dyn Store],
@@ -62,7 +55,7 @@ pub struct RowAudit<'a> {
 
 impl<'a> RowAudit<'a> {
     /// Audits the rows in `store`. Without `ring`, payloads are not checked.
-    pub fn new(
+    pub(crate) fn new(
         store: &'a dyn Store,
         spares: &'a [&'a dyn Store],
         own: Jurisdiction,
@@ -84,7 +77,7 @@ impl<'a> RowAudit<'a> {
 
     /// Takes the entry at `index`, and returns the rows that follow from it alone, as they should be. An entry that
     /// does not decode has none.
-    pub fn take(&mut self, index: u64, leaf: &[u8]) -> Vec<Row> {
+    pub(crate) fn take(&mut self, index: u64, leaf: &[u8]) -> Vec<Row> {
         let Ok(entry) = Entry::decode(leaf) else {
             return Vec::new();
         };
@@ -151,7 +144,7 @@ impl<'a> RowAudit<'a> {
 
     /// Compares what follows from all entries together, and returns the report and those rows, as they should be:
     /// outbox and witness. `partners` are the keys of the partners' logs, all that were ever approved.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         partners: &BTreeMap<Jurisdiction, Vec<VerifierKey>>,
     ) -> (RowReport, Vec<Row>) {

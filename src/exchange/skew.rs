@@ -8,18 +8,18 @@ use std::{
 };
 
 /// Clocks further apart than this cause a warning, seconds.
-pub const SKEW_TOLERATED_S: u64 = 300;
+pub(crate) const SKEW_TOLERATED_S: u64 = 300;
 
 /// An entry dated further ahead than this is deferred, seconds: no time zone or daylight saving explains it.
-pub const SKEW_ABSURD_S: u64 = 24 * 3_600;
+pub(crate) const SKEW_ABSURD_S: u64 = 24 * 3_600;
 
 /// How far ahead of ours each partner's clock was when it was last seen, seconds; negative if it is behind.
 #[derive(Debug, Default)]
-pub struct ClockSkews(Mutex<BTreeMap<Jurisdiction, i64>>);
+pub(crate) struct ClockSkews(Mutex<BTreeMap<Jurisdiction, i64>>);
 
 /// This node's own clock, judged by its partners' clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnClock {
+pub(crate) struct OwnClock {
     /// How far it is behind them, seconds; negative if it is ahead.
     pub behind_s: i64,
     /// How many partners' clocks indicate this.
@@ -89,12 +89,12 @@ impl ClockSkews {
 
     /// If most partners' clocks, and at least two, are off to the same side of ours by more than is tolerated, the
     /// fault is ours: returns by how much.
-    pub fn own_clock(&self) -> Option<OwnClock> {
+    pub(crate) fn own_clock(&self) -> Option<OwnClock> {
         own_clock(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How far ahead a partner's clock is, seconds; `None` if it was not seen since the start.
-    pub fn ahead(&self, partner: Jurisdiction) -> Option<i64> {
+    pub(crate) fn ahead(&self, partner: Jurisdiction) -> Option<i64> {
         let skews = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         skews.get(&partner).copied()
     }

@@ -72,7 +72,7 @@ pub enum Payload {
 ///
 /// # Errors
 /// The store failed.
-pub fn month_without_keys(
+pub(crate) fn month_without_keys(
     ring: &Keyring,
     store: &dyn Store,
 ) -> Result<Option<PurgeMonth>, StoreError> {

@@ -21,7 +21,7 @@ pub fn failure_marker_file(checkpoint_file: &Path) -> PathBuf {
 
 /// Path of the file, beside the checkpoint file, that keeps a checkpoint of this log that somebody showed and that the
 /// log does not contain (I9). The log opens again only if it contains that checkpoint.
-pub fn disowned_checkpoint_file(checkpoint_file: &Path) -> PathBuf {
+pub(crate) fn disowned_checkpoint_file(checkpoint_file: &Path) -> PathBuf {
     let mut path = checkpoint_file.as_os_str().to_owned();
     path.push(".disowned");
     path.into()
@@ -29,7 +29,7 @@ pub fn disowned_checkpoint_file(checkpoint_file: &Path) -> PathBuf {
 
 /// Writes the marker, so that the log does not open again in this directory. The disk may refuse this write too; then
 /// the operator still has the log message. Blocks.
-pub fn write(checkpoint_file: &Path, why: &impl Display) {
+pub(crate) fn write(checkpoint_file: &Path, why: &impl Display) {
     let path = failure_marker_file(checkpoint_file);
     let left = File::create(&path).and_then(|mut file| {
         writeln!(file, "{why}")?;
@@ -45,7 +45,7 @@ pub fn write(checkpoint_file: &Path, why: &impl Display) {
 ///
 /// # Errors
 /// [`OpenError::FailedBefore`].
-pub fn refuse_if_failed(checkpoint_file: &Path) -> Result<(), OpenError> {
+pub(crate) fn refuse_if_failed(checkpoint_file: &Path) -> Result<(), OpenError> {
     let path = failure_marker_file(checkpoint_file);
     let said = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

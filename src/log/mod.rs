@@ -37,8 +37,9 @@ use std::{
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
-pub use failure_marker::{
-    disowned_checkpoint_file, failure_marker_file, refuse_if_failed, write as write_failure_marker,
+pub use failure_marker::failure_marker_file;
+pub(crate) use failure_marker::{
+    disowned_checkpoint_file, refuse_if_failed, write as write_failure_marker,
 };
 pub use open::OpenError;
 pub use open::{check, kept_checkpoint};
@@ -46,7 +47,8 @@ pub use options::LogOptions;
 pub use proposal::{Durable, Pending, Proposal, ProposeError};
 pub use reader::{Damage, Proofs, ReadError, Reader};
 pub use rebuild::{FamilyComparison, RebuildError, RebuiltViews, rebuild_views};
-pub use salvage::{CopiedLeaves, CopyError, DamageReport, LeafSource, StoredLeaves, copy_verified};
+pub use salvage::{CopyError, copy_verified};
+pub(crate) use salvage::{DamageReport, LeafSource, StoredLeaves};
 pub use shared::{Closure, LogHealth};
 pub use txn::{MAX_LEAF, MAX_PROPOSAL, Txn, TxnError};
 pub use view::{Appended, View, ViewError};

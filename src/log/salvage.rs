@@ -58,13 +58,13 @@ pub enum CopyError {
 
 /// Leaves of the same log from elsewhere: an export or a copy. They are verified by their hash. Callers ask for
 /// ascending indexes.
-pub trait LeafSource {
+pub(crate) trait LeafSource {
     /// The leaf at `index`, if this source has one.
     fn leaf(&mut self, index: u64) -> Option<Vec<u8>>;
 }
 
 /// Leaves in another store of the same log: a copy of a node's data directory.
-pub struct StoredLeaves(pub Arc<dyn Store>);
+pub(crate) struct StoredLeaves(pub Arc<dyn Store>);
 
 impl LeafSource for StoredLeaves {
     fn leaf(&mut self, index: u64) -> Option<Vec<u8>> {
@@ -79,7 +79,7 @@ impl LeafSource for StoredLeaves {
 
 /// What [`DamageReport::copy_leaves`] computed from the leaves that it copied.
 #[derive(Debug)]
-pub struct CopiedLeaves {
+pub(crate) struct CopiedLeaves {
     frontier: Frontier,
     /// The time of the newest entry, as it was signed: the next start compares them.
     last_time: Timestamp,
@@ -87,7 +87,7 @@ pub struct CopiedLeaves {
 
 /// What is damaged in a stored log.
 #[derive(Debug)]
-pub struct DamageReport {
+pub(crate) struct DamageReport {
     checkpoint: SignedCheckpoint,
     last_time: Timestamp,
     damages: Vec<Damage>,
@@ -107,7 +107,7 @@ impl DamageReport {
     ///
     /// # Errors
     /// Nothing can be determined: the store holds another log, or has no signature.
-    pub fn of(
+    pub(crate) fn of(
         store: &dyn Store,
         key: &VerifierKey,
         kept: Option<&SignedCheckpoint>,
@@ -279,47 +279,47 @@ impl DamageReport {
     }
 
     /// The newest signed head that the store has.
-    pub const fn checkpoint(&self) -> &SignedCheckpoint {
+    pub(crate) const fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
     }
 
     /// What is damaged, in order of entries; at most a hundred of them.
-    pub fn damages(&self) -> &[Damage] {
+    pub(crate) fn damages(&self) -> &[Damage] {
         &self.damages
     }
 
     /// How many damages there are.
-    pub const fn damage_count(&self) -> u64 {
+    pub(crate) const fn damage_count(&self) -> u64 {
         self.damage_count
     }
 
     /// How many damaged entries a source has as they were signed.
-    pub const fn recovered(&self) -> u64 {
+    pub(crate) const fn recovered(&self) -> u64 {
         self.recovered
     }
 
     /// Entries that were signed and that neither the store nor a source has.
-    pub fn lost(&self) -> &[Range<u64>] {
+    pub(crate) fn lost(&self) -> &[Range<u64>] {
         &self.lost
     }
 
     /// The size at which the store's history differs from that of the published checkpoint.
-    pub const fn forked(&self) -> Option<u64> {
+    pub(crate) const fn forked(&self) -> Option<u64> {
         self.forked
     }
 
     /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.damage_count == 0 && self.can_continue()
     }
 
     /// Whether every published entry is available, so that a copy can continue as this log.
-    pub fn can_continue(&self) -> bool {
+    pub(crate) fn can_continue(&self) -> bool {
         self.has_root && self.lost.is_empty() && self.forked.is_none()
     }
 
     /// Shows every leaf as it was signed, in order, damaged ones from `sources`. Lost leaves are skipped.
-    pub fn each_leaf(
+    pub(crate) fn each_leaf(
         &self,
         store: &dyn Store,
         sources: &mut [Box<dyn LeafSource>],
@@ -354,7 +354,7 @@ impl DamageReport {
     ///
     /// # Errors
     /// The destination is not empty, a store failed, or what is read now differs from what was examined.
-    pub fn copy_leaves(
+    pub(crate) fn copy_leaves(
         &self,
         from: &dyn Store,
         to: &dyn Store,
@@ -403,7 +403,7 @@ impl DamageReport {
     ///
     /// # Errors
     /// The store failed.
-    pub fn finish_copy(
+    pub(crate) fn finish_copy(
         &self,
         to: &dyn Store,
         key: &VerifierKey,

@@ -11,7 +11,7 @@ use rustix::{
 ///
 /// # Errors
 /// The system refuses.
-pub fn forbid_dumps() -> io::Result<()> {
+pub(crate) fn forbid_dumps() -> io::Result<()> {
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

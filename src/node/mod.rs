@@ -17,11 +17,11 @@ mod serve;
 mod start;
 mod trust;
 
-pub use core_dumps::forbid_dumps;
+pub(crate) use core_dumps::forbid_dumps;
 pub use data_dir::DataDirError;
 pub use open::{StoreLayer, open_log, views};
 pub use open_files::TooFewFiles;
-pub use preflight::{Check, Found, check_config};
+pub(crate) use preflight::{Check, Found, check_config};
 pub use rebuild::{RebuildNodeError, Rebuilt, rebuild_views};
 pub use serve::{NodeError, serve};
 pub use start::StartError;

@@ -16,8 +16,7 @@ use std::{io, net::TcpListener, sync::Arc};
 
 /// One thing that was checked.
 #[derive(Debug)]
-pub struct Check {
-    /// Its key in the configuration.
+pub(crate) struct Check {
     pub key: &'static str,
     /// What it is, or why a node does not start with it.
     pub found: Result<Found, NodeError>,
@@ -25,7 +24,7 @@ pub struct Check {
 
 /// What was found, if a node starts with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// It is sound.
     Sound,
     /// Another process has the address now: the node itself, if it runs.
@@ -55,7 +54,7 @@ pub enum Found {
 }
 
 /// Checks all of it. Changes nothing. Blocks.
-pub fn check_config(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Check> {
+pub(crate) fn check_config(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let mut checks = vec![Check {
         key: "limits",
         found: open_files::allow(&config.limits.gate())

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 /// An exclusive lock on a data directory: one process for each store. Held until dropped; the kernel releases it when
 /// the process ends, however it ends.
 #[derive(Debug)]
-pub struct DirectoryLock {
+pub(crate) struct DirectoryLock {
     file: File,
 }
 
@@ -39,7 +39,7 @@ pub enum LockError {
 impl DirectoryLock {
     /// Keeps others out without changing anything. `None` if there is no lock file, because then nobody has ever used
     /// the directory.
-    pub fn hold_unchanged(directory: &Path) -> Result<Option<Self>, LockError> {
+    pub(crate) fn hold_unchanged(directory: &Path) -> Result<Option<Self>, LockError> {
         let path = directory.join("lock");
         match File::open(&path) {
             Ok(file) => Self::lock(file, path).map(Some),
@@ -49,7 +49,7 @@ impl DirectoryLock {
     }
 
     /// Locks `directory` by the file `lock` in it.
-    pub fn acquire(directory: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join("lock");
         let failed = |source| LockError::Io {
             path: path.clone(),

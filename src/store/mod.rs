@@ -22,11 +22,14 @@ use std::{io, sync::Arc};
 
 pub use self::sled::{OpenStoreError, SledStore};
 pub use batch::Batch;
-pub use directory_lock::{DirectoryLock, LockError};
-pub use disk_reserve::{DiskReserve, DiskShort};
+pub(crate) use directory_lock::DirectoryLock;
+pub use directory_lock::LockError;
+pub(crate) use disk_reserve::DiskReserve;
+pub use disk_reserve::DiskShort;
 pub use key_file::{KeyFile, KeyFileError};
 pub use memory::{Fault, MemoryStore};
-pub use permissions::{ExposedPath, require_private};
+pub use permissions::ExposedPath;
+pub(crate) use permissions::require_private;
 
 /// The longest value in bytes. [`long_values`] cuts up longer ones; sled would put them, unsynced, into files of their
 /// own.

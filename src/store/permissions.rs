@@ -27,7 +27,7 @@ pub struct ExposedPath {
 ///
 /// # Errors
 /// The mode gives access to others.
-pub fn require_private(path: &Path, wanted: u32) -> Result<(), ExposedPath> {
+pub(crate) fn require_private(path: &Path, wanted: u32) -> Result<(), ExposedPath> {
     // If the file is missing or cannot be examined, whoever reads it reports that.
     let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
     match mode & 0o077 {

@@ -48,7 +48,7 @@ const BUFFER: usize = 16 * 1024;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Open files of this port: itself, its connections, and one that waits for the oldest to close.
-pub const ADMIN_SOCKETS: usize = CONNECTIONS + 2;
+pub(crate) const ADMIN_SOCKETS: usize = CONNECTIONS + 2;
 
 /// Whether the node does its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub enum AdminError {
 ///
 /// # Errors
 /// The address is outside loopback, or taken.
-pub async fn bind_admin(address: SocketAddr) -> Result<TcpListener, AdminError> {
+pub(crate) async fn bind_admin(address: SocketAddr) -> Result<TcpListener, AdminError> {
     if !address.ip().is_loopback() {
         return Err(AdminError::NotLoopback(address));
     }
@@ -94,7 +94,7 @@ pub async fn bind_admin(address: SocketAddr) -> Result<TcpListener, AdminError> 
 }
 
 /// Serves the admin port until `stop` is cancelled.
-pub async fn serve_admin(
+pub(crate) async fn serve_admin(
     listener: TcpListener,
     probe: Probe,
     metrics: Metrics,

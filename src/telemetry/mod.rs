@@ -9,8 +9,9 @@ mod logs;
 mod metrics;
 mod screen;
 
-pub use admin::{ADMIN_SOCKETS, AdminError, Probe, Readiness, bind_admin, serve_admin};
+pub(crate) use admin::{ADMIN_SOCKETS, bind_admin, serve_admin};
+pub use admin::{AdminError, Probe, Readiness};
 pub use clock::SystemClock;
 pub use logs::{LogError, LogFormat, UnknownLogFormat, init_logs};
 pub use metrics::{Metrics, MetricsError};
-pub use screen::{Escape, Screen, stderr, stdout, stdout_by_line};
+pub(crate) use screen::{Escape, stderr, stdout, stdout_by_line};

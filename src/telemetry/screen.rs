@@ -10,7 +10,7 @@ use std::{
 /// How unprintable characters are shown. In JSON they occur only within strings, so the escape can be inserted into
 /// finished text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Escape {
+pub(crate) enum Escape {
     /// `\u{202e}`.
     Text,
     /// `\u202e`, as a pair for code points beyond 16 bits.
@@ -21,7 +21,7 @@ pub enum Escape {
 /// partner's message, a file or a name can move the cursor, change colours, reorder or hide text. Bytes that are not
 /// UTF-8 become U+FFFD.
 #[derive(Debug)]
-pub struct Screen<W> {
+pub(crate) struct Screen<W> {
     inner: W,
     escape: Escape,
     /// The beginning of a character that was cut between two writes.
@@ -32,7 +32,7 @@ pub struct Screen<W> {
 
 impl<W: Write> Screen<W> {
     /// A screen in front of `inner`.
-    pub const fn new(inner: W, escape: Escape) -> Self {
+    pub(crate) const fn new(inner: W, escape: Escape) -> Self {
         Self {
             inner,
             escape,
@@ -42,7 +42,7 @@ impl<W: Write> Screen<W> {
     }
 
     /// Bypasses the screen: for this program's own styling.
-    pub const fn unscreened(&mut self) -> &mut W {
+    pub(crate) const fn unscreened(&mut self) -> &mut W {
         &mut self.inner
     }
 
@@ -98,17 +98,17 @@ impl<W: Write> Write for Screen<W> {
 }
 
 /// This process's stdout, buffered: flush it.
-pub fn stdout(escape: Escape) -> Screen<BufWriter<Stdout>> {
+pub(crate) fn stdout(escape: Escape) -> Screen<BufWriter<Stdout>> {
     Screen::new(BufWriter::new(io::stdout()), escape)
 }
 
 /// This process's stdout, line by line: for output that is read while it is produced.
-pub fn stdout_by_line() -> Screen<Stdout> {
+pub(crate) fn stdout_by_line() -> Screen<Stdout> {
     Screen::new(io::stdout(), Escape::Text)
 }
 
 /// This process's stderr. Without styling if it is not a terminal or `NO_COLOR` is set.
-pub fn stderr() -> Screen<AutoStream<Stderr>> {
+pub(crate) fn stderr() -> Screen<AutoStream<Stderr>> {
     Screen::new(anstream::stderr(), Escape::Text)
 }
 
