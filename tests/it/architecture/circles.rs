@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const IN_CIRCLES: [(&str, usize); 5] = [
     ("api", 0),
     ("casework", 9),
-    ("cli", 6),
+    ("cli", 0),
     ("desk", 9),
     ("rpc", 0),
 ];
