@@ -1,7 +1,7 @@
 //! What holds for a call whatever carries it: who calls, may they, how often, and how a refusal is said. It knows no
 //! transport: `rpc/` stands on it, and a browser console can stand beside `rpc/` under the same rules.
 //!
-//! Begin at `authorizer.rs`, through which every call comes. What it does not let through is a [`Refused`].
+//! Begin at `authorizer.rs`, through which every call comes. What it does not let through is a `Refused`.
 
 pub(crate) mod authorizer;
 pub(crate) mod json;

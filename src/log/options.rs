@@ -16,9 +16,9 @@ pub struct LogOptions {
     pub views: Vec<Box<dyn View>>,
     /// How many proposals may wait in the queue. Further callers wait for room.
     pub queue: usize,
-    /// How many reads may run at once through [`Log::read`].
+    /// How many reads may run at once through [`Log::read`](super::Log::read).
     pub reads: usize,
-    /// A write that takes longer is reported ([`Log::stalled`]).
+    /// A write that takes longer is reported ([`Log::stalled`](super::Log::stalled)).
     pub stall_after: Duration,
 }
 
