@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use yichuan::{
     domain::{
         CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, Jurisdiction, Lang,
-        Lead, LeadFields, LeadRules, SheetColumn, referral::ReferralFields,
+        Lead, LeadFields, LeadRules, SheetColumn, content::referral::ReferralFields,
     },
     entry::{Content, Plaintext},
 };

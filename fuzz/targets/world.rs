@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::OnceLock};
 use yichuan::{
     access::{Grounds, Principal, Role},
     domain::{
-        DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId, Timestamp, Urgency,
+        DispatchId, EntryId, Handling, Jurisdiction, RecordId, RecordKind, Timestamp, Urgency,
         sign_within_seconds,
     },
     entry::{Cause, DispatchAction, DispatchSent, Entry, Kind, Terms, pb},
@@ -154,7 +154,7 @@ pub(crate) fn lead_sent(number: u8, ciphertext: &[u8], content: &[u8]) -> Dispat
         dispatch_id: DispatchId::from([number; 16]),
         from: code(COUNTY),
         to: code(PROVINCE),
-        action: DispatchAction::Lead(LeadStep::Lead),
+        action: DispatchAction::open(RecordKind::Lead),
         record: RecordId::from([number; 16]),
         urgency: Urgency::Normal,
         handling: Handling::H0,

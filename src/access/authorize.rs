@@ -1,7 +1,7 @@
 //! Who may do what: the table of actions, and [`Policy::authorize`], which returns a [`Permit`] or a [`Denial`].
 
 use super::{Assignee, Grounds, Officer, Principal, Purpose, Quota, Role, UnitName, Units};
-use crate::domain::Jurisdiction;
+use crate::domain::{Family, Jurisdiction};
 use std::{collections::BTreeSet, fmt};
 
 /// An action that needs a permit. The types that implement it are the list of all such actions.
@@ -89,6 +89,43 @@ acts! {
         for [Screening, Case, Assistance, Supervision, Audit];
     /// Read the log.
     ReadLog = "read the log": [Auditor], partners: false, for [Audit];
+}
+
+/// An action on records of one family.
+pub trait OfFamily: Act + Send + Sync + 'static {
+    /// Which.
+    const FAMILY: Family;
+}
+
+/// An action that lists records and sees where they stand.
+pub trait Lists: OfFamily {}
+
+/// An action that opens what a record says.
+pub trait Opens: OfFamily {}
+
+/// An action that acts on a record.
+pub trait Acts: OfFamily {}
+
+macro_rules! families {
+    ($($act:ident: $does:ident $family:ident;)+) => {
+        $(
+            impl OfFamily for $act {
+                const FAMILY: Family = Family::$family;
+            }
+            impl $does for $act {}
+        )+
+    };
+}
+
+families! {
+    ListLeads: Lists Lead;
+    ListReferrals: Lists Referral;
+    ListCaught: Lists ArrestNotice;
+    OpenLead: Opens Lead;
+    ReadReferral: Opens Referral;
+    OpenCaught: Opens ArrestNotice;
+    AnswerLead: Acts Lead;
+    ActOnReferral: Acts Referral;
 }
 
 /// Whether people of a role may take an action for a purpose in their own jurisdiction.

@@ -12,10 +12,10 @@ mod visibility;
 
 pub use assignment::{Assignee, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
-    Act, ActOnReferral, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
-    ListCaught, ListLeads, ListPartners, ListReferrals, OpenCaught, OpenLead, OpenReferral,
-    Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads, ReadCheckpoint, ReadLog,
-    ReadReferral, Relay, Scope, may,
+    Act, ActOnReferral, Acts, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
+    ListCaught, ListLeads, ListPartners, ListReferrals, Lists, OfFamily, OpenCaught, OpenLead,
+    OpenReferral, Opens, Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads,
+    ReadCheckpoint, ReadLog, ReadReferral, Relay, Scope, may,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

@@ -4,8 +4,8 @@
 use super::reason::RefusedFor;
 use crate::{
     access::{Denial, Exceeded, GroundsDefect, Quota},
-    desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
-    domain::{Lang, Withheld, keyed, referral::ContentDefect},
+    desk::{ActRefused, AssignRefused, DeskError, PartnerRefused, SubmitRefused},
+    domain::{Lang, SheetColumn, Withheld, content::referral::ContentDefect, keyed},
     log::ReadError,
     store::DiskShort,
 };
@@ -199,50 +199,36 @@ impl From<&AssignRefused> for Refused {
     }
 }
 
-impl From<&AnswerRefused> for Refused {
-    fn from(refused: &AnswerRefused) -> Self {
-        let reason = match refused {
-            AnswerRefused::Desk(error) => return error.into(),
-            AnswerRefused::Stage(error) => return Self::internal(error),
-            AnswerRefused::NoteTooLong => {
-                return Self::invalid(RefusedFor::NoteTooLong, "note", refused);
-            }
-            AnswerRefused::OwnLead(_) => RefusedFor::OwnLead,
-            AnswerRefused::NotNow { .. } => RefusedFor::NotNow,
-            AnswerRefused::Full(_) => RefusedFor::Full,
-        };
-        Self::new(RefusalKind::FailedPrecondition, reason, refused)
-    }
-}
-
-impl From<&ReferralRefused> for Refused {
-    fn from(refused: &ReferralRefused) -> Self {
+impl From<&ActRefused> for Refused {
+    fn from(refused: &ActRefused) -> Self {
         let wrong = |reason, field| Self::invalid(reason, field, refused);
         let reason = match refused {
-            ReferralRefused::Desk(error) => return error.into(),
-            ReferralRefused::Stage(error) => return Self::internal(error),
-            ReferralRefused::Content(defect) => return (*defect).into(),
-            ReferralRefused::Needs(_) => return wrong(RefusedFor::Needs, "action"),
-            ReferralRefused::NoPartner(_) => return wrong(RefusedFor::NoPartner, "to"),
-            ReferralRefused::Own => return wrong(RefusedFor::OwnDestination, "to"),
-            ReferralRefused::NotAsEvidence => {
+            ActRefused::Desk(error) => return error.into(),
+            ActRefused::Stage(error) => return Self::internal(error),
+            ActRefused::Content(defect) => return (*defect).into(),
+            ActRefused::Needs(_) => return wrong(RefusedFor::Needs, "action"),
+            ActRefused::NoPartner(_) => return wrong(RefusedFor::NoPartner, "to"),
+            ActRefused::NoteTooLong => return wrong(RefusedFor::NoteTooLong, "note"),
+            ActRefused::Own => return wrong(RefusedFor::OwnDestination, "to"),
+            ActRefused::NotAsEvidence => {
                 return wrong(RefusedFor::NotAsEvidence, "handling");
             }
-            ReferralRefused::ForeignLead => {
+            ActRefused::ForeignLead => {
                 return wrong(RefusedFor::ForeignLead, "referral.lead_ids");
             }
-            ReferralRefused::SamePerson(_) => {
+            ActRefused::SamePerson(_) => {
                 let (kind, reason) = (RefusalKind::PermissionDenied, RefusedFor::SamePerson);
                 return Self::new(kind, reason, refused);
             }
-            ReferralRefused::NotNow(not_now) => match not_now.withheld() {
+            ActRefused::NotNow(not_now) => match not_now.withheld() {
                 Some(Withheld::Disputed) => RefusedFor::DisputedTransfer,
                 Some(Withheld::TakenOver) => RefusedFor::TakenOver,
                 None => RefusedFor::NotNow,
             },
-            ReferralRefused::Draft(_) => RefusedFor::Draft,
-            ReferralRefused::NotADraft(_) => RefusedFor::NotADraft,
-            ReferralRefused::Full(_) => RefusedFor::Full,
+            ActRefused::OwnLead(_) => RefusedFor::OwnLead,
+            ActRefused::Draft(_) => RefusedFor::Draft,
+            ActRefused::NotADraft(_) => RefusedFor::NotADraft,
+            ActRefused::Full(..) => RefusedFor::Full,
         };
         Self::new(RefusalKind::FailedPrecondition, reason, refused)
     }
@@ -269,10 +255,10 @@ impl From<ContentDefect> for Refused {
     }
 }
 
-impl From<&PushRefused> for Refused {
-    fn from(refused: &PushRefused) -> Self {
+impl<C: SheetColumn> From<&SubmitRefused<C>> for Refused {
+    fn from(refused: &SubmitRefused<C>) -> Self {
         match refused {
-            PushRefused::Rejected(findings) => {
+            SubmitRefused::Rejected(findings) => {
                 let broken = findings.iter().filter(|finding| !finding.is_warning());
                 let fields = broken.map(|finding| Violation {
                     field: finding.column.map_or("", |it| it.as_str()).to_owned(),
@@ -281,8 +267,8 @@ impl From<&PushRefused> for Refused {
                 });
                 Self::invalid_fields(RefusedFor::Content, fields.collect(), refused)
             }
-            PushRefused::Stage(error) => Self::internal(error),
-            PushRefused::Desk(error) => error.into(),
+            SubmitRefused::Stage(error) => Self::internal(error),
+            SubmitRefused::Desk(error) => error.into(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Principal,
-    domain::{Jurisdiction, Timestamp, referral::ReferralKind},
+    domain::{Jurisdiction, RecordKind, Timestamp},
     entry::{DispatchAction, DispatchSent, Entry, EntryDefect, Kind, PartnerProof, Received},
     note::VerifierKey,
 };
@@ -10,7 +10,7 @@ use serde::Serializer;
 use std::fmt::Display;
 
 /// The action that opens a transfer, and needs a second person's approval.
-pub(super) const TRANSFER: DispatchAction = DispatchAction::Open(ReferralKind::Transfer);
+pub(super) const TRANSFER: DispatchAction = DispatchAction::open(RecordKind::Transfer);
 
 /// A verifier key that is not a node's: its name is not `<code>.yichuan/log/<epoch>`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,12 +21,8 @@ use super::{
         show,
     },
 };
-use crate::{
-    domain::{
-        AssessmentOutcome, Column, Jurisdiction, LeadState, LeadStep, RecordId, ReturnReason,
-        Urgency,
-    },
-    entry::DispatchAction,
+use crate::domain::{
+    Action, AssessmentOutcome, Column, Jurisdiction, LeadState, RecordId, ReturnReason, Urgency,
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -181,7 +177,7 @@ pub(super) fn run(args: &LeadArgs, context: &mut Context<'_>) -> Result<Exit, Fa
         }
         C::Show { lead, look } => show::run(Kind::Lead, *lead, *look, context),
         C::Sign { leads, step } => {
-            let step = Step::noted(DispatchAction::Lead(LeadStep::Sign), step, context)?;
+            let step = Step::noted(Action::Sign, step, context)?;
             act(leads, &step, context)
         }
         C::Assess {
@@ -189,12 +185,12 @@ pub(super) fn run(args: &LeadArgs, context: &mut Context<'_>) -> Result<Exit, Fa
             outcome,
             step,
         } => {
-            let step = Step::noted(DispatchAction::Lead(LeadStep::Assess), step, context)?;
+            let step = Step::noted(Action::Assess, step, context)?;
             let outcome = Some(*outcome);
             act(&[*lead], &Step { outcome, ..step }, context)
         }
         C::Return { lead, reason, step } => {
-            let step = Step::noted(DispatchAction::Lead(LeadStep::Return), step, context)?;
+            let step = Step::noted(Action::Return, step, context)?;
             let reason = Some(*reason);
             act(&[*lead], &Step { reason, ..step }, context)
         }

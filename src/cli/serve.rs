@@ -56,6 +56,7 @@ fn is_damage(error: &NodeError) -> bool {
         StartError::Store(_)
         | StartError::OpenLog(_)
         | StartError::Vault(_)
+        | StartError::Views(_)
         | StartError::Witness(_)
         | StartError::Partners(_)
         | StartError::Files(DataDirError::Malformed(_)) => true,
@@ -87,6 +88,7 @@ const fn exit_of(error: &NodeError) -> Exit {
         | NodeError::Files(_) => Exit::Configuration,
         NodeError::Start(
             StartError::OpenStore(_)
+            | StartError::Views(_)
             | StartError::Store(_)
             | StartError::OpenLog(_)
             | StartError::Vault(_)

@@ -1,31 +1,33 @@
-//! Which verified dispatches are admitted. The rules of leads; those of referrals are beside them.
+//! Which verified dispatches are admitted: the rules of everything that partners send.
 
 use super::{
-    caught_admission::judge_caught,
-    lead_rows::{Direction, NumberRow, lead},
-    lead_view::{content_tag, number_tag},
+    carried::{Carried, carried, is_between, may_carry},
+    findable::{Numbered, Taken, lead_number, notice_number},
     partner_cards::CardReader,
     partner_rows::{Row, get},
-    referral_admission::{is_taken, judge_act, judge_open},
-    rows::{EVENTS_PER_RECORD, RowsError, events},
+    record_row::{Direction, RecordRow, record, record_of},
+    rows::{EVENTS_WAITING, EventRow, RowsError, events, history, is_full},
+    submit::{NOTICE_HANDLING, NOTICE_URGENCY},
 };
 use crate::{
     access::{
         ActOnReferral, AnswerLead, ApproveReferral, OpenReferral, PushCaught, PushLeads, may,
     },
-    domain::{Jurisdiction, Lead, LeadStep, ReferralKind},
+    domain::{
+        Action, CaughtNotice, Family, Jurisdiction, Lead, Locality, RecordKind, Standing, State,
+        content::referral::{NOTE_CHARS, ReferralFields},
+        resolve,
+    },
     entry::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
-    exchange::{Admission, NotYet, Partner, RowError, Rows as _, Unfit, Vault, VerifiedDispatch},
+    exchange::{Admission, NotYet, Partner, RowError, Unfit, Vault, VerifiedDispatch},
     log::Txn,
-    store::tables,
 };
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A note is at most so many characters.
-pub(super) const NOTE_LIMIT: usize = 2_000;
+type Judged = Result<Result<(), Refusal>, RowsError>;
 
 /// The rules of everything that partners send.
 #[derive(Debug)]
@@ -65,92 +67,233 @@ impl DeskAdmission {
         is_same
     }
 
-    fn judge(
-        &self,
-        txn: &mut Txn<'_>,
-        dispatch: &VerifiedDispatch,
-    ) -> Result<Result<(), Refusal>, RowsError> {
+    fn judge(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Judged {
         let (sent, content) = (dispatch.sent(), dispatch.content());
-        let step = match sent.action {
-            DispatchAction::Lead(step) => step,
-            DispatchAction::Open(kind) => return judge_open(txn, sent, kind, content),
-            DispatchAction::Referral(act) => {
-                return judge_act(txn, self.own, dispatch, act);
-            }
-            DispatchAction::Caught => {
-                return judge_caught(txn, &self.vault.ring(), self.own, sent, content);
-            }
-        };
-        match (step, content) {
-            (LeadStep::Lead, Content::Lead(fields)) => {
+        match (sent.action.opens(), sent.action.family(), content) {
+            (Some(RecordKind::Lead), _, Content::Lead(fields)) => {
                 match Lead::reread(fields.as_ref().clone()) {
                     Ok(lead) => self.lead(txn, sent, &lead),
                     Err(_) => Ok(Err(Refusal::InvalidContent)),
                 }
             }
-            (LeadStep::Sign | LeadStep::Assess | LeadStep::Return, Content::LeadAnswer(answer)) => {
-                self.answer(txn, sent, step, answer)
+            (Some(RecordKind::ArrestNotice), _, Content::Caught(fields)) => {
+                match CaughtNotice::reread(fields) {
+                    Ok(notice) => self.notice(txn, sent, &notice),
+                    Err(_) => Ok(Err(Refusal::InvalidContent)),
+                }
             }
-            (_, _) => Ok(Err(Refusal::InvalidContent)),
+            (
+                Some(kind @ (RecordKind::Assistance | RecordKind::Transfer)),
+                _,
+                Content::Referral(fields),
+            ) => judge_referral(txn, sent, kind, fields),
+            (None, Family::Lead, Content::LeadAnswer(answer)) => {
+                judge_answer(txn, self.own, sent, answer)
+            }
+            (None, Family::Referral, _) => judge_referral_action(txn, self.own, dispatch),
+            (..) => Ok(Err(Refusal::InvalidContent)),
         }
     }
 
-    fn lead(
-        &self,
-        txn: &mut Txn<'_>,
-        sent: &DispatchSent,
-        new: &Lead,
-    ) -> Result<Result<(), Refusal>, RowsError> {
-        let ours = new
-            .destination()
-            .jurisdiction()
-            .ancestry()
-            .any(|code| code == self.own);
-        let fits = ours
+    fn lead(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &Lead) -> Judged {
+        let fits = self.is_ours(new.destination())
             && new.urgency() == sent.urgency
-            && new.handling() == sent.handling
-            && sent.predecessors.is_empty();
-        if !fits {
-            return Ok(Err(Refusal::InvalidContent));
-        }
-        let ring = self.vault.ring();
-        let tag = number_tag(&ring, sent.from, new.number());
-        if let Some(row) = txn.row(&tables::lead_number(&tag))? {
-            // The same lead number with other content asks for a correction; under another id it is a conflict.
-            let same = NumberRow::from_bytes(&row)?.content == content_tag(&ring, new);
-            return Ok(Err(if same {
-                Refusal::Conflict
-            } else {
-                Refusal::ChangedContent
-            }));
-        }
-        if is_taken(txn, sent.record)? {
-            return Ok(Err(Refusal::Conflict));
-        }
-        Ok(Ok(()))
+            && new.handling() == sent.handling;
+        self.numbered(txn, sent, fits, &lead_number(new))
     }
 
-    fn answer(
+    fn notice(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &CaughtNotice) -> Judged {
+        let lead_fits = match new.lead() {
+            Some(lead) => is_between(txn, lead, [sent.from, sent.to])?,
+            None => true,
+        };
+        let fits = self.is_ours(new.registered())
+            && sent.urgency == NOTICE_URGENCY
+            && sent.handling == NOTICE_HANDLING
+            && lead_fits;
+        self.numbered(txn, sent, fits, &notice_number(new))
+    }
+
+    /// True for a place that this node answers for: what concerns the county may come to the province.
+    fn is_ours(&self, place: &Locality) -> bool {
+        let mut ancestry = place.jurisdiction().ancestry();
+        ancestry.any(|code| code == self.own)
+    }
+
+    /// A partner opens what its sheet numbers.
+    fn numbered(
         &self,
         txn: &mut Txn<'_>,
         sent: &DispatchSent,
-        step: LeadStep,
-        answer: &LeadAnswer,
-    ) -> Result<Result<(), Refusal>, RowsError> {
-        let is_assessment = step == LeadStep::Assess;
-        if answer.outcome.is_some() != is_assessment || answer.note.chars().count() > NOTE_LIMIT {
+        fits: bool,
+        number: &Numbered,
+    ) -> Judged {
+        if !fits || !sent.predecessors.is_empty() {
             return Ok(Err(Refusal::InvalidContent));
         }
-        // Only the recipient of a lead answers it.
-        let theirs = lead(txn, sent.record)?.is_some_and(|row| {
-            row.direction == Direction::Sent && row.to == sent.from && row.from == self.own
-        });
-        let full = events(txn, sent.record)?.len() >= EVENTS_PER_RECORD;
-        if !theirs || full || sent.predecessors.is_empty() {
-            return Ok(Err(Refusal::NotAllowed));
+        // The same number with other content asks for a correction; under another id it is a conflict.
+        match number.taken(&self.vault.ring(), sent.from).look(txn)? {
+            Some(Taken::Same(_)) => Ok(Err(Refusal::Conflict)),
+            Some(Taken::Other) => Ok(Err(Refusal::ChangedContent)),
+            None => is_new(txn, sent),
         }
-        Ok(Ok(()))
     }
+}
+
+const fn allow(allowed: bool) -> Judged {
+    Ok(if allowed {
+        Ok(())
+    } else {
+        Err(Refusal::NotAllowed)
+    })
+}
+
+/// No record of any kind has its id.
+fn is_new(txn: &mut Txn<'_>, sent: &DispatchSent) -> Judged {
+    Ok(match record(txn, sent.record)? {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Conflict),
+    })
+}
+
+/// A partner opens a referral.
+fn judge_referral(
+    txn: &mut Txn<'_>,
+    sent: &DispatchSent,
+    kind: RecordKind,
+    fields: &ReferralFields,
+) -> Judged {
+    let fits = fields.check().is_ok()
+        && sent.predecessors.is_empty()
+        && may_carry(kind, sent.handling)
+        && carried(txn, fields, kind, [sent.from, sent.to])? == Carried::Fits;
+    if !fits {
+        return Ok(Err(Refusal::InvalidContent));
+    }
+    is_new(txn, sent)
+}
+
+/// A partner answers a lead.
+fn judge_answer(
+    txn: &mut Txn<'_>,
+    own: Jurisdiction,
+    sent: &DispatchSent,
+    answer: &LeadAnswer,
+) -> Judged {
+    let is_assessment = sent.action.action() == Action::Assess;
+    if answer.outcome.is_some() != is_assessment || answer.note.chars().count() > NOTE_CHARS {
+        return Ok(Err(Refusal::InvalidContent));
+    }
+    // Only the recipient of a lead answers it.
+    let theirs = record_of(txn, Family::Lead, sent.record)?.is_some_and(|row| {
+        row.direction == Direction::Sent && row.to == sent.from && row.from == own
+    });
+    let full = is_full(&events(txn, sent.record)?, sent.action, Direction::Received);
+    allow(theirs && !full && !sent.predecessors.is_empty())
+}
+
+/// A partner takes an action on a referral. Whether it counts, the table decides on both nodes alike; what one side
+/// alone may not do with a transfer does not come in.
+fn judge_referral_action(
+    txn: &mut Txn<'_>,
+    own: Jurisdiction,
+    dispatch: &VerifiedDispatch,
+) -> Judged {
+    let (sent, content) = (dispatch.sent(), dispatch.content());
+    let action = sent.action.action();
+    let row = record_of(txn, Family::Referral, sent.record)?;
+    let says = match content {
+        Content::Referral(fields) if action.restates() => {
+            let parties = [sent.from, sent.to];
+            let kind = row.as_ref().map_or(RecordKind::Transfer, |row| row.kind);
+            fields.check().is_ok() && carried(txn, fields, kind, parties)? == Carried::Fits
+        }
+        Content::ReferralNote(note) if !action.restates() => note.0.chars().count() <= NOTE_CHARS,
+        Content::Referral(_)
+        | Content::ReferralNote(_)
+        | Content::Lead(_)
+        | Content::LeadAnswer(_)
+        | Content::Caught(_) => false,
+    };
+    if !says {
+        return Ok(Err(Refusal::InvalidContent));
+    }
+    let row = row.filter(|row| match row.direction {
+        Direction::Sent => row.from == own && row.to == sent.from,
+        Direction::Received => row.to == own && row.from == sent.from,
+    });
+    let Some(row) = row.filter(|_| !sent.predecessors.is_empty()) else {
+        return Ok(Err(Refusal::NotAllowed));
+    };
+    let events = events(txn, sent.record)?;
+    let refused = is_full(&events, sent.action, Direction::Received)
+        || waits(&events, &row, sent)?
+        || is_withheld(&row, &events, dispatch)?;
+    allow(!refused)
+}
+
+/// True for an action that would wait for another while as many wait as may.
+fn waits(
+    events: &[(u64, EventRow)],
+    row: &RecordRow,
+    sent: &DispatchSent,
+) -> Result<bool, RowsError> {
+    let standings = resolve(row.kind, &history(events, row)?).standings;
+    let waiting = |standing: Option<&Standing>| standing.is_none_or(|it| *it == Standing::Waiting);
+    let many = standings.values().filter(|it| waiting(Some(it))).count();
+    let this = sent
+        .predecessors
+        .iter()
+        .any(|hash| waiting(standings.get(hash.as_bytes())));
+    Ok(this && many >= EVENTS_WAITING)
+}
+
+/// True for an action that the originator of a transfer may not take alone, in view of all that it had seen when it took it: a
+/// recall that crossed with an acceptance was made in time. It had seen what it names; what its own actions before it name,
+/// which come in the order in which they were taken; and of our actions those that were in its log before, whatever it
+/// names.
+fn is_withheld(
+    row: &RecordRow,
+    events: &[(u64, EventRow)],
+    dispatch: &VerifiedDispatch,
+) -> Result<bool, RowsError> {
+    let action = dispatch.sent().action.action();
+    let guarded = State::ALL
+        .iter()
+        .any(|state| row.kind.withheld(*state, action).is_some());
+    if !guarded || row.direction == Direction::Sent {
+        return Ok(false);
+    }
+    let (sent, at) = (dispatch.sent(), dispatch.received().sender_index);
+    let history = history(events, row)?;
+    let by_hash: BTreeMap<_, _> = history.iter().map(|a| (a.hash, a)).collect();
+    let had = |event: &EventRow| match event.direction {
+        Direction::Received => true,
+        Direction::Sent => {
+            let proof = event.receipt.as_ref();
+            proof.is_some_and(|receipt| receipt.partner_index < at)
+        }
+    };
+    let mut look_at: Vec<_> = sent.predecessors.iter().map(|h| *h.as_bytes()).collect();
+    for ((_, event), taken) in events.iter().zip(&history) {
+        if had(event) {
+            look_at.push(taken.hash);
+        }
+    }
+    let mut seen = BTreeMap::new();
+    while let Some(hash) = look_at.pop() {
+        let Some(taken) = by_hash.get(&hash) else {
+            // Nothing shows that it was made in time.
+            return Ok(true);
+        };
+        if seen.insert(hash, (*taken).clone()).is_none() {
+            look_at.extend(&taken.predecessors);
+        }
+    }
+    let seen: Vec<_> = seen.into_values().collect();
+    let state = resolve(row.kind, &seen).state;
+    let may = row.kind.after(state, action, row.own_side().other());
+    Ok(may.is_err())
 }
 
 /// Whether somebody of this role does such a thing for this purpose: a partner's people are judged by the table that ours
@@ -160,15 +303,15 @@ fn may_cause(cause: &Cause, action: DispatchAction) -> bool {
         return false;
     };
     let (role, purpose) = (cause.principal.role(), grounds.purpose);
-    match action {
-        DispatchAction::Lead(LeadStep::Lead) => may(PushLeads, role, purpose),
-        DispatchAction::Lead(LeadStep::Sign | LeadStep::Assess | LeadStep::Return) => {
-            may(AnswerLead, role, purpose)
-        }
-        DispatchAction::Open(ReferralKind::Assistance) => may(OpenReferral, role, purpose),
-        DispatchAction::Open(ReferralKind::Transfer) => may(ApproveReferral, role, purpose),
-        DispatchAction::Referral(_) => may(ActOnReferral, role, purpose),
-        DispatchAction::Caught => may(PushCaught, role, purpose),
+    match (action.opens(), action.family()) {
+        (Some(RecordKind::Lead), _) => may(PushLeads, role, purpose),
+        (Some(RecordKind::Assistance), _) => may(OpenReferral, role, purpose),
+        (Some(RecordKind::Transfer), _) => may(ApproveReferral, role, purpose),
+        (Some(RecordKind::ArrestNotice), _) => may(PushCaught, role, purpose),
+        (None, Family::Lead) => may(AnswerLead, role, purpose),
+        (None, Family::Referral) => may(ActOnReferral, role, purpose),
+        // It takes no actions.
+        (None, Family::ArrestNotice) => false,
     }
 }
 

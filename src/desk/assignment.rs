@@ -1,10 +1,10 @@
 //! Assigning records.
 
 use super::{
-    Desk, DeskError, LeadRow, ReferralRow,
+    Desk, DeskError,
     policy::knows_unit,
     rows::{RowsError, decode, encode, text},
-    sight::look,
+    sight::look_at,
 };
 use crate::{
     access::{AssignRecord, Assignee, Permit, UnitName},
@@ -83,7 +83,7 @@ impl From<RowsError> for AssignRefused {
 }
 
 impl Desk {
-    /// Assigns a lead or a referral, or opens it again to all of the node's officers. Gives the index of the entry.
+    /// Assigns a record, or opens it again to all of the node's officers. Gives the index of the entry.
     ///
     /// # Errors
     /// The record or the unit does not exist here, or the log failed.
@@ -100,7 +100,7 @@ impl Desk {
             grounds: Some(permit.grounds().clone()),
         };
         let proposal = Proposal::new(move |txn| {
-            is_here(txn, &permit, record)?;
+            look_at(txn, &permit, record)?.ok_or(DeskError::NotFound(record))?;
             if let Some(Assignee::Unit(unit)) = &assignee
                 && !knows_unit(txn, unit)?
             {
@@ -120,13 +120,6 @@ impl Desk {
             Err(error) => Err(DeskError::Log(error.to_string()).into()),
         }
     }
-}
-
-/// A lead or a referral; notices are for everybody.
-fn is_here<A>(rows: &mut dyn Rows, permit: &Permit<A>, record: RecordId) -> Result<(), DeskError> {
-    let here = look::<LeadRow, A>(rows, permit, record)?.is_some()
-        || look::<ReferralRow, A>(rows, permit, record)?.is_some();
-    here.then_some(()).ok_or(DeskError::NotFound(record))
 }
 
 /// To whom a record is assigned.

@@ -4,12 +4,12 @@
 
 use super::{
     Desk, DeskError, Listed,
-    leads::log_error,
     rows::RowsError,
-    sight::{RecordRow, clear, shown},
+    service::log_error,
+    sight::{clear, shown},
 };
 use crate::{
-    access::{Clearance, Grounds, Permit, Principal, ReadLog, Visibility},
+    access::{Clearance, Grounds, OfFamily, Permit, Principal, ReadLog, Visibility},
     domain::{EntryId, RecordId, Timestamp},
     entry::{Cause, Consultation, Entry, Kind},
     log::{Durable, Proposal, ProposeError, Txn, TxnError},
@@ -66,12 +66,11 @@ impl Look {
     }
 
     /// At a page of a list, or of a search for what is asked.
-    pub(super) fn page<R: RecordRow>(
-        found: &[(RecordId, Listed<R>)],
+    pub(super) fn page(
+        found: &[(RecordId, Listed)],
         asked: Option<String>,
     ) -> Result<Self, RowsError> {
-        let overridden =
-            |listed: &Listed<R>| listed.sight == Visibility::Content { overridden: true };
+        let overridden = |listed: &Listed| listed.sight == Visibility::Content { overridden: true };
         let mut shown = Vec::new();
         for (_, listed) in found {
             listed.write(&mut shown)?;
@@ -181,7 +180,7 @@ impl Desk {
     }
 
     /// Clears one record for opening and logs that it is opened, in one step: no assignment comes in between.
-    pub(super) async fn clear_to_open<R: RecordRow, A: Clone + Send + Sync + 'static>(
+    pub(super) async fn clear_to_open<A: OfFamily>(
         &self,
         permit: &Permit<A>,
         record: RecordId,
@@ -189,8 +188,8 @@ impl Desk {
         let permit = permit.clone();
         let asking = permit.clone();
         let reading = self.log.read(move |mut reader| {
-            let clearance = clear::<R, A>(&mut reader, &asking, record)?;
-            let shown = shown::<R>(&mut reader, record)?;
+            let clearance = clear(&mut reader, &asking, record)?;
+            let shown = shown(&mut reader, record)?;
             Ok::<_, DeskError>((clearance, shown))
         });
         let (clearance, shown) = reading.await??;
@@ -209,7 +208,7 @@ impl Desk {
         }
         self.vault.admit_reading()?;
         let proposal = Proposal::new(move |txn| -> Result<(Clearance, Trace), DeskError> {
-            let clearance = clear::<R, A>(txn, &permit, record)?;
+            let clearance = clear(txn, &permit, record)?;
             let trace = consult(txn, &permit, opened(&clearance, Vec::new()))?;
             Ok((clearance, trace))
         });
@@ -226,12 +225,12 @@ impl Desk {
 }
 
 /// Clears one record for acting on it; an override is logged before the act.
-pub(super) fn clear_to_act<R: RecordRow, A>(
+pub(super) fn clear_to_act<A: OfFamily>(
     txn: &mut Txn<'_>,
     permit: &Permit<A>,
     record: RecordId,
 ) -> Result<Clearance, DeskError> {
-    let clearance = clear::<R, A>(txn, permit, record)?;
+    let clearance = clear(txn, permit, record)?;
     if clearance.overridden() {
         let look = Look {
             how: Consultation::Act,

@@ -2,9 +2,9 @@
 
 use super::{
     DeskError,
-    leads::log_error,
     pages::first_at,
     rows::{RowDamaged, RowsError},
+    service::log_error,
 };
 use crate::{
     access::{AttemptReport, Ledger, Principal, Quota, QuotaReport},

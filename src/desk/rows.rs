@@ -1,14 +1,12 @@
-//! Rows of the views: how they are written, and the actions on records, which leads and referrals share.
+//! Rows of the views: how they are written, and the actions on records.
 
-use super::Direction;
+use super::{Direction, RecordRow};
 use crate::{
     domain::{
-        Action, ActionHash, AssessmentOutcome, DispatchId, RecordId, ReturnReason, Side, Timestamp,
+        Action, ActionHash, AssessmentOutcome, DispatchId, Event, Family, RecordId, ReturnReason,
+        Timestamp,
     },
-    entry::{
-        Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof, ReferralAct,
-        Refusal,
-    },
+    entry::{Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof},
     exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
     log::{Txn, TxnError},
     merkle::Hash,
@@ -27,28 +25,32 @@ pub(super) const EVENTS_PER_SIDE: usize = EVENTS_PER_RECORD / 2;
 /// Of a referral, actions that follow what has not arrived. What is sent arrives in order, so honest ones are few.
 pub(super) const EVENTS_WAITING: usize = 16;
 
-/// How many actions one side may have had before this one. The last are kept for what ends a referral or sets it right.
-pub(super) const fn room_for(act: ReferralAct) -> usize {
-    match act {
-        ReferralAct::Recall | ReferralAct::Close => EVENTS_PER_SIDE,
-        ReferralAct::Correct => EVENTS_PER_SIDE - 4,
-        ReferralAct::Sign
-        | ReferralAct::Accept
-        | ReferralAct::RequestSupplement
-        | ReferralAct::Supply
-        | ReferralAct::Return
-        | ReferralAct::Resubmit
-        | ReferralAct::Progress
-        | ReferralAct::Feedback
-        | ReferralAct::Confirm
-        | ReferralAct::Dispute => EVENTS_PER_SIDE - 16,
+/// True where a side that wants to take an action on a record has taken as many as it may before. Of a referral's, the last
+/// are kept for what ends it or sets it right.
+pub(super) fn is_full(events: &[(u64, EventRow)], action: DispatchAction, by: Direction) -> bool {
+    if action.family() != Family::Referral {
+        return events.len() >= EVENTS_PER_RECORD;
     }
-}
-
-/// How many actions went this way.
-pub(super) fn count(events: &[(u64, EventRow)], direction: Direction) -> usize {
-    let went = |(_, event): &&(u64, EventRow)| event.direction == direction;
-    events.iter().filter(went).count()
+    let room = match action.action() {
+        Action::Recall | Action::Close => EVENTS_PER_SIDE,
+        Action::Correct => EVENTS_PER_SIDE - 4,
+        Action::Approve
+        | Action::Open
+        | Action::Sign
+        | Action::Assess
+        | Action::Accept
+        | Action::RequestSupplement
+        | Action::Supply
+        | Action::Return
+        | Action::Forward
+        | Action::Resubmit
+        | Action::Progress
+        | Action::Feedback
+        | Action::Confirm
+        | Action::Dispute => EVENTS_PER_SIDE - 16,
+    };
+    let went = |(_, event): &&(u64, EventRow)| event.direction == by;
+    events.iter().filter(went).count() >= room
 }
 
 /// Domain values as their text.
@@ -97,7 +99,7 @@ pub(super) mod maybe {
 
 /// A row of the view cannot be read. Views can be rebuilt from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a row of the lead view is damaged; rebuild the views from the log")]
+#[error("a row of the views is damaged; rebuild the views from the log")]
 pub struct RowDamaged;
 
 /// Reading or writing rows of the view failed.
@@ -235,28 +237,6 @@ impl Seen<'_> {
 }
 
 impl EventRow {
-    /// The action, for resolving; `opened` is the way that its record went.
-    fn to_action<S>(
-        &self,
-        opened: Direction,
-        step: fn(DispatchAction) -> Option<S>,
-    ) -> Result<Action<S>, RowDamaged> {
-        Ok(Action {
-            hash: hash(&self.hash)?,
-            step: step(self.action).ok_or(RowDamaged)?,
-            by: if self.direction == opened {
-                Side::Originator
-            } else {
-                Side::Recipient
-            },
-            predecessors: self
-                .predecessors
-                .iter()
-                .map(|h| hash(h))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
     pub(super) fn month(&self) -> Result<PurgeMonth, RowDamaged> {
         PurgeMonth::new(self.purge_month).ok_or(RowDamaged)
     }
@@ -268,16 +248,28 @@ fn hash(text: &str) -> Result<ActionHash, RowDamaged> {
     Ok(bytes)
 }
 
-/// The actions of a record, for resolving.
-pub(super) fn actions<S>(
+/// The history of the record of this row, for resolving.
+pub(super) fn history(
     events: &[(u64, EventRow)],
-    opened: Direction,
-    step: fn(DispatchAction) -> Option<S>,
-) -> Result<Vec<Action<S>>, RowDamaged> {
-    events
-        .iter()
-        .map(|(_, event)| event.to_action(opened, step))
-        .collect()
+    row: &RecordRow,
+) -> Result<Vec<Event>, RowDamaged> {
+    let event = |(_, event): &(u64, EventRow)| {
+        if event.action.family() != row.kind.family() {
+            return Err(RowDamaged);
+        }
+        let side = row.own_side();
+        let predecessors = event.predecessors.iter().map(|h| hash(h));
+        Ok(Event {
+            hash: hash(&event.hash)?,
+            action: event.action.action(),
+            by: match event.direction {
+                Direction::Sent => side,
+                Direction::Received => side.other(),
+            },
+            predecessors: predecessors.collect::<Result<_, _>>()?,
+        })
+    };
+    events.iter().map(event).collect()
 }
 
 /// A record's actions, in the order of this log.
@@ -358,22 +350,4 @@ impl Receipted {
     pub(super) fn put(&self, txn: &mut Txn<'_>) -> Result<(), RowsError> {
         put_event(txn, self.record, self.sent_index, &self.event)
     }
-}
-
-/// A view of one kind of record: what its actions and the partners' answers to them come to.
-pub(super) trait RecordView {
-    /// Why it could not take one.
-    type Failure: std::error::Error + Send + Sync + 'static;
-
-    /// An action of its kind, of this node's or a partner's.
-    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), Self::Failure>;
-
-    /// A partner answered an action of its kind.
-    fn answered(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        receipted: &Receipted,
-        refusal: Option<Refusal>,
-    ) -> Result<(), Self::Failure>;
 }

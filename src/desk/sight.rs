@@ -1,33 +1,30 @@
 //! Rows as their callers may see them. Every list, search, filter, stream and opening of a record comes through [`look`].
 
 use super::{
-    CaughtRow, DeskError, LeadRow, ReferralRow,
+    DeskError,
     assignment::assignment,
-    caught_rows::caught,
-    lead_rows::lead,
-    referral_rows::referral,
+    record_row::{RecordRow, record},
     rows::{EVENTS_PER_RECORD, RowsError, encode},
 };
 use crate::{
-    access::{Assignee, Clearance, Parties, Permit, Scope, Subject, Visibility},
+    access::{Assignee, Clearance, OfFamily, Parties, Permit, Scope, Subject, Visibility},
     domain::RecordId,
     exchange::Rows,
     store::tables,
 };
-use serde::Serialize;
 
 /// A row, and what whoever asks may see of its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed<R> {
+pub struct Listed {
     /// Where it stands.
-    pub row: R,
+    pub row: RecordRow,
     /// Whose it is, as far as that concerns who asks.
     pub assigned: Option<Assignee>,
     /// What they may see of it: where it stands, or what it says too.
     pub sight: Visibility,
 }
 
-impl<R: Serialize> Listed<R> {
+impl Listed {
     /// What there is of it to see, as bytes that are others where it changes.
     pub(super) fn write(&self, into: &mut Vec<u8>) -> Result<(), RowsError> {
         into.extend(encode(&self.row)?);
@@ -47,76 +44,23 @@ fn write_assigned(assigned: Option<&Assignee>, into: &mut Vec<u8>) {
     into.push(0);
 }
 
-/// The row of one kind of record.
-pub(super) trait RecordRow: Serialize + Sized {
-    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError>;
-
-    fn parties(&self) -> Parties;
-
-    /// True for what never left.
-    fn is_draft(&self) -> bool {
-        false
-    }
-
-    /// Takes out what comes from a payload.
-    fn withhold(&mut self) {}
-}
-
-impl RecordRow for LeadRow {
-    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
-        lead(rows, record)
-    }
-
-    fn parties(&self) -> Parties {
-        Parties {
-            from: self.from,
-            to: self.to,
-        }
-    }
-
-    fn withhold(&mut self) {
-        self.outcome = None;
-    }
-}
-
-impl RecordRow for ReferralRow {
-    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
-        referral(rows, record)
-    }
-
-    fn parties(&self) -> Parties {
-        Parties {
-            from: self.from,
-            to: self.to,
-        }
-    }
-
-    fn is_draft(&self) -> bool {
-        self.draft.is_some()
-    }
-}
-
-impl RecordRow for CaughtRow {
-    fn find(rows: &mut dyn Rows, record: RecordId) -> Result<Option<Self>, RowsError> {
-        caught(rows, record)
-    }
-
-    fn parties(&self) -> Parties {
-        Parties {
-            from: self.from,
-            to: self.to,
-        }
-    }
-}
-
-/// A record as the permit's holder may see it; nothing where for them it is not there.
-pub(super) fn look<R: RecordRow, A>(
+/// A record of the permit's family as its holder may see it; nothing where for them it is not there.
+pub(super) fn look<A: OfFamily>(
     rows: &mut dyn Rows,
     permit: &Permit<A>,
-    record: RecordId,
-) -> Result<Option<Listed<R>>, RowsError> {
+    id: RecordId,
+) -> Result<Option<Listed>, RowsError> {
+    Ok(look_at(rows, permit, id)?.filter(|listed| listed.row.kind.family() == A::FAMILY))
+}
+
+/// As [`look`], at a record of any family.
+pub(super) fn look_at<A>(
+    rows: &mut dyn Rows,
+    permit: &Permit<A>,
+    id: RecordId,
+) -> Result<Option<Listed>, RowsError> {
     // The same rows are read whether or not there is such a record and whomever it concerns: nobody learns it by the clock.
-    let (row, assigned) = (R::find(rows, record)?, assignment(rows, record)?);
+    let (row, assigned) = (record(rows, id)?, assignment(rows, id)?);
     let Some(mut row) = row else {
         return Ok(None);
     };
@@ -135,29 +79,27 @@ pub(super) fn look<R: RecordRow, A>(
     }))
 }
 
-/// Clearance for one record, to open it or to act on it.
-pub(super) fn clear<R: RecordRow, A>(
+/// Clearance for one record of the permit's family, to open it or to act on it.
+pub(super) fn clear<A: OfFamily>(
     rows: &mut dyn Rows,
     permit: &Permit<A>,
-    record: RecordId,
+    id: RecordId,
 ) -> Result<Clearance, DeskError> {
-    let (row, assigned) = (R::find(rows, record)?, assignment(rows, record)?);
-    let row = row.ok_or(DeskError::NotFound(record))?;
+    let (row, assigned) = (record(rows, id)?, assignment(rows, id)?);
+    let row = row.filter(|row| row.kind.family() == A::FAMILY);
+    let row = row.ok_or(DeskError::NotFound(id))?;
     permit
-        .clear(record, subject(&row, assigned.as_ref()))
-        .map_err(|denial| denial.map_or(DeskError::NotFound(record), DeskError::from))
+        .clear(id, subject(&row, assigned.as_ref()))
+        .map_err(|denial| denial.map_or(DeskError::NotFound(id), DeskError::from))
 }
 
 /// All that there is of a record, as bytes that are others where it changes: what it says is in what happened to it.
-pub(super) fn shown<R: RecordRow>(
-    rows: &mut dyn Rows,
-    record: RecordId,
-) -> Result<Vec<u8>, RowsError> {
-    let mut shown = encode(&R::find(rows, record)?)?;
-    write_assigned(assignment(rows, record)?.as_ref(), &mut shown);
+pub(super) fn shown(rows: &mut dyn Rows, id: RecordId) -> Result<Vec<u8>, RowsError> {
+    let mut shown = encode(&record(rows, id)?)?;
+    write_assigned(assignment(rows, id)?.as_ref(), &mut shown);
     let (from, to) = (
-        tables::record_event(record, 0),
-        tables::record_event(record, u64::MAX),
+        tables::record_event(id, 0),
+        tables::record_event(id, u64::MAX),
     );
     for (_, event) in rows.rows(&from, &to, EVENTS_PER_RECORD)? {
         shown.extend(event);
@@ -165,10 +107,13 @@ pub(super) fn shown<R: RecordRow>(
     Ok(shown)
 }
 
-fn subject<'a, R: RecordRow>(row: &R, assigned: Option<&'a Assignee>) -> Subject<'a> {
+fn subject<'a>(row: &RecordRow, assigned: Option<&'a Assignee>) -> Subject<'a> {
     Subject {
-        parties: row.parties(),
-        draft: row.is_draft(),
+        parties: Parties {
+            from: row.from,
+            to: row.to,
+        },
+        draft: row.draft.is_some(),
         assigned,
     }
 }

@@ -4,31 +4,30 @@
 use super::{
     CardReader, Direction,
     assignment::AssignmentView,
-    caught_view::CaughtView,
-    lead_view::LeadView,
     partner_rows::PartnerView,
     policy::PolicyView,
-    referral_view::ReferralView,
-    rows::{RecordView, Seen, receipted},
+    record_view::RecordView,
+    rows::{Seen, receipted},
 };
 use crate::{
     domain::{DispatchId, Jurisdiction},
-    entry::{DispatchAction, Entry, Kind, PartnerProof, Refusal},
+    entry::{Entry, Kind, PartnerProof, Refusal},
     exchange::Vault,
     log::{Appended, Txn, View, ViewError},
     store::tables,
 };
 use std::sync::Arc;
 
-/// The views of a node's log: leads, referrals, caught notices, assignments, partners, policy. Functions of entries and
+/// The layout of all rows that views keep. Another one here, and nodes make their views anew when they start.
+pub const LAYOUT: u8 = 2;
+
+/// The views of a node's log: records, assignments, partners, policy. Functions of entries and
 /// openable payloads (I8).
 #[derive(Debug)]
 pub struct Views {
     own: Jurisdiction,
     partners: PartnerView,
-    leads: LeadView,
-    referrals: ReferralView,
-    caught: CaughtView,
+    records: RecordView,
 }
 
 impl Views {
@@ -37,19 +36,7 @@ impl Views {
         Self {
             own,
             partners: PartnerView::new(cards),
-            leads: LeadView::new(Arc::clone(vault)),
-            referrals: ReferralView::new(Arc::clone(vault)),
-            caught: CaughtView::new(Arc::clone(vault)),
-        }
-    }
-
-    fn action(&self, txn: &mut Txn<'_>, seen: &Seen<'_>) -> Result<(), ViewError> {
-        match seen.sent.action {
-            DispatchAction::Lead(_) => self.leads.action(txn, seen).map_err(ViewError::entry),
-            DispatchAction::Open(_) | DispatchAction::Referral(_) => {
-                self.referrals.action(txn, seen).map_err(ViewError::entry)
-            }
-            DispatchAction::Caught => self.caught.action(txn, seen).map_err(ViewError::entry),
+            records: RecordView::new(Arc::clone(vault)),
         }
     }
 
@@ -67,20 +54,8 @@ impl Views {
         let Some(receipted) = receipted else {
             return Ok(());
         };
-        match receipted.event.action {
-            DispatchAction::Lead(_) => {
-                let noted = self.leads.answered(txn, index, &receipted, refusal);
-                noted.map_err(ViewError::entry)
-            }
-            DispatchAction::Open(_) | DispatchAction::Referral(_) => {
-                let noted = self.referrals.answered(txn, index, &receipted, refusal);
-                noted.map_err(ViewError::entry)
-            }
-            DispatchAction::Caught => {
-                let noted = self.caught.answered(txn, index, &receipted, refusal);
-                noted.map_err(ViewError::entry)
-            }
-        }
+        let noted = self.records.answered(txn, index, &receipted, refusal);
+        noted.map_err(ViewError::entry)
     }
 }
 
@@ -93,6 +68,10 @@ impl View for Views {
         let Appended {
             index, hash, known, ..
         } = *appended;
+        if index == 0 {
+            txn.put(tables::LAYOUT, vec![LAYOUT])
+                .map_err(ViewError::entry)?;
+        }
         let decoded;
         let entry = match known {
             Some(known) => known.entry,
@@ -112,7 +91,8 @@ impl View for Views {
         };
         match &entry.kind {
             Kind::DispatchSent(sent) => {
-                self.action(txn, &seen(Direction::Sent, *hash, entry, sent))
+                let seen = seen(Direction::Sent, *hash, entry, sent);
+                self.records.taken(txn, &seen).map_err(ViewError::entry)
             }
             Kind::DispatchReceived(received) => {
                 let decoded;
@@ -128,7 +108,8 @@ impl View for Views {
                     return Ok(());
                 };
                 let hash = received.leaf_hash();
-                self.action(txn, &seen(Direction::Received, hash, theirs, sent))
+                let seen = seen(Direction::Received, hash, theirs, sent);
+                self.records.taken(txn, &seen).map_err(ViewError::entry)
             }
             Kind::ReceiptLogged {
                 dispatch_id, proof, ..
@@ -141,7 +122,7 @@ impl View for Views {
             } => self.answered(txn, index, *dispatch_id, proof, Some(*reason)),
             Kind::ReferralDrafted(sent) => {
                 let seen = seen(Direction::Sent, *hash, entry, sent);
-                self.referrals.drafted(txn, &seen).map_err(ViewError::entry)
+                self.records.drafted(txn, &seen).map_err(ViewError::entry)
             }
             Kind::PolicyChanged { .. } => PolicyView.take(txn, entry),
             Kind::PartnerProposed { .. }

@@ -1,56 +1,45 @@
-//! The words of the field, the state machines of leads and referrals, the deadlines, and the rules that hold for them
-//! everywhere. Pure: no runtime, no storage, no clock reads.
+//! The words of the field and the rules that hold for them everywhere: what records are and what may be done with them
+//! ([`record`]), what they say ([`content`]). Pure: no runtime, no storage, no clock reads.
 
 mod case_number;
-pub mod caught;
 mod codes;
-mod deadline;
+pub mod content;
 mod divisions;
-mod fields;
 mod finding;
 mod grade;
-mod history;
 mod ids;
 mod jurisdiction;
 mod keyed;
 mod lang;
-mod lead;
-mod lead_steps;
 mod names;
 mod printable;
-mod reading;
+pub mod record;
 mod redact;
-pub mod referral;
 mod resident;
 mod sheet_column;
 mod tidy;
 mod time;
 
-pub use caught::{
-    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, ParsedNotice,
-};
 pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, Urgency};
-pub use deadline::{Area, Deadline, DeadlineRule, Facts, Matter, Span, Start, sign_within_seconds};
+pub use content::{
+    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, Column, Lead, LeadFields,
+    LeadRules, Parsed, ParsedNotice, PartnerLookup,
+};
 pub use divisions::division_name;
-pub use fields::{Column, LeadFields};
 pub use finding::{Finding, FindingCode};
 pub use grade::{GradeScheme, Grading};
-pub use history::{
-    Action, ActionHash, PREDECESSOR_LIMIT, Rank, Resolution, Side, Standing, Step, Transition,
-    resolve,
-};
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use keyed::UnknownKey;
 pub(crate) use keyed::keyed;
 pub use lang::{Lang, UnknownLang};
-pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
-pub use lead_steps::{LeadAction, LeadProgress, LeadStep};
 pub use printable::{is_printable, is_selector_of, printable, printable_lines};
-pub use redact::redacted;
-pub use referral::{
-    ReferralAction, ReferralKind, ReferralProgress, ReferralStep, StepNotAllowed, Withheld,
+pub use record::{
+    Action, ActionHash, Area, Deadline, DeadlineRule, Event, Facts, Family, NotAllowed,
+    PREDECESSOR_LIMIT, Rank, RecordKind, Resolution, Side, Span, Spec, Standing, Start, State,
+    Transition, Withheld, resolve, sign_within_seconds,
 };
+pub use redact::redacted;
 pub use resident::{ResidentNumber, Sex};
 pub use sheet_column::SheetColumn;
 pub use tidy::is_invisible;

@@ -5,7 +5,7 @@
 //! is repeated too often, or which would take too much memory, is never built.
 
 use super::EntryDefect;
-use crate::domain::{PREDECESSOR_LIMIT, referral::LEADS_PER_REFERRAL};
+use crate::domain::{PREDECESSOR_LIMIT, content::referral::LEADS_PER_REFERRAL};
 use prost::{
     Message, Name,
     encoding::{WireType, decode_key, decode_varint},

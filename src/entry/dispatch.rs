@@ -3,10 +3,8 @@
 use super::{EntryDefect, pb, wire};
 use crate::{
     domain::{
-        DispatchId, Handling, Jurisdiction, LeadStep, PREDECESSOR_LIMIT, RecordId, ReturnReason,
-        Urgency, keyed,
-        referral::{ReferralKind, ReferralStep},
-        sign_within_seconds,
+        Action, DispatchId, Family, Handling, Jurisdiction, PREDECESSOR_LIMIT, RecordId,
+        RecordKind, ReturnReason, Urgency, keyed, sign_within_seconds,
     },
     merkle::Hash,
     seal::{CIPHERTEXT_LEAST, CIPHERTEXT_LIMIT, PurgeMonth},
@@ -16,171 +14,173 @@ use std::{fmt, str::FromStr};
 /// The longest `DispatchSent` leaf in bytes, so that the partner's proof of it still fits in 4 KiB.
 pub const DISPATCH_LEAF_LIMIT: usize = 1024;
 
-/// What a dispatch says or does.
+/// What a dispatch does: opens a record, or takes an action on one. Only those that travel can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DispatchAction {
-    /// A step in the life of a lead; [`LeadStep::Lead`] opens it.
-    Lead(LeadStep),
-    /// The originator opens a referral.
-    Open(ReferralKind),
-    /// A later step in the life of a referral.
-    Referral(ReferralAct),
-    /// The destination tells the origin whom it caught; nothing follows.
-    Caught,
+pub struct DispatchAction {
+    family: Family,
+    action: Action,
+    /// With [`Action::Open`].
+    opens: Option<RecordKind>,
 }
 
-macro_rules! acts {
-    ($($act:ident = $key:literal),+ $(,)?) => {
-        /// A step in the life of a referral that goes to the other side, except the first.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum ReferralAct {
-            $(#[doc = concat!("[`ReferralStep::", stringify!($act), "`].")] $act,)+
-        }
-
-        impl ReferralAct {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$act,)+];
-
-            const fn key(self) -> &'static str {
-                match self { $(Self::$act => $key,)+ }
-            }
-        }
-
-        impl From<ReferralAct> for ReferralStep {
-            fn from(act: ReferralAct) -> Self {
-                match act { $(ReferralAct::$act => Self::$act,)+ }
-            }
-        }
-    };
-}
-
-acts! {
-    Sign = "referral_sign",
-    Accept = "referral_accept",
-    RequestSupplement = "referral_request_supplement",
-    Supply = "referral_supply",
-    Return = "referral_return",
-    Resubmit = "referral_resubmit",
-    Progress = "referral_progress",
-    Feedback = "referral_feedback",
-    Confirm = "referral_confirm",
-    Dispute = "referral_dispute",
-    Close = "referral_close",
-    Correct = "referral_correct",
-    Recall = "referral_recall",
-}
-
-impl ReferralAct {
-    /// The act for a step, unless it opens a referral or is not sent.
-    pub fn of(step: ReferralStep) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|act| ReferralStep::from(*act) == step)
+/// Every action that travels, with its number and its key. The numbers are in logs: they never change.
+const TRAVEL: &[(DispatchAction, pb::Action, &str)] = {
+    use pb::Action as Wire;
+    const fn open(kind: RecordKind) -> DispatchAction {
+        DispatchAction::open(kind)
     }
-
-    /// Whether the dispatch states the referral's content again.
-    pub const fn restates(self) -> bool {
-        matches!(self, Self::Resubmit | Self::Correct)
+    const fn lead(action: Action) -> DispatchAction {
+        DispatchAction::of(Family::Lead, action)
     }
-}
-
-/// An answer to a lead: any step but the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// 签收.
-    Sign,
-    /// 核查.
-    Assess,
-    /// 退回.
-    Return,
-}
-
-impl From<Answer> for LeadStep {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::Sign => Self::Sign,
-            Answer::Assess => Self::Assess,
-            Answer::Return => Self::Return,
-        }
+    const fn referral(action: Action) -> DispatchAction {
+        DispatchAction::of(Family::Referral, action)
     }
-}
+    &[
+        (open(RecordKind::Lead), Wire::Lead, "lead"),
+        (lead(Action::Sign), Wire::LeadSign, "lead_sign"),
+        (lead(Action::Assess), Wire::LeadAssess, "lead_assess"),
+        (lead(Action::Return), Wire::LeadReturn, "lead_return"),
+        (
+            open(RecordKind::Assistance),
+            Wire::ReferralAssistance,
+            "referral_assistance",
+        ),
+        (
+            open(RecordKind::Transfer),
+            Wire::ReferralTransfer,
+            "referral_transfer",
+        ),
+        (referral(Action::Sign), Wire::ReferralSign, "referral_sign"),
+        (
+            referral(Action::Accept),
+            Wire::ReferralAccept,
+            "referral_accept",
+        ),
+        (
+            referral(Action::RequestSupplement),
+            Wire::ReferralRequestSupplement,
+            "referral_request_supplement",
+        ),
+        (
+            referral(Action::Supply),
+            Wire::ReferralSupply,
+            "referral_supply",
+        ),
+        (
+            referral(Action::Return),
+            Wire::ReferralReturn,
+            "referral_return",
+        ),
+        (
+            referral(Action::Resubmit),
+            Wire::ReferralResubmit,
+            "referral_resubmit",
+        ),
+        (
+            referral(Action::Progress),
+            Wire::ReferralProgress,
+            "referral_progress",
+        ),
+        (
+            referral(Action::Feedback),
+            Wire::ReferralFeedback,
+            "referral_feedback",
+        ),
+        (
+            referral(Action::Confirm),
+            Wire::ReferralConfirm,
+            "referral_confirm",
+        ),
+        (
+            referral(Action::Dispute),
+            Wire::ReferralDispute,
+            "referral_dispute",
+        ),
+        (
+            referral(Action::Close),
+            Wire::ReferralClose,
+            "referral_close",
+        ),
+        (
+            referral(Action::Correct),
+            Wire::ReferralCorrect,
+            "referral_correct",
+        ),
+        (
+            referral(Action::Recall),
+            Wire::ReferralRecall,
+            "referral_recall",
+        ),
+        (open(RecordKind::ArrestNotice), Wire::Caught, "caught"),
+    ]
+};
 
 impl DispatchAction {
-    pub(crate) const fn to_wire(self) -> i32 {
-        let action = match self {
-            Self::Lead(LeadStep::Lead) => pb::Action::Lead,
-            Self::Lead(LeadStep::Sign) => pb::Action::LeadSign,
-            Self::Lead(LeadStep::Assess) => pb::Action::LeadAssess,
-            Self::Lead(LeadStep::Return) => pb::Action::LeadReturn,
-            Self::Open(ReferralKind::Assistance) => pb::Action::ReferralAssistance,
-            Self::Open(ReferralKind::Transfer) => pb::Action::ReferralTransfer,
-            Self::Referral(ReferralAct::Sign) => pb::Action::ReferralSign,
-            Self::Referral(ReferralAct::Accept) => pb::Action::ReferralAccept,
-            Self::Referral(ReferralAct::RequestSupplement) => pb::Action::ReferralRequestSupplement,
-            Self::Referral(ReferralAct::Supply) => pb::Action::ReferralSupply,
-            Self::Referral(ReferralAct::Return) => pb::Action::ReferralReturn,
-            Self::Referral(ReferralAct::Resubmit) => pb::Action::ReferralResubmit,
-            Self::Referral(ReferralAct::Progress) => pb::Action::ReferralProgress,
-            Self::Referral(ReferralAct::Feedback) => pb::Action::ReferralFeedback,
-            Self::Referral(ReferralAct::Confirm) => pb::Action::ReferralConfirm,
-            Self::Referral(ReferralAct::Dispute) => pb::Action::ReferralDispute,
-            Self::Referral(ReferralAct::Close) => pb::Action::ReferralClose,
-            Self::Referral(ReferralAct::Correct) => pb::Action::ReferralCorrect,
-            Self::Referral(ReferralAct::Recall) => pb::Action::ReferralRecall,
-            Self::Caught => pb::Action::Caught,
-        };
-        action as i32
+    /// Opens a record of this kind.
+    pub const fn open(kind: RecordKind) -> Self {
+        Self {
+            family: kind.family(),
+            action: Action::Open,
+            opens: Some(kind),
+        }
     }
 
-    pub(crate) fn from_wire(value: i32) -> Option<Self> {
-        Self::all().find(|action| action.to_wire() == value)
+    const fn of(family: Family, action: Action) -> Self {
+        Self {
+            family,
+            action,
+            opens: None,
+        }
+    }
+
+    /// An action on a record of this family; none where no such action travels.
+    pub fn act(family: Family, action: Action) -> Option<Self> {
+        Self::all().find(|it| *it == Self::of(family, action))
     }
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let leads = LeadStep::ALL.into_iter().map(Self::Lead);
-        let opens = ReferralKind::ALL.iter().copied().map(Self::Open);
-        let acts = ReferralAct::ALL.iter().copied().map(Self::Referral);
-        leads.chain(opens).chain(acts).chain([Self::Caught])
+        TRAVEL.iter().map(|(action, ..)| *action)
     }
 
-    /// The stable key, as in JSON: `lead`, `lead_sign`, `referral_accept`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Lead(LeadStep::Lead) => "lead",
-            Self::Lead(LeadStep::Sign) => "lead_sign",
-            Self::Lead(LeadStep::Assess) => "lead_assess",
-            Self::Lead(LeadStep::Return) => "lead_return",
-            Self::Open(ReferralKind::Assistance) => "referral_assistance",
-            Self::Open(ReferralKind::Transfer) => "referral_transfer",
-            Self::Referral(act) => act.key(),
-            Self::Caught => "caught",
-        }
+    /// The kinds of records that it is about.
+    pub const fn family(self) -> Family {
+        self.family
     }
 
-    /// The corresponding step on a lead.
-    pub const fn lead_step(self) -> Option<LeadStep> {
-        match self {
-            Self::Lead(step) => Some(step),
-            Self::Open(_) | Self::Referral(_) | Self::Caught => None,
-        }
+    /// The action.
+    pub const fn action(self) -> Action {
+        self.action
     }
 
-    /// The corresponding step on a referral.
-    pub fn referral_step(self) -> Option<ReferralStep> {
-        match self {
-            Self::Lead(_) | Self::Caught => None,
-            Self::Open(_) => Some(ReferralStep::Open),
-            Self::Referral(act) => Some(act.into()),
-        }
+    /// The kind of record that it opens, where it opens one.
+    pub const fn opens(self) -> Option<RecordKind> {
+        self.opens
     }
 
-    const fn is_return(self) -> bool {
-        matches!(
-            self,
-            Self::Lead(LeadStep::Return) | Self::Referral(ReferralAct::Return)
-        )
+    fn line(self) -> Option<&'static (Self, pb::Action, &'static str)> {
+        TRAVEL.iter().find(|(action, ..)| *action == self)
+    }
+
+    pub(crate) fn to_wire(self) -> i32 {
+        self.line().map_or(0, |(_, wire, _)| *wire as i32)
+    }
+
+    /// The number of an action on a record of this family; 0 where no such action travels.
+    pub(crate) fn act_to_wire(family: Family, action: Action) -> i32 {
+        Self::act(family, action).map_or(0, Self::to_wire)
+    }
+
+    pub(crate) fn from_wire(value: i32) -> Option<Self> {
+        let mut lines = TRAVEL.iter();
+        lines
+            .find(|(_, wire, _)| *wire as i32 == value)
+            .map(|(action, ..)| *action)
+    }
+
+    /// The stable key: `lead_sign`.
+    pub fn as_str(self) -> &'static str {
+        self.line().map_or("", |(.., key)| key)
     }
 }
 
@@ -278,7 +278,7 @@ impl DispatchSent {
         if sent.predecessors.len() > PREDECESSOR_LIMIT {
             return Err(EntryDefect::TooLong("predecessors"));
         }
-        let is_return = action.is_return();
+        let is_return = action.action() == Action::Return;
         let return_reason = match sent.return_reason {
             0 => None,
             stated => {

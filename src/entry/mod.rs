@@ -19,9 +19,7 @@ mod wire;
 
 pub use checkpoint::{checkpoint_from_bytes, checkpoint_to_bytes};
 pub use decoded::DecodedEntry;
-pub use dispatch::{
-    Answer, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, ReferralAct, Refusal, Terms,
-};
+pub use dispatch::{DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Refusal, Terms};
 pub use model::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{Handling, LeadStep, Urgency, sign_within_seconds},
+    domain::{Handling, RecordKind, Urgency, sign_within_seconds},
     entry::{DISPATCH_LEAF_LIMIT, DispatchAction, EntryDefect, Terms},
     seal::PurgeMonth,
 };
@@ -16,7 +16,7 @@ fn regression_no_dispatch_has_a_ciphertext_shorter_than_nothing_encrypted() {
             dispatch_id: DispatchId::new(now),
             from: "520624".parse().unwrap(),
             to: "440000".parse().unwrap(),
-            action: DispatchAction::Lead(LeadStep::Lead),
+            action: DispatchAction::open(RecordKind::Lead),
             record: RecordId::new(now),
             urgency: Urgency::Normal,
             handling: Handling::H0,

@@ -2,7 +2,7 @@
 
 use super::{EntryDefect, bounds, pb, wire};
 use crate::{
-    domain::{AssessmentOutcome, CaughtFields, LeadFields, referral::ReferralFields},
+    domain::{AssessmentOutcome, CaughtFields, LeadFields, content::referral::ReferralFields},
     seal::{self, Commitment},
 };
 use prost::Message as _;

@@ -1,6 +1,6 @@
 //! Opens a node's store, keys and log, in this order. A storage error leaves the failure marker (I2).
 
-use super::{StartError, data_dir::DataDir};
+use super::{StartError, data_dir::DataDir, rebuild::renew_layout};
 use crate::{
     desk::Views,
     domain::{Clock, Jurisdiction},
@@ -56,6 +56,9 @@ pub(super) fn open_with(
     let vault = Vault::open(KeyFile::at(files.bucket_keys()), empty).inspect_err(unkept)?;
     vault.covers(store.as_ref()).inspect_err(unkept)?;
     let vault = Arc::new(vault);
+    if !empty {
+        renew_layout(files, own, store.as_ref(), &vault)?;
+    }
     let mut options = LogOptions::new(signer, clock, files.checkpoint());
     options.views = views(own, &vault);
     Ok((Log::open(store, options)?, vault))

@@ -6,10 +6,12 @@ use super::{
 };
 use crate::{
     config::Config,
+    desk::LAYOUT,
+    domain::Jurisdiction,
     exchange::{Vault, VaultError},
     log::{self, FamilyComparison, OpenError, RebuildError},
     merkle::Hash,
-    store::{KeyFile, OpenStoreError, SledStore, StoreError},
+    store::{KeyFile, OpenStoreError, SledStore, Store, StoreError, tables},
 };
 use std::{
     collections::BTreeMap,
@@ -88,18 +90,46 @@ pub fn rebuild_views(
     progress: impl FnMut(u64, u64),
 ) -> Result<Rebuilt, RebuildNodeError> {
     let files = DataDir::at(&config.data);
-    let key = files.signer()?.verifier_key();
     // Takes the lock: a running node is left alone.
     let store = files.open_store::<RebuildNodeError>()?;
     // Never "empty": without the log's keys its views would be built as if everything were erased.
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
     vault.covers(&store)?;
+    rebuild_in(&files, config.jurisdiction, &store, &vault, write, progress)
+}
+
+/// Rebuilds the views in a store if an older program kept them in another layout. Blocks.
+pub(super) fn renew_layout(
+    files: &DataDir,
+    own: Jurisdiction,
+    store: &dyn Store,
+    vault: &Arc<Vault>,
+) -> Result<(), RebuildNodeError> {
+    if store.get(&tables::LAYOUT)?.as_deref() == Some(&[LAYOUT]) {
+        return Ok(());
+    }
+    tracing::info!("an older program kept the views: they are rebuilt");
+    let rebuilt = rebuild_in(files, own, store, vault, true, |_, _| {})?;
+    let (entries, rows) = (rebuilt.entries, rebuilt.written);
+    tracing::info!(entries, rows, "the views are rebuilt");
+    Ok(())
+}
+
+fn rebuild_in(
+    files: &DataDir,
+    own: Jurisdiction,
+    store: &dyn Store,
+    vault: &Arc<Vault>,
+    write: bool,
+    progress: impl FnMut(u64, u64),
+) -> Result<Rebuilt, RebuildNodeError> {
+    let key = files.signer()?.verifier_key();
     let scratch = Scratch::in_place_of(files.rebuilt_views())?;
     let made = SledStore::open(&scratch.0)?;
     let rebuilt = log::rebuild_views(
-        &store,
+        store,
         (&key, &files.checkpoint()),
-        &mut views(config.jurisdiction, &vault),
+        &mut views(own, vault),
         &made,
         progress,
     )?;

@@ -1,7 +1,7 @@
 //! Starts a node: opens its log, builds its parts, asks its partners, and lets the first writes through.
 
 use super::{
-    DataDirError, Node, TrustError,
+    DataDirError, Node, RebuildNodeError, TrustError,
     data_dir::DataDir,
     ended,
     follow_partners::FollowPartners,
@@ -56,6 +56,9 @@ pub enum StartError {
     /// The bucket keys.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The views of an older program were not rebuilt.
+    #[error("the views of an older program could not be rebuilt: {0}")]
+    Views(#[from] RebuildNodeError),
     /// What partners showed before.
     #[error(transparent)]
     Witness(#[from] WitnessError),

@@ -9,12 +9,9 @@ use super::{
 use crate::{
     access,
     api::authorizer::Authorizer,
-    desk::{
-        CaughtDetail, CaughtPage, CaughtQuery, CaughtRefused, CaughtRow, CaughtTicket, Desk,
-        Direction,
-    },
-    domain::{CaughtState, RecordId, ResidentNumber, Timestamp},
-    entry,
+    desk::{About, Desk, Detail, Query, RecordRow, SubmitRefused, SubmitTicket},
+    domain::{CaughtColumn, Family, RecordId, State},
+    entry::{self, Content},
 };
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
@@ -60,27 +57,23 @@ impl pb::caught_server::Caught for CaughtService {
         let permit =
             self.authorizer
                 .permit(&extensions, request.grounds.clone(), access::ListCaught)?;
-        let query = query(request)?;
-        let person = query.person();
-        let searching = self.authorizer.search(&permit, person.as_deref()).await?;
+        let query = query(&request)?;
+        let asked = query.about.asked();
+        let searching = self.authorizer.search(&permit, asked.as_deref()).await?;
         let reading = self.authorizer.reading(&permit, query.limit)?;
         let looking = self.authorizer.look(&permit, query.limit).await?;
-        let listed = self.desk.list_caught(&permit, query).await;
+        let listed = self.desk.list(&permit, query).await;
         let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
-        looking.page(page.looked, person.is_some());
-        searching.found(!page.notices.is_empty());
-        let CaughtPage {
-            notices,
-            next_after,
-            ..
-        } = page;
+        looking.page(page.looked, asked.is_some());
+        searching.found(!page.records.is_empty());
         Ok(Response::new(pb::ListCaughtResponse {
-            notices: notices
+            notices: page
+                .records
                 .iter()
                 .map(|(id, listed)| summary(*id, &listed.row))
                 .collect(),
-            next_after,
+            next_after: page.next_after,
             consulted_index,
         }))
     }
@@ -91,34 +84,22 @@ impl pb::caught_server::Caught for CaughtService {
     ) -> Result<Response<pb::ShowCaughtResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let record = convert::id(&request.caught_id, "caught_id")?;
-        let (shown, reading) = if request.standing_only {
+        let (read, reading) = if request.standing_only {
             let permit =
                 self.authorizer
                     .permit(&extensions, request.grounds, access::ListCaught)?;
             let reading = self.authorizer.reading(&permit, 1)?;
-            (self.desk.caught_standing(&permit, record).await, reading)
+            (self.desk.standing(&permit, record).await, reading)
         } else {
             let permit =
                 self.authorizer
                     .permit(&extensions, request.grounds, access::OpenCaught)?;
             let reading = self.authorizer.reading(&permit, 1)?;
-            (self.desk.open_caught(&permit, record).await, reading)
+            (self.desk.open(&permit, record).await, reading)
         };
-        let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();
+        let (detail, trace) = read.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
-        let CaughtDetail {
-            row,
-            notice,
-            principal,
-            receipt,
-        } = detail;
-        Ok(Response::new(pb::ShowCaughtResponse {
-            summary: Some(summary(record, &row)),
-            notice: notice.as_ref().map(entry::caught_to_wire),
-            principal,
-            receipt: receipt.map(convert::receipt),
-            consulted_index,
-        }))
+        Ok(Response::new(shown(record, detail, consulted_index)))
     }
 }
 
@@ -131,7 +112,10 @@ struct Notices {
 impl Sheet for Notices {
     type Request = pb::PushCaughtRequest;
     /// Refused at once, or in the log's queue.
-    type Row = (u64, Result<CaughtTicket, CaughtRefused>);
+    type Row = (
+        u64,
+        Result<SubmitTicket<CaughtColumn>, SubmitRefused<CaughtColumn>>,
+    );
     type Response = pb::PushCaughtResponse;
     const WINDOW: usize = 256;
     const ROW: &'static str = "notice";
@@ -143,7 +127,7 @@ impl Sheet for Notices {
     async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
         let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
         let fields = entry::caught_from_wire(notice);
-        let ticket = self.desk.push_caught(&self.permit, fields).await;
+        let ticket = self.desk.submit_notice(&self.permit, fields).await;
         Ok((request.row, ticket))
     }
 
@@ -168,7 +152,7 @@ impl Sheet for Notices {
                 },
                 conflict: false,
             }),
-            Err(CaughtRefused::Rejected(findings)) => Ok(Judged {
+            Err(SubmitRefused::Rejected(findings)) => Ok(Judged {
                 response: pb::PushCaughtResponse {
                     row,
                     verdict: pb::Verdict::Reject as i32,
@@ -177,66 +161,53 @@ impl Sheet for Notices {
                 },
                 conflict: push::is_conflict(&findings),
             }),
-            Err(CaughtRefused::Stage(error)) => Err(status::internal(&error)),
-            Err(CaughtRefused::Desk(error)) => Err(status::desk(&error)),
+            Err(refused) => Err(status::submit(&refused)),
         }
     }
 }
 
-const fn state_to_wire(state: CaughtState) -> i32 {
+const fn state_to_wire(state: State) -> i32 {
     let wire = match state {
-        CaughtState::Sent => pb::CaughtState::Sent,
-        CaughtState::Delivered => pb::CaughtState::Delivered,
-        CaughtState::Refused => pb::CaughtState::Refused,
+        State::Sent => pb::CaughtState::Sent,
+        State::Delivered => pb::CaughtState::Delivered,
+        State::Refused => pb::CaughtState::Refused,
+        // In no notice's table.
+        State::Drafted
+        | State::Approved
+        | State::SignedFor
+        | State::Assessed
+        | State::SupplementRequested
+        | State::Returned
+        | State::Forwarded
+        | State::Accepted
+        | State::InProgress
+        | State::FeedbackGiven
+        | State::Confirmed
+        | State::Disputed
+        | State::Closed
+        | State::Recalled => pb::CaughtState::Unspecified,
     };
     wire as i32
 }
 
-fn state_from_wire(value: i32) -> Result<CaughtState, WireDefect> {
-    CaughtState::ALL
-        .iter()
-        .copied()
-        .find(|state| state_to_wire(*state) == value)
-        .ok_or(WireDefect::Malformed("states"))
-}
-
-pub(super) fn query(request: pb::ListCaughtRequest) -> Result<CaughtQuery, WireDefect> {
-    let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
-    if request.states.len() > CaughtState::ALL.len() {
-        return Err(WireDefect::TooLong("states"));
-    }
-    Ok(CaughtQuery {
-        direction: match pb::Direction::try_from(request.direction) {
-            Ok(pb::Direction::Unspecified) => None,
-            Ok(pb::Direction::Sent) => Some(Direction::Sent),
-            Ok(pb::Direction::Received) => Some(Direction::Received),
-            Err(_) => return Err(WireDefect::Malformed("direction")),
-        },
-        states: request
-            .states
-            .iter()
-            .map(|s| state_from_wire(*s))
-            .collect::<Result<_, _>>()?,
-        counterpart: match request.counterpart.as_str() {
-            "" => None,
-            code => Some(convert::jurisdiction(code, "counterpart")?),
-        },
-        since: time(request.since_ms),
-        before: time(request.before_ms),
-        resident_number: match request.resident_number.as_str() {
-            "" => None,
-            number => Some(
-                ResidentNumber::parse(number)
-                    .map_err(|_| WireDefect::Malformed("resident_number"))?,
-            ),
-        },
-        name: Some(request.name).filter(|name| !name.is_empty()),
+pub(super) fn query(request: &pb::ListCaughtRequest) -> Result<Query, WireDefect> {
+    let number = convert::number(&request.resident_number, "resident_number")?;
+    Ok(Query {
+        direction: convert::direction(request.direction)?,
+        states: convert::states(Family::ArrestNotice, &request.states, state_to_wire)?,
+        counterpart: convert::optional(&request.counterpart, "counterpart")?,
+        since: convert::time(request.since_ms),
+        before: convert::time(request.before_ms),
+        about: About::default()
+            .number(number.as_ref())
+            .text("name", &request.name),
         after_index: request.after_index,
         limit: convert::limit(request.limit)?,
+        ..Query::default()
     })
 }
 
-fn summary(record: RecordId, row: &CaughtRow) -> pb::CaughtSummary {
+fn summary(record: RecordId, row: &RecordRow) -> pb::CaughtSummary {
     pb::CaughtSummary {
         caught_id: record.to_string(),
         log_index: row.index,
@@ -245,5 +216,21 @@ fn summary(record: RecordId, row: &CaughtRow) -> pb::CaughtSummary {
         destination: row.to.to_string(),
         state: state_to_wire(row.state()),
         refusal: row.refusal.clone().unwrap_or_default(),
+    }
+}
+
+fn shown(record: RecordId, detail: Detail, consulted_index: u64) -> pb::ShowCaughtResponse {
+    let sent = detail.events.into_iter().next();
+    let (principal, receipt) =
+        sent.map_or_else(Default::default, |sent| (sent.principal, sent.receipt));
+    pb::ShowCaughtResponse {
+        summary: Some(summary(record, &detail.row)),
+        notice: match &detail.content {
+            Some(Content::Caught(notice)) => Some(entry::caught_to_wire(notice)),
+            Some(_) | None => None,
+        },
+        principal,
+        receipt: receipt.map(convert::receipt),
+        consulted_index,
     }
 }

@@ -3,14 +3,12 @@
 use super::pb;
 use crate::{
     access::{Assignee, Grounds, GroundsDefect},
-    desk::{
-        Direction, LeadDetail, LeadEvent, LeadQuery, LeadRow, NewAnswer, PAGE_LIMIT, ReceiptSummary,
-    },
+    desk::{Direction, PAGE_LIMIT, ReceiptSummary},
     domain::{
-        Finding, Jurisdiction, Lang, LeadState, LeadStep, MalformedId, RecordId, ResidentNumber,
-        SheetColumn, Standing, Timestamp,
+        Family, Finding, Jurisdiction, Lang, MalformedId, RecordId, ResidentNumber, SheetColumn,
+        State, Timestamp,
     },
-    entry::{self, LeadAnswer},
+    entry,
     exchange::{
         Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting,
         LINKS_LIMIT, Link, NotYet, Tree, WITNESSED_LIMIT,
@@ -53,7 +51,10 @@ fn parse<T: FromStr>(text: &str, field: &'static str) -> Result<T, WireDefect> {
     text.parse().map_err(|_| WireDefect::Malformed(field))
 }
 
-fn optional<T: FromStr>(text: &str, field: &'static str) -> Result<Option<T>, WireDefect> {
+pub(super) fn optional<T: FromStr>(
+    text: &str,
+    field: &'static str,
+) -> Result<Option<T>, WireDefect> {
     if text.is_empty() {
         Ok(None)
     } else {
@@ -61,7 +62,7 @@ fn optional<T: FromStr>(text: &str, field: &'static str) -> Result<Option<T>, Wi
     }
 }
 
-pub(super) fn record_id(text: &str) -> Result<RecordId, WireDefect> {
+pub(super) fn lead_id(text: &str) -> Result<RecordId, WireDefect> {
     id(text, "lead_id")
 }
 
@@ -340,27 +341,6 @@ pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDef
 
 // Desk.
 
-pub(super) const fn state_to_wire(state: LeadState) -> i32 {
-    let wire = match state {
-        LeadState::Sent => pb::LeadState::Sent,
-        LeadState::Delivered => pb::LeadState::Delivered,
-        LeadState::SignedFor => pb::LeadState::SignedFor,
-        LeadState::Assessed => pb::LeadState::Assessed,
-        LeadState::Returned => pb::LeadState::Returned,
-        LeadState::Refused => pb::LeadState::Refused,
-    };
-    wire as i32
-}
-
-fn state_from_wire(value: i32) -> Result<LeadState, WireDefect> {
-    LeadState::ALL
-        .iter()
-        .copied()
-        .find(|state| state_to_wire(*state) == value)
-        .ok_or(WireDefect::Malformed("states"))
-}
-
-/// The size of a page; 0 for 100.
 pub(super) fn limit(asked: u32) -> Result<usize, WireDefect> {
     match usize::try_from(asked).unwrap_or(usize::MAX) {
         0 => Ok(100),
@@ -372,104 +352,64 @@ pub(super) fn limit(asked: u32) -> Result<usize, WireDefect> {
     }
 }
 
-pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<LeadQuery, WireDefect> {
-    let direction = match pb::Direction::try_from(request.direction) {
-        Ok(pb::Direction::Unspecified) => None,
-        Ok(pb::Direction::Sent) => Some(Direction::Sent),
-        Ok(pb::Direction::Received) => Some(Direction::Received),
-        Err(_) => return Err(WireDefect::Malformed("direction")),
-    };
-    if request.states.len() > LeadState::ALL.len() {
-        return Err(WireDefect::TooLong("states"));
-    }
-    let urgency = match request.urgency {
-        0 => None,
-        stated => Some(entry::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?),
-    };
-    let limit = limit(request.limit)?;
-    let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
-    Ok(LeadQuery {
-        direction,
-        states: request
-            .states
-            .iter()
-            .map(|s| state_from_wire(*s))
-            .collect::<Result<_, _>>()?,
-        origin: optional(&request.origin, "origin")?,
-        destination: optional(&request.destination, "destination")?,
-        urgency,
-        since: time(request.since_ms),
-        before: time(request.before_ms),
-        resident_number: match request.resident_number.as_str() {
-            "" => None,
-            number => Some(
-                ResidentNumber::parse(number)
-                    .map_err(|_| WireDefect::Malformed("resident_number"))?,
-            ),
-        },
-        after_index: request.after_index,
-        limit,
-    })
+/// Milliseconds since 1970-01-01 UTC; 0 where nothing is stated.
+pub(super) fn time(millis: u64) -> Option<Timestamp> {
+    (millis != 0).then(|| Timestamp::from_millis(millis))
 }
 
-pub(super) fn summary(
-    record: RecordId,
-    row: &LeadRow,
-    assigned: Option<&Assignee>,
-    put_off: Option<NotYet>,
-) -> pb::LeadSummary {
-    pb::LeadSummary {
-        lead_id: record.to_string(),
-        log_index: row.index,
-        time_ms: row.time_ms,
-        origin: row.from.to_string(),
-        destination: row.to.to_string(),
-        state: state_to_wire(row.state),
-        outcome: row.outcome.map_or(0, entry::outcome_to_wire),
-        return_reason: row.return_reason.map_or(0, entry::return_reason_to_wire),
-        refusal: row.refusal.clone().unwrap_or_default(),
-        urgency: entry::urgency_to_wire(row.urgency),
-        handling: entry::handling_to_wire(row.handling),
-        sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
-        assigned_to: assigned_to(assigned),
-        number: String::new(),
-        put_off: put_off.map_or("", NotYet::as_str).to_owned(),
+pub(super) fn direction(value: i32) -> Result<Option<Direction>, WireDefect> {
+    match pb::Direction::try_from(value) {
+        Ok(pb::Direction::Unspecified) => Ok(None),
+        Ok(pb::Direction::Sent) => Ok(Some(Direction::Sent)),
+        Ok(pb::Direction::Received) => Ok(Some(Direction::Received)),
+        Err(_) => Err(WireDefect::Malformed("direction")),
     }
+}
+
+/// A value of a closed list that need not be stated.
+pub(super) fn stated<T>(
+    value: i32,
+    known: fn(i32) -> Option<T>,
+    field: &'static str,
+) -> Result<Option<T>, WireDefect> {
+    match value {
+        0 => Ok(None),
+        value => known(value).map(Some).ok_or(WireDefect::Malformed(field)),
+    }
+}
+
+/// The states of a family that are asked for.
+pub(super) fn states(
+    family: Family,
+    asked: &[i32],
+    to_wire: fn(State) -> i32,
+) -> Result<Vec<State>, WireDefect> {
+    if asked.len() > family.states().count() {
+        return Err(WireDefect::TooLong("states"));
+    }
+    let known = |value: i32| {
+        family
+            .states()
+            .find(|state| value != 0 && to_wire(*state) == value)
+    };
+    let asked = asked.iter().map(|value| known(*value));
+    asked
+        .collect::<Option<_>>()
+        .ok_or(WireDefect::Malformed("states"))
+}
+
+/// A citizen number to search for; none where it is empty.
+pub(super) fn number(
+    text: &str,
+    field: &'static str,
+) -> Result<Option<ResidentNumber>, WireDefect> {
+    let number = (!text.is_empty()).then(|| ResidentNumber::parse(text));
+    number.transpose().map_err(|_| WireDefect::Malformed(field))
 }
 
 /// Nothing where it is nobody's.
 pub(super) fn assigned_to(assigned: Option<&Assignee>) -> String {
     assigned.map(Assignee::to_string).unwrap_or_default()
-}
-
-const fn step_to_wire(step: LeadStep) -> pb::Action {
-    match step {
-        LeadStep::Lead => pb::Action::Lead,
-        LeadStep::Sign => pb::Action::LeadSign,
-        LeadStep::Assess => pb::Action::LeadAssess,
-        LeadStep::Return => pb::Action::LeadReturn,
-    }
-}
-
-fn answer_to_wire(answer: LeadAnswer) -> pb::LeadAnswer {
-    pb::LeadAnswer {
-        outcome: answer.outcome.map_or(0, entry::outcome_to_wire),
-        note: answer.note,
-    }
-}
-
-fn event(event: LeadEvent) -> pb::LeadEvent {
-    pb::LeadEvent {
-        log_index: event.index,
-        time_ms: event.time.millis(),
-        action: step_to_wire(event.step) as i32,
-        principal: event.principal,
-        superseded: event.standing == Standing::Superseded,
-        waiting: event.standing == Standing::Waiting,
-        answer: event.answer.map(answer_to_wire),
-        return_reason: event.return_reason.map_or(0, entry::return_reason_to_wire),
-        receipt: event.receipt.map(receipt),
-    }
 }
 
 pub(super) fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
@@ -479,56 +419,6 @@ pub(super) fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
         partner_origin: receipt.partner_origin,
         tree_size: receipt.tree_size,
         time_ms: receipt.time.millis(),
-    }
-}
-
-pub(super) fn detail(
-    record: RecordId,
-    detail: LeadDetail,
-    put_off: Option<NotYet>,
-    consulted_index: u64,
-) -> pb::ShowLeadResponse {
-    pb::ShowLeadResponse {
-        summary: Some(summary(
-            record,
-            &detail.row,
-            detail.assigned.as_ref(),
-            put_off,
-        )),
-        lead: detail.lead.as_ref().map(entry::lead_to_wire),
-        events: detail.events.into_iter().map(event).collect(),
-        consulted_index,
-    }
-}
-
-pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAnswer, WireDefect> {
-    let outcome = match request.outcome {
-        0 => None,
-        stated => Some(entry::outcome_from_wire(stated).ok_or(WireDefect::Malformed("outcome"))?),
-    };
-    let reason = match request.return_reason {
-        0 => None,
-        stated => Some(
-            entry::return_reason_from_wire(stated).ok_or(WireDefect::Malformed("return_reason"))?,
-        ),
-    };
-    let note = request.note.clone();
-    let action =
-        pb::Action::try_from(request.action).map_err(|_| WireDefect::Malformed("action"))?;
-    match (action, outcome, reason) {
-        (pb::Action::LeadSign, None, None) => Ok(NewAnswer::Sign { note }),
-        (pb::Action::LeadAssess, Some(outcome), None) => Ok(NewAnswer::Assess { outcome, note }),
-        (pb::Action::LeadReturn, None, Some(reason)) => Ok(NewAnswer::Return { reason, note }),
-        (pb::Action::LeadAssess, None, _) => Err(WireDefect::Missing("outcome")),
-        (pb::Action::LeadReturn, _, None) => Err(WireDefect::Missing("return_reason")),
-        (pb::Action::LeadSign | pb::Action::LeadReturn, Some(_), _) => {
-            Err(WireDefect::Malformed("outcome"))
-        }
-        (pb::Action::LeadSign | pb::Action::LeadAssess, _, Some(_)) => {
-            Err(WireDefect::Malformed("return_reason"))
-        }
-        (pb::Action::Unspecified, ..) => Err(WireDefect::Missing("action")),
-        (..) => Err(WireDefect::Malformed("action")),
     }
 }
 

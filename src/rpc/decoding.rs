@@ -5,12 +5,12 @@ use super::{
     caller::Grounded,
     caught, codec,
     convert::{self, WireDefect},
-    pb, referrals,
+    desk, pb, referrals,
 };
 use crate::{
     access::{Assignee, GroundsDefect},
     desk::Approval,
-    domain::{CaughtFields, Jurisdiction, LeadFields, referral::ReferralFields},
+    domain::{CaughtFields, Jurisdiction, LeadFields, content::referral::ReferralFields},
     entry::{self, PartnerChange},
     exchange::{Answers, Delivery, Greeting},
 };
@@ -59,20 +59,20 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ("ListLeadsRequest", |bytes| {
         let request: pb::ListLeadsRequest = decode(bytes)?;
         convert::grounds(request.grounds.clone())?;
-        convert::query(&request)?;
+        desk::query(&request)?;
         Ok(Carried::Nothing)
     }),
     ("ShowLeadRequest", |bytes| {
         let request: pb::ShowLeadRequest = decode(bytes)?;
         convert::grounds(request.grounds)?;
-        convert::record_id(&request.lead_id)?;
+        convert::lead_id(&request.lead_id)?;
         Ok(Carried::Nothing)
     }),
     ("AnswerLeadRequest", |bytes| {
         let request: pb::AnswerLeadRequest = decode(bytes)?;
         convert::grounds(request.grounds.clone())?;
-        convert::record_id(&request.lead_id)?;
-        convert::new_answer(&request)?;
+        convert::lead_id(&request.lead_id)?;
+        desk::new_answer(&request)?;
         Ok(Carried::Nothing)
     }),
     ("AssignRecordRequest", |bytes| {
@@ -99,13 +99,13 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         let request: pb::ActOnReferralRequest = decode(bytes)?;
         convert::grounds(request.grounds.clone())?;
         referrals::referral_id(&request.referral_id)?;
-        let stepping = referrals::stepping(request)?;
-        Ok(stepping.fields.map_or(Carried::Nothing, Carried::Referral))
+        let new = referrals::new_action(request)?;
+        Ok(new.fields.map_or(Carried::Nothing, Carried::Referral))
     }),
     ("ListReferralsRequest", |bytes| {
         let request: pb::ListReferralsRequest = decode(bytes)?;
         convert::grounds(request.grounds.clone())?;
-        referrals::query(request)?;
+        referrals::query(&request)?;
         Ok(Carried::Nothing)
     }),
     ("ShowReferralRequest", |bytes| {
@@ -127,7 +127,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ("ListCaughtRequest", |bytes| {
         let request: pb::ListCaughtRequest = decode(bytes)?;
         convert::grounds(request.grounds.clone())?;
-        caught::query(request)?;
+        caught::query(&request)?;
         Ok(Carried::Nothing)
     }),
     ("ShowCaughtRequest", |bytes| {

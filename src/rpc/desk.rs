@@ -7,11 +7,14 @@ use super::{
     status,
 };
 use crate::{
-    access::{self, Permit},
+    access::{self, Assignee, Permit},
     api::authorizer::Authorizer,
-    desk::{Desk, PushRefused, PushTicket},
-    domain::LeadFields,
-    entry,
+    desk::{
+        About, Desk, Detail, EventDetail, NewAction, Query, RecordRow, SubmitRefused, SubmitTicket,
+    },
+    domain::{Action, Family, RecordId, Standing, State, Timestamp},
+    entry::{self, Content, DispatchAction},
+    exchange::NotYet,
 };
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
@@ -58,9 +61,9 @@ impl pb::desk_server::Desk for DeskService {
             .authorizer
             .permit(&extensions, request.grounds.clone(), access::ListLeads)?
             .overriding(request.override_assignment);
-        let query = convert::query(&request)?;
-        let search = query.person().is_some();
-        let searching = self.authorizer.search(&permit, query.person()).await?;
+        let query = query(&request)?;
+        let asked = query.about.asked();
+        let searching = self.authorizer.search(&permit, asked.as_deref()).await?;
         let reading = self.authorizer.reading(&permit, query.limit)?;
         let looking = self.authorizer.look(&permit, query.limit).await?;
         let listed = self
@@ -70,17 +73,17 @@ impl pb::desk_server::Desk for DeskService {
             .map_err(|e| status::desk(&e))?;
         let (page, trace) = listed.into_inner();
         let consulted_index = reading.left(trace);
-        looking.page(page.looked, search);
-        searching.found(!page.leads.is_empty());
+        looking.page(page.looked, asked.is_some());
+        searching.found(!page.records.is_empty());
         Ok(Response::new(pb::ListLeadsResponse {
             leads: page
-                .leads
+                .records
                 .iter()
                 .map(|(id, lead)| {
                     let put_off = self.desk.put_off(&lead.row);
                     pb::LeadSummary {
                         number: page.numbers.get(id).cloned().unwrap_or_default(),
-                        ..convert::summary(*id, &lead.row, lead.assigned.as_ref(), put_off)
+                        ..summary(*id, &lead.row, lead.assigned.as_ref(), put_off)
                     }
                 })
                 .collect(),
@@ -94,13 +97,13 @@ impl pb::desk_server::Desk for DeskService {
         request: Request<pb::ShowLeadRequest>,
     ) -> Result<Response<pb::ShowLeadResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
-        let record = convert::record_id(&request.lead_id)?;
-        let (shown, reading) = if request.standing_only {
+        let record = convert::lead_id(&request.lead_id)?;
+        let (read, reading) = if request.standing_only {
             let permit = self
                 .authorizer
                 .permit(&extensions, request.grounds, access::ListLeads)?;
             let reading = self.authorizer.reading(&permit, 1)?;
-            (self.desk.lead_standing(&permit, record).await, reading)
+            (self.desk.standing(&permit, record).await, reading)
         } else {
             let permit = self
                 .authorizer
@@ -109,10 +112,10 @@ impl pb::desk_server::Desk for DeskService {
             let reading = self.authorizer.reading(&permit, 1)?;
             (self.desk.open(&permit, record).await, reading)
         };
-        let (detail, trace) = shown.map_err(|e| status::desk(&e))?.into_inner();
+        let (detail, trace) = read.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
         let put_off = self.desk.put_off(&detail.row);
-        Ok(Response::new(convert::detail(
+        Ok(Response::new(shown(
             record,
             detail,
             put_off,
@@ -130,16 +133,16 @@ impl pb::desk_server::Desk for DeskService {
             .permit(&extensions, request.grounds.clone(), access::AnswerLead)?
             .overriding(request.override_assignment);
         self.authorizer.acting(&permit, &request)?;
-        let record = convert::record_id(&request.lead_id)?;
-        let answer = convert::new_answer(&request)?;
+        let record = convert::lead_id(&request.lead_id)?;
+        let answer = new_answer(&request)?;
         let answered = self
             .desk
-            .answer(&permit, record, answer)
+            .act(&permit, record, answer)
             .await
-            .map_err(|e| status::answer(&e))?;
+            .map_err(|e| status::act(&e))?;
         Ok(Response::new(pb::AnswerLeadResponse {
             log_index: answered.index,
-            state: convert::state_to_wire(answered.state),
+            state: state_to_wire(answered.state),
         }))
     }
 
@@ -175,7 +178,7 @@ struct Leads {
 impl Sheet for Leads {
     type Request = pb::PushLeadsRequest;
     /// Refused at once, or in the log's queue.
-    type Row = (u64, Result<PushTicket, PushRefused>);
+    type Row = (u64, Result<SubmitTicket, SubmitRefused>);
     type Response = pb::PushLeadsResponse;
     const WINDOW: usize = 1024;
     const ROW: &'static str = "lead";
@@ -186,8 +189,11 @@ impl Sheet for Leads {
 
     async fn enter(&self, request: Self::Request) -> Result<Self::Row, Status> {
         let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
-        let fields: LeadFields = entry::lead_from_wire(lead);
-        Ok((request.row, self.desk.push(&self.permit, fields).await))
+        let fields = entry::lead_from_wire(lead);
+        Ok((
+            request.row,
+            self.desk.submit_lead(&self.permit, fields).await,
+        ))
     }
 
     async fn verdict((row, ticket): Self::Row) -> Result<Judged<Self::Response>, Status> {
@@ -211,7 +217,7 @@ impl Sheet for Leads {
                 },
                 conflict: false,
             }),
-            Err(PushRefused::Rejected(findings)) => Ok(Judged {
+            Err(SubmitRefused::Rejected(findings)) => Ok(Judged {
                 response: pb::PushLeadsResponse {
                     row,
                     verdict: pb::Verdict::Reject as i32,
@@ -220,7 +226,142 @@ impl Sheet for Leads {
                 },
                 conflict: push::is_conflict(&findings),
             }),
-            Err(refused) => Err(status::push(&refused)),
+            Err(refused) => Err(status::submit(&refused)),
         }
     }
+}
+
+const fn state_to_wire(state: State) -> i32 {
+    let wire = match state {
+        State::Sent => pb::LeadState::Sent,
+        State::Delivered => pb::LeadState::Delivered,
+        State::SignedFor => pb::LeadState::SignedFor,
+        State::Assessed => pb::LeadState::Assessed,
+        State::Returned => pb::LeadState::Returned,
+        State::Refused => pb::LeadState::Refused,
+        // In no lead's table.
+        State::Drafted
+        | State::Approved
+        | State::SupplementRequested
+        | State::Forwarded
+        | State::Accepted
+        | State::InProgress
+        | State::FeedbackGiven
+        | State::Confirmed
+        | State::Disputed
+        | State::Closed
+        | State::Recalled => pb::LeadState::Unspecified,
+    };
+    wire as i32
+}
+
+pub(super) fn query(request: &pb::ListLeadsRequest) -> Result<Query, WireDefect> {
+    let number = convert::number(&request.resident_number, "resident_number")?;
+    Ok(Query {
+        direction: convert::direction(request.direction)?,
+        states: convert::states(Family::Lead, &request.states, state_to_wire)?,
+        origin: convert::optional(&request.origin, "origin")?,
+        destination: convert::optional(&request.destination, "destination")?,
+        urgency: convert::stated(request.urgency, entry::urgency_from_wire, "urgency")?,
+        since: convert::time(request.since_ms),
+        before: convert::time(request.before_ms),
+        about: About::default().number(number.as_ref()),
+        after_index: request.after_index,
+        limit: convert::limit(request.limit)?,
+        ..Query::default()
+    })
+}
+
+fn summary(
+    record: RecordId,
+    row: &RecordRow,
+    assigned: Option<&Assignee>,
+    put_off: Option<NotYet>,
+) -> pb::LeadSummary {
+    pb::LeadSummary {
+        lead_id: record.to_string(),
+        log_index: row.index,
+        time_ms: row.time_ms,
+        origin: row.from.to_string(),
+        destination: row.to.to_string(),
+        state: state_to_wire(row.state()),
+        outcome: row.outcome.map_or(0, entry::outcome_to_wire),
+        return_reason: row.return_reason.map_or(0, entry::return_reason_to_wire),
+        refusal: row.refusal.clone().unwrap_or_default(),
+        urgency: entry::urgency_to_wire(row.urgency),
+        handling: entry::handling_to_wire(row.handling),
+        sign_by_ms: row.sign_by().map_or(0, Timestamp::millis),
+        assigned_to: convert::assigned_to(assigned),
+        number: String::new(),
+        put_off: put_off.map_or("", NotYet::as_str).to_owned(),
+    }
+}
+
+fn event(event: EventDetail) -> pb::LeadEvent {
+    let answer = match event.said {
+        Some(Content::LeadAnswer(answer)) => Some(pb::LeadAnswer {
+            outcome: answer.outcome.map_or(0, entry::outcome_to_wire),
+            note: answer.note,
+        }),
+        Some(_) | None => None,
+    };
+    pb::LeadEvent {
+        log_index: event.index,
+        time_ms: event.time.millis(),
+        action: event.action.to_wire(),
+        principal: event.principal,
+        superseded: event.standing == Standing::Superseded,
+        waiting: event.standing == Standing::Waiting,
+        answer,
+        return_reason: event.return_reason.map_or(0, entry::return_reason_to_wire),
+        receipt: event.receipt.map(convert::receipt),
+    }
+}
+
+fn shown(
+    record: RecordId,
+    detail: Detail,
+    put_off: Option<NotYet>,
+    consulted_index: u64,
+) -> pb::ShowLeadResponse {
+    let assigned = detail.assigned.as_ref();
+    pb::ShowLeadResponse {
+        summary: Some(summary(record, &detail.row, assigned, put_off)),
+        lead: match &detail.content {
+            Some(Content::Lead(lead)) => Some(entry::lead_to_wire(lead)),
+            Some(_) | None => None,
+        },
+        events: detail.events.into_iter().map(event).collect(),
+        consulted_index,
+    }
+}
+
+pub(super) fn new_answer(request: &pb::AnswerLeadRequest) -> Result<NewAction, WireDefect> {
+    let outcome = convert::stated(request.outcome, entry::outcome_from_wire, "outcome")?;
+    let reason = request.return_reason;
+    let return_reason = convert::stated(reason, entry::return_reason_from_wire, "return_reason")?;
+    let action = match request.action {
+        0 => return Err(WireDefect::Missing("action")),
+        value => DispatchAction::from_wire(value)
+            .filter(|action| action.family() == Family::Lead && action.opens().is_none())
+            .ok_or(WireDefect::Malformed("action"))?
+            .action(),
+    };
+    match (action == Action::Assess, outcome) {
+        (true, None) => return Err(WireDefect::Missing("outcome")),
+        (false, Some(_)) => return Err(WireDefect::Malformed("outcome")),
+        (true, Some(_)) | (false, None) => {}
+    }
+    match (action == Action::Return, return_reason) {
+        (true, None) => return Err(WireDefect::Missing("return_reason")),
+        (false, Some(_)) => return Err(WireDefect::Malformed("return_reason")),
+        (true, Some(_)) | (false, None) => {}
+    }
+    Ok(NewAction {
+        action,
+        outcome,
+        return_reason,
+        note: request.note.clone(),
+        fields: None,
+    })
 }

@@ -8,11 +8,11 @@ use crate::{
     access::{self, Assignee, Permit},
     api::authorizer::Authorizer,
     desk::{
-        Desk, Direction, NewReferral, ReferralChange, ReferralDetail, ReferralQuery, ReferralRow,
-        ReferralState, ReferralStepTaken, Stepping,
+        About, ActionTaken, Change, Desk, Detail, EventDetail, NewAction, NewReferral, Query,
+        RecordRow,
     },
-    domain::{RecordId, ReferralKind, ReferralProgress, Side, Standing, Timestamp},
-    entry::{self, DispatchAction, ReferralAct},
+    domain::{Action, Family, RecordId, RecordKind, Side, Standing, State, Timestamp},
+    entry::{self, Content, DispatchAction},
 };
 use futures_util::{Stream, stream};
 use std::{collections::VecDeque, pin::Pin};
@@ -37,7 +37,7 @@ struct Watching {
     desk: Desk,
     permit: Permit<access::ListReferrals>,
     after: Option<u64>,
-    ready: VecDeque<ReferralChange>,
+    ready: VecDeque<Change>,
     published: tokio::sync::watch::Receiver<std::sync::Arc<crate::note::SignedCheckpoint>>,
     stop: CancellationToken,
 }
@@ -51,8 +51,8 @@ impl Watching {
                     log_index: change.index,
                     referral: Some(summary(
                         change.record,
-                        &change.referral.row,
-                        change.referral.assigned.as_ref(),
+                        &change.listed.row,
+                        change.listed.assigned.as_ref(),
                     )),
                 };
                 return Ok(Some((message, self)));
@@ -69,7 +69,7 @@ impl Watching {
                 .await?;
             let (seen, trace) = self
                 .desk
-                .referral_changes(&self.permit, self.after, WATCH_CHUNK)
+                .changes(&self.permit, self.after, WATCH_CHUNK)
                 .await
                 .map_err(|error| status::desk(&error))?;
             looking.looked_at(0);
@@ -105,9 +105,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .desk
             .open_referral(&permit, new_referral(request)?)
             .await;
-        taken
-            .map(answer)
-            .map_err(|refused| status::referral(&refused))
+        taken.map(answer).map_err(|refused| status::act(&refused))
     }
 
     async fn approve_referral(
@@ -123,9 +121,7 @@ impl pb::referrals_server::Referrals for ReferralsService {
         self.authorizer.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
         let taken = self.desk.approve_referral(&permit, record).await;
-        taken
-            .map(answer)
-            .map_err(|refused| status::referral(&refused))
+        taken.map(answer).map_err(|refused| status::act(&refused))
     }
 
     async fn act_on_referral(
@@ -139,13 +135,8 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .overriding(request.override_assignment);
         self.authorizer.acting(&permit, &request)?;
         let record = referral_id(&request.referral_id)?;
-        let taken = self
-            .desk
-            .act_on_referral(&permit, record, stepping(request)?)
-            .await;
-        taken
-            .map(answer)
-            .map_err(|refused| status::referral(&refused))
+        let taken = self.desk.act(&permit, record, new_action(request)?).await;
+        taken.map(answer).map_err(|refused| status::act(&refused))
     }
 
     async fn list_referrals(
@@ -157,19 +148,19 @@ impl pb::referrals_server::Referrals for ReferralsService {
             .authorizer
             .permit(&extensions, request.grounds.clone(), access::ListReferrals)?
             .overriding(request.override_assignment);
-        let query = query(request)?;
-        let asked = query.searched();
+        let query = query(&request)?;
+        let asked = query.about.asked();
         let searching = self.authorizer.search(&permit, asked.as_deref()).await?;
         let reading = self.authorizer.reading(&permit, query.limit)?;
         let looking = self.authorizer.look(&permit, query.limit).await?;
-        let listed = self.desk.list_referrals(&permit, query).await;
+        let listed = self.desk.list(&permit, query).await;
         let (page, trace) = listed.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
         looking.page(page.looked, asked.is_some());
-        searching.found(!page.referrals.is_empty());
+        searching.found(!page.records.is_empty());
         Ok(Response::new(pb::ListReferralsResponse {
             referrals: page
-                .referrals
+                .records
                 .iter()
                 .map(|(id, listed)| summary(*id, &listed.row, listed.assigned.as_ref()))
                 .collect(),
@@ -189,14 +180,14 @@ impl pb::referrals_server::Referrals for ReferralsService {
                 self.authorizer
                     .permit(&extensions, request.grounds, access::ListReferrals)?;
             let reading = self.authorizer.reading(&permit, 1)?;
-            (self.desk.referral_standing(&permit, record).await, reading)
+            (self.desk.standing(&permit, record).await, reading)
         } else {
             let permit = self
                 .authorizer
                 .permit(&extensions, request.grounds, access::ReadReferral)?
                 .overriding(request.override_assignment);
             let reading = self.authorizer.reading(&permit, 1)?;
-            (self.desk.read_referral(&permit, record).await, reading)
+            (self.desk.open(&permit, record).await, reading)
         };
         let (detail, trace) = read.map_err(|e| status::desk(&e))?.into_inner();
         let consulted_index = reading.left(trace);
@@ -229,7 +220,8 @@ impl pb::referrals_server::Referrals for ReferralsService {
 
 pub(super) fn new_referral(request: pb::OpenReferralRequest) -> Result<NewReferral, WireDefect> {
     Ok(NewReferral {
-        kind: kind_from_wire(request.kind)?.ok_or(WireDefect::Missing("kind"))?,
+        kind: convert::stated(request.kind, kind_from_wire, "kind")?
+            .ok_or(WireDefect::Missing("kind"))?,
         to: convert::jurisdiction(&request.to, "to")?,
         fields: entry::referral_from_wire(request.referral.ok_or(WireDefect::Missing("referral"))?),
         urgency: entry::urgency_from_wire(request.urgency).ok_or(WireDefect::Missing("urgency"))?,
@@ -238,19 +230,15 @@ pub(super) fn new_referral(request: pb::OpenReferralRequest) -> Result<NewReferr
     })
 }
 
-pub(super) fn stepping(request: pb::ActOnReferralRequest) -> Result<Stepping, WireDefect> {
-    let Some(DispatchAction::Referral(act)) = DispatchAction::from_wire(request.action) else {
-        return Err(WireDefect::Malformed("action"));
-    };
-    Ok(Stepping {
-        act,
-        return_reason: match request.return_reason {
-            0 => None,
-            stated => Some(
-                entry::return_reason_from_wire(stated)
-                    .ok_or(WireDefect::Malformed("return_reason"))?,
-            ),
-        },
+pub(super) fn new_action(request: pb::ActOnReferralRequest) -> Result<NewAction, WireDefect> {
+    let action = DispatchAction::from_wire(request.action)
+        .filter(|action| action.family() == Family::Referral && action.opens().is_none())
+        .ok_or(WireDefect::Malformed("action"))?;
+    let reason = request.return_reason;
+    Ok(NewAction {
+        action: action.action(),
+        outcome: None,
+        return_reason: convert::stated(reason, entry::return_reason_from_wire, "return_reason")?,
         note: request.note,
         fields: request.referral.map(entry::referral_from_wire),
     })
@@ -260,7 +248,7 @@ pub(super) fn referral_id(text: &str) -> Result<RecordId, WireDefect> {
     convert::id(text, "referral_id")
 }
 
-fn answer(taken: ReferralStepTaken) -> Response<pb::ReferralAnswer> {
+fn answer(taken: ActionTaken) -> Response<pb::ReferralAnswer> {
     Response::new(pb::ReferralAnswer {
         referral_id: taken.record.to_string(),
         log_index: taken.index,
@@ -268,103 +256,67 @@ fn answer(taken: ReferralStepTaken) -> Response<pb::ReferralAnswer> {
     })
 }
 
-const fn kind_to_wire(kind: ReferralKind) -> i32 {
+const fn kind_to_wire(kind: RecordKind) -> i32 {
     let wire = match kind {
-        ReferralKind::Assistance => pb::ReferralKind::Assistance,
-        ReferralKind::Transfer => pb::ReferralKind::Transfer,
+        RecordKind::Assistance => pb::ReferralKind::Assistance,
+        RecordKind::Transfer => pb::ReferralKind::Transfer,
+        // No referrals.
+        RecordKind::Lead | RecordKind::ArrestNotice => pb::ReferralKind::Unspecified,
     };
     wire as i32
 }
 
-fn kind_from_wire(value: i32) -> Result<Option<ReferralKind>, WireDefect> {
-    match pb::ReferralKind::try_from(value) {
-        Ok(pb::ReferralKind::Unspecified) => Ok(None),
-        Ok(pb::ReferralKind::Assistance) => Ok(Some(ReferralKind::Assistance)),
-        Ok(pb::ReferralKind::Transfer) => Ok(Some(ReferralKind::Transfer)),
-        Err(_) => Err(WireDefect::Malformed("kind")),
-    }
+fn kind_from_wire(value: i32) -> Option<RecordKind> {
+    Family::Referral
+        .kinds()
+        .find(|kind| kind_to_wire(*kind) == value)
 }
 
-const fn state_to_wire(state: ReferralState) -> i32 {
-    use ReferralProgress as P;
+const fn state_to_wire(state: State) -> i32 {
     let wire = match state {
-        ReferralState::Sent => pb::ReferralState::Sent,
-        ReferralState::Refused => pb::ReferralState::Refused,
-        ReferralState::At(P::Drafted) => pb::ReferralState::Drafted,
-        ReferralState::At(P::Approved) => pb::ReferralState::Unspecified,
-        ReferralState::At(P::Sent) => pb::ReferralState::Delivered,
-        ReferralState::At(P::SignedFor) => pb::ReferralState::SignedFor,
-        ReferralState::At(P::SupplementRequested) => pb::ReferralState::SupplementRequested,
-        ReferralState::At(P::Returned) => pb::ReferralState::Returned,
-        ReferralState::At(P::Forwarded) => pb::ReferralState::Forwarded,
-        ReferralState::At(P::Accepted) => pb::ReferralState::Accepted,
-        ReferralState::At(P::InProgress) => pb::ReferralState::InProgress,
-        ReferralState::At(P::FeedbackGiven) => pb::ReferralState::FeedbackGiven,
-        ReferralState::At(P::Confirmed) => pb::ReferralState::Confirmed,
-        ReferralState::At(P::Disputed) => pb::ReferralState::Disputed,
-        ReferralState::At(P::Closed) => pb::ReferralState::Closed,
-        ReferralState::At(P::Recalled) => pb::ReferralState::Recalled,
+        State::Sent => pb::ReferralState::Sent,
+        State::Refused => pb::ReferralState::Refused,
+        State::Drafted => pb::ReferralState::Drafted,
+        State::Delivered => pb::ReferralState::Delivered,
+        State::SignedFor => pb::ReferralState::SignedFor,
+        State::SupplementRequested => pb::ReferralState::SupplementRequested,
+        State::Returned => pb::ReferralState::Returned,
+        State::Forwarded => pb::ReferralState::Forwarded,
+        State::Accepted => pb::ReferralState::Accepted,
+        State::InProgress => pb::ReferralState::InProgress,
+        State::FeedbackGiven => pb::ReferralState::FeedbackGiven,
+        State::Confirmed => pb::ReferralState::Confirmed,
+        State::Disputed => pb::ReferralState::Disputed,
+        State::Closed => pb::ReferralState::Closed,
+        State::Recalled => pb::ReferralState::Recalled,
+        // No referral is seen so.
+        State::Approved | State::Assessed => pb::ReferralState::Unspecified,
     };
     wire as i32
 }
 
-fn state_from_wire(value: i32) -> Result<ReferralState, WireDefect> {
-    ReferralState::all()
-        .find(|state| value != 0 && state_to_wire(*state) == value)
-        .ok_or(WireDefect::Malformed("states"))
-}
-
-pub(super) fn query(request: pb::ListReferralsRequest) -> Result<ReferralQuery, WireDefect> {
-    let time = |millis: u64| (millis != 0).then(|| Timestamp::from_millis(millis));
-    let about = [
-        ("number", request.subject_number),
-        ("name", request.subject_name),
-        ("place", request.place_code),
-        ("substance", request.substance),
-    ];
-    if request.states.len() > 32 {
-        return Err(WireDefect::TooLong("states"));
-    }
-    Ok(ReferralQuery {
-        direction: match pb::Direction::try_from(request.direction) {
-            Ok(pb::Direction::Unspecified) => None,
-            Ok(pb::Direction::Sent) => Some(Direction::Sent),
-            Ok(pb::Direction::Received) => Some(Direction::Received),
-            Err(_) => return Err(WireDefect::Malformed("direction")),
-        },
-        states: request
-            .states
-            .iter()
-            .map(|s| state_from_wire(*s))
-            .collect::<Result<_, _>>()?,
-        kind: kind_from_wire(request.kind)?,
-        counterpart: match request.counterpart.as_str() {
-            "" => None,
-            code => Some(convert::jurisdiction(code, "counterpart")?),
-        },
-        urgency: match request.urgency {
-            0 => None,
-            stated => {
-                Some(entry::urgency_from_wire(stated).ok_or(WireDefect::Malformed("urgency"))?)
-            }
-        },
-        since: time(request.since_ms),
-        before: time(request.before_ms),
-        due_before: time(request.due_before_ms),
-        about: about
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect(),
+pub(super) fn query(request: &pb::ListReferralsRequest) -> Result<Query, WireDefect> {
+    Ok(Query {
+        direction: convert::direction(request.direction)?,
+        states: convert::states(Family::Referral, &request.states, state_to_wire)?,
+        kind: convert::stated(request.kind, kind_from_wire, "kind")?,
+        counterpart: convert::optional(&request.counterpart, "counterpart")?,
+        urgency: convert::stated(request.urgency, entry::urgency_from_wire, "urgency")?,
+        since: convert::time(request.since_ms),
+        before: convert::time(request.before_ms),
+        due_before: convert::time(request.due_before_ms),
+        about: About::default()
+            .text("number", &request.subject_number)
+            .text("name", &request.subject_name)
+            .text("place", &request.place_code)
+            .text("substance", &request.substance),
         after_index: request.after_index,
         limit: convert::limit(request.limit)?,
+        ..Query::default()
     })
 }
 
-fn summary(
-    record: RecordId,
-    row: &ReferralRow,
-    assigned: Option<&Assignee>,
-) -> pb::ReferralSummary {
+fn summary(record: RecordId, row: &RecordRow, assigned: Option<&Assignee>) -> pb::ReferralSummary {
     let due = row.due();
     pb::ReferralSummary {
         referral_id: record.to_string(),
@@ -386,31 +338,38 @@ fn summary(
     }
 }
 
-fn shown(
-    record: RecordId,
-    detail: ReferralDetail,
-    consulted_index: u64,
-) -> pb::ShowReferralResponse {
-    let events = detail.events.into_iter().map(|event| pb::ReferralEvent {
+fn shown(record: RecordId, detail: Detail, consulted_index: u64) -> pb::ShowReferralResponse {
+    let allowed = detail.allowed.into_iter();
+    pb::ShowReferralResponse {
+        summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
+        referral: match &detail.content {
+            Some(Content::Referral(referral)) => Some(entry::referral_to_wire(referral)),
+            Some(_) | None => None,
+        },
+        events: detail.events.into_iter().map(event).collect(),
+        // What stays at its node is no action that can be asked for.
+        allowed: allowed
+            .filter_map(|action: Action| DispatchAction::act(Family::Referral, action))
+            .map(DispatchAction::to_wire)
+            .collect(),
+        consulted_index,
+        notice_due_ms: detail.notice_due.map_or(0, Timestamp::millis),
+    }
+}
+
+fn event(event: EventDetail) -> pb::ReferralEvent {
+    pb::ReferralEvent {
         log_index: event.index,
         time_ms: event.time.millis(),
         action: event.action.to_wire(),
         principal: event.principal,
         superseded: event.standing == Standing::Superseded,
         waiting: event.standing == Standing::Waiting,
-        note: event.note.0,
+        note: match event.said {
+            Some(Content::ReferralNote(note)) => note.0,
+            Some(_) | None => String::new(),
+        },
         return_reason: event.return_reason.map_or(0, entry::return_reason_to_wire),
         receipt: event.receipt.map(convert::receipt),
-    });
-    let allowed = detail.allowed.into_iter().filter_map(ReferralAct::of);
-    pb::ShowReferralResponse {
-        summary: Some(summary(record, &detail.row, detail.assigned.as_ref())),
-        referral: detail.fields.as_ref().map(entry::referral_to_wire),
-        events: events.collect(),
-        allowed: allowed
-            .map(|act| DispatchAction::Referral(act).to_wire())
-            .collect(),
-        consulted_index,
-        notice_due_ms: detail.notice_due.map_or(0, Timestamp::millis),
     }
 }

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     api::{RefusalKind, Refused, RefusedFor},
-    desk::{AnswerRefused, AssignRefused, DeskError, PartnerRefused, PushRefused, ReferralRefused},
+    desk::{ActRefused, AssignRefused, DeskError, PartnerRefused, SubmitRefused},
+    domain::SheetColumn,
     log::ReadError,
 };
 use std::sync::Arc;
@@ -160,15 +161,11 @@ pub(super) fn assign(refused: &AssignRefused) -> Status {
     Refused::from(refused).into()
 }
 
-pub(super) fn answer(refused: &AnswerRefused) -> Status {
+pub(super) fn act(refused: &ActRefused) -> Status {
     Refused::from(refused).into()
 }
 
-pub(super) fn referral(refused: &ReferralRefused) -> Status {
-    Refused::from(refused).into()
-}
-
-pub(super) fn push(refused: &PushRefused) -> Status {
+pub(super) fn submit<C: SheetColumn>(refused: &SubmitRefused<C>) -> Status {
     Refused::from(refused).into()
 }
 
@@ -177,7 +174,7 @@ mod tests {
     use super::{super::details::Details, *};
     use crate::{
         access::{Exceeded, Quota, UnitName},
-        domain::{Column, Finding, FindingCode, referral::ContentDefect},
+        domain::{Column, Finding, FindingCode, content::referral::ContentDefect},
     };
     use prost::Message as _;
     use std::collections::BTreeSet;
@@ -259,7 +256,7 @@ mod tests {
             field: "limit",
             most: 1000,
         };
-        let content = |defect| referral(&ReferralRefused::Content(defect));
+        let content = |defect| act(&ActRefused::Content(defect));
         let place = "440000".parse().unwrap();
         for (status, word, field, reason) in [
             (
@@ -295,7 +292,7 @@ mod tests {
                 "NO_UNIT",
             ),
             (
-                answer(&AnswerRefused::NoteTooLong),
+                act(&ActRefused::NoteTooLong),
                 "note_too_long",
                 "note",
                 "NOTE_TOO_LONG",
@@ -319,37 +316,37 @@ mod tests {
                 "MALFORMED",
             ),
             (
-                referral(&ReferralRefused::Needs("a note")),
+                act(&ActRefused::Needs("a note")),
                 "needs",
                 "action",
                 "NEEDS",
             ),
             (
-                referral(&ReferralRefused::NoPartner(place)),
+                act(&ActRefused::NoPartner(place)),
                 "no_partner",
                 "to",
                 "NO_PARTNER",
             ),
             (
-                referral(&ReferralRefused::Own),
+                act(&ActRefused::Own),
                 "own_destination",
                 "to",
                 "OWN_DESTINATION",
             ),
             (
-                referral(&ReferralRefused::NotAsEvidence),
+                act(&ActRefused::NotAsEvidence),
                 "not_as_evidence",
                 "handling",
                 "NOT_AS_EVIDENCE",
             ),
             (
-                referral(&ReferralRefused::ForeignLead),
+                act(&ActRefused::ForeignLead),
                 "foreign_lead",
                 "referral.lead_ids",
                 "FOREIGN_LEAD",
             ),
             (
-                push(&PushRefused::Rejected(findings)),
+                submit(&SubmitRefused::Rejected(findings)),
                 "content",
                 "number",
                 "CHANGED_CONTENT",

@@ -60,32 +60,34 @@ families! {
     /// Partner (6), 0 if the two checkpoints have one size or else 1, root of the one that contradicts (32) → index of
     /// its entry `u64`.
     0x17 EVIDENCE "evidence" scattered;
-    /// Record id (16) → where the lead stands.
-    0x40 LEAD "lead" rising;
-    /// Direction `u8`, state `u8`, log index `u64` → record id.
-    0x41 LEAD_BY_STATE "lead by state" rising;
-    /// Record id (16), log index `u64` → one action on a lead or a referral.
+    /// Record id (16) → where the record stands.
+    0x40 RECORD "record" rising;
+    /// Family `u8`, direction `u8`, state `u8`, log index `u64` → record id.
+    0x41 RECORD_BY_STATE "record by state" rising;
+    /// Record id (16), log index `u64` → one action on the record.
     0x42 RECORD_EVENT "record event" rising;
     /// Purge month `u32`, keyed tag of a number, name, place or substance (16), log index `u64` → record id.
     0x43 SUBJECT "subject" scattered;
-    /// Keyed tag of origin and number (32) → record id, keyed tag of the content, log index.
-    0x44 LEAD_NUMBER "lead number" scattered;
+    /// Keyed tag of sender and number in its sheets (32) → record id, keyed tag of the content, log index.
+    0x44 NUMBER "sheet number" scattered;
     /// Jurisdiction (6), 0 approved or 1 proposed → the card and who.
     0x45 PARTNER "partner" scattered;
     /// No more → the newest policy.
     0x46 ACCESS_POLICY "policy" scattered;
-    /// Record id (16) → where the referral stands.
-    0x47 REFERRAL "referral" rising;
-    /// Direction `u8`, state `u8`, log index `u64` → record id.
-    0x48 REFERRAL_BY_STATE "referral by state" rising;
-    /// Log index `u64` → record id.
-    0x49 REFERRAL_CHANGE "referral change" rising;
-    /// Record id (16) → where the notice stands.
-    0x50 CAUGHT "caught notice" rising;
-    /// Direction `u8`, state `u8`, log index `u64` → record id.
-    0x51 CAUGHT_BY_STATE "caught notice by state" rising;
-    /// Keyed tag of sender and number (32) → record id, keyed tag of the content, log index.
-    0x52 CAUGHT_NUMBER "caught notice's number" scattered;
+    /// Of the first layout, whose rows are read to be removed: referrals.
+    0x47 OLD_REFERRAL "old referral" rising;
+    /// As [`OLD_REFERRAL`]: referrals by state.
+    0x48 OLD_REFERRAL_BY_STATE "old referral by state" rising;
+    /// Log index `u64` → record id, of records that are followed.
+    0x49 RECORD_CHANGE "record change" rising;
+    /// No more → the number of this layout of the views.
+    0x4f VIEW_LAYOUT "layout" scattered;
+    /// As [`OLD_REFERRAL`]: notices.
+    0x50 OLD_NOTICE "old notice" rising;
+    /// As [`OLD_REFERRAL`]: notices by state.
+    0x51 OLD_NOTICE_BY_STATE "old notice by state" rising;
+    /// As [`OLD_REFERRAL`]: notices by number.
+    0x52 OLD_NOTICE_NUMBER "old notice's number" scattered;
     /// Record id (16) → to whom the record is assigned, by whom, log index.
     0x53 ASSIGNMENT "assignment" rising;
 }
@@ -96,6 +98,9 @@ pub const OTHERS: ([u8; 1], [u8; 1]) = ([EVIDENCE.0 + 1], [super::keys::FIRST_VI
 
 /// The key of the newest policy.
 pub const POLICY: [u8; 1] = [ACCESS_POLICY.0];
+
+/// The key of the number of the views' layout.
+pub const LAYOUT: [u8; 1] = [VIEW_LAYOUT.0];
 
 fn key<const N: usize>(family: Family, parts: &[&[u8]]) -> [u8; N] {
     let mut out = [family.0; N];
@@ -178,20 +183,20 @@ pub fn evidence_root(key: &[u8]) -> Option<[u8; 32]> {
     key.get(8..)?.try_into().ok()
 }
 
-/// The key of a lead.
-pub fn lead(record: RecordId) -> [u8; 17] {
-    key(LEAD, &[record.as_bytes()])
+/// The key of a record.
+pub fn record(record: RecordId) -> [u8; 17] {
+    key(RECORD, &[record.as_bytes()])
 }
 
-/// The key of a lead among those of its direction and state.
-pub fn lead_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
+/// The key of a record among those of its family, direction and state.
+pub fn record_by_state(family: u8, direction: u8, state: u8, index: u64) -> [u8; 12] {
     key(
-        LEAD_BY_STATE,
-        &[&[direction], &[state], &index.to_be_bytes()],
+        RECORD_BY_STATE,
+        &[&[family], &[direction], &[state], &index.to_be_bytes()],
     )
 }
 
-/// The log index in a key of [`lead_by_state`] or [`subject`].
+/// The log index in a key of [`record_by_state`] or [`subject`].
 pub fn last_index(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>()
         .map(|index| u64::from_be_bytes(*index))
@@ -202,14 +207,14 @@ pub fn record_event(record: RecordId, index: u64) -> [u8; 25] {
     key(RECORD_EVENT, &[record.as_bytes(), &index.to_be_bytes()])
 }
 
-/// The key of a lead under its subject's keyed tag.
+/// The key of a record under its subject's keyed tag.
 pub fn subject(month: u32, tag: &[u8; 16], index: u64) -> [u8; 29] {
     key(SUBJECT, &[&month.to_be_bytes(), tag, &index.to_be_bytes()])
 }
 
-/// The key of a lead under the keyed tag of its origin and number.
-pub fn lead_number(tag: &[u8; 32]) -> [u8; 33] {
-    key(LEAD_NUMBER, &[tag])
+/// The key of a record under the keyed tag of its sender and its number in the sender's sheets.
+pub fn number(tag: &[u8; 32]) -> [u8; 33] {
+    key(NUMBER, &[tag])
 }
 
 /// The key of a partner: its approved card, or one that was proposed.
@@ -217,45 +222,14 @@ pub fn partner(code: Jurisdiction, proposed: bool) -> [u8; 8] {
     key(PARTNER, &[code.as_bytes(), &[u8::from(proposed)]])
 }
 
-/// The key of a referral.
-pub fn referral(record: RecordId) -> [u8; 17] {
-    key(REFERRAL, &[record.as_bytes()])
-}
-
-/// The key of a referral among those of its direction and state.
-pub fn referral_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
-    key(
-        REFERRAL_BY_STATE,
-        &[&[direction], &[state], &index.to_be_bytes()],
-    )
-}
-
-/// The key of a change to a referral.
-pub fn referral_change(index: u64) -> [u8; 9] {
-    key(REFERRAL_CHANGE, &[&index.to_be_bytes()])
+/// The key of a change to a record.
+pub fn record_change(index: u64) -> [u8; 9] {
+    key(RECORD_CHANGE, &[&index.to_be_bytes()])
 }
 
 /// The key of a record's assignment.
 pub fn assignment(record: RecordId) -> [u8; 17] {
     key(ASSIGNMENT, &[record.as_bytes()])
-}
-
-/// The key of a caught notice.
-pub fn caught(record: RecordId) -> [u8; 17] {
-    key(CAUGHT, &[record.as_bytes()])
-}
-
-/// The key of a caught notice among those of its direction and state.
-pub fn caught_by_state(direction: u8, state: u8, index: u64) -> [u8; 11] {
-    key(
-        CAUGHT_BY_STATE,
-        &[&[direction], &[state], &index.to_be_bytes()],
-    )
-}
-
-/// The key of a caught notice under the keyed tag of its sender and number.
-pub fn caught_number(tag: &[u8; 32]) -> [u8; 33] {
-    key(CAUGHT_NUMBER, &[tag])
 }
 
 #[cfg(test)]
@@ -279,14 +253,10 @@ mod tests {
                 "153434303030303434303030302e7969636875616e2f6c6f672f31",
             ),
             (
-                hex::encode(lead_by_state(1, 2, 3)),
-                "4101020000000000000003",
+                hex::encode(record_by_state(0, 1, 2, 3)),
+                "410001020000000000000003",
             ),
             (hex::encode(partner(to, true)), "4534343030303001"),
-            (
-                hex::encode(caught_by_state(0, 1, 3)),
-                "5100010000000000000003",
-            ),
             (
                 hex::encode(record_event(RecordId::from(id), 9)),
                 "42070707070707070707070707070707070000000000000009",

@@ -30,7 +30,7 @@ use yichuan::{
         ExportedLog, ExportedTree, Flow, Inspector, LogVerifier, Reconciler, Side, Trusted,
         verify_export,
     },
-    domain::{Clock as _, DispatchId, LeadStep, RecordId},
+    domain::{Clock as _, DispatchId, RecordId, RecordKind},
     entry::{DispatchAction, DispatchSent, Entry, Kind},
     merkle::Hash,
     note::SignedCheckpoint,
@@ -384,7 +384,7 @@ fn quiet(said: &str) {
 
 fn sent(entry: &Entry) -> Option<&DispatchSent> {
     match &entry.kind {
-        Kind::DispatchSent(sent) if sent.action == DispatchAction::Lead(LeadStep::Lead) => {
+        Kind::DispatchSent(sent) if sent.action == DispatchAction::open(RecordKind::Lead) => {
             Some(sent)
         }
         _ => None,

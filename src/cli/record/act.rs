@@ -11,8 +11,7 @@ use crate::{
         exit::Failure,
         print::{self, Format, plain},
     },
-    domain::Lang,
-    entry::DispatchAction,
+    domain::{Action, Lang},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ struct Answered<'a> {
 impl Step {
     /// A step that is said in a note.
     pub(in crate::cli) fn noted(
-        action: DispatchAction,
+        action: Action,
         args: &StepArgs,
         context: &Context<'_>,
     ) -> Result<Self, Failure> {

@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{args::Direction, print::rfc3339},
-    domain::{AssessmentOutcome, Lang, ReturnReason, Urgency, referral::ReferralKind},
-    entry::{DispatchAction, pb},
+    domain::{Action, AssessmentOutcome, Lang, RecordKind, ReturnReason, Urgency},
+    entry::pb,
 };
 use serde::{Serialize, Serializer};
 
@@ -46,7 +46,7 @@ pub(in crate::cli) struct Query {
     pub(in crate::cli) direction: Option<Direction>,
     /// States by their numbers on the wire.
     pub(in crate::cli) states: Vec<i32>,
-    pub(in crate::cli) kind: Option<ReferralKind>,
+    pub(in crate::cli) kind: Option<RecordKind>,
     pub(in crate::cli) origin: String,
     pub(in crate::cli) destination: String,
     pub(in crate::cli) counterpart: String,
@@ -159,7 +159,7 @@ pub(super) struct Opened {
 
 /// A step in the life of a record.
 pub(in crate::cli) struct Step {
-    pub(in crate::cli) action: DispatchAction,
+    pub(in crate::cli) action: Action,
     pub(in crate::cli) outcome: Option<AssessmentOutcome>,
     pub(in crate::cli) reason: Option<ReturnReason>,
     pub(in crate::cli) note: String,

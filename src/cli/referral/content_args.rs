@@ -5,7 +5,7 @@ use crate::{
         args::{self, id},
         exit::{Exit, Failure},
     },
-    domain::{Lang, Locality, RecordId, referral::ReferralFields},
+    domain::{Lang, Locality, RecordId, content::referral::ReferralFields},
     entry::{self, pb},
 };
 use clap::Args;

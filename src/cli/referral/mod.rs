@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     domain::{
-        Handling, Jurisdiction, Locality, RecordId, ReturnReason, Urgency, referral::ReferralKind,
+        Action, Handling, Jurisdiction, Locality, RecordId, RecordKind, ReturnReason, Urgency,
     },
-    entry::{self, DispatchAction, ReferralAct, pb},
+    entry::{self, pb},
 };
 use clap::{Args, Subcommand};
 use content_args::ContentArgs;
@@ -117,8 +117,8 @@ enum ReferralCommand {
 #[derive(Args, Debug)]
 struct OpenArgs {
     /// 种类 / assistance 办案协作, or transfer 案件移送.
-    #[arg(long)]
-    kind: ReferralKind,
+    #[arg(long, value_parser = RecordKind::referral)]
+    kind: RecordKind,
     /// 发往 / The jurisdiction that is to act.
     #[arg(long, value_name = "CODE")]
     to: Jurisdiction,
@@ -144,8 +144,8 @@ struct ListArgs {
     #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = referral::state_named)]
     state: Vec<i32>,
     /// 种类 / assistance or transfer.
-    #[arg(long)]
-    kind: Option<ReferralKind>,
+    #[arg(long, value_parser = RecordKind::referral)]
+    kind: Option<RecordKind>,
     /// 对方 / With this jurisdiction, whichever way.
     #[arg(long, value_name = "CODE")]
     counterpart: Option<Jurisdiction>,
@@ -201,23 +201,23 @@ impl ListArgs {
 pub(super) fn run(args: &ReferralArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     use ReferralCommand as C;
     let mut noted = |act, args: &NoteStep, reason| {
-        let step = Step::noted(DispatchAction::Referral(act), &args.step, context)?;
+        let step = Step::noted(act, &args.step, context)?;
         take(args.referral, &Step { reason, ..step }, context)
     };
     match &args.command {
-        C::Sign(step) => noted(ReferralAct::Sign, step, None),
-        C::Accept(step) => noted(ReferralAct::Accept, step, None),
-        C::Supplement(step) => noted(ReferralAct::RequestSupplement, step, None),
-        C::Supply(step) => noted(ReferralAct::Supply, step, None),
-        C::Progress(step) => noted(ReferralAct::Progress, step, None),
-        C::Feedback(step) => noted(ReferralAct::Feedback, step, None),
-        C::Confirm(step) => noted(ReferralAct::Confirm, step, None),
-        C::Dispute(step) => noted(ReferralAct::Dispute, step, None),
-        C::Close(step) => noted(ReferralAct::Close, step, None),
-        C::Recall(step) => noted(ReferralAct::Recall, step, None),
-        C::Return { step, reason } => noted(ReferralAct::Return, step, Some(*reason)),
-        C::Resubmit(step) => restate(ReferralAct::Resubmit, step, context),
-        C::Correct(step) => restate(ReferralAct::Correct, step, context),
+        C::Sign(step) => noted(Action::Sign, step, None),
+        C::Accept(step) => noted(Action::Accept, step, None),
+        C::Supplement(step) => noted(Action::RequestSupplement, step, None),
+        C::Supply(step) => noted(Action::Supply, step, None),
+        C::Progress(step) => noted(Action::Progress, step, None),
+        C::Feedback(step) => noted(Action::Feedback, step, None),
+        C::Confirm(step) => noted(Action::Confirm, step, None),
+        C::Dispute(step) => noted(Action::Dispute, step, None),
+        C::Close(step) => noted(Action::Close, step, None),
+        C::Recall(step) => noted(Action::Recall, step, None),
+        C::Return { step, reason } => noted(Action::Return, step, Some(*reason)),
+        C::Resubmit(step) => restate(Action::Resubmit, step, context),
+        C::Correct(step) => restate(Action::Correct, step, context),
         C::Open(args) => open(args, context),
         C::Approve { referral } => {
             let ask = async |node: &Connection| referral::approve(node, *referral).await;
@@ -250,14 +250,10 @@ fn open(args: &OpenArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
 }
 
 /// A step that says the whole referral anew.
-fn restate(
-    act: ReferralAct,
-    args: &Restatement,
-    context: &mut Context<'_>,
-) -> Result<Exit, Failure> {
+fn restate(act: Action, args: &Restatement, context: &mut Context<'_>) -> Result<Exit, Failure> {
     context.grounds()?;
     let step = Step {
-        action: DispatchAction::Referral(act),
+        action: act,
         outcome: None,
         reason: None,
         note: String::new(),

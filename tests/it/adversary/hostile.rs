@@ -11,8 +11,8 @@ use tonic::{Status, Streaming};
 use yichuan::{
     access::{Grounds, Principal},
     domain::{
-        CaughtFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, LeadStep,
-        RecordId, ReferralKind, Urgency, sign_within_seconds,
+        CaughtFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, RecordId,
+        RecordKind, Urgency, sign_within_seconds,
     },
     entry::{Cause, Content, DispatchAction, DispatchSent, Entry, Kind, Plaintext, Terms},
     merkle::{self, Hash, NodeReader},
@@ -170,7 +170,7 @@ impl Forger {
         let urgency = read.as_ref().map_or(Urgency::Normal, Lead::urgency);
         let handling = read.as_ref().map_or(Handling::H0, Lead::handling);
         let content = Content::Lead(Box::new(fields.clone()));
-        let action = DispatchAction::Lead(LeadStep::Lead);
+        let action = DispatchAction::open(RecordKind::Lead);
         self.dispatch_but(to, &content, action, |entry, sent| {
             (sent.urgency, sent.handling) = (urgency, handling);
             sent.terms.sign_within_s = sign_within_seconds(urgency);
@@ -186,7 +186,12 @@ impl Forger {
         change: impl FnOnce(&mut Entry, &mut DispatchSent),
     ) -> Parcel {
         let content = Content::Caught(Box::new(fields.clone()));
-        self.dispatch_but(to, &content, DispatchAction::Caught, change)
+        self.dispatch_but(
+            to,
+            &content,
+            DispatchAction::open(RecordKind::ArrestNotice),
+            change,
+        )
     }
 
     /// A dispatch to `to` as `change` has it, in its log.
@@ -222,7 +227,7 @@ impl Forger {
             commitment: plaintext.commitment(),
         };
         // A transfer is sent by whoever approved it.
-        let is_transfer = action == DispatchAction::Open(ReferralKind::Transfer);
+        let is_transfer = action == DispatchAction::open(RecordKind::Transfer);
         let (who, purpose) = match is_transfer {
             true => ("supervisor", "case"),
             false => ("officer", "screening"),

@@ -151,7 +151,7 @@ async fn a_stream_of_what_cannot_be_taken_ends_at_a_bound() {
     let refused = loop {
         let parcels: Vec<_> = (0..64)
             .map(|_| {
-                let action = DispatchAction::Lead(yichuan::domain::LeadStep::Lead);
+                let action = DispatchAction::open(yichuan::domain::RecordKind::Lead);
                 let change = |entry: &mut Entry, _: &mut _| in_two_days(entry);
                 world.forger.dispatch_but(COUNTY, &content, action, change)
             })

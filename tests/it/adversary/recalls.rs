@@ -2,12 +2,12 @@
 
 use super::{
     recipient::Lie,
-    referrals::{Transferred, hash},
+    referrals::{Transferred, hash, referral_action},
     world::COUNTY,
 };
 use yichuan::{
-    domain::referral::ReferralFields,
-    entry::{Content, DispatchAction, ReferralAct, Refusal},
+    domain::{Action, content::referral::ReferralFields},
+    entry::{Content, Refusal},
     rpc::pb,
 };
 
@@ -24,17 +24,14 @@ async fn regression_a_recall_does_not_cross_with_what_its_makers_own_step_before
         matter: "请依法办理，补充附件。".into(),
         ..Default::default()
     }));
-    let (record, action) = (
-        transfer.open.sent.record,
-        DispatchAction::Referral(ReferralAct::Correct),
-    );
+    let (record, action) = (transfer.open.sent.record, referral_action(Action::Correct));
     let correct = transfer
         .guangdong
         .dispatch_but(COUNTY, &again, action, |_, sent| {
             (sent.record, sent.predecessors) = (record, vec![accepted]);
         });
     assert_eq!(transfer.deliver(correct).await, None);
-    let recall = transfer.step(ReferralAct::Recall, hash(&transfer.open));
+    let recall = transfer.step(Action::Recall, hash(&transfer.open));
     assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
     assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
     transfer.cluster.stop().await;

@@ -14,10 +14,10 @@ use yichuan::{
     access::{Grounds, Purpose},
     cli::demo::cluster::{Cluster, grounds},
     domain::{
-        Clock as _, Handling, LeadFields, RecordId, ReferralKind, Timestamp,
-        referral::ReferralFields,
+        Action, Clock as _, Family, Handling, LeadFields, RecordId, RecordKind, Timestamp,
+        content::referral::ReferralFields,
     },
-    entry::{Content, DispatchAction, Entry, Kind, Note, ReferralAct, Refusal},
+    entry::{Content, DispatchAction, Entry, Kind, Note, Refusal},
     merkle::{self, Hash},
     rpc::pb::{self, referrals_client::ReferralsClient},
     telemetry::SystemClock,
@@ -54,6 +54,11 @@ fn refusal_in(answer: &pb::Answer) -> Option<Refusal> {
         kind.as_str()
     );
     None
+}
+
+/// An action on a referral, as it travels.
+pub(super) fn referral_action(action: Action) -> DispatchAction {
+    DispatchAction::act(Family::Referral, action).unwrap()
 }
 
 impl Asked {
@@ -96,9 +101,9 @@ impl Asked {
     }
 
     /// A step of Guangdong's that follows this one, as dated.
-    fn step(&mut self, act: ReferralAct, follows: Hash, time: Option<Timestamp>) -> Parcel {
+    fn step(&mut self, act: Action, follows: Hash, time: Option<Timestamp>) -> Parcel {
         let note = Content::ReferralNote(Note("说明".into()));
-        let (record, action) = (self.record, DispatchAction::Referral(act));
+        let (record, action) = (self.record, referral_action(act));
         self.guangdong
             .dispatch_but(COUNTY, &note, action, |entry, sent| {
                 (sent.record, sent.predecessors) = (record, vec![follows]);
@@ -156,7 +161,7 @@ impl Transferred {
             matter: "请依法办理。".into(),
             ..Default::default()
         }));
-        let action = DispatchAction::Open(ReferralKind::Transfer);
+        let action = DispatchAction::open(RecordKind::Transfer);
         let open = guangdong.dispatch_but(COUNTY, &transfer, action, |_, _| {});
         let mut line = Line::open(endpoint, COUNTY, GUANGDONG, hello())
             .await
@@ -207,9 +212,9 @@ impl Transferred {
     }
 
     /// A step in Guangdong's log, which says that it follows this one.
-    pub(super) fn step(&mut self, act: ReferralAct, follows: Hash) -> Parcel {
+    pub(super) fn step(&mut self, act: Action, follows: Hash) -> Parcel {
         let note = Content::ReferralNote(Note("说明".into()));
-        let (record, action) = (self.open.sent.record, DispatchAction::Referral(act));
+        let (record, action) = (self.open.sent.record, referral_action(act));
         self.guangdong
             .dispatch_but(COUNTY, &note, action, |_, sent| {
                 (sent.record, sent.predecessors) = (record, vec![follows]);
@@ -238,26 +243,26 @@ async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_d
     let accepted = transfer.county(pb::Action::ReferralAccept).await;
     // Whether it says that it knew of the acceptance or not: its own receipt for that is older than its recall.
     for follows in [accepted, hash(&transfer.open)] {
-        let recall = transfer.step(ReferralAct::Recall, follows);
+        let recall = transfer.step(Action::Recall, follows);
         assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
     }
     // Nor does it hide behind something that nobody has seen.
-    let recall = transfer.step(ReferralAct::Recall, merkle::leaf_hash(b"nobody"));
+    let recall = transfer.step(Action::Recall, merkle::leaf_hash(b"nobody"));
     assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
     assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
 
     let feedback = transfer.county(pb::Action::ReferralFeedback).await;
-    let dispute = transfer.step(ReferralAct::Dispute, feedback);
+    let dispute = transfer.step(Action::Dispute, feedback);
     let disputed = hash(&dispute);
     assert_eq!(transfer.deliver(dispute).await, None);
-    let close = transfer.step(ReferralAct::Close, disputed);
+    let close = transfer.step(Action::Close, disputed);
     assert_eq!(transfer.deliver(close).await, Some(Refusal::NotAllowed));
     assert_eq!(transfer.state().await, pb::ReferralState::Disputed);
 
     // They agree: the recipient gives feedback again, the originator confirms and closes.
     let again = transfer.county(pb::Action::ReferralFeedback).await;
-    let confirm = transfer.step(ReferralAct::Confirm, again);
-    let close = transfer.step(ReferralAct::Close, hash(&confirm));
+    let confirm = transfer.step(Action::Confirm, again);
+    let close = transfer.step(Action::Close, hash(&confirm));
     assert_eq!(transfer.deliver(confirm).await, None);
     assert_eq!(transfer.deliver(close).await, None);
     assert_eq!(transfer.state().await, pb::ReferralState::Closed);
@@ -269,7 +274,7 @@ async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_d
 #[tokio::test]
 async fn a_recall_that_crossed_with_an_acceptance_prevails() {
     let mut transfer = Transferred::new().await;
-    let recall = transfer.step(ReferralAct::Recall, hash(&transfer.open));
+    let recall = transfer.step(Action::Recall, hash(&transfer.open));
     transfer.county(pb::Action::ReferralAccept).await;
     assert_eq!(transfer.deliver(recall).await, None);
     assert_eq!(transfer.state().await, pb::ReferralState::Recalled);
@@ -286,9 +291,9 @@ async fn regression_a_partners_clock_does_not_move_our_deadline() {
     const DAY: u64 = 86_400_000;
     for dated in [1_000, SystemClock.now().millis() + 20 * 3_600_000] {
         let mut asked = Asked::new().await;
-        let sign = asked.step(ReferralAct::Sign, asked.opened, None);
+        let sign = asked.step(Action::Sign, asked.opened, None);
         let time = Some(Timestamp::from_millis(dated));
-        let ask = asked.step(ReferralAct::RequestSupplement, hash(&sign), time);
+        let ask = asked.step(Action::RequestSupplement, hash(&sign), time);
         asked.line.deliver(&asked.guangdong, &[sign, ask]).await;
         let request = pb::ListReferralsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
@@ -318,7 +323,7 @@ async fn regression_a_partners_clock_does_not_move_our_deadline() {
 #[tokio::test]
 async fn regression_a_partner_does_not_use_up_the_actions_that_we_need() {
     let mut asked = Asked::new().await;
-    let sign = asked.step(ReferralAct::Sign, asked.opened, None);
+    let sign = asked.step(Action::Sign, asked.opened, None);
     let signed = hash(&sign);
     let answers = asked.line.deliver(&asked.guangdong, &[sign]).await;
     assert_eq!(refusal_in(&answers.answers[0]), None);
@@ -328,7 +333,7 @@ async fn regression_a_partner_does_not_use_up_the_actions_that_we_need() {
     for follows in [merkle::leaf_hash(b"nobody"), signed] {
         let mut count = 0;
         for _ in 0..3 {
-            let progress = |_| asked.step(ReferralAct::Progress, follows, None);
+            let progress = |_| asked.step(Action::Progress, follows, None);
             let parcels: Vec<_> = (0..50).map(progress).collect();
             let answers = asked.line.deliver(&asked.guangdong, &parcels).await;
             for answer in &answers.answers {
@@ -387,15 +392,11 @@ async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
         }))
     };
     for (kind, id, expected) in [
-        (ReferralKind::Transfer, ids[0], None),
-        (ReferralKind::Assistance, ids[1], None),
-        (
-            ReferralKind::Transfer,
-            ids[1],
-            Some(Refusal::InvalidContent),
-        ),
+        (RecordKind::Transfer, ids[0], None),
+        (RecordKind::Assistance, ids[1], None),
+        (RecordKind::Transfer, ids[1], Some(Refusal::InvalidContent)),
     ] {
-        let action = DispatchAction::Open(kind);
+        let action = DispatchAction::open(kind);
         let open = world
             .forger
             .dispatch_but(COUNTY, &carrying(id), action, |_, _| {});
@@ -403,9 +404,9 @@ async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
         let follows = hash(&open);
         let answers = line.deliver(&world.forger, &[open]).await;
         assert_eq!(refusal_in(&answers.answers[0]), expected, "{kind:?}");
-        if (kind, expected) == (ReferralKind::Transfer, None) {
+        if (kind, expected) == (RecordKind::Transfer, None) {
             // Nor by a correction.
-            let action = DispatchAction::Referral(ReferralAct::Correct);
+            let action = referral_action(Action::Correct);
             let correct =
                 world
                     .forger
@@ -471,12 +472,12 @@ async fn regression_what_no_person_of_that_role_does_is_refused() {
         ..Default::default()
     }));
     for (kind, role, refused) in [
-        (ReferralKind::Transfer, "officer/001", true),
-        (ReferralKind::Transfer, "supervisor/001", false),
-        (ReferralKind::Assistance, "officer/001", false),
-        (ReferralKind::Assistance, "admin/001", true),
+        (RecordKind::Transfer, "officer/001", true),
+        (RecordKind::Transfer, "supervisor/001", false),
+        (RecordKind::Assistance, "officer/001", false),
+        (RecordKind::Assistance, "admin/001", true),
     ] {
-        let action = DispatchAction::Open(kind);
+        let action = DispatchAction::open(kind);
         let open = world
             .forger
             .dispatch_but(COUNTY, &content, action, |entry, _| by(entry, role, "case"));

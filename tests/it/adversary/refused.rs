@@ -6,7 +6,7 @@ use super::{
     world::{COUNTY, ZHEJIANG, code, count},
 };
 use yichuan::{
-    domain::{DispatchId, LeadFields, LeadStep, Timestamp, Urgency},
+    domain::{Action, DispatchId, Family, LeadFields, Timestamp, Urgency},
     entry::{Content, DispatchAction, Kind, Plaintext, Refusal},
     seal::{self, PurgeMonth},
 };
@@ -125,7 +125,7 @@ async fn what_cannot_be_kept_is_refused_with_proof() {
             Refusal::InvalidContent,
             |f, l| {
                 f.lead_but(COUNTY, l, |_, sent| {
-                    sent.action = DispatchAction::Lead(LeadStep::Sign);
+                    sent.action = DispatchAction::act(Family::Lead, Action::Sign).unwrap();
                 })
             },
         ),

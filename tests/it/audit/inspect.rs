@@ -9,7 +9,7 @@ use yichuan::{
         DefectCode, ExportedTree, Inspector, NotTheLog, RemarkCode, TileWriter, Trusted, entries,
         verify_export,
     },
-    domain::{LeadStep, ReturnReason},
+    domain::{Action, ReturnReason},
     entry::{Kind, Refusal},
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn honest() -> (HandLog, HandLog) {
         person(COUNTY, Role::Officer, "001"),
         vec![record(1), record(2)],
     );
-    let mut returned = province.dispatch(COUNTY, LeadStep::Return, 3);
+    let mut returned = province.dispatch(COUNTY, Action::Return, 3);
     returned.return_reason = Some(ReturnReason::NotCompetent);
     returned.record = record(1);
     let answer = province.append(

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use yichuan::{
     access::{Quota, QuotaReport, Role},
     audit::DefectCode as D,
-    domain::LeadStep,
+    domain::Action,
     entry::{Cause, Consultation, Kind, PartnerChange, Refusal},
     merkle::{Hash, leaf_hash},
     note::LogSigner,
@@ -175,7 +175,7 @@ fn log_lies() -> Vec<Lie> {
         (
             "a dispatch by a partner's officer",
             county(|log| {
-                let sent = log.dispatch(PROVINCE, LeadStep::Lead, 1);
+                let sent = log.dispatch(PROVINCE, Action::Open, 1);
                 log.append(
                     person(PROVINCE, Role::Officer, "1"),
                     Kind::DispatchSent(sent),
@@ -186,7 +186,7 @@ fn log_lies() -> Vec<Lie> {
         (
             "a dispatch without grounds",
             county(|log| {
-                let sent = log.dispatch(PROVINCE, LeadStep::Lead, 1);
+                let sent = log.dispatch(PROVINCE, Action::Open, 1);
                 log.append(without_grounds(officer()), Kind::DispatchSent(sent));
             }),
             D::MissingGrounds,
@@ -194,7 +194,7 @@ fn log_lies() -> Vec<Lie> {
         (
             "a dispatch in another's name",
             county(|log| {
-                let mut sent = log.dispatch(PROVINCE, LeadStep::Lead, 1);
+                let mut sent = log.dispatch(PROVINCE, Action::Open, 1);
                 sent.from = code("330000");
                 log.append(officer(), Kind::DispatchSent(sent));
             }),
@@ -402,7 +402,7 @@ fn arrival_lies() -> Vec<Lie> {
         (
             "a dispatch without grounds",
             arrives(&|county, _| {
-                let sent = county.dispatch(PROVINCE, LeadStep::Lead, 1);
+                let sent = county.dispatch(PROVINCE, Action::Open, 1);
                 let sent = county.append(without_grounds(officer()), Kind::DispatchSent(sent));
                 Kind::DispatchReceived(county.proved(sent))
             }),

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use yichuan::{
     access::Role,
     audit::{DefectCode as D, ReplayFilter, ReplayRow, replay},
-    domain::{LeadStep, referral::ReferralKind},
+    domain::{Action, RecordKind},
     entry::{Cause, DispatchAction, DispatchSent, Kind},
     merkle::leaf_hash,
 };
@@ -18,15 +18,15 @@ fn supervisor(number: &str) -> Cause {
 }
 
 /// What opens referral `number`.
-fn opening(log: &HandLog, kind: ReferralKind, number: u8) -> DispatchSent {
+fn opening(log: &HandLog, kind: RecordKind, number: u8) -> DispatchSent {
     DispatchSent {
-        action: DispatchAction::Open(kind),
-        ..log.dispatch(PROVINCE, LeadStep::Lead, number)
+        action: DispatchAction::open(kind),
+        ..log.dispatch(PROVINCE, Action::Open, number)
     }
 }
 
 fn transfer(log: &HandLog, number: u8) -> DispatchSent {
-    opening(log, ReferralKind::Transfer, number)
+    opening(log, RecordKind::Transfer, number)
 }
 
 /// Drafts transfer `number`; gives the draft's index.
@@ -56,7 +56,7 @@ fn send(log: &mut HandLog, by: Cause, dispatch: DispatchSent) -> u64 {
 /// An assistance, and two transfers drafted before the second of them, and then the first, was approved.
 fn honest() -> HandLog {
     county(|log| {
-        let assistance = opening(log, ReferralKind::Assistance, 1);
+        let assistance = opening(log, RecordKind::Assistance, 1);
         send(log, officer(), assistance);
         let first = draft(log, officer(), 2);
         let second = draft(log, supervisor("003"), 3);
@@ -140,7 +140,7 @@ pub(crate) fn transfer_lies() -> Vec<Lie> {
         ),
         (
             "a draft of what needs no approval",
-            drafts(|dispatch| dispatch.action = DispatchAction::Open(ReferralKind::Assistance)),
+            drafts(|dispatch| dispatch.action = DispatchAction::open(RecordKind::Assistance)),
             D::DraftOfNoTransfer,
         ),
         (

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use yichuan::{
     access::Role,
     audit::{CaseDefect, FolderDefect, Proved, TransferDefect, Wanted, check_folder, write_folder},
-    domain::{DispatchId, LeadStep, referral::ReferralKind},
+    domain::{Action, DispatchId, RecordKind},
     entry::{Cause, DispatchAction, DispatchSent, Entry, Kind},
     merkle::{Hash, leaf_hash},
 };
@@ -23,8 +23,8 @@ fn supervisor() -> Cause {
 
 fn opening(log: &HandLog) -> DispatchSent {
     DispatchSent {
-        action: DispatchAction::Open(ReferralKind::Transfer),
-        ..log.dispatch(PROVINCE, LeadStep::Lead, 1)
+        action: DispatchAction::open(RecordKind::Transfer),
+        ..log.dispatch(PROVINCE, Action::Open, 1)
     }
 }
 

@@ -5,8 +5,8 @@ use yichuan::{
     audit::{Inspection, Inspector, NotTheLog, Trusted},
     desk::CardReader,
     domain::{
-        DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId, Timestamp, Urgency,
-        sign_within_seconds,
+        Action, DispatchId, EntryId, Family, Handling, Jurisdiction, RecordId, RecordKind,
+        Timestamp, Urgency, sign_within_seconds,
     },
     entry::{
         Cause, Consultation, DispatchAction, DispatchSent, Entry, Kind, PartnerProof, Received,
@@ -199,12 +199,15 @@ impl HandLog {
     }
 
     /// A lead, or an answer to one.
-    pub(crate) fn dispatch(&self, to: &str, step: LeadStep, number: u8) -> DispatchSent {
+    pub(crate) fn dispatch(&self, to: &str, action: Action, number: u8) -> DispatchSent {
         DispatchSent {
             dispatch_id: DispatchId::from([number; 16]),
             from: code(self.of),
             to: code(to),
-            action: DispatchAction::Lead(step),
+            action: match action {
+                Action::Open => DispatchAction::open(RecordKind::Lead),
+                action => DispatchAction::act(Family::Lead, action).unwrap(),
+            },
             record: record(number),
             urgency: Urgency::Normal,
             handling: Handling::H0,
@@ -222,7 +225,7 @@ impl HandLog {
     }
 
     pub(crate) fn send(&mut self, to: &str, number: u8) -> u64 {
-        let sent = self.dispatch(to, LeadStep::Lead, number);
+        let sent = self.dispatch(to, Action::Open, number);
         self.append(
             person(self.of, Role::Officer, "001"),
             Kind::DispatchSent(sent),

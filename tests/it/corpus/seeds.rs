@@ -15,7 +15,7 @@ use std::{
 };
 use yichuan::{
     access::{Quota, QuotaReport, Role},
-    domain::{Column, LeadStep, Timestamp},
+    domain::{Action, Column, Timestamp},
     entry::{Kind, Refusal, checkpoint_to_bytes},
     note::{LogSigner, TlogProof},
     seal::{self, Keyring, PurgeMonth},
@@ -62,7 +62,7 @@ fn logs() -> (HandLog, HandLog) {
     let refused = county.send(PROVINCE, 2);
     let answer = province.refuse(&county, refused, Refusal::ChangedContent);
     county.log_answer(&province, refused, answer);
-    let back = province.dispatch(COUNTY, LeadStep::Sign, 3);
+    let back = province.dispatch(COUNTY, Action::Sign, 3);
     let back = province.append(
         person(PROVINCE, Role::Officer, "7"),
         Kind::DispatchSent(back),

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use yichuan::{
     access::{Basis, Grounds, Principal, Purpose, Role, Units},
     domain::{
-        AssessmentOutcome, DispatchId, EntryId, Handling, Jurisdiction, LeadStep, RecordId,
-        Timestamp, Urgency, referral::ReferralFields, sign_within_seconds,
+        Action, AssessmentOutcome, DispatchId, EntryId, Family, Handling, Jurisdiction, RecordId,
+        Timestamp, Urgency, content::referral::ReferralFields, sign_within_seconds,
     },
     entry::{
         CONSULTED_LIMIT, Cause, Content, DISPATCH_LEAF_LIMIT, DispatchAction, DispatchSent, Entry,
@@ -206,7 +206,7 @@ fn payload(examples: &mut Examples) -> DispatchSent {
         dispatch_id: dispatch(),
         from: code("530102"),
         to: code("520624"),
-        action: DispatchAction::Lead(LeadStep::Assess),
+        action: DispatchAction::act(Family::Lead, Action::Assess).unwrap(),
         record: record(),
         urgency: Urgency::Normal,
         handling: Handling::H1,

@@ -81,7 +81,7 @@ pub(crate) async fn rows(examples: &mut Examples) {
 
 pub(crate) fn row_keys(examples: &mut Examples) {
     let to = code("520624");
-    let keys: [(&[u8], _); 21] = [
+    let keys: [(&[u8], _); 20] = [
         (&keys::frame(258), "frame whose first leaf is 258"),
         (&keys::continuation(258, 1), "leaf 258, first continuation"),
         (&keys::tile_half(1, 2), "tile level 1, half 2"),
@@ -108,34 +108,27 @@ pub(crate) fn row_keys(examples: &mut Examples) {
             &tables::witness(to, "520624.yichuan/log/1"),
             "newest checkpoint of 520624's log 1",
         ),
-        (&tables::lead(record()), "lead"),
+        (&tables::record(record()), "record"),
         (
-            &tables::lead_by_state(1, 2, 258),
-            "lead of entry 258, received (1), signed for (2)",
+            &tables::record_by_state(0, 1, 5, 258),
+            "lead (0) of entry 258, received (1), signed for (5)",
         ),
         (
             &tables::record_event(record(), 258),
-            "action on the lead or referral, entry 258",
+            "action on the record, entry 258",
         ),
         (
             &tables::subject(203_103, &[0xbb; 16], 258),
             "record of entry 258 by its subject's tag bb…",
         ),
         (
-            &tables::lead_number(&[0xcc; 32]),
-            "lead by its number's tag cc…",
+            &tables::number(&[0xcc; 32]),
+            "lead or notice by its number's tag cc…",
         ),
         (&tables::partner(to, true), "proposed card of 520624"),
         (&tables::POLICY, "newest policy"),
-        (&tables::referral(record()), "referral"),
-        (
-            &tables::referral_by_state(1, 5, 258),
-            "referral of entry 258, received (1), in state 5",
-        ),
-        (
-            &tables::referral_change(258),
-            "entry 258 changed a referral",
-        ),
+        (&tables::record_change(258), "entry 258 changed a referral"),
+        (&tables::LAYOUT, "layout of the views"),
     ];
     examples.insert(
         "keys",

@@ -12,8 +12,10 @@ use crate::{
             sheet::submission::{Judged, Rules, SheetKind, Source, Take},
         },
     },
-    domain::{AssessmentOutcome, Column, Jurisdiction, LeadRules, LeadState, Parsed, RecordId},
-    entry::{self, pb},
+    domain::{
+        AssessmentOutcome, Column, Family, Jurisdiction, LeadRules, LeadState, Parsed, RecordId,
+    },
+    entry::{self, DispatchAction, pb},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -133,7 +135,7 @@ pub(in crate::cli) async fn act(
     let request = pb::AnswerLeadRequest {
         grounds: node.grounds(),
         lead_id: lead.to_string(),
-        action: step.action.to_wire(),
+        action: DispatchAction::act_to_wire(Family::Lead, step.action),
         outcome: step.outcome.map_or(0, entry::outcome_to_wire),
         return_reason: step.reason.map_or(0, entry::return_reason_to_wire),
         note: step.note.clone(),

@@ -9,12 +9,8 @@ use crate::{
         print::{lines, plain},
         record::row::{Answer, Event, Opened, Page, Query, Row, Said, Step, Term},
     },
-    desk::ReferralState,
-    domain::{
-        Lang, RecordId,
-        referral::{ReferralKind, ReferralProgress},
-    },
-    entry::{self, pb},
+    domain::{Family, RecordId, RecordKind, State},
+    entry::{self, DispatchAction, pb},
 };
 use tonic::Streaming;
 
@@ -23,23 +19,15 @@ pub(in crate::cli) fn state(value: i32) -> Term {
     let Some(state) = state_from_wire(value) else {
         return Term::UNKNOWN;
     };
-    let zh = match state {
-        ReferralState::Sent => "已发",
-        ReferralState::Refused => "对方节点拒收",
-        ReferralState::At(ReferralProgress::Sent) => "已送达",
-        ReferralState::At(progress) => progress.label(Lang::Zh),
-    };
-    Term {
-        key: state.as_str(),
-        zh,
-    }
+    Term::of(state, State::label)
 }
 
 /// States have the same names on the wire as in JSON.
-fn state_from_wire(value: i32) -> Option<ReferralState> {
+fn state_from_wire(value: i32) -> Option<State> {
     let name = pb::ReferralState::try_from(value).ok()?.as_str_name();
     let name = name.strip_prefix("REFERRAL_STATE_")?;
-    ReferralState::all().find(|state| state.as_str().eq_ignore_ascii_case(name))
+    let mut states = Family::Referral.states();
+    states.find(|state| state.as_str().eq_ignore_ascii_case(name))
 }
 
 /// A state to look for, by its key or in Chinese; its number on the wire.
@@ -59,18 +47,20 @@ fn states() -> impl Iterator<Item = i32> {
     (1..).take_while(|value| state_from_wire(*value).is_some())
 }
 
-pub(in crate::cli) const fn kind_to_wire(kind: ReferralKind) -> i32 {
+pub(in crate::cli) const fn kind_to_wire(kind: RecordKind) -> i32 {
     let kind = match kind {
-        ReferralKind::Assistance => pb::ReferralKind::Assistance,
-        ReferralKind::Transfer => pb::ReferralKind::Transfer,
+        RecordKind::Assistance => pb::ReferralKind::Assistance,
+        RecordKind::Transfer => pb::ReferralKind::Transfer,
+        // No referrals.
+        RecordKind::Lead | RecordKind::ArrestNotice => pb::ReferralKind::Unspecified,
     };
     kind as i32
 }
 
 fn kind(value: i32) -> Option<Term> {
-    let mut kinds = ReferralKind::ALL.iter().copied();
+    let mut kinds = Family::Referral.kinds();
     let kind = kinds.find(|kind| kind_to_wire(*kind) == value)?;
-    Some(Term::of(kind, ReferralKind::label))
+    Some(Term::of(kind, RecordKind::label))
 }
 
 pub(super) async fn list(node: &Connection, query: Query) -> Result<Page, Failure> {
@@ -265,7 +255,7 @@ pub(in crate::cli) async fn act(
     let request = pb::ActOnReferralRequest {
         grounds: node.grounds(),
         referral_id: referral.to_string(),
-        action: step.action.to_wire(),
+        action: DispatchAction::act_to_wire(Family::Referral, step.action),
         return_reason: step.reason.map_or(0, entry::return_reason_to_wire),
         note: step.note.clone(),
         referral: step.restated.clone(),
@@ -299,6 +289,7 @@ pub(in crate::cli) async fn watch(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Lang;
     use crate::cli::record::{kind::Kind, told::Told};
     use std::collections::BTreeSet;
 

@@ -5,10 +5,7 @@ use crate::{
         print::lines,
         record::row::{Receipt, Said, Term},
     },
-    domain::{
-        Handling, Lang, LeadStep, ReturnReason, SheetColumn, Urgency,
-        referral::{ReferralKind, ReferralStep},
-    },
+    domain::{Handling, Lang, RecordKind, ReturnReason, SheetColumn, Urgency},
     entry::{self, DispatchAction, pb},
 };
 
@@ -17,15 +14,12 @@ pub(in crate::cli) fn action(value: i32) -> Term {
     let Some(action) = DispatchAction::from_wire(value) else {
         return Term::UNKNOWN;
     };
-    let zh = match action {
-        DispatchAction::Lead(LeadStep::Lead) => "发出线索",
-        DispatchAction::Lead(LeadStep::Sign) => "签收",
-        DispatchAction::Lead(LeadStep::Assess) => "核查",
-        DispatchAction::Lead(LeadStep::Return) => "退回",
-        DispatchAction::Open(ReferralKind::Assistance) => "发起协作",
-        DispatchAction::Open(ReferralKind::Transfer) => "发起移送",
-        DispatchAction::Referral(act) => ReferralStep::from(act).label(Lang::Zh),
-        DispatchAction::Caught => "抓获通报",
+    let zh = match action.opens() {
+        Some(RecordKind::Lead) => "发出线索",
+        Some(RecordKind::Assistance) => "发起协作",
+        Some(RecordKind::Transfer) => "发起移送",
+        Some(RecordKind::ArrestNotice) => "抓获通报",
+        None => action.action().label(Lang::Zh),
     };
     Term {
         key: action.as_str(),

@@ -1,0 +1,110 @@
+//! The kinds of records. Begin here to add one: a line of [`RecordKind::spec`], a content in
+//! [`content`](crate::domain::content), and the compiler names the rest.
+
+use super::{
+    State,
+    table::{ARREST_NOTICE, LEAD, REFERRAL, Transition},
+};
+use crate::domain::{UnknownKey, keyed};
+
+keyed! {
+    /// What a record is.
+    pub enum RecordKind {
+        /// 线索: a person suspected, on stated facts, of trafficking in another jurisdiction.
+        Lead = "lead" | "线索",
+        /// 办案协作: the recipient does something for the originator's case, which stays the originator's.
+        Assistance = "assistance" | "办案协作",
+        /// 案件移送: the recipient takes the case over. Needs a second person's approval before it leaves.
+        Transfer = "transfer" | "案件移送",
+        /// 抓获通报: the recipient's resident was caught elsewhere.
+        ArrestNotice = "caught" | "抓获通报",
+    }
+}
+
+keyed! {
+    /// Kinds that are listed, opened and acted on alike: the words that people type.
+    pub enum Family {
+        /// 线索.
+        Lead = "lead" | "线索",
+        /// 协查与移送.
+        Referral = "referral" | "协查移送",
+        /// 抓获通报.
+        ArrestNotice = "caught" | "抓获通报",
+    }
+}
+
+/// What holds for all records of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// What it is listed among.
+    pub family: Family,
+    /// True where somebody drafts it and a second person approves it before it leaves.
+    pub drafted: bool,
+    /// What may be done, when, and by which side.
+    pub table: &'static [Transition],
+}
+
+impl RecordKind {
+    /// What holds for all records of this kind.
+    pub const fn spec(self) -> Spec {
+        let (family, drafted, table) = match self {
+            Self::Lead => (Family::Lead, false, LEAD),
+            Self::Assistance => (Family::Referral, false, REFERRAL),
+            Self::Transfer => (Family::Referral, true, REFERRAL),
+            Self::ArrestNotice => (Family::ArrestNotice, false, ARREST_NOTICE),
+        };
+        Spec {
+            family,
+            drafted,
+            table,
+        }
+    }
+
+    /// What it is listed among.
+    pub const fn family(self) -> Family {
+        self.spec().family
+    }
+
+    /// A kind of referral, by its key or its Chinese term.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn referral(text: &str) -> Result<Self, UnknownKey> {
+        let kind = text.parse().ok();
+        kind.filter(|kind: &Self| kind.family() == Family::Referral)
+            .ok_or(UnknownKey {
+                expected: "assistance 办案协作, transfer 案件移送",
+            })
+    }
+
+    /// Where its history at the originator begins.
+    pub const fn start(self) -> State {
+        if self.spec().drafted {
+            State::Drafted
+        } else {
+            State::Approved
+        }
+    }
+}
+
+impl Family {
+    /// Its kinds.
+    pub fn kinds(self) -> impl Iterator<Item = RecordKind> {
+        let kinds = RecordKind::ALL.iter().copied();
+        kinds.filter(move |kind| kind.family() == self)
+    }
+
+    /// The states that its records are seen in.
+    pub fn states(self) -> impl Iterator<Item = State> {
+        let has = move |state: &State| match state {
+            // It leaves as it is approved.
+            State::Approved => false,
+            State::Delivered | State::Refused => true,
+            state => self.kinds().any(|kind| {
+                let mut lines = kind.spec().table.iter();
+                lines.any(|line| line.from == *state || line.to == *state)
+            }),
+        };
+        State::ALL.iter().copied().filter(has)
+    }
+}
