@@ -12,7 +12,8 @@ use super::{
 use crate::{
     access::{Acts, Permit},
     domain::{
-        Action, AssessmentOutcome, Family, Jurisdiction, NotAllowed, RecordId, ReturnReason, State,
+        Action, AssessmentOutcome, Family, Jurisdiction, NotAllowed, RecordId, RecordKind,
+        ReturnReason, State,
         content::referral::{ContentDefect, NOTE_CHARS, ReferralFields},
         resolve,
     },
@@ -241,8 +242,17 @@ fn decide(
     }
     let history = history(&events, row).map_err(RowsError::from)?;
     let resolution = resolve(row.kind, &history);
-    row.kind
-        .after(resolution.state, draft.action.action(), row.own_side())?;
+    let (action, side) = (draft.action.action(), row.own_side());
+    if let Err(refused) = row.kind.after(resolution.state, action, side) {
+        let state = match row.kind {
+            // Its people are told where they see it.
+            RecordKind::Lead => row.state(),
+            RecordKind::Assistance | RecordKind::Transfer | RecordKind::ArrestNotice => {
+                refused.state
+            }
+        };
+        return Err(NotAllowed { state, ..refused }.into());
+    }
     draft.predecessors = resolution.heads.into_iter().map(Hash::from).collect();
     let staged = outbox.stage(txn, &draft)?;
     taken(txn, id, staged.index)

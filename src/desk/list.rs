@@ -133,7 +133,11 @@ impl Desk {
         query: Query,
     ) -> Result<Durable<(Page, Trace)>, DeskError> {
         let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
-        let asked = query.about.asked();
+        // The same words asked of another family are another look.
+        let asked = query
+            .about
+            .asked()
+            .map(|asked| format!("{}\0{asked}", A::FAMILY));
         let page = self
             .log
             .read(move |reader| page(reader, &vault, &asking, &query))

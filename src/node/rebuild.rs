@@ -11,6 +11,7 @@ use crate::{
     exchange::{Vault, VaultError},
     log::{self, FamilyComparison, OpenError, RebuildError},
     merkle::Hash,
+    note::VerifierKey,
     store::{KeyFile, OpenStoreError, SledStore, Store, StoreError, tables},
 };
 use std::{
@@ -90,12 +91,14 @@ pub fn rebuild_views(
     progress: impl FnMut(u64, u64),
 ) -> Result<Rebuilt, RebuildNodeError> {
     let files = DataDir::at(&config.data);
+    let key = files.signer()?.verifier_key();
     // Takes the lock: a running node is left alone.
     let store = files.open_store::<RebuildNodeError>()?;
     // Never "empty": without the log's keys its views would be built as if everything were erased.
     let vault = Arc::new(Vault::open(KeyFile::at(files.bucket_keys()), false)?);
     vault.covers(&store)?;
-    rebuild_in(&files, config.jurisdiction, &store, &vault, write, progress)
+    let parts = (&store as &dyn Store, &key, &vault);
+    rebuild_in(&files, config.jurisdiction, parts, write, progress)
 }
 
 /// Rebuilds the views in a store if an older program kept them in another layout. Blocks.
@@ -109,7 +112,8 @@ pub(super) fn renew_layout(
         return Ok(());
     }
     tracing::info!("an older program kept the views: they are rebuilt");
-    let rebuilt = rebuild_in(files, own, store, vault, true, |_, _| {})?;
+    let key = files.signer()?.verifier_key();
+    let rebuilt = rebuild_in(files, own, (store, &key, vault), true, |_, _| {})?;
     let (entries, rows) = (rebuilt.entries, rebuilt.written);
     tracing::info!(entries, rows, "the views are rebuilt");
     Ok(())
@@ -118,17 +122,15 @@ pub(super) fn renew_layout(
 fn rebuild_in(
     files: &DataDir,
     own: Jurisdiction,
-    store: &dyn Store,
-    vault: &Arc<Vault>,
+    (store, key, vault): (&dyn Store, &VerifierKey, &Arc<Vault>),
     write: bool,
     progress: impl FnMut(u64, u64),
 ) -> Result<Rebuilt, RebuildNodeError> {
-    let key = files.signer()?.verifier_key();
     let scratch = Scratch::in_place_of(files.rebuilt_views())?;
     let made = SledStore::open(&scratch.0)?;
     let rebuilt = log::rebuild_views(
         store,
-        (&key, &files.checkpoint()),
+        (key, &files.checkpoint()),
         &mut views(own, vault),
         &made,
         progress,

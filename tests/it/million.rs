@@ -20,12 +20,13 @@ use yichuan::{
     audit::TileWriter,
     cli::demo::cluster::write_node,
     config::Config,
+    desk::LAYOUT,
     domain::{EntryId, Jurisdiction, RecordId, Timestamp},
     entry::{Cause, Consultation, Entry, Kind},
     exchange::Vault,
     log::{Log, LogOptions, Proposal, TxnError},
     node::{data_dir, data_dir::DataDir},
-    store::{KeyFile, SledStore},
+    store::{KeyFile, SledStore, tables},
     telemetry::SystemClock,
 };
 
@@ -98,7 +99,8 @@ impl Grown {
                 (next..end).try_for_each(|index| {
                     let leaf = entry(index, &of.0, &of.1, now);
                     txn.append(leaf).map(drop)
-                })
+                })?;
+                txn.put(tables::LAYOUT, vec![LAYOUT])
             });
             log.propose(appended).await.unwrap();
             next = end;

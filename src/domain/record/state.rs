@@ -1,6 +1,6 @@
 //! Where a record stands, and what may be done with it there.
 
-use super::{Action, RecordKind, Side};
+use super::{Action, Family, RecordKind, Side};
 use crate::domain::keyed;
 use std::fmt;
 
@@ -44,6 +44,30 @@ keyed! {
     }
 }
 
+impl State {
+    /// The state of the tables: delivered or refused, a record is sent.
+    const fn of_tables(self) -> Self {
+        match self {
+            Self::Delivered | Self::Refused => Self::Sent,
+            Self::Drafted
+            | Self::Approved
+            | Self::Sent
+            | Self::SignedFor
+            | Self::Assessed
+            | Self::SupplementRequested
+            | Self::Returned
+            | Self::Forwarded
+            | Self::Accepted
+            | Self::InProgress
+            | Self::FeedbackGiven
+            | Self::Confirmed
+            | Self::Disputed
+            | Self::Closed
+            | Self::Recalled => self,
+        }
+    }
+}
+
 impl RecordKind {
     /// What an action makes of this state, or nothing where this side may not take it. The table says what counts once it is
     /// in a log.
@@ -60,7 +84,7 @@ impl RecordKind {
         self.spec()
             .table
             .iter()
-            .filter(|line| line.from == state && line.by == by)
+            .filter(|line| line.from == state.of_tables() && line.by == by)
             .map(|line| line.action)
             .filter(|action| self.withheld(state, *action).is_none())
             .collect()
@@ -167,11 +191,28 @@ impl std::error::Error for NotAllowed {}
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            state, action, by, ..
+            kind,
+            state,
+            action,
+            by,
         } = self;
+        let family = kind.family();
+        if family == Family::Lead && *by == Side::Recipient {
+            let allowed = kind.allowed(*state, *by);
+            let allowed: Vec<_> = allowed.iter().map(|action| action.as_str()).collect();
+            let allowed = if allowed.is_empty() {
+                "nothing".to_owned()
+            } else {
+                allowed.join(", ")
+            };
+            return write!(
+                f,
+                "a lead that is {state} cannot be answered so; allowed now: {allowed}"
+            );
+        }
         write!(
             f,
-            "a referral that is {state} takes no {action} from its {by}; "
+            "a {family} that is {state} takes no {action} from its {by}; "
         )?;
         if let Some(rule) = self.withheld() {
             write!(f, "{rule}; ")?;

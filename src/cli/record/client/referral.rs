@@ -289,8 +289,8 @@ pub(in crate::cli) async fn watch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Lang;
     use crate::cli::record::{kind::Kind, told::Told};
+    use crate::domain::Lang;
     use std::collections::BTreeSet;
 
     #[test]
