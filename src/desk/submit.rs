@@ -271,6 +271,12 @@ fn decide(
     })
 }
 
+fn rejected<C: SheetColumn>(mut findings: Vec<Finding<C>>, fault: Finding<C>) -> SubmitRefused<C> {
+    findings.push(fault);
+    Finding::sort(&mut findings);
+    SubmitRefused::Rejected(findings)
+}
+
 impl<C: SheetColumn> SubmitTicket<C> {
     /// Waits until the row is durable.
     ///
@@ -280,7 +286,7 @@ impl<C: SheetColumn> SubmitTicket<C> {
         let Self {
             pending,
             record,
-            mut warnings,
+            warnings,
             columns,
         } = self;
         let decision = match pending.await {
@@ -298,13 +304,13 @@ impl<C: SheetColumn> SubmitTicket<C> {
                 index,
                 refusal,
             } => (record, index, true, refusal),
-            fault @ (Decision::Changed | Decision::UnknownLead) => {
-                warnings.push(match fault {
-                    Decision::UnknownLead => Finding::new(columns.lead, FindingCode::UnknownLead),
-                    _ => Finding::new(columns.number, FindingCode::ChangedContent),
-                });
-                Finding::sort(&mut warnings);
-                return Err(SubmitRefused::Rejected(warnings));
+            Decision::Changed => {
+                let changed = Finding::new(columns.number, FindingCode::ChangedContent);
+                return Err(rejected(warnings, changed));
+            }
+            Decision::UnknownLead => {
+                let unknown = Finding::new(columns.lead, FindingCode::UnknownLead);
+                return Err(rejected(warnings, unknown));
             }
         };
         Ok(Submitted {

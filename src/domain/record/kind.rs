@@ -96,14 +96,14 @@ impl Family {
 
     /// The states that its records are seen in.
     pub fn states(self) -> impl Iterator<Item = State> {
-        let has = move |state: &State| match state {
-            // It leaves as it is approved.
-            State::Approved => false,
-            State::Delivered | State::Refused => true,
-            state => self.kinds().any(|kind| {
+        let has = move |state: &State| {
+            let in_table = self.kinds().any(|kind| {
                 let mut lines = kind.spec().table.iter();
                 lines.any(|line| line.from == *state || line.to == *state)
-            }),
+            });
+            // Nobody sees one approved: it leaves in the same moment.
+            let is_passed = *state == State::Approved;
+            (in_table && !is_passed) || matches!(state, State::Delivered | State::Refused)
         };
         State::ALL.iter().copied().filter(has)
     }

@@ -204,9 +204,10 @@ impl HandLog {
             dispatch_id: DispatchId::from([number; 16]),
             from: code(self.of),
             to: code(to),
-            action: match action {
-                Action::Open => DispatchAction::open(RecordKind::Lead),
-                action => DispatchAction::act(Family::Lead, action).unwrap(),
+            action: if action == Action::Open {
+                DispatchAction::open(RecordKind::Lead)
+            } else {
+                DispatchAction::act(Family::Lead, action).unwrap()
             },
             record: record(number),
             urgency: Urgency::Normal,
