@@ -14,7 +14,9 @@ use crate::{
     node::data_dir::DataDir,
     note::{MalformedKey, VerifierKey},
     telemetry::SystemClock,
-    tls::{Authority, Credentials, Crl, Dialer, EndpointUrl, NodeCard, TrustStore},
+    tls::{
+        Authority, Credentials, CredentialsError, Crl, Dialer, EndpointUrl, NodeCard, TrustStore,
+    },
 };
 use std::{fs, io::Write, path::Path, sync::Arc};
 
@@ -125,7 +127,12 @@ impl<'a> Context<'a> {
         let card = self.card()?;
         let (certificate, key) = config.client.identity(identity);
         let credentials = Credentials::load(&certificate, &key).map_err(|error| {
-            Failure::from(error).at(format!("--as {identity}")).hint(
+            let says_what_to_do = matches!(error, CredentialsError::Exposed(_));
+            let failure = Failure::from(error).at(format!("--as {identity}"));
+            if says_what_to_do {
+                return failure;
+            }
+            failure.hint(
                 "client.identities 目录中须有该身份的 .pem 与 .key；用 certs issue 签发",
                 "`client.identities` must hold a .pem and a .key of this name; `certs issue` makes them",
             )

@@ -404,6 +404,8 @@ fn regression_a_persons_key_that_others_may_read_is_not_used() {
             ran.err
         );
         assert!(ran.err.contains(&format!("chmod 600 {key}")), "{}", ran.err);
+        // Another certificate is no help.
+        assert!(!ran.err.contains("certs issue"), "{}", ran.err);
     }
 }
 

@@ -114,7 +114,13 @@ impl Shown<'_> {
         let logged = opened.consulted_index;
         match lang {
             Lang::Zh => writeln!(out, "本次查看已记入日志第 {logged} 条")?,
-            Lang::En => writeln!(out, "that you opened it is entry {logged} of the log")?,
+            Lang::En => {
+                let did = match opened.content {
+                    Some(_) => "opened it",
+                    None => "looked where it stands",
+                };
+                writeln!(out, "that you {did} is entry {logged} of the log")?;
+            }
         }
         Ok(())
     }
