@@ -123,42 +123,40 @@ impl RecordView {
         }
         Ok(())
     }
+}
 
-    /// A partner answered an action of ours.
-    #[expect(clippy::unused_self, reason = "as what it does with actions")]
-    pub(super) fn answered(
-        &self,
-        txn: &mut Txn<'_>,
-        index: u64,
-        receipted: &Receipted,
-        refusal: Option<Refusal>,
-    ) -> Result<(), Failure> {
-        let Some(before) = record(txn, receipted.record)? else {
-            return Ok(());
-        };
-        receipted.put(txn)?;
-        let mut row = before.clone();
-        if row.sent_index == receipted.sent_index {
-            match refusal {
-                Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
-                None => row.received_ms = Some(receipted.time.millis()),
-            }
+/// A partner answered an action of ours.
+pub(super) fn answered(
+    txn: &mut Txn<'_>,
+    index: u64,
+    receipted: &Receipted,
+    refusal: Option<Refusal>,
+) -> Result<(), Failure> {
+    let Some(before) = record(txn, receipted.record)? else {
+        return Ok(());
+    };
+    receipted.put(txn)?;
+    let mut row = before.clone();
+    if row.sent_index == receipted.sent_index {
+        match refusal {
+            Some(reason) => row.refusal = Some(reason.as_str().to_owned()),
+            None => row.received_ms = Some(receipted.time.millis()),
         }
-        // No action came, so that what counts is as before; but where deadlines run, they run from the partner's clock.
-        if row.kind.family() == Family::Referral {
-            let events = events(txn, receipted.record)?;
-            resolve_into(&mut row, &events)?;
-        } else if row == before {
-            return Ok(());
-        }
-        Ok(put_record(
-            txn,
-            receipted.record,
-            Some(&before),
-            &row,
-            index,
-        )?)
     }
+    // No action came, so that what counts is as before; but where deadlines run, they run from the partner's clock.
+    if row.kind.family() == Family::Referral {
+        let events = events(txn, receipted.record)?;
+        resolve_into(&mut row, &events)?;
+    } else if row == before {
+        return Ok(());
+    }
+    Ok(put_record(
+        txn,
+        receipted.record,
+        Some(&before),
+        &row,
+        index,
+    )?)
 }
 
 fn new_row(seen: &Seen<'_>, kind: RecordKind) -> RecordRow {

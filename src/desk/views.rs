@@ -6,7 +6,7 @@ use super::{
     assignment::AssignmentView,
     partner_rows::PartnerView,
     policy::PolicyView,
-    record_view::RecordView,
+    record_view::{RecordView, answered},
     rows::{Seen, receipted},
 };
 use crate::{
@@ -54,7 +54,7 @@ impl Views {
         let Some(receipted) = receipted else {
             return Ok(());
         };
-        let noted = self.records.answered(txn, index, &receipted, refusal);
+        let noted = answered(txn, index, &receipted, refusal);
         noted.map_err(ViewError::entry)
     }
 }
