@@ -4,16 +4,14 @@
 //! Messages and services are generated apart: `entry/` owns the messages and knows no transport, `rpc/` the services.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 9] = [
+const PROTOS: [&str; 7] = [
     "yichuan/v1/common.proto",
-    "yichuan/v1/record.proto",
+    "yichuan/v1/entry.proto",
     "yichuan/v1/payload.proto",
     "yichuan/v1/exchange.proto",
-    "yichuan/v1/desk.proto",
+    "yichuan/v1/records.proto",
     "yichuan/v1/partners.proto",
     "yichuan/v1/audit.proto",
-    "yichuan/v1/referrals.proto",
-    "yichuan/v1/caught.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

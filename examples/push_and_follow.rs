@@ -14,7 +14,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tonic::transport::Channel;
 use yichuan::{
     domain::Jurisdiction,
-    rpc::pb::{self, desk_client::DeskClient},
+    rpc::pb::{self, records_client::RecordsClient},
     telemetry::SystemClock,
     tls::{Credentials, Dialer, EndpointUrl, TrustStore},
 };
@@ -50,23 +50,23 @@ pub(crate) async fn push_and_follow(
     certificates: &Path,
     person: &str,
     destination: &str,
-) -> anyhow::Result<pb::ShowLeadResponse> {
+) -> anyhow::Result<pb::ShowRecordResponse> {
     let (own, channel) = connect(node, certificates, person)?;
-    let mut desk = DeskClient::new(channel);
+    let mut desk = RecordsClient::new(channel);
     // Every call says why it is made and on what.
     let grounds = pb::Grounds {
         purpose: pb::Purpose::Screening.into(),
         basis: format!("campaign:{own}-2026-01"),
     };
 
-    let request = pb::PushLeadsRequest {
+    let request = pb::PushRecordsRequest {
         grounds: Some(grounds.clone()),
         row: 1,
-        lead: Some(lead(own, destination)),
+        content: Some(lead(own, destination).into()),
     };
     // The stream takes any number of leads and answers each in order, with its verdict.
     let mut verdicts = desk
-        .push_leads(tokio_stream::iter([request]))
+        .push_records(tokio_stream::iter([request]))
         .await?
         .into_inner();
     let verdict = verdicts.message().await?.context("no verdict came")?;
@@ -80,12 +80,12 @@ pub(crate) async fn push_and_follow(
         "rejected: {}",
         reasons.join("; ")
     );
-    println!("lead {}, entry {}", verdict.lead_id, verdict.log_index);
+    println!("lead {}, entry {}", verdict.record_id, verdict.log_index);
 
-    let request = pb::ShowLeadRequest {
+    let request = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds),
-        lead_id: verdict.lead_id,
-        // Where it stands and what proves it, without what it says about a person.
+        record_id: verdict.record_id, // Where it stands and what proves it, without what it says about a person.
         standing_only: true,
         ..Default::default()
     };
@@ -93,7 +93,7 @@ pub(crate) async fn push_and_follow(
         let mut ticks = tokio::time::interval(ASK_EVERY);
         loop {
             ticks.tick().await;
-            let shown = desk.show_lead(request.clone()).await?.into_inner();
+            let shown = desk.show_record(request.clone()).await?.into_inner();
             if shown.events.iter().any(|event| event.receipt.is_some()) {
                 return Ok(shown);
             }

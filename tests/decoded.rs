@@ -109,11 +109,11 @@ macro_rules! messages {
 }
 
 messages! {
-    PushLeadsRequest PushLeadsResponse ListLeadsRequest ListLeadsResponse ShowLeadRequest ShowLeadResponse
-    AnswerLeadRequest AnswerLeadResponse AssignRecordRequest AssignRecordResponse
-    OpenReferralRequest ApproveReferralRequest ActOnReferralRequest ReferralAnswer ListReferralsRequest
-    ListReferralsResponse ShowReferralRequest ShowReferralResponse WatchReferralsRequest WatchReferralsResponse
-    PushCaughtRequest PushCaughtResponse ListCaughtRequest ListCaughtResponse ShowCaughtRequest ShowCaughtResponse
+    PushRecordsRequest PushRecordsResponse ListRecordsRequest ListRecordsResponse ShowRecordRequest ShowRecordResponse
+    ActOnRecordRequest ActionTaken AssignRecordRequest AssignRecordResponse
+    OpenReferralRequest ApproveRecordRequest ActOnRecordRequest ActionTaken ListRecordsRequest
+    ListRecordsResponse ShowRecordRequest ShowRecordResponse WatchRecordsRequest WatchRecordsResponse
+    PushRecordsRequest PushRecordsResponse ListRecordsRequest ListRecordsResponse ShowRecordRequest ShowRecordResponse
     ProposePartnerRequest ApprovePartnerRequest PartnerSummary ListPartnersRequest ListPartnersResponse
     SuspendPartnerRequest DraftPartnerChangeRequest ApprovePartnerChangeRequest PartnerChanged
     GetCheckpointRequest GetCheckpointResponse ReplayRequest ReplayResponse ProveInclusionRequest

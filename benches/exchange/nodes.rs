@@ -23,7 +23,7 @@ use yichuan::{
     config::Config,
     domain::{Clock, Jurisdiction},
     node::Node,
-    rpc::pb::{self, desk_client::DeskClient},
+    rpc::pb::{self, records_client::RecordsClient},
     store::{Order, tables},
     telemetry::{LogFormat, Metrics, SystemClock, init_logs},
 };
@@ -115,7 +115,7 @@ pub(crate) struct Nodes {
     sender: Served,
     recipient: Option<Served>,
     numbers: Counter,
-    officers: Mutex<Vec<DeskClient<Channel>>>,
+    officers: Mutex<Vec<RecordsClient<Channel>>>,
 }
 
 impl Nodes {
@@ -148,21 +148,24 @@ impl Nodes {
         }
     }
 
-    fn request(&self) -> pb::PushLeadsRequest {
+    fn request(&self) -> pb::PushRecordsRequest {
         let n = self.numbers.next();
-        pb::PushLeadsRequest {
+        pb::PushRecordsRequest {
             grounds: None,
             row: u64::try_from(n).unwrap(),
-            lead: Some(leads::lead(n, DESTINATION)),
+            content: Some(leads::lead(n, DESTINATION).into()),
         }
     }
 
-    async fn open(&self, desk: &mut DeskClient<Channel>, room: usize) -> PushStream {
+    async fn open(&self, desk: &mut RecordsClient<Channel>, room: usize) -> PushStream {
         let (requests, queued) = mpsc::channel(room);
         let mut first = self.request();
         first.grounds = self.sender.home.grounds(Purpose::Screening);
         requests.try_send(first).unwrap();
-        let answers = desk.push_leads(ReceiverStream::new(queued)).await.unwrap();
+        let answers = desk
+            .push_records(ReceiverStream::new(queued))
+            .await
+            .unwrap();
         let mut stream = PushStream {
             requests,
             answers: answers.into_inner(),
@@ -274,8 +277,8 @@ impl Nodes {
 }
 
 struct PushStream {
-    requests: mpsc::Sender<pb::PushLeadsRequest>,
-    answers: Streaming<pb::PushLeadsResponse>,
+    requests: mpsc::Sender<pb::PushRecordsRequest>,
+    answers: Streaming<pb::PushRecordsResponse>,
 }
 
 impl PushStream {
@@ -285,7 +288,7 @@ impl PushStream {
     }
 }
 
-fn accepted(answer: pb::PushLeadsResponse) -> u64 {
+fn accepted(answer: pb::PushRecordsResponse) -> u64 {
     assert_eq!(answer.verdict(), pb::Verdict::Accept, "{answer:?}");
     answer.log_index
 }

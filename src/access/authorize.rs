@@ -5,132 +5,146 @@ use crate::domain::{Family, Jurisdiction};
 use std::{collections::BTreeSet, fmt};
 
 /// An action that needs a permit. The types that implement it are the list of all such actions.
-pub trait Act: Copy + fmt::Debug {
-    /// How denials name it: `push leads`.
-    const NAME: &'static str;
-    /// Roles of the node's own jurisdiction that may take it.
-    const ROLES: &'static [Role];
-    /// Whether officers of another jurisdiction may take it, on records addressed to or from theirs.
-    const PARTNERS_MAY: bool;
-    /// Purposes for which it may be taken.
-    const PURPOSES: &'static [Purpose];
-    /// The quota that it spends besides [`Quota::Calls`].
-    const SPENDS: Option<Quota>;
+pub trait Act: Copy + fmt::Debug + Send + Sync + 'static {
+    /// Who may take it, and for what.
+    fn rule(self) -> &'static Rule;
 }
 
+/// Who may take an action, and for what.
+#[derive(Debug)]
+pub struct Rule {
+    /// How denials name it: `push leads`.
+    pub name: &'static str,
+    /// Roles of the node's own jurisdiction that may take it.
+    pub roles: &'static [Role],
+    /// Whether officers of another jurisdiction may take it, on records addressed to or from theirs.
+    pub partners_may: bool,
+    /// Purposes for which it may be taken.
+    pub purposes: &'static [Purpose],
+    /// The quota that it spends besides [`Quota::Calls`].
+    pub spends: Option<Quota>,
+}
+
+/// An action on records of one family.
+pub trait OfFamily: Act {
+    /// Which.
+    fn family(self) -> Family;
+}
+
+macro_rules! rule {
+    ($name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*] $(, spends $quota:ident)?) => {
+        Rule {
+            name: $name,
+            roles: &[$(Role::$role),*],
+            partners_may: $partners,
+            purposes: &[$(Purpose::$purpose),*],
+            spends: [$(Quota::$quota)?].first().copied(),
+        }
+    };
+}
+
+/// Actions on records: one rule for each family.
+macro_rules! record_acts {
+    ($($(#[$doc:meta])* $act:ident { $($family:ident = { $($rule:tt)+ })+ })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $act(pub Family);
+
+            impl Act for $act {
+                fn rule(self) -> &'static Rule {
+                    match self.0 {
+                        $(Family::$family => const { &rule!($($rule)+) },)+
+                    }
+                }
+            }
+
+            impl OfFamily for $act {
+                fn family(self) -> Family {
+                    self.0
+                }
+            }
+        )+
+    };
+}
+
+/// All other actions.
 macro_rules! acts {
-    ($($(#[$doc:meta])* $act:ident = $name:literal: [$($role:ident),*], partners: $partners:literal, for [$($purpose:ident),*]
-        $(, spends $quota:ident)?;)+) => {
+    ($($(#[$doc:meta])* $act:ident = { $($rule:tt)+ })+) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
             pub struct $act;
 
             impl Act for $act {
-                const NAME: &'static str = $name;
-                const ROLES: &'static [Role] = &[$(Role::$role),*];
-                const PARTNERS_MAY: bool = $partners;
-                const PURPOSES: &'static [Purpose] = &[$(Purpose::$purpose),*];
-                const SPENDS: Option<Quota> = [$(Quota::$quota)?].first().copied();
+                fn rule(self) -> &'static Rule {
+                    const { &rule!($($rule)+) }
+                }
             }
         )+
     };
+}
+
+record_acts! {
+    /// Submit records to partners.
+    Submit {
+        Lead = { "push leads": [Officer, Supervisor], partners: false, for [Screening, Case] }
+        Referral = { "open a referral": [Officer, Supervisor], partners: false, for [Screening, Case, Assistance] }
+        ArrestNotice = { "push caught notices": [Officer, Supervisor], partners: false,
+            for [Screening, Case, Assistance] }
+    }
+    /// List or follow records without payloads, and see where they stand.
+    List {
+        Lead = { "list leads": [Officer, Supervisor], partners: true,
+            for [Screening, Case, Assistance, Supervision] }
+        Referral = { "list referrals": [Officer, Supervisor], partners: true,
+            for [Screening, Case, Assistance, Supervision] }
+        ArrestNotice = { "list caught notices": [Officer, Supervisor], partners: true,
+            for [Screening, Case, Assistance, Supervision] }
+    }
+    /// Open a record's payload.
+    Open {
+        Lead = { "open a lead": [Officer, Supervisor, Auditor], partners: true,
+            for [Screening, Case, Assistance, Supervision, Audit], spends Opened }
+        Referral = { "read a referral": [Officer, Supervisor, Auditor], partners: true,
+            for [Screening, Case, Assistance, Supervision, Audit], spends Opened }
+        ArrestNotice = { "open a caught notice": [Officer, Supervisor, Auditor], partners: true,
+            for [Screening, Case, Assistance, Supervision, Audit], spends Opened }
+    }
+    /// Act on a record that is there.
+    ActOn {
+        Lead = { "answer a lead": [Officer, Supervisor], partners: false, for [Screening, Case, Assistance] }
+        Referral = { "act on a referral": [Officer, Supervisor], partners: false,
+            for [Screening, Case, Assistance] }
+        ArrestNotice = { "act on a caught notice": [Officer, Supervisor], partners: false,
+            for [Screening, Case, Assistance] }
+    }
 }
 
 acts! {
-    /// Push leads to partners.
-    PushLeads = "push leads": [Officer, Supervisor], partners: false, for [Screening, Case];
-    /// List leads without payloads.
-    ListLeads = "list leads": [Officer, Supervisor], partners: true,
-        for [Screening, Case, Assistance, Supervision];
-    /// Open a lead's payload.
-    OpenLead = "open a lead": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
-    /// Answer a lead that came to this node.
-    AnswerLead = "answer a lead": [Officer, Supervisor], partners: false,
-        for [Screening, Case, Assistance];
-    /// Open or draft a referral.
-    OpenReferral = "open a referral": [Officer, Supervisor], partners: false,
-        for [Screening, Case, Assistance];
     /// Approve a transfer that somebody else drafted.
-    ApproveReferral = "approve a referral": [Supervisor], partners: false,
-        for [Case, Assistance, Supervision];
-    /// Take a step on a referral.
-    ActOnReferral = "act on a referral": [Officer, Supervisor], partners: false,
-        for [Screening, Case, Assistance];
-    /// List or watch referrals without payloads.
-    ListReferrals = "list referrals": [Officer, Supervisor], partners: true,
-        for [Screening, Case, Assistance, Supervision];
-    /// Read what a referral says.
-    ReadReferral = "read a referral": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
-    /// Push caught notices to origins.
-    PushCaught = "push caught notices": [Officer, Supervisor], partners: false,
-        for [Screening, Case, Assistance];
-    /// List caught notices without payloads.
-    ListCaught = "list caught notices": [Officer, Supervisor], partners: true,
-        for [Screening, Case, Assistance, Supervision];
-    /// Open a caught notice's payload.
-    OpenCaught = "open a caught notice": [Officer, Supervisor, Auditor], partners: true,
-        for [Screening, Case, Assistance, Supervision, Audit], spends Opened;
+    ApproveReferral = { "approve a referral": [Supervisor], partners: false, for [Case, Assistance, Supervision] }
     /// Draft a partner.
-    ProposePartner = "propose a partner": [Admin, Officer, Supervisor], partners: false,
-        for [Supervision];
+    ProposePartner = { "propose a partner": [Admin, Officer, Supervisor], partners: false, for [Supervision] }
     /// Approve a partner that somebody else drafted, or cut one off.
-    ApprovePartner = "approve or suspend a partner": [Supervisor], partners: false, for [Supervision];
+    ApprovePartner = { "approve or suspend a partner": [Supervisor], partners: false, for [Supervision] }
     /// See who the partners are; pushing needs to know.
-    ListPartners = "list partners": [Admin, Officer, Supervisor, Auditor], partners: false,
-        for [Screening, Case, Assistance, Supervision, Audit];
+    ListPartners = { "list partners": [Admin, Officer, Supervisor, Auditor], partners: false,
+        for [Screening, Case, Assistance, Supervision, Audit] }
     /// Assign a record to an officer or a unit of the node.
-    AssignRecord = "assign a record": [Supervisor], partners: false,
-        for [Screening, Case, Assistance, Supervision];
+    AssignRecord = { "assign a record": [Supervisor], partners: false,
+        for [Screening, Case, Assistance, Supervision] }
     /// See the newest checkpoint: how long the log is, and its root. Partners are shown it anyway.
-    ReadCheckpoint = "read the checkpoint": [Admin, Officer, Supervisor, Auditor], partners: false,
-        for [Screening, Case, Assistance, Supervision, Audit];
+    ReadCheckpoint = { "read the checkpoint": [Admin, Officer, Supervisor, Auditor], partners: false,
+        for [Screening, Case, Assistance, Supervision, Audit] }
     /// Read the log.
-    ReadLog = "read the log": [Auditor], partners: false, for [Audit];
-}
-
-/// An action on records of one family.
-pub trait OfFamily: Act + Send + Sync + 'static {
-    /// Which.
-    const FAMILY: Family;
-}
-
-/// An action that lists records and sees where they stand.
-pub trait Lists: OfFamily {}
-
-/// An action that opens what a record says.
-pub trait Opens: OfFamily {}
-
-/// An action that acts on a record.
-pub trait Acts: OfFamily {}
-
-macro_rules! families {
-    ($($act:ident: $does:ident $family:ident;)+) => {
-        $(
-            impl OfFamily for $act {
-                const FAMILY: Family = Family::$family;
-            }
-            impl $does for $act {}
-        )+
-    };
-}
-
-families! {
-    ListLeads: Lists Lead;
-    ListReferrals: Lists Referral;
-    ListCaught: Lists ArrestNotice;
-    OpenLead: Opens Lead;
-    ReadReferral: Opens Referral;
-    OpenCaught: Opens ArrestNotice;
-    AnswerLead: Acts Lead;
-    ActOnReferral: Acts Referral;
+    ReadLog = { "read the log": [Auditor], partners: false, for [Audit] }
 }
 
 /// Whether people of a role may take an action for a purpose in their own jurisdiction.
-pub fn may<A: Act>(_act: A, role: Role, purpose: Purpose) -> bool {
-    A::ROLES.contains(&role) && A::PURPOSES.contains(&purpose)
+pub fn may<A: Act>(act: A, role: Role, purpose: Purpose) -> bool {
+    let rule = act.rule();
+    rule.roles.contains(&role) && rule.purposes.contains(&purpose)
 }
 
 /// Exchange dispatches with this node. Only for a partner's node; the grounds are those in its entries.
@@ -174,7 +188,7 @@ pub struct Permit<A> {
     /// The node's units that the holder belongs to.
     units: BTreeSet<UnitName>,
     overrides: bool,
-    _act: A,
+    act: A,
 }
 
 impl<A> Permit<A> {
@@ -199,6 +213,22 @@ impl<A> Permit<A> {
 
     pub(super) const fn overrides(&self) -> bool {
         self.overrides
+    }
+
+    /// What it permits.
+    pub const fn act(&self) -> A
+    where
+        A: Act,
+    {
+        self.act
+    }
+
+    /// The family of records that it is for.
+    pub fn family(&self) -> Family
+    where
+        A: OfFamily,
+    {
+        self.act.family()
     }
 
     /// The same permit with or without a request to override assignments, which only supervisors may.
@@ -297,30 +327,30 @@ impl Policy {
         grounds: Grounds,
         act: A,
     ) -> Result<Permit<A>, Denial> {
-        let role = principal.role();
+        let (role, rule) = (principal.role(), act.rule());
         let foreign = principal.jurisdiction() != self.own;
         if foreign {
-            let reads = A::PARTNERS_MAY && matches!(role, Role::Officer | Role::Supervisor);
+            let reads = rule.partners_may && matches!(role, Role::Officer | Role::Supervisor);
             if !reads {
                 return Err(Denial::Foreign {
                     jurisdiction: principal.jurisdiction(),
-                    action: A::NAME,
+                    action: rule.name,
                 });
             }
-        } else if !A::ROLES.contains(&role) {
+        } else if !rule.roles.contains(&role) {
             return Err(Denial::Role {
                 role,
-                action: A::NAME,
+                action: rule.name,
             });
         }
         if role == Role::Auditor && !self.auditors.contains(&principal.to_string()) {
             return Err(Denial::UnlistedAuditor);
         }
         let audits = grounds.purpose == Purpose::Audit;
-        if !A::PURPOSES.contains(&grounds.purpose) || (audits != (role == Role::Auditor)) {
+        if !rule.purposes.contains(&grounds.purpose) || (audits != (role == Role::Auditor)) {
             return Err(Denial::Purpose {
                 purpose: grounds.purpose,
-                action: A::NAME,
+                action: rule.name,
             });
         }
         let scope = if foreign {
@@ -334,7 +364,7 @@ impl Policy {
             scope,
             units: self.units_of(principal),
             overrides: false,
-            _act: act,
+            act,
         })
     }
 
@@ -387,15 +417,15 @@ mod tests {
     fn officers_of_another_jurisdiction_only_read_what_concerns_theirs() {
         let officer = "spiffe://440000.yichuan/officer/001";
         let theirs = "440000".parse().unwrap();
-        let scope = ask(officer, Purpose::Screening, ListLeads);
+        let scope = ask(officer, Purpose::Screening, List(Family::Lead));
         assert_eq!(scope, Ok(Scope::Counterpart(theirs)));
         assert_eq!(
-            ask(officer, Purpose::Screening, OpenLead),
+            ask(officer, Purpose::Screening, Open(Family::Lead)),
             Ok(Scope::Counterpart(theirs))
         );
         for denial in [
-            ask(officer, Purpose::Screening, PushLeads).unwrap_err(),
-            ask(officer, Purpose::Screening, AnswerLead).unwrap_err(),
+            ask(officer, Purpose::Screening, Submit(Family::Lead)).unwrap_err(),
+            ask(officer, Purpose::Screening, ActOn(Family::Lead)).unwrap_err(),
             ask(officer, Purpose::Supervision, ProposePartner).unwrap_err(),
             ask(
                 "spiffe://440000.yichuan/auditor/001",
@@ -406,7 +436,7 @@ mod tests {
             ask(
                 "spiffe://440000.yichuan/node",
                 Purpose::Screening,
-                ListLeads,
+                List(Family::Lead),
             )
             .unwrap_err(),
         ] {
@@ -426,13 +456,18 @@ mod tests {
     fn auditors_read_and_do_nothing_else() {
         let auditor = "spiffe://520624.yichuan/auditor/001";
         assert_eq!(ask(auditor, Purpose::Audit, ReadLog), Ok(Scope::Node));
-        assert_eq!(ask(auditor, Purpose::Audit, OpenLead), Ok(Scope::Node));
         assert_eq!(
-            ask(auditor, Purpose::Audit, PushLeads).unwrap_err().code(),
+            ask(auditor, Purpose::Audit, Open(Family::Lead)),
+            Ok(Scope::Node)
+        );
+        assert_eq!(
+            ask(auditor, Purpose::Audit, Submit(Family::Lead))
+                .unwrap_err()
+                .code(),
             "role"
         );
         assert_eq!(
-            ask(auditor, Purpose::Screening, OpenLead)
+            ask(auditor, Purpose::Screening, Open(Family::Lead))
                 .unwrap_err()
                 .code(),
             "purpose"
@@ -448,13 +483,13 @@ mod tests {
     fn admins_see_no_payload_and_officers_approve_no_partner() {
         let admin = "spiffe://520624.yichuan/admin/001";
         assert_eq!(
-            ask(admin, Purpose::Supervision, OpenLead)
+            ask(admin, Purpose::Supervision, Open(Family::Lead))
                 .unwrap_err()
                 .code(),
             "role"
         );
         assert_eq!(
-            ask(admin, Purpose::Supervision, ListLeads)
+            ask(admin, Purpose::Supervision, List(Family::Lead))
                 .unwrap_err()
                 .code(),
             "role"
@@ -468,7 +503,9 @@ mod tests {
             "role"
         );
         assert_eq!(
-            ask(officer, Purpose::Audit, ListLeads).unwrap_err().code(),
+            ask(officer, Purpose::Audit, List(Family::Lead))
+                .unwrap_err()
+                .code(),
             "purpose"
         );
     }

@@ -12,10 +12,9 @@ mod visibility;
 
 pub use assignment::{Assignee, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
-    Act, ActOnReferral, Acts, AnswerLead, ApprovePartner, ApproveReferral, AssignRecord, Denial,
-    ListCaught, ListLeads, ListPartners, ListReferrals, Lists, OfFamily, OpenCaught, OpenLead,
-    OpenReferral, Opens, Parties, Permit, Policy, ProposePartner, PushCaught, PushLeads,
-    ReadCheckpoint, ReadLog, ReadReferral, Relay, Scope, may,
+    Act, ActOn, ApprovePartner, ApproveReferral, AssignRecord, Denial, List, ListPartners,
+    OfFamily, Open, Parties, Permit, Policy, ProposePartner, ReadCheckpoint, ReadLog, Relay, Rule,
+    Scope, Submit, may,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

@@ -105,8 +105,8 @@ impl<A> Permit<A> {
 mod tests {
     use super::*;
     use crate::{
-        access::{Grounds, OpenLead, Policy, Principal, Purpose},
-        domain::Timestamp,
+        access::{Grounds, Open, Policy, Principal, Purpose},
+        domain::{Family, Timestamp},
     };
     use std::collections::BTreeSet;
 
@@ -137,7 +137,9 @@ mod tests {
             },
             basis: "campaign:520624-2026-01".parse().unwrap(),
         };
-        let permit = policy.authorize(&principal, grounds, OpenLead).unwrap();
+        let permit = policy
+            .authorize(&principal, grounds, Open(Family::Lead))
+            .unwrap();
         let assigned = assigned.map(|text| text.parse().unwrap());
         let record = RecordId::new(Timestamp::from_millis(1_772_640_000_000));
         let subject = Subject {
@@ -204,7 +206,7 @@ mod tests {
             purpose: Purpose::Case,
             basis: "campaign:520624-2026-01".parse().unwrap(),
         };
-        let permit = policy.authorize(&FOREIGN.parse().unwrap(), grounds, OpenLead);
+        let permit = policy.authorize(&FOREIGN.parse().unwrap(), grounds, Open(Family::Lead));
         assert!(permit.unwrap().units().is_empty());
     }
 }

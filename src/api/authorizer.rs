@@ -51,16 +51,16 @@ impl Authorizer {
             .load()
             .authorize(&principal, grounds, act)
             .map_err(|denial| Refused::denied(&denial))?;
-        if let Some(quota) = A::SPENDS {
+        if let Some(quota) = act.rule().spends {
             self.meter.spend(&principal, quota, 1)?;
         }
         Ok(permit)
     }
 
     /// The permit once more, by the policy of now: somebody who reads for hours may have been taken off a list since.
-    pub(crate) fn again<A: Act>(&self, permit: &Permit<A>, act: A) -> Result<Permit<A>, Refused> {
+    pub(crate) fn again<A: Act>(&self, permit: &Permit<A>) -> Result<Permit<A>, Refused> {
         let (who, grounds) = (permit.principal(), permit.grounds().clone());
-        let permit = self.policy.load().authorize(who, grounds, act);
+        let permit = self.policy.load().authorize(who, grounds, permit.act());
         permit.map_err(|denial| Refused::denied(&denial))
     }
 

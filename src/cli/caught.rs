@@ -5,8 +5,8 @@ use super::{
     context::Context,
     exit::{Exit, Failure},
     record::{
-        client::arrest_notice::state_to_wire,
-        kind::Kind,
+        assign::{self, AssignArgs},
+        family,
         list::{self, PageArgs, TimeArgs},
         row::Query,
         sheet::{outputs::Outputs, push, submission::Source},
@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    domain::{CaughtColumn, CaughtFields, CaughtState, Jurisdiction, Lang, RecordId},
+    domain::{CaughtColumn, CaughtFields, Family, Jurisdiction, Lang, RecordId, State},
     intake,
 };
 use clap::{Args, Subcommand};
@@ -38,10 +38,11 @@ enum CaughtCommand {
         /// 通报标识 / The notice's id.
         #[arg(value_parser = id::<RecordId>)]
         notice: RecordId,
-        /// 只看状态 / Only where it stands and what proves it, also of what is not yours to open here.
-        #[arg(long)]
-        standing: bool,
+        #[command(flatten)]
+        look: LookArgs,
     },
+    /// 指派 / Assign a notice to an officer or a unit: the others see that it exists, not what it says. For supervisors.
+    Assign(AssignArgs),
 }
 
 /// A sheet, or one form.
@@ -63,8 +64,8 @@ struct ListArgs {
     #[arg(long, value_enum, default_value = "both")]
     direction: Direction,
     /// 状态 / In one of these states: sent, delivered, refused.
-    #[arg(long, value_name = "STATE,…", value_delimiter = ',')]
-    state: Vec<CaughtState>,
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = family::state(Family::ArrestNotice))]
+    state: Vec<State>,
     /// 对方 / With this jurisdiction, whichever way.
     #[arg(long, value_name = "CODE")]
     counterpart: Option<Jurisdiction>,
@@ -75,6 +76,8 @@ struct ListArgs {
     /// 姓名 / About a person of this name. Write - and give it on stdin, on the line after the number's.
     #[arg(long, value_name = "-", allow_hyphen_values = true)]
     name: Option<String>,
+    #[command(flatten)]
+    over: OverrideArgs,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -120,21 +123,18 @@ impl ListArgs {
         let counterpart = self.counterpart.map(|code| code.to_string());
         Ok(Query {
             direction: Some(self.direction),
-            states: self
-                .state
-                .iter()
-                .map(|state| state_to_wire(*state))
-                .collect(),
+            states: self.state.clone(),
             counterpart: counterpart.unwrap_or_default(),
             number: self.number.value(context.lang())?,
             name: list::name(self.name.as_deref(), context.lang())?,
+            overriding: self.over.assignment,
             ..self.page.query(self.times)
         })
     }
 }
 
 pub(super) fn run(args: &CaughtArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let kind = Kind::ArrestNotice;
+    let family = Family::ArrestNotice;
     match &args.command {
         CaughtCommand::Push(args) => {
             // Before stdin is waited for.
@@ -143,12 +143,9 @@ pub(super) fn run(args: &CaughtArgs, context: &mut Context<'_>) -> Result<Exit, 
         }
         CaughtCommand::List(args) => {
             let query = args.query(context)?;
-            list::run(kind, query, args.page, context)
+            list::run(family, query, args.page, context)
         }
-        CaughtCommand::Show { notice, standing } => {
-            let over = OverrideArgs { assignment: false };
-            let standing = *standing;
-            show::run(kind, *notice, LookArgs { over, standing }, context)
-        }
+        CaughtCommand::Show { notice, look } => show::run(family, *notice, *look, context),
+        CaughtCommand::Assign(args) => assign::run(args, context),
     }
 }

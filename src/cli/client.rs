@@ -12,8 +12,8 @@ use crate::{
     rpc::{
         MAX_MESSAGE, NodeChannel, RefusedFor,
         pb::{
-            audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
-            partners_client::PartnersClient, referrals_client::ReferralsClient,
+            audit_client::AuditClient, partners_client::PartnersClient,
+            records_client::RecordsClient,
         },
         retry_after_s,
     },
@@ -81,16 +81,8 @@ impl Connection {
         Some(self.grounds.clone())
     }
 
-    pub(super) fn desk(&self) -> DeskClient<NodeChannel> {
-        DeskClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
-    }
-
-    pub(super) fn referrals(&self) -> ReferralsClient<NodeChannel> {
-        ReferralsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
-    }
-
-    pub(super) fn caught(&self) -> CaughtClient<NodeChannel> {
-        CaughtClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    pub(super) fn records(&self) -> RecordsClient<NodeChannel> {
+        RecordsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(super) fn partners(&self) -> PartnersClient<NodeChannel> {

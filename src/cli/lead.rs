@@ -7,8 +7,7 @@ use super::{
     record::{
         act,
         assign::{self, AssignArgs},
-        client::lead,
-        kind::Kind,
+        client, family,
         list::{self, PageArgs, TimeArgs},
         row::{Query, Step},
         sheet::{
@@ -22,7 +21,7 @@ use super::{
     },
 };
 use crate::domain::{
-    Action, AssessmentOutcome, Column, Jurisdiction, LeadState, RecordId, ReturnReason, Urgency,
+    Action, AssessmentOutcome, Column, Family, Jurisdiction, RecordId, ReturnReason, State, Urgency,
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -110,8 +109,8 @@ enum LeadCommand {
 #[derive(Args, Debug)]
 struct ListArgs {
     /// 状态 / In one of these states: sent, delivered, signed_for, assessed, returned, refused.
-    #[arg(long, value_name = "STATE,…", value_delimiter = ',')]
-    state: Vec<LeadState>,
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = family::state(Family::Lead))]
+    state: Vec<State>,
     /// 来自 / From this jurisdiction.
     #[arg(long, value_name = "CODE")]
     origin: Option<Jurisdiction>,
@@ -138,11 +137,7 @@ impl ListArgs {
         let code = |code: Option<Jurisdiction>| code.map(|code| code.to_string());
         Ok(Query {
             direction: Some(direction),
-            states: self
-                .state
-                .iter()
-                .map(|it| lead::state_to_wire(*it))
-                .collect(),
+            states: self.state.clone(),
             origin: code(self.origin).unwrap_or_default(),
             destination: code(self.destination).unwrap_or_default(),
             urgency: self.urgency,
@@ -157,7 +152,7 @@ pub(super) fn run(args: &LeadArgs, context: &mut Context<'_>) -> Result<Exit, Fa
     use LeadCommand as C;
     let mut listed = |list: &ListArgs, direction| {
         let query = list.query(direction, context)?;
-        list::run(Kind::Lead, query, list.page, context)
+        list::run(Family::Lead, query, list.page, context)
     };
     match &args.command {
         C::List { list, direction } => listed(list, *direction),
@@ -175,7 +170,7 @@ pub(super) fn run(args: &LeadArgs, context: &mut Context<'_>) -> Result<Exit, Fa
             outputs.unchanged()?;
             push::run(sheet, outputs, context)
         }
-        C::Show { lead, look } => show::run(Kind::Lead, *lead, *look, context),
+        C::Show { lead, look } => show::run(Family::Lead, *lead, *look, context),
         C::Sign { leads, step } => {
             let step = Step::noted(Action::Sign, step, context)?;
             act(leads, &step, context)
@@ -203,9 +198,9 @@ fn act(leads: &[RecordId], step: &Step, context: &mut Context<'_>) -> Result<Exi
     block_on(async {
         let node = context.connect()?;
         for lead in leads {
-            let answer = lead::act(&node, *lead, step).await;
+            let answer = client::act(Family::Lead, &node, *lead, step).await;
             let answer = answer.map_err(|failure| failure.at(lead))?;
-            act::print(Kind::Lead, &answer, context)?;
+            act::print(Family::Lead, &answer, context)?;
         }
         Ok(Exit::Done)
     })

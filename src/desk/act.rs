@@ -10,7 +10,7 @@ use super::{
     sight::look,
 };
 use crate::{
-    access::{Acts, Permit},
+    access::{ActOn, Permit},
     domain::{
         Action, AssessmentOutcome, Family, Jurisdiction, NotAllowed, RecordId, RecordKind,
         ReturnReason, State,
@@ -159,14 +159,15 @@ impl Desk {
     ///
     /// # Errors
     /// The record is not there, the action is not allowed now (the error names those that are), or the log failed.
-    pub async fn act<A: Acts>(
+    pub async fn act(
         &self,
-        permit: &Permit<A>,
+        permit: &Permit<ActOn>,
         id: RecordId,
         new: NewAction,
     ) -> Result<ActionTaken, ActRefused> {
-        let content = said(A::FAMILY, &new)?;
-        let travels = DispatchAction::act(A::FAMILY, new.action);
+        let family = permit.family();
+        let content = said(family, &new)?;
+        let travels = DispatchAction::act(family, new.action);
         let action = travels.ok_or(ActRefused::Needs("no such action on records of this kind"))?;
         // What restates a record is as long as a new one; other actions are short, and go on with what is under way.
         let room = if new.action.restates() {
@@ -182,7 +183,7 @@ impl Desk {
             .await
             .map_err(DeskError::from)??;
         let row = listed.ok_or(DeskError::NotFound(id))?.row;
-        if A::FAMILY == Family::Lead && row.direction == Direction::Sent {
+        if family == Family::Lead && row.direction == Direction::Sent {
             return Err(ActRefused::OwnLead(id));
         }
         if row.progress == State::Drafted {
@@ -198,7 +199,7 @@ impl Desk {
             return_reason: new.return_reason,
         };
         let draft = make(permit, self.clock.now(), envelope, content).map_err(|error| {
-            match (error, A::FAMILY) {
+            match (error, family) {
                 (NotMade::TooLong, Family::Lead) => ActRefused::NoteTooLong,
                 (error, _) => error.into(),
             }
@@ -206,7 +207,7 @@ impl Desk {
         let (outbox, permit) = (Arc::clone(&self.outbox), permit.clone());
         self.step(move |txn| {
             clear_to_act(txn, &permit, id)?;
-            let row = record_of(txn, A::FAMILY, id)?.ok_or(DeskError::NotFound(id))?;
+            let row = record_of(txn, family, id)?.ok_or(DeskError::NotFound(id))?;
             decide(txn, &outbox, &row, new.fields.as_ref(), draft)
         })
         .await

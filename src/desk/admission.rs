@@ -10,9 +10,7 @@ use super::{
     submit::{NOTICE_HANDLING, NOTICE_URGENCY},
 };
 use crate::{
-    access::{
-        ActOnReferral, AnswerLead, ApproveReferral, OpenReferral, PushCaught, PushLeads, may,
-    },
+    access::{ActOn, ApproveReferral, Submit, may},
     domain::{
         Action, CaughtNotice, Family, Jurisdiction, Lead, Locality, RecordKind, Standing, State,
         content::referral::{NOTE_CHARS, ReferralFields},
@@ -303,15 +301,10 @@ fn may_cause(cause: &Cause, action: DispatchAction) -> bool {
         return false;
     };
     let (role, purpose) = (cause.principal.role(), grounds.purpose);
-    match (action.opens(), action.family()) {
-        (Some(RecordKind::Lead), _) => may(PushLeads, role, purpose),
-        (Some(RecordKind::Assistance), _) => may(OpenReferral, role, purpose),
-        (Some(RecordKind::Transfer), _) => may(ApproveReferral, role, purpose),
-        (Some(RecordKind::ArrestNotice), _) => may(PushCaught, role, purpose),
-        (None, Family::Lead) => may(AnswerLead, role, purpose),
-        (None, Family::Referral) => may(ActOnReferral, role, purpose),
-        // It takes no actions.
-        (None, Family::ArrestNotice) => false,
+    match action.opens().map(RecordKind::spec) {
+        Some(spec) if spec.drafted => may(ApproveReferral, role, purpose),
+        Some(spec) => may(Submit(spec.family), role, purpose),
+        None => may(ActOn(action.family()), role, purpose),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     sight::look,
 };
 use crate::{
-    access::{ListReferrals, Permit},
+    access::{List, Permit},
     domain::RecordId,
     exchange::Rows as _,
     log::Reader,
@@ -44,7 +44,7 @@ impl Desk {
     /// The log failed.
     pub async fn changes(
         &self,
-        permit: &Permit<ListReferrals>,
+        permit: &Permit<List>,
         after: Option<u64>,
         limit: usize,
     ) -> Result<(Changes, Option<Trace>), DeskError> {
@@ -76,7 +76,7 @@ impl Desk {
 
 fn changes(
     mut reader: &Reader,
-    permit: &Permit<ListReferrals>,
+    permit: &Permit<List>,
     from: u64,
     limit: usize,
 ) -> Result<Changes, DeskError> {

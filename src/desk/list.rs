@@ -9,7 +9,7 @@ use super::{
     sight::look,
 };
 use crate::{
-    access::{Lists, Permit, Scope},
+    access::{List, Permit, Scope},
     domain::{
         Column, Family, Jurisdiction, RecordId, RecordKind, ResidentNumber, State, Timestamp,
         Urgency,
@@ -127,17 +127,18 @@ impl Desk {
     ///
     /// # Errors
     /// The log failed.
-    pub async fn list<A: Lists>(
+    pub async fn list(
         &self,
-        permit: &Permit<A>,
+        permit: &Permit<List>,
         query: Query,
     ) -> Result<Durable<(Page, Trace)>, DeskError> {
         let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
         // The same words asked of another family are another look.
+        let family = permit.family();
         let asked = query
             .about
             .asked()
-            .map(|asked| format!("{}\0{asked}", A::FAMILY));
+            .map(|asked| format!("{family}\0{asked}"));
         let page = self
             .log
             .read(move |reader| page(reader, &vault, &asking, &query))
@@ -148,10 +149,10 @@ impl Desk {
     }
 }
 
-fn page<A: Lists>(
+fn page(
     reader: &Reader,
     vault: &Vault,
-    permit: &Permit<A>,
+    permit: &Permit<List>,
     query: &Query,
 ) -> Result<Page, DeskError> {
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
@@ -169,7 +170,7 @@ fn page<A: Lists>(
     };
     let page = collect(
         reader,
-        &sources(vault, permit.scope(), A::FAMILY, query),
+        &sources(vault, permit.scope(), permit.family(), query),
         wanted,
         |mut reader, record| {
             let listed = look(&mut reader, permit, record)?;

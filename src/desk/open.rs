@@ -8,7 +8,7 @@ use super::{
     sight::{look, shown},
 };
 use crate::{
-    access::{Assignee, Lists, OfFamily, Opens, Permit},
+    access::{Assignee, List, OfFamily, Open, Permit},
     domain::{Action, DispatchId, RecordId, ReturnReason, Standing, State, Timestamp, resolve},
     entry::{Content, DispatchAction, Entry, Kind},
     exchange::{Payload, Vault, VaultError},
@@ -87,9 +87,9 @@ impl Desk {
     ///
     /// # Errors
     /// It is not there for the caller, or not theirs to open; it is erased, or the log failed.
-    pub async fn open<A: Opens>(
+    pub async fn open(
         &self,
-        permit: &Permit<A>,
+        permit: &Permit<Open>,
         record: RecordId,
     ) -> Result<Durable<(Detail, Trace)>, DeskError> {
         let cleared = self.clear_to_open(permit, record).await?;
@@ -106,9 +106,9 @@ impl Desk {
     ///
     /// # Errors
     /// It is not there for the caller, or the log failed.
-    pub async fn standing<A: Lists>(
+    pub async fn standing(
         &self,
-        permit: &Permit<A>,
+        permit: &Permit<List>,
         record: RecordId,
     ) -> Result<Durable<(Detail, Trace)>, DeskError> {
         let asking = permit.clone();

@@ -235,7 +235,7 @@ pub(super) fn put_record(
     }
     txn.put(place, id.as_bytes().to_vec())?;
     txn.put(tables::record(id), encode(row)?)?;
-    if row.kind.family() == Family::Referral {
+    if row.kind.spec().followed {
         txn.put(tables::record_change(change), id.as_bytes().to_vec())?;
     }
     Ok(())

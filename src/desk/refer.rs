@@ -8,7 +8,7 @@ use super::{
     record_row::{RecordRow, record_of},
 };
 use crate::{
-    access::{ApproveReferral, OpenReferral, Permit},
+    access::{ApproveReferral, Permit, Submit},
     domain::{
         EntryId, Family, Handling, Jurisdiction, PartnerLookup as _, RecordId, RecordKind, State,
         Urgency, content::referral::ReferralFields,
@@ -42,7 +42,7 @@ impl Desk {
     /// What it says or carries is not allowed, nobody is competent, or the log failed.
     pub async fn open_referral(
         &self,
-        permit: &Permit<OpenReferral>,
+        permit: &Permit<Submit>,
         new: NewReferral,
     ) -> Result<ActionTaken, ActRefused> {
         new.fields.check()?;

@@ -50,7 +50,7 @@ pub(super) fn look<A: OfFamily>(
     permit: &Permit<A>,
     id: RecordId,
 ) -> Result<Option<Listed>, RowsError> {
-    Ok(look_at(rows, permit, id)?.filter(|listed| listed.row.kind.family() == A::FAMILY))
+    Ok(look_at(rows, permit, id)?.filter(|listed| listed.row.kind.family() == permit.family()))
 }
 
 /// As [`look`], at a record of any family.
@@ -86,7 +86,7 @@ pub(super) fn clear<A: OfFamily>(
     id: RecordId,
 ) -> Result<Clearance, DeskError> {
     let (row, assigned) = (record(rows, id)?, assignment(rows, id)?);
-    let row = row.filter(|row| row.kind.family() == A::FAMILY);
+    let row = row.filter(|row| row.kind.family() == permit.family());
     let row = row.ok_or(DeskError::NotFound(id))?;
     permit
         .clear(id, subject(&row, assigned.as_ref()))

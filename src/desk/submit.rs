@@ -9,7 +9,7 @@ use super::{
     rows::RowsError,
 };
 use crate::{
-    access::{Permit, PushCaught, PushLeads},
+    access::{Permit, Submit},
     domain::{
         CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode,
         Handling, Jurisdiction, Lead, LeadFields, LeadRules, Parsed, ParsedNotice, RecordId,
@@ -131,7 +131,7 @@ impl Desk {
     /// It breaks rules, or the log takes no writes.
     pub async fn submit_lead(
         &self,
-        permit: &Permit<PushLeads>,
+        permit: &Permit<Submit>,
         fields: LeadFields,
     ) -> Result<SubmitTicket, SubmitRefused> {
         let parsed = self.check_lead(fields).map_err(SubmitRefused::Rejected)?;
@@ -155,7 +155,7 @@ impl Desk {
     /// It breaks rules, or the log takes no writes.
     pub async fn submit_notice(
         &self,
-        permit: &Permit<PushCaught>,
+        permit: &Permit<Submit>,
         fields: CaughtFields,
     ) -> Result<SubmitTicket<CaughtColumn>, SubmitRefused<CaughtColumn>> {
         let parsed = self

@@ -56,24 +56,6 @@ keyed! {
     }
 }
 
-keyed! {
-    /// Where a lead stands, as one of the two nodes sees it.
-    pub enum LeadState {
-        /// 已发: in the sender's log.
-        Sent = "sent" ("已发"),
-        /// 已送达: in both logs.
-        Delivered = "delivered" ("已送达"),
-        /// 已签收.
-        SignedFor = "signed_for" ("已签收"),
-        /// 已核查.
-        Assessed = "assessed" ("已核查"),
-        /// 已退回.
-        Returned = "returned" ("已退回"),
-        /// 对方节点拒收: the recipient's node refused it, with proof.
-        Refused = "refused" ("对方节点拒收"),
-    }
-}
-
 impl Handling {
     /// True where the recipient may pass the content on to another jurisdiction without the originator's consent.
     pub const fn allows_forwarding(self) -> bool {

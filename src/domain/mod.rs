@@ -20,10 +20,10 @@ mod sheet_column;
 mod tidy;
 mod time;
 
-pub use codes::{AssessmentOutcome, Handling, LeadState, ReturnReason, Urgency};
+pub use codes::{AssessmentOutcome, Handling, ReturnReason, Urgency};
 pub use content::{
-    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, Column, Lead, LeadFields,
-    LeadRules, Parsed, ParsedNotice, PartnerLookup,
+    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Lead, LeadFields, LeadRules,
+    Parsed, ParsedNotice, PartnerLookup,
 };
 pub use divisions::division_name;
 pub use finding::{Finding, FindingCode};

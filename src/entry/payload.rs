@@ -52,6 +52,36 @@ impl fmt::Debug for Note {
     }
 }
 
+macro_rules! kinds {
+    ($($wire:ident: $kind:ident, $get:ident;)+) => {
+        $(impl From<pb::$wire> for pb::PayloadContent {
+            fn from(content: pb::$wire) -> Self {
+                let kind = Some(pb::payload_content::Kind::$kind(content));
+                Self { kind }
+            }
+        })+
+
+        impl pb::PayloadContent {
+            $(
+                #[doc = concat!("As a `", stringify!($wire), "`, if it is one.")]
+                pub fn $get(self) -> Option<pb::$wire> {
+                    if let Some(pb::payload_content::Kind::$kind(content)) = self.kind {
+                        Some(content)
+                    } else {
+                        None
+                    }
+                }
+            )+
+        }
+    };
+}
+
+kinds! {
+    Lead: Lead, lead;
+    Referral: Referral, referral;
+    CaughtNotice: Caught, notice;
+}
+
 /// What is encrypted: the content's bytes, and the key of the commitment to them.
 pub struct Plaintext {
     commitment_key: Zeroizing<[u8; 32]>,
@@ -113,7 +143,8 @@ impl fmt::Debug for Plaintext {
 }
 
 impl Content {
-    fn to_wire(&self) -> pb::PayloadContent {
+    /// As it travels.
+    pub(crate) fn to_wire(&self) -> pb::PayloadContent {
         use pb::payload_content::Kind;
         let kind = match self {
             Self::Lead(fields) => Kind::Lead(lead_to_wire(fields)),

@@ -2,7 +2,7 @@
 
 use crate::{
     access::{Attempt, Officer, Purpose, Quota, UnitName, Units},
-    domain::{AssessmentOutcome, Handling, ReturnReason, Urgency},
+    domain::{AssessmentOutcome, Family, Handling, RecordKind, ReturnReason, State, Urgency},
     entry::pb,
     merkle::Hash,
 };
@@ -104,6 +104,42 @@ mapped!(Attempt, pb::Attempt, attempt_to_wire, attempt_from_wire {
     UnlistedAuditor = UnlistedAuditor, Assigned = Assigned, Override = Override,
     Elsewhere = Elsewhere, NotAPartnerNode = NotAPartnerNode, NotFound = NotFound,
 });
+mapped!(Family, pb::RecordFamily, family_to_wire, family_from_wire {
+    Lead = Lead, Referral = Referral, ArrestNotice = ArrestNotice,
+});
+mapped!(RecordKind, pb::RecordKind, kind_to_wire, kind_from_wire {
+    Lead = Lead, Assistance = Assistance, Transfer = Transfer, ArrestNotice = ArrestNotice,
+});
+/// A state on the wire. Nobody sees a record approved, so that is not stated.
+pub(crate) const fn state_to_wire(state: State) -> i32 {
+    use pb::RecordState as W;
+    let wire = match state {
+        State::Approved => W::Unspecified,
+        State::Drafted => W::Drafted,
+        State::Sent => W::Sent,
+        State::Delivered => W::Delivered,
+        State::Refused => W::Refused,
+        State::SignedFor => W::SignedFor,
+        State::Assessed => W::Assessed,
+        State::SupplementRequested => W::SupplementRequested,
+        State::Returned => W::Returned,
+        State::Forwarded => W::Forwarded,
+        State::Accepted => W::Accepted,
+        State::InProgress => W::InProgress,
+        State::FeedbackGiven => W::FeedbackGiven,
+        State::Confirmed => W::Confirmed,
+        State::Disputed => W::Disputed,
+        State::Closed => W::Closed,
+        State::Recalled => W::Recalled,
+    };
+    wire as i32
+}
+
+pub(crate) fn state_from_wire(value: i32) -> Option<State> {
+    let mut states = State::ALL.iter().copied();
+    states.find(|state| value != 0 && state_to_wire(*state) == value)
+}
+
 mapped!(Urgency, pb::Urgency, urgency_to_wire, urgency_from_wire {
     Normal = Normal, Urgent = Urgent, Critical = Critical,
 });

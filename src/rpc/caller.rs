@@ -1,13 +1,17 @@
 //! What handlers ask of the [`Authorizer`], with what tonic hands them.
 
-use super::{convert, pb};
+use super::{
+    convert::{self, WireDefect},
+    pb,
+};
 use crate::{
     access::{Act, Permit, Principal},
     api::{
+        Refused,
         authorizer::{Authorizer, Caller},
         rate_limit::{Metered, StreamLease},
     },
-    domain::Jurisdiction,
+    domain::{Family, Jurisdiction},
     tls::Peer,
 };
 use prost::Message;
@@ -31,10 +35,22 @@ macro_rules! grounded {
 }
 
 grounded! {
-    WatchReferralsRequest
+    PushRecordsRequest ListRecordsRequest ShowRecordRequest ActOnRecordRequest OpenReferralRequest ApproveRecordRequest
+    AssignRecordRequest WatchRecordsRequest
     ProposePartnerRequest ApprovePartnerRequest SuspendPartnerRequest DraftPartnerChangeRequest
     ApprovePartnerChangeRequest ListPartnersRequest
     GetCheckpointRequest ReplayRequest ProveInclusionRequest ProveConsistencyRequest
+}
+
+/// The family that a request is for. One without grounds is refused for that, whatever else is wrong with it.
+pub(super) fn of_family(
+    family: Result<Family, WireDefect>,
+    grounds: Option<&pb::Grounds>,
+) -> Result<Family, Status> {
+    family.or_else(|defect| {
+        convert::grounds(grounds.cloned()).map_err(|none| Refused::no_grounds(&none))?;
+        Err(defect.into())
+    })
 }
 
 /// Who is at the other end of the connection.
@@ -57,6 +73,18 @@ impl Authorizer {
         Ok((permit, request))
     }
 
+    /// A permit for an act on a record, which adds what it says to the log, and the request.
+    pub(super) fn admit_act<R: Grounded + Message, A: Act>(
+        &self,
+        request: Request<R>,
+        act: A,
+    ) -> Result<(Permit<A>, R), Status> {
+        let bytes = request.get_ref().encoded_len();
+        let (permit, request) = self.admit(request, act)?;
+        self.spend_act(&permit, bytes)?;
+        Ok((permit, request))
+    }
+
     /// A permit for an act, on the grounds stated.
     pub(super) fn permit<A: Act>(
         &self,
@@ -71,27 +99,10 @@ impl Authorizer {
         Ok(self.authorize(caller, act)?)
     }
 
-    /// A permit for an act that lasts, with its place among the caller's streams.
-    pub(super) fn permit_stream<A: Act>(
-        &self,
-        extensions: &Extensions,
-        grounds: Option<pb::Grounds>,
-        act: A,
-    ) -> Result<(Permit<A>, StreamLease), Status> {
-        let permit = self.permit(extensions, grounds, act)?;
-        let lease = self.metered(permit.principal()).stream()?;
-        Ok((permit, lease))
-    }
-
     /// A caller's place among its streams, before it says on what grounds it calls: callers that keep us waiting for that
     /// have their limit too.
     pub(super) fn stream(&self, extensions: &Extensions) -> Result<StreamLease, Status> {
         Ok(self.metered(&principal(extensions)?).stream()?)
-    }
-
-    /// Spends what an act on a record adds to the log.
-    pub(super) fn acting<A>(&self, permit: &Permit<A>, said: &impl Message) -> Result<(), Status> {
-        Ok(self.spend_act(permit, said.encoded_len())?)
     }
 
     /// The partner whose node calls, with its stream's place and its side of the quotas.

@@ -2,12 +2,8 @@
 
 use super::pb;
 use crate::{
-    access::{Assignee, Grounds, GroundsDefect},
-    desk::{Direction, PAGE_LIMIT, ReceiptSummary},
-    domain::{
-        Family, Finding, Jurisdiction, Lang, MalformedId, RecordId, ResidentNumber, SheetColumn,
-        State, Timestamp,
-    },
+    access::{Grounds, GroundsDefect},
+    domain::{Jurisdiction, MalformedId, RecordId},
     entry,
     exchange::{
         Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting,
@@ -60,10 +56,6 @@ pub(super) fn optional<T: FromStr>(
     } else {
         parse(text, field).map(Some)
     }
-}
-
-pub(super) fn lead_id(text: &str) -> Result<RecordId, WireDefect> {
-    id(text, "lead_id")
 }
 
 pub(super) fn id(text: &str, field: &'static str) -> Result<RecordId, WireDefect> {
@@ -337,101 +329,4 @@ pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDef
         linked: links_from_wire(&answers.linked)?,
         verified_size: answers.verified_size,
     })
-}
-
-// Desk.
-
-pub(super) fn limit(asked: u32) -> Result<usize, WireDefect> {
-    match usize::try_from(asked).unwrap_or(usize::MAX) {
-        0 => Ok(100),
-        limit if limit <= PAGE_LIMIT => Ok(limit),
-        _ => Err(WireDefect::TooMuch {
-            field: "limit",
-            most: PAGE_LIMIT,
-        }),
-    }
-}
-
-/// Milliseconds since 1970-01-01 UTC; 0 where nothing is stated.
-pub(super) fn time(millis: u64) -> Option<Timestamp> {
-    (millis != 0).then(|| Timestamp::from_millis(millis))
-}
-
-pub(super) fn direction(value: i32) -> Result<Option<Direction>, WireDefect> {
-    match pb::Direction::try_from(value) {
-        Ok(pb::Direction::Unspecified) => Ok(None),
-        Ok(pb::Direction::Sent) => Ok(Some(Direction::Sent)),
-        Ok(pb::Direction::Received) => Ok(Some(Direction::Received)),
-        Err(_) => Err(WireDefect::Malformed("direction")),
-    }
-}
-
-/// A value of a closed list that need not be stated.
-pub(super) fn stated<T>(
-    value: i32,
-    known: fn(i32) -> Option<T>,
-    field: &'static str,
-) -> Result<Option<T>, WireDefect> {
-    match value {
-        0 => Ok(None),
-        value => known(value).map(Some).ok_or(WireDefect::Malformed(field)),
-    }
-}
-
-/// The states of a family that are asked for.
-pub(super) fn states(
-    family: Family,
-    asked: &[i32],
-    to_wire: fn(State) -> i32,
-) -> Result<Vec<State>, WireDefect> {
-    if asked.len() > family.states().count() {
-        return Err(WireDefect::TooLong("states"));
-    }
-    let known = |value: i32| {
-        family
-            .states()
-            .find(|state| value != 0 && to_wire(*state) == value)
-    };
-    let asked = asked.iter().map(|value| known(*value));
-    asked
-        .collect::<Option<_>>()
-        .ok_or(WireDefect::Malformed("states"))
-}
-
-/// A citizen number to search for; none where it is empty.
-pub(super) fn number(
-    text: &str,
-    field: &'static str,
-) -> Result<Option<ResidentNumber>, WireDefect> {
-    let number = (!text.is_empty()).then(|| ResidentNumber::parse(text));
-    number.transpose().map_err(|_| WireDefect::Malformed(field))
-}
-
-/// Nothing where it is nobody's.
-pub(super) fn assigned_to(assigned: Option<&Assignee>) -> String {
-    assigned.map(Assignee::to_string).unwrap_or_default()
-}
-
-pub(super) fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
-    pb::ReceiptSummary {
-        log_index: receipt.index,
-        partner_index: receipt.partner_index,
-        partner_origin: receipt.partner_origin,
-        tree_size: receipt.tree_size,
-        time_ms: receipt.time.millis(),
-    }
-}
-
-pub(super) fn reasons<C: SheetColumn>(findings: &[Finding<C>]) -> Vec<pb::Reason> {
-    findings
-        .iter()
-        .map(|finding| pb::Reason {
-            column: finding
-                .column
-                .map(|c| c.as_str().to_owned())
-                .unwrap_or_default(),
-            code: finding.code.as_str().to_owned(),
-            message: finding.message(Lang::En),
-        })
-        .collect()
 }

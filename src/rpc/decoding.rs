@@ -3,14 +3,16 @@
 
 use super::{
     caller::Grounded,
-    caught, codec,
+    codec,
     convert::{self, WireDefect},
-    desk, pb, referrals,
+    pb::{self, payload_content::Kind},
+    push,
+    record_messages::{family, record_id},
 };
 use crate::{
     access::{Assignee, GroundsDefect},
-    desk::Approval,
-    domain::{CaughtFields, Jurisdiction, LeadFields, content::referral::ReferralFields},
+    desk::{Approval, NewAction, NewReferral, Query},
+    domain::{CaughtFields, Jurisdiction, LeadFields, RecordId, content::referral::ReferralFields},
     entry::{self, PartnerChange},
     exchange::{Answers, Delivery, Greeting},
 };
@@ -50,90 +52,49 @@ pub type Reader = fn(&[u8]) -> Result<Carried, Refused>;
 
 /// All requests of people, by the name of their message.
 pub const REQUESTS: &[(&str, Reader)] = &[
-    ("PushLeadsRequest", |bytes| {
-        let request: pb::PushLeadsRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        let lead = request.lead.ok_or(WireDefect::Missing("lead"))?;
-        Ok(Carried::Lead(entry::lead_from_wire(lead)))
-    }),
-    ("ListLeadsRequest", |bytes| {
-        let request: pb::ListLeadsRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        desk::query(&request)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ShowLeadRequest", |bytes| {
-        let request: pb::ShowLeadRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::lead_id(&request.lead_id)?;
-        Ok(Carried::Nothing)
-    }),
-    ("AnswerLeadRequest", |bytes| {
-        let request: pb::AnswerLeadRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        convert::lead_id(&request.lead_id)?;
-        desk::new_answer(&request)?;
-        Ok(Carried::Nothing)
-    }),
-    ("AssignRecordRequest", |bytes| {
-        let request: pb::AssignRecordRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::id(&request.record_id, "record_id")?;
-        if !request.assignee.is_empty() {
-            let _: Assignee = parsed(&request.assignee, "assignee")?;
-        }
-        Ok(Carried::Nothing)
+    ("PushRecordsRequest", |bytes| {
+        let request: pb::PushRecordsRequest = stated(bytes)?;
+        push::family(&request)?;
+        Ok(match request.content.and_then(|content| content.kind) {
+            Some(Kind::Lead(lead)) => Carried::Lead(entry::lead_from_wire(lead)),
+            Some(Kind::Caught(notice)) => Carried::Caught(entry::caught_from_wire(notice)),
+            Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {
+                Carried::Nothing
+            }
+        })
     }),
     ("OpenReferralRequest", |bytes| {
-        let request: pb::OpenReferralRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        Ok(Carried::Referral(referrals::new_referral(request)?.fields))
+        let request: pb::OpenReferralRequest = stated(bytes)?;
+        Ok(Carried::Referral(NewReferral::try_from(request)?.fields))
     }),
-    ("ApproveReferralRequest", |bytes| {
-        let request: pb::ApproveReferralRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        referrals::referral_id(&request.referral_id)?;
+    ("ApproveRecordRequest", |bytes| {
+        let request: pb::ApproveRecordRequest = stated(bytes)?;
+        record_id(&request.record_id)?;
         Ok(Carried::Nothing)
     }),
-    ("ActOnReferralRequest", |bytes| {
-        let request: pb::ActOnReferralRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        referrals::referral_id(&request.referral_id)?;
-        let new = referrals::new_action(request)?;
+    ("ActOnRecordRequest", |bytes| {
+        let request: pb::ActOnRecordRequest = stated(bytes)?;
+        record_id(&request.record_id)?;
+        let new = NewAction::try_from(request)?;
         Ok(new.fields.map_or(Carried::Nothing, Carried::Referral))
     }),
-    ("ListReferralsRequest", |bytes| {
-        let request: pb::ListReferralsRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        referrals::query(&request)?;
-        Ok(Carried::Nothing)
-    }),
-    ("ShowReferralRequest", |bytes| {
-        let request: pb::ShowReferralRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        referrals::referral_id(&request.referral_id)?;
-        Ok(Carried::Nothing)
-    }),
     (
-        "WatchReferralsRequest",
-        grounds_alone::<pb::WatchReferralsRequest>,
+        "AssignRecordRequest",
+        fields::<pb::AssignRecordRequest, (RecordId, Option<Assignee>)>,
     ),
-    ("PushCaughtRequest", |bytes| {
-        let request: pb::PushCaughtRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        let notice = request.notice.ok_or(WireDefect::Missing("notice"))?;
-        Ok(Carried::Caught(entry::caught_from_wire(notice)))
-    }),
-    ("ListCaughtRequest", |bytes| {
-        let request: pb::ListCaughtRequest = decode(bytes)?;
-        convert::grounds(request.grounds.clone())?;
-        caught::query(&request)?;
+    (
+        "ListRecordsRequest",
+        fields::<pb::ListRecordsRequest, Query>,
+    ),
+    ("ShowRecordRequest", |bytes| {
+        let request: pb::ShowRecordRequest = stated(bytes)?;
+        family(request.family)?;
+        record_id(&request.record_id)?;
         Ok(Carried::Nothing)
     }),
-    ("ShowCaughtRequest", |bytes| {
-        let request: pb::ShowCaughtRequest = decode(bytes)?;
-        convert::grounds(request.grounds)?;
-        convert::id(&request.caught_id, "caught_id")?;
+    ("WatchRecordsRequest", |bytes| {
+        let request: pb::WatchRecordsRequest = stated(bytes)?;
+        family(request.family)?;
         Ok(Carried::Nothing)
     }),
     ("ProposePartnerRequest", |bytes| {
@@ -264,8 +225,4 @@ where
 fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, Refused> {
     codec::admit::<M>(bytes, false).map_err(|_| Refused::Encoding)?;
     M::decode(bytes).map_err(|_| Refused::Encoding)
-}
-
-fn parsed<T: std::str::FromStr>(text: &str, field: &'static str) -> Result<T, WireDefect> {
-    text.parse().map_err(|_| WireDefect::Malformed(field))
 }

@@ -1,30 +1,30 @@
 //! gRPC: the services of a node, the client of a partner's node, and the conversions between messages and what they mean.
 //!
-//! Begin at `services.rs`, the list of services, and at one handler, such as `partners.rs`. What holds for calls of any
+//! Begin at `services.rs`, the list of services, and at one of them, such as `records.rs`. What holds for calls of any
 //! transport is in `api/`.
 
 mod answering;
 mod audit;
 mod caller;
 mod carrier;
-mod caught;
 #[doc(hidden)]
 pub mod codec;
 mod convert;
 #[doc(hidden)]
 pub mod decoding;
-mod desk;
 mod details;
 mod partners;
 pub mod pb;
 mod push;
 mod rate_limit;
-mod referrals;
+mod record_messages;
+mod records;
 mod refusals;
 mod relay;
 mod server;
 mod services;
 mod status;
+mod watch;
 
 pub use crate::api::RefusedFor;
 pub(crate) use answering::NodeChannel;

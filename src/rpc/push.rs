@@ -1,17 +1,20 @@
 //! Pushing a sheet over one stream: rows go one after the other into the log's queue, many are on their way at once, and
 //! verdicts come back in their order.
 
-use super::{pb, status};
+use super::{convert::WireDefect, pb, record_messages::reasons, status};
 use crate::{
-    access::Quota,
+    access::{Permit, Quota, Submit},
     api::{
         RefusedFor,
         rate_limit::{Metered, StreamLease},
     },
-    domain::{Finding, FindingCode},
+    desk::{Desk, SubmitRefused, SubmitTicket},
+    domain::{Family, FindingCode, SheetColumn},
+    entry,
 };
-use futures_util::{Stream, StreamExt as _};
-use prost::Message;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use pb::payload_content::Kind;
+use prost::Message as _;
 use std::{pin::Pin, time::Duration};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,123 +26,184 @@ const IDLE: Duration = Duration::from_secs(60);
 
 const QUOTAS: (Quota, Quota) = (Quota::PushedSteadily, Quota::Pushed);
 
+type Requests = Streaming<pb::PushRecordsRequest>;
+
 /// Verdicts, one a row.
-pub(super) type Verdicts<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+pub(super) type Verdicts =
+    Pin<Box<dyn Stream<Item = Result<pb::PushRecordsResponse, Status>> + Send>>;
 
-/// What a verdict says to the quotas.
-pub(super) struct Judged<R> {
-    pub(super) response: R,
+/// The node's verdict on a row.
+struct Judged {
+    response: pb::PushRecordsResponse,
     /// The row's number stands for something else.
-    pub(super) conflict: bool,
+    conflict: bool,
 }
 
-/// A kind of sheet.
-pub(super) trait Sheet: Send + Sync + 'static {
-    /// A row as it comes.
-    type Request: Message + Default + Send + 'static;
-    /// A row on its way.
-    type Row: Send + 'static;
-    /// A row's verdict.
-    type Response: Send + 'static;
-    /// Rows of one caller that may be on their way at once.
-    const WINDOW: usize;
-    /// What a row is called.
-    const ROW: &'static str;
-
-    fn grounds(request: &Self::Request) -> Option<&pb::Grounds>;
-
-    /// Puts a row into the log's queue.
-    fn enter(
-        &self,
-        request: Self::Request,
-    ) -> impl Future<Output = Result<Self::Row, Status>> + Send;
-
-    /// Waits until the row is durable, or refused.
-    fn verdict(
-        row: Self::Row,
-    ) -> impl Future<Output = Result<Judged<Self::Response>, Status>> + Send;
-}
-
-/// True where a row's number stands for something else.
-pub(super) fn is_conflict<C>(findings: &[Finding<C>]) -> bool {
-    findings
-        .iter()
-        .any(|finding| finding.code == FindingCode::ChangedContent)
-}
+/// A row on its way: refused at once, or in the log's queue.
+type Row = BoxFuture<'static, Result<Judged, Status>>;
 
 /// The next row.
-pub(super) async fn next<S: Sheet>(
-    requests: &mut Streaming<S::Request>,
-) -> Result<Option<S::Request>, Status> {
+async fn next(requests: &mut Requests) -> Result<Option<pb::PushRecordsRequest>, Status> {
     tokio::time::timeout(IDLE, requests.message())
         .await
-        .map_err(|_| {
-            let row = S::ROW;
-            Status::deadline_exceeded(format!("no {row} came for a minute; push the rest again"))
-        })?
+        .map_err(|_| Status::deadline_exceeded("no row came for a minute; push the rest again"))?
         .map_err(status::unread)
 }
 
-/// The first row, which says on what grounds all of them are pushed.
-pub(super) async fn first<S: Sheet>(
-    requests: &mut Streaming<S::Request>,
-) -> Result<S::Request, Status> {
-    next::<S>(requests).await?.ok_or_else(|| {
-        let said = format!("no {} came", S::ROW);
-        status::invalid(RefusedFor::Missing, S::ROW, said)
+/// The first row, which says on what grounds all of them are pushed, and what they are.
+pub(super) async fn first(requests: &mut Requests) -> Result<pb::PushRecordsRequest, Status> {
+    next(requests).await?.ok_or_else(|| {
+        let said = "no row came".to_owned();
+        status::invalid(RefusedFor::Missing, "content", said)
     })
 }
 
-/// Reads the sheet on a task of its own.
-pub(super) fn start<S: Sheet>(
-    sheet: S,
-    (metered, lease): (Metered, StreamLease),
-    first: S::Request,
-    requests: Streaming<S::Request>,
-    tasks: &TaskTracker,
-) -> Verdicts<S::Response> {
-    let (rows, queued) = mpsc::channel::<Result<S::Row, Status>>(S::WINDOW);
-    let reader = metered.clone();
-    tasks.spawn(async move {
-        if let Err(status) = read(&sheet, &reader, first, requests, &rows).await {
-            // The caller is gone, too slow or wrong; what it sent before is in the log all the same.
-            drop(rows.send(Err(status)).await);
+/// What a row is.
+pub(super) fn family(request: &pb::PushRecordsRequest) -> Result<Family, WireDefect> {
+    match kind(request)? {
+        Kind::Lead(_) => Ok(Family::Lead),
+        Kind::Caught(_) => Ok(Family::ArrestNotice),
+        Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_) => {
+            Err(WireDefect::Malformed("content"))
         }
-    });
-    let verdicts = ReceiverStream::new(queued).then(move |row| {
-        let metered = metered.clone();
-        async move {
-            let Judged { response, conflict } = S::verdict(row?).await?;
-            if conflict {
-                metered.spend(Quota::Conflicts)?;
-            }
-            Ok(response)
-        }
-    });
-    lease.over(verdicts)
+    }
 }
 
-async fn read<S: Sheet>(
-    sheet: &S,
-    metered: &Metered,
-    first: S::Request,
-    mut requests: Streaming<S::Request>,
-    rows: &mpsc::Sender<Result<S::Row, Status>>,
-) -> Result<(), Status> {
-    let grounds = S::grounds(&first).cloned();
-    let mut request = Some(first);
-    while let Some(row) = request {
-        if S::grounds(&row).is_some() && S::grounds(&row) != grounds.as_ref() {
-            let mixed = "one push has one purpose and basis; push the other rows separately";
-            let (reason, said) = (RefusedFor::MixedGrounds, mixed.to_owned());
-            return Err(status::invalid(reason, "grounds", said));
-        }
-        metered.pass(QUOTAS, 1, row.encoded_len()).await?;
-        let row = sheet.enter(row).await?;
-        if rows.send(Ok(row)).await.is_err() {
-            return Ok(());
-        }
-        request = next::<S>(&mut requests).await?;
+fn kind(request: &pb::PushRecordsRequest) -> Result<&Kind, WireDefect> {
+    let content = request.content.as_ref();
+    let kind = content.and_then(|content| content.kind.as_ref());
+    kind.ok_or(WireDefect::Missing("content"))
+}
+
+/// A sheet.
+pub(super) struct Sheet {
+    pub(super) desk: Desk,
+    pub(super) permit: Permit<Submit>,
+    pub(super) metered: Metered,
+}
+
+impl Sheet {
+    /// Reads the rows on a task of its own.
+    pub(super) fn start(
+        self,
+        lease: StreamLease,
+        first: pb::PushRecordsRequest,
+        requests: Requests,
+        tasks: &TaskTracker,
+    ) -> Verdicts {
+        let (rows, queued) = mpsc::channel(window(self.permit.family()));
+        let metered = self.metered.clone();
+        tasks.spawn(async move {
+            if let Err(status) = self.read(first, requests, &rows).await {
+                // The caller is gone, too slow or wrong; what it sent before is in the log all the same.
+                drop(rows.send(Err(status)).await);
+            }
+        });
+        let verdicts = ReceiverStream::new(queued).then(move |row: Result<Row, Status>| {
+            let metered = metered.clone();
+            async move {
+                let Judged { response, conflict } = row?.await?;
+                if conflict {
+                    metered.spend(Quota::Conflicts)?;
+                }
+                Ok(response)
+            }
+        });
+        lease.over(verdicts)
     }
-    Ok(())
+
+    async fn read(
+        &self,
+        first: pb::PushRecordsRequest,
+        mut requests: Requests,
+        rows: &mpsc::Sender<Result<Row, Status>>,
+    ) -> Result<(), Status> {
+        let grounds = first.grounds.clone();
+        let mut request = Some(first);
+        while let Some(row) = request {
+            if row.grounds.is_some() && row.grounds != grounds {
+                let mixed = "one push has one purpose and basis; push the other rows separately";
+                let (reason, said) = (RefusedFor::MixedGrounds, mixed.to_owned());
+                return Err(status::invalid(reason, "grounds", said));
+            }
+            self.metered.pass(QUOTAS, 1, row.encoded_len()).await?;
+            let row = self.enter(row).await?;
+            if rows.send(Ok(row)).await.is_err() {
+                return Ok(());
+            }
+            request = next(&mut requests).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a row into the log's queue.
+    async fn enter(&self, request: pb::PushRecordsRequest) -> Result<Row, Status> {
+        if family(&request)? != self.permit.family() {
+            return Err(WireDefect::Malformed("content").into());
+        }
+        let row = request.row;
+        match request.content.and_then(|content| content.kind) {
+            Some(Kind::Lead(lead)) => {
+                let fields = entry::lead_from_wire(lead);
+                let ticket = self.desk.submit_lead(&self.permit, fields).await;
+                Ok(judged(row, ticket).boxed())
+            }
+            Some(Kind::Caught(notice)) => {
+                let fields = entry::caught_from_wire(notice);
+                let ticket = self.desk.submit_notice(&self.permit, fields).await;
+                Ok(judged(row, ticket).boxed())
+            }
+            Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {
+                Err(WireDefect::Malformed("content").into())
+            }
+        }
+    }
+}
+
+/// Rows of one caller that may be on their way at once. Notices are the longer ones.
+const fn window(family: Family) -> usize {
+    match family {
+        Family::Lead => 1024,
+        Family::Referral | Family::ArrestNotice => 256,
+    }
+}
+
+/// Waits until a row is durable, or refused.
+async fn judged<C: SheetColumn>(
+    row: u64,
+    ticket: Result<SubmitTicket<C>, SubmitRefused<C>>,
+) -> Result<Judged, Status> {
+    let pushed = match ticket {
+        Ok(ticket) => ticket.finish().await,
+        Err(refused) => Err(refused),
+    };
+    match pushed {
+        Ok(pushed) => Ok(Judged {
+            response: pb::PushRecordsResponse {
+                row,
+                verdict: if pushed.duplicate {
+                    pb::Verdict::Duplicate
+                } else {
+                    pb::Verdict::Accept
+                } as i32,
+                reasons: reasons(&pushed.warnings),
+                record_id: pushed.record.to_string(),
+                log_index: pushed.index,
+                refusal: pushed.refusal.unwrap_or_default(),
+            },
+            conflict: false,
+        }),
+        Err(SubmitRefused::Rejected(findings)) => Ok(Judged {
+            response: pb::PushRecordsResponse {
+                row,
+                verdict: pb::Verdict::Reject as i32,
+                reasons: reasons(&findings),
+                ..pb::PushRecordsResponse::default()
+            },
+            conflict: findings
+                .iter()
+                .any(|finding| finding.code == FindingCode::ChangedContent),
+        }),
+        Err(refused) => Err(refused.into()),
+    }
 }

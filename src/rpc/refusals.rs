@@ -168,17 +168,16 @@ mod tests {
     #[test]
     fn regression_what_a_caller_makes_up_is_not_repeated() {
         for path in [
-            "/yichuan.v1.Desk/PushLeads",
+            "/yichuan.v1.Records/PushRecords",
             "/yichuan.v1.Exchange/Relay",
-            "/yichuan.v1.Referrals/WatchReferrals",
-            "/yichuan.v1.Caught/PushCaught",
+            "/yichuan.v1.Records/WatchRecords",
             "/grpc.health.v1.Health/Check",
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         ] {
             assert_eq!(known(path), path);
         }
-        for path in ["/", "/yichuan.v1.Desk/520624199001011234", "/张三", ""] {
+        for path in ["/", "/yichuan.v1.Records/520624199001011234", "/张三", ""] {
             assert_eq!(known(path), "unknown");
         }
     }

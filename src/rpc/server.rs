@@ -3,12 +3,10 @@
 use super::{
     audit::AuditService,
     carrier::RevocationLists,
-    caught::CaughtService,
-    desk::DeskService,
     partners::{PartnersChanged, PartnersService},
     pb,
     rate_limit::RateLimitLayer,
-    referrals::ReferralsService,
+    records::RecordsService,
     refusals::LogRefusals,
     relay::ExchangeService,
     services::{Handlers, SERVICES},
@@ -88,25 +86,16 @@ pub(crate) async fn router(
             tasks: services.tasks.clone(),
             stop: services.stop.clone(),
         },
-        desk: DeskService {
-            authorizer: authorizer.clone(),
-            desk: services.desk.clone(),
-            tasks: services.tasks.clone(),
-        },
         audit: AuditService {
             authorizer: authorizer.clone(),
             desk: services.desk.clone(),
             log: services.log.clone(),
         },
-        referrals: ReferralsService {
-            authorizer: authorizer.clone(),
-            desk: services.desk.clone(),
-            stop: services.stop,
-        },
-        caught: CaughtService {
+        records: RecordsService {
             authorizer: authorizer.clone(),
             desk: services.desk,
             tasks: services.tasks.clone(),
+            stop: services.stop,
         },
         partners: PartnersService {
             authorizer,

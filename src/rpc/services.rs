@@ -3,12 +3,10 @@
 
 use super::{
     audit::AuditService,
-    caught::CaughtService,
     codec::{MAX_MESSAGE, MAX_REQUEST},
-    desk::DeskService,
     partners::PartnersService,
     pb,
-    referrals::ReferralsService,
+    records::RecordsService,
     relay::ExchangeService,
 };
 use prost::Message as _;
@@ -50,12 +48,10 @@ macro_rules! services {
 
 services! {
     exchange: exchange_server::ExchangeServer<ExchangeService>, at_most MAX_MESSAGE, writes true;
-    desk: desk_server::DeskServer<DeskService>, at_most MAX_REQUEST, writes true;
+    records: records_server::RecordsServer<RecordsService>, at_most MAX_REQUEST, writes true;
     partners: partners_server::PartnersServer<PartnersService>, at_most MAX_REQUEST, writes true;
     // Auditors are shown the log when it is closed, too.
     audit: audit_server::AuditServer<AuditService>, at_most MAX_REQUEST, writes false;
-    referrals: referrals_server::ReferralsServer<ReferralsService>, at_most MAX_REQUEST, writes true;
-    caught: caught_server::CaughtServer<CaughtService>, at_most MAX_REQUEST, writes true;
 }
 
 /// The paths of all calls that a node answers, and whether somebody else's code answers one with a stream.

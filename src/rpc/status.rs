@@ -105,7 +105,19 @@ macro_rules! refuses {
     };
 }
 
-refuses!(ReadError, DeskError, PartnerRefused);
+refuses!(
+    ReadError,
+    DeskError,
+    PartnerRefused,
+    AssignRefused,
+    ActRefused
+);
+
+impl<C: SheetColumn> From<SubmitRefused<C>> for Status {
+    fn from(refused: SubmitRefused<C>) -> Self {
+        Refused::from(&refused).into()
+    }
+}
 
 impl From<WireDefect> for Status {
     fn from(defect: WireDefect) -> Self {
@@ -151,22 +163,6 @@ pub(super) fn unread(status: Status) -> Status {
         }
         None => status,
     }
-}
-
-pub(super) fn desk(error: &DeskError) -> Status {
-    Refused::from(error).into()
-}
-
-pub(super) fn assign(refused: &AssignRefused) -> Status {
-    Refused::from(refused).into()
-}
-
-pub(super) fn act(refused: &ActRefused) -> Status {
-    Refused::from(refused).into()
-}
-
-pub(super) fn submit<C: SheetColumn>(refused: &SubmitRefused<C>) -> Status {
-    Refused::from(refused).into()
 }
 
 #[cfg(test)]
@@ -215,10 +211,6 @@ mod tests {
         assert_eq!(info, RetryInfo::after(720));
     }
 
-    fn partner(refused: &PartnerRefused) -> Status {
-        Refused::from(refused).into()
-    }
-
     /// What a program reads of a refused call once it has travelled: the word, and each field with its reason.
     fn travelled(status: Status) -> (Option<RefusedFor>, Vec<(String, String)>) {
         assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
@@ -256,7 +248,7 @@ mod tests {
             field: "limit",
             most: 1000,
         };
-        let content = |defect| act(&ActRefused::Content(defect));
+        let content = |defect| Status::from(ActRefused::Content(defect));
         let place = "440000".parse().unwrap();
         for (status, word, field, reason) in [
             (
@@ -286,13 +278,13 @@ mod tests {
             (limit.into(), "too_much", "limit", "TOO_MUCH"),
             (unread(undecoded), "unreadable", "", "UNREADABLE"),
             (
-                assign(&AssignRefused::NoUnit(unit)),
+                Status::from(AssignRefused::NoUnit(unit)),
                 "no_unit",
                 "assignee",
                 "NO_UNIT",
             ),
             (
-                act(&ActRefused::NoteTooLong),
+                Status::from(ActRefused::NoteTooLong),
                 "note_too_long",
                 "note",
                 "NOTE_TOO_LONG",
@@ -316,55 +308,55 @@ mod tests {
                 "MALFORMED",
             ),
             (
-                act(&ActRefused::Needs("a note")),
+                Status::from(ActRefused::Needs("a note")),
                 "needs",
                 "action",
                 "NEEDS",
             ),
             (
-                act(&ActRefused::NoPartner(place)),
+                Status::from(ActRefused::NoPartner(place)),
                 "no_partner",
                 "to",
                 "NO_PARTNER",
             ),
             (
-                act(&ActRefused::Own),
+                Status::from(ActRefused::Own),
                 "own_destination",
                 "to",
                 "OWN_DESTINATION",
             ),
             (
-                act(&ActRefused::NotAsEvidence),
+                Status::from(ActRefused::NotAsEvidence),
                 "not_as_evidence",
                 "handling",
                 "NOT_AS_EVIDENCE",
             ),
             (
-                act(&ActRefused::ForeignLead),
+                Status::from(ActRefused::ForeignLead),
                 "foreign_lead",
                 "referral.lead_ids",
                 "FOREIGN_LEAD",
             ),
             (
-                submit(&SubmitRefused::Rejected(findings)),
+                Status::from(SubmitRefused::Rejected(findings)),
                 "content",
                 "number",
                 "CHANGED_CONTENT",
             ),
             (
-                partner(&PartnerRefused::Card("x".into())),
+                Status::from(PartnerRefused::Card("x".into())),
                 "bad_card",
                 "card",
                 "BAD_CARD",
             ),
             (
-                partner(&PartnerRefused::TooLong),
+                Status::from(PartnerRefused::TooLong),
                 "bad_card",
                 "card",
                 "BAD_CARD",
             ),
             (
-                partner(&PartnerRefused::Own),
+                Status::from(PartnerRefused::Own),
                 "own_card",
                 "card",
                 "OWN_CARD",

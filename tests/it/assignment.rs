@@ -9,7 +9,7 @@ use yichuan::{
     cli::demo::cluster::{Cluster, grounds},
     entry::{Consultation, Entry, Kind},
     exchange::CourierOptions,
-    rpc::pb::{self, desk_client::DeskClient, referrals_client::ReferralsClient},
+    rpc::pb::{self, records_client::RecordsClient},
     tls::Cards,
 };
 
@@ -37,17 +37,17 @@ impl World {
         let cluster = cluster.await.unwrap();
         cluster.introduce().await.unwrap();
         let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-        let push = pb::PushLeadsRequest {
+        let push = pb::PushRecordsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             row: 1,
-            lead: Some(leads::lead(1, "440304")),
+            content: Some(leads::lead(1, "440304").into()),
         };
-        let mut desk = DeskClient::new(channel.clone());
-        let pushed = desk.push_leads(tokio_stream::iter([push])).await;
+        let mut desk = RecordsClient::new(channel.clone());
+        let pushed = desk.push_records(tokio_stream::iter([push])).await;
         let verdict = pushed.unwrap().into_inner().message().await.unwrap();
         let open = pb::OpenReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            kind: pb::ReferralKind::Assistance.into(),
+            kind: pb::RecordKind::Assistance.into(),
             to: PROVINCE.into(),
             referral: Some(pb::Referral {
                 title: "协查".into(),
@@ -60,15 +60,28 @@ impl World {
             urgency: pb::Urgency::Normal.into(),
             handling: pb::Handling::H0.into(),
         };
-        let opened = ReferralsClient::new(channel).open_referral(open).await;
+        let opened = RecordsClient::new(channel).open_referral(open).await;
         let world = Self {
             cluster,
-            lead: verdict.unwrap().lead_id,
-            referral: opened.unwrap().into_inner().referral_id,
+            lead: verdict.unwrap().record_id,
+            referral: opened.unwrap().into_inner().record_id,
             _dir: dir,
         };
         world.settled().await;
         world
+    }
+
+    /// The province tells the county of one of its residents who was caught.
+    async fn notify(&self) -> String {
+        let push = pb::PushRecordsRequest {
+            grounds: Some(grounds(PROVINCE, Purpose::Case)),
+            row: 1,
+            content: Some(crate::caught::notice(1).into()),
+        };
+        let mut records = self.records(PROVINCE, "officer-001");
+        let pushed = records.push_records(tokio_stream::iter([push])).await;
+        let verdict = pushed.unwrap().into_inner().message().await.unwrap();
+        verdict.unwrap().record_id
     }
 
     async fn settled(&self) {
@@ -77,12 +90,8 @@ impl World {
         settled.unwrap().unwrap();
     }
 
-    fn desk(&self, of: &str, who: &str) -> DeskClient<tonic::transport::Channel> {
-        DeskClient::new(self.cluster.channel(PROVINCE, of, who).unwrap())
-    }
-
-    fn referrals(&self, of: &str, who: &str) -> ReferralsClient<tonic::transport::Channel> {
-        ReferralsClient::new(self.cluster.channel(PROVINCE, of, who).unwrap())
+    fn records(&self, of: &str, who: &str) -> RecordsClient<tonic::transport::Channel> {
+        RecordsClient::new(self.cluster.channel(PROVINCE, of, who).unwrap())
     }
 
     async fn assign(&self, who: &str, record: &str, assignee: &str) -> Result<u64, Status> {
@@ -91,7 +100,7 @@ impl World {
             record_id: record.to_owned(),
             assignee: assignee.to_owned(),
         };
-        let assigned = self.desk(PROVINCE, who).assign_record(request).await;
+        let assigned = self.records(PROVINCE, who).assign_record(request).await;
         assigned.map(|answer| answer.into_inner().log_index)
     }
 
@@ -101,70 +110,76 @@ impl World {
         of: &str,
         who: &str,
         overriding: bool,
-    ) -> Result<pb::ShowLeadResponse, Status> {
-        let request = pb::ShowLeadRequest {
+    ) -> Result<pb::ShowRecordResponse, Status> {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(of, Purpose::Case)),
-            lead_id: self.lead.clone(),
+            record_id: self.lead.clone(),
             override_assignment: overriding,
             standing_only: false,
         };
-        let shown = self.desk(of, who).show_lead(request).await;
+        let shown = self.records(of, who).show_record(request).await;
         shown.map(Response::into_inner)
     }
 
     /// Somebody asks where the lead stands.
-    async fn standing(&self, of: &str, who: &str) -> Result<pb::ShowLeadResponse, Status> {
-        let request = pb::ShowLeadRequest {
+    async fn standing(&self, of: &str, who: &str) -> Result<pb::ShowRecordResponse, Status> {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(of, purpose(who))),
-            lead_id: self.lead.clone(),
+            record_id: self.lead.clone(),
             standing_only: true,
-            ..pb::ShowLeadRequest::default()
+            ..pb::ShowRecordRequest::default()
         };
-        let shown = self.desk(of, who).show_lead(request).await;
+        let shown = self.records(of, who).show_record(request).await;
         shown.map(Response::into_inner)
     }
 
     async fn sign(&self, who: &str, overriding: bool) -> Result<u64, Status> {
-        let request = pb::AnswerLeadRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(PROVINCE, Purpose::Case)),
-            lead_id: self.lead.clone(),
+            record_id: self.lead.clone(),
             action: pb::Action::LeadSign.into(),
             override_assignment: overriding,
-            ..pb::AnswerLeadRequest::default()
+            ..pb::ActOnRecordRequest::default()
         };
-        let signed = self.desk(PROVINCE, who).answer_lead(request).await;
+        let signed = self.records(PROVINCE, who).act_on_record(request).await;
         signed.map(|answer| answer.into_inner().log_index)
     }
 
-    async fn listed(&self, of: &str, who: &str) -> Vec<pb::LeadSummary> {
-        let request = pb::ListLeadsRequest {
+    async fn listed(&self, of: &str, who: &str) -> Vec<pb::RecordSummary> {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(of, Purpose::Case)),
-            ..pb::ListLeadsRequest::default()
+            ..pb::ListRecordsRequest::default()
         };
-        let listed = self.desk(of, who).list_leads(request).await;
-        listed.unwrap().into_inner().leads
+        let listed = self.records(of, who).list_records(request).await;
+        listed.unwrap().into_inner().records
     }
 
     async fn show_referral(&self, who: &str, overriding: bool) -> Result<u64, Status> {
-        let request = pb::ShowReferralRequest {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(PROVINCE, Purpose::Case)),
-            referral_id: self.referral.clone(),
+            record_id: self.referral.clone(),
             override_assignment: overriding,
             standing_only: false,
         };
-        let shown = self.referrals(PROVINCE, who).show_referral(request).await;
+        let shown = self.records(PROVINCE, who).show_record(request).await;
         shown.map(|answer| answer.into_inner().consulted_index)
     }
 
     async fn sign_referral(&self, who: &str, overriding: bool) -> Result<u64, Status> {
-        let request = pb::ActOnReferralRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(PROVINCE, Purpose::Case)),
-            referral_id: self.referral.clone(),
+            record_id: self.referral.clone(),
             action: pb::Action::ReferralSign.into(),
             override_assignment: overriding,
-            ..pb::ActOnReferralRequest::default()
+            ..pb::ActOnRecordRequest::default()
         };
-        let signed = self.referrals(PROVINCE, who).act_on_referral(request).await;
+        let signed = self.records(PROVINCE, who).act_on_record(request).await;
         signed.map(|answer| answer.into_inner().log_index)
     }
 
@@ -370,7 +385,13 @@ async fn a_unit_is_its_members_and_a_partner_is_not_concerned() {
     );
     let shown = world.standing(COUNTY, "officer-002").await.unwrap();
     assert_eq!(shown.summary.unwrap().assigned_to, "");
-    assert_eq!((shown.lead, shown.events.len()), (None, 1));
+    assert_eq!(
+        (
+            shown.content.and_then(pb::PayloadContent::lead),
+            shown.events.len()
+        ),
+        (None, 1)
+    );
     let listed = world.listed(COUNTY, "officer-002").await;
     assert_eq!(listed[0].assigned_to, "");
     world.cluster.stop().await;
@@ -403,8 +424,17 @@ async fn only_a_supervisor_assigns_and_only_what_is_there_to_whom_there_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_assign_list_refuse_and_override() {
     let world = World::start().await;
-    let (lead, referral) = (world.lead.as_str(), world.referral.as_str());
-    for (kind, id) in [("lead", lead), ("referral", referral)] {
+    let notice = world.notify().await;
+    for (kind, id, way, steps) in [
+        (
+            "lead",
+            world.lead.as_str(),
+            "received",
+            &["show", "sign"][..],
+        ),
+        ("referral", &world.referral, "received", &["show", "sign"]),
+        ("caught", &notice, "sent", &["show"]),
+    ] {
         let assign = |who, to| world.command(who, &[kind, "assign", id, "--to", to]);
         let (code, _, said) = assign("officer-001", "officer/001");
         assert_eq!(code, 77, "{said}");
@@ -413,14 +443,14 @@ async fn the_commands_assign_list_refuse_and_override() {
         let begins = format!("{id}: assigned to officer/001, entry ");
         assert!(said.starts_with(&begins), "{said}");
 
-        let (code, list, _) =
-            world.command("officer-002", &[kind, "list", "--direction", "received"]);
+        let (code, list, _) = world.command("officer-002", &[kind, "list", "--direction", way]);
         assert_eq!(code, 0);
         assert!(
             list.contains("assigned to") && list.contains("officer/001"),
             "{list}"
         );
-        for args in [&[kind, "show", id][..], &[kind, "sign", id]] {
+        for step in steps {
+            let args = &[kind, step, id][..];
             let (code, _, said) = world.command("officer-002", args);
             assert_eq!(code, 77, "{args:?}");
             assert!(said.contains("assigned to officer/001"), "{said}");
@@ -460,17 +490,18 @@ const ALL: Learned = Learned {
 
 impl World {
     async fn leads_of(&self, of: &str, who: &str, number: &str, over: bool) -> bool {
-        let request = pb::ListLeadsRequest {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(of, purpose(who))),
             resident_number: number.to_owned(),
             override_assignment: over,
-            ..pb::ListLeadsRequest::default()
+            ..pb::ListRecordsRequest::default()
         };
-        let listed = self.desk(of, who).list_leads(request).await;
+        let listed = self.records(of, who).list_records(request).await;
         listed.is_ok_and(|found| {
             let found = found.into_inner();
             assert_eq!(found.next_after, None, "a cursor says what is not found");
-            found.leads.iter().any(|lead| lead.lead_id == self.lead)
+            found.records.iter().any(|lead| lead.record_id == self.lead)
         })
     }
 
@@ -479,35 +510,37 @@ impl World {
         of: &str,
         who: &str,
         over: bool,
-        asked: pb::ListReferralsRequest,
+        asked: pb::ListRecordsRequest,
     ) -> bool {
-        let request = pb::ListReferralsRequest {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(of, purpose(who))),
             override_assignment: over,
             ..asked
         };
-        let listed = self.referrals(of, who).list_referrals(request).await;
+        let listed = self.records(of, who).list_records(request).await;
         listed.is_ok_and(|found| {
             let found = found.into_inner();
             assert_eq!(found.next_after, None, "a cursor says what is not found");
-            let ids = found.referrals.into_iter().map(|it| it.referral_id);
+            let ids = found.records.into_iter().map(|it| it.record_id);
             ids.collect::<Vec<_>>().contains(&self.referral)
         })
     }
 
     async fn follows(&self, of: &str, who: &str) -> bool {
-        let request = pb::WatchReferralsRequest {
+        let request = pb::WatchRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(of, purpose(who))),
             after_index: Some(0),
         };
         let before = self.listings(of, who).await;
-        let Ok(changes) = self.referrals(of, who).watch_referrals(request).await else {
+        let Ok(changes) = self.records(of, who).watch_records(request).await else {
             return false;
         };
         let mut changes = changes.into_inner();
         let change = tokio::time::timeout(Duration::from_secs(30), changes.message());
         let change = change.await.unwrap().unwrap().unwrap();
-        assert_eq!(change.referral.unwrap().referral_id, self.referral);
+        assert_eq!(change.record.unwrap().record_id, self.referral);
         // Who follows leaves a trace, as who lists does, or has left it within this minute.
         assert!(
             before + self.listings(of, who).await > 0,
@@ -532,34 +565,37 @@ impl World {
     }
 
     async fn learned(&self, of: &str, who: &str, over: bool) -> Learned {
-        let any = pb::ListReferralsRequest::default;
+        let any = pb::ListRecordsRequest::default;
         let number = leads::resident_number(1);
-        let show = pb::ShowLeadRequest {
+        let show = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(of, purpose(who))),
-            lead_id: self.lead.clone(),
+            record_id: self.lead.clone(),
             override_assignment: over,
-            ..pb::ShowLeadRequest::default()
+            ..pb::ShowRecordRequest::default()
         };
-        let read = pb::ShowReferralRequest {
+        let read = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(of, purpose(who))),
-            referral_id: self.referral.clone(),
+            record_id: self.referral.clone(),
             override_assignment: over,
-            ..pb::ShowReferralRequest::default()
+            ..pb::ShowRecordRequest::default()
         };
-        let stands = pb::ShowReferralRequest {
+        let stands = pb::ShowRecordRequest {
             standing_only: true,
             ..read.clone()
         };
-        let about = |place: &str, substance: &str, name: &str| pb::ListReferralsRequest {
+        let about = |place: &str, substance: &str, name: &str| pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             place_code: place.to_owned(),
             substance: substance.to_owned(),
-            subject_name: name.to_owned(),
+            name: name.to_owned(),
             ..any()
         };
-        let stands = self.referrals(of, who).show_referral(stands).await;
+        let stands = self.records(of, who).show_record(stands).await;
         let stands = stands.is_ok_and(|shown| {
             let shown = shown.into_inner();
-            assert_eq!(shown.referral, None);
+            assert_eq!(shown.content.and_then(pb::PayloadContent::referral), None);
             assert!(shown.events.iter().all(|event| event.note.is_empty()));
             true
         });
@@ -572,8 +608,8 @@ impl World {
                 self.follows(of, who).await,
             ],
             says: [
-                self.desk(of, who).show_lead(show).await.is_ok(),
-                self.referrals(of, who).show_referral(read).await.is_ok(),
+                self.records(of, who).show_record(show).await.is_ok(),
+                self.records(of, who).show_record(read).await.is_ok(),
                 self.leads_of(of, who, &number, over).await,
                 self.referrals_of(of, who, over, about(PLACE, "", "")).await,
                 self.referrals_of(of, who, over, about("", SUBSTANCE, ""))
@@ -622,15 +658,16 @@ async fn regression_by_every_way_each_learns_of_an_assigned_record_what_is_their
 async fn what_an_assessment_found_is_shown_to_whom_the_lead_is_assigned() {
     let world = World::start().await;
     world.sign("officer-001", false).await.unwrap();
-    let assess = pb::AnswerLeadRequest {
+    let assess = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(PROVINCE, Purpose::Case)),
-        lead_id: world.lead.clone(),
+        record_id: world.lead.clone(),
         action: pb::Action::LeadAssess.into(),
         outcome: pb::AssessmentOutcome::Verified.into(),
-        ..pb::AnswerLeadRequest::default()
+        ..pb::ActOnRecordRequest::default()
     };
-    let mut officer = world.desk(PROVINCE, "officer-001");
-    officer.answer_lead(assess).await.unwrap();
+    let mut officer = world.records(PROVINCE, "officer-001");
+    officer.act_on_record(assess).await.unwrap();
     let assigned = world.assign("supervisor-001", &world.lead, "officer/001");
     assigned.await.unwrap();
     for (of, who, outcome) in [
@@ -639,7 +676,7 @@ async fn what_an_assessment_found_is_shown_to_whom_the_lead_is_assigned() {
         (COUNTY, "officer-001", pb::AssessmentOutcome::Unspecified),
     ] {
         let listed = world.listed(of, who).await;
-        assert_eq!(listed[0].state(), pb::LeadState::Assessed);
+        assert_eq!(listed[0].state(), pb::RecordState::Assessed);
         assert_eq!(listed[0].outcome(), outcome, "{of} {who}");
     }
     world.cluster.stop().await;

@@ -11,7 +11,7 @@ use yichuan::{
     cli::demo::cluster::{Cluster, grounds},
     domain::{CaughtColumn, CaughtFields},
     exchange::CourierOptions,
-    rpc::pb::{self, CaughtState as S, Verdict as V},
+    rpc::pb::{self, RecordState as S, Verdict as V},
     tls::Cards,
 };
 
@@ -19,7 +19,7 @@ const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";
 const ZHEJIANG: &str = "330000";
 
-type Client = pb::caught_client::CaughtClient<tonic::transport::Channel>;
+type Client = pb::records_client::RecordsClient<tonic::transport::Channel>;
 
 struct World {
     cluster: Cluster,
@@ -50,17 +50,17 @@ impl World {
     }
 
     /// Pushes at Guangdong's node, and waits until the other side has it.
-    async fn push(&self, notices: &[pb::CaughtNotice]) -> Vec<pb::PushCaughtResponse> {
+    async fn push(&self, notices: &[pb::CaughtNotice]) -> Vec<pb::PushRecordsResponse> {
         let requests: Vec<_> = (1..)
             .zip(notices)
-            .map(|(row, notice)| pb::PushCaughtRequest {
+            .map(|(row, notice)| pb::PushRecordsRequest {
                 grounds: (row == 1).then(|| grounds(GUANGDONG, Purpose::Case)),
                 row,
-                notice: Some(notice.clone()),
+                content: Some(notice.clone().into()),
             })
             .collect();
         let mut client = self.client(GUANGDONG, GUANGDONG);
-        let answering = client.push_caught(tokio_stream::iter(requests)).await;
+        let answering = client.push_records(tokio_stream::iter(requests)).await;
         let mut verdicts = answering.unwrap().into_inner();
         let mut all = Vec::new();
         while let Some(verdict) = verdicts.message().await.unwrap() {
@@ -70,40 +70,42 @@ impl World {
         all
     }
 
-    async fn show(&self, node: &str, of: &str, id: &str) -> Result<pb::ShowCaughtResponse, Status> {
-        let request = pb::ShowCaughtRequest {
+    async fn show(&self, node: &str, of: &str, id: &str) -> Result<pb::ShowRecordResponse, Status> {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::ArrestNotice.into(),
             grounds: Some(grounds(of, Purpose::Case)),
-            caught_id: id.to_owned(),
+            record_id: id.to_owned(),
+            override_assignment: false,
             standing_only: false,
         };
         let mut client = self.client(node, of);
-        let shown = client.show_caught(request).await;
+        let shown = client.show_record(request).await;
         shown.map(tonic::Response::into_inner)
     }
 
-    async fn list(&self, node: &str, of: &str, request: pb::ListCaughtRequest) -> Vec<String> {
-        let request = pb::ListCaughtRequest {
+    async fn list(&self, node: &str, of: &str, request: pb::ListRecordsRequest) -> Vec<String> {
+        let request = pb::ListRecordsRequest {
             grounds: Some(grounds(of, Purpose::Case)),
             ..request
         };
-        let listed = self.client(node, of).list_caught(request).await.unwrap();
-        let notices = listed.into_inner().notices;
-        notices.into_iter().map(|n| n.caught_id).collect()
+        let listed = self.client(node, of).list_records(request).await.unwrap();
+        let notices = listed.into_inner().records;
+        notices.into_iter().map(|n| n.record_id).collect()
     }
 
     /// The county pushes a lead to this destination; its id.
     async fn lead(&self, n: usize, destination: &str) -> String {
-        let request = pb::PushLeadsRequest {
+        let request = pb::PushRecordsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             row: 1,
-            lead: Some(leads::lead(n, destination)),
+            content: Some(leads::lead(n, destination).into()),
         };
         let channel = self.cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-        let mut desk = pb::desk_client::DeskClient::new(channel);
-        let answering = desk.push_leads(tokio_stream::iter([request])).await;
+        let mut desk = pb::records_client::RecordsClient::new(channel);
+        let answering = desk.push_records(tokio_stream::iter([request])).await;
         let verdict = answering.unwrap().into_inner().message().await.unwrap();
         self.settled().await;
-        verdict.unwrap().lead_id
+        verdict.unwrap().record_id
     }
 
     /// Runs the program as Guangdong's officer; exit code and lines of JSON.
@@ -138,7 +140,7 @@ impl World {
 }
 
 /// The `n`th notice, about the person of the `n`th lead.
-fn notice(n: usize) -> pb::CaughtNotice {
+pub(crate) fn notice(n: usize) -> pb::CaughtNotice {
     pb::CaughtNotice {
         number: format!("GD-2026-{n:04}"),
         name: format!("测试{n:06}"),
@@ -157,7 +159,7 @@ fn notice(n: usize) -> pb::CaughtNotice {
     }
 }
 
-fn reason(verdict: &pb::PushCaughtResponse) -> (&str, &str) {
+fn reason(verdict: &pb::PushRecordsResponse) -> (&str, &str) {
     let reason = &verdict.reasons[0];
     (reason.column.as_str(), reason.code.as_str())
 }
@@ -175,31 +177,47 @@ async fn a_county_hears_of_its_residents_with_and_without_a_lead_before() {
     for (verdict, said) in pushed.iter().zip([of_lead, notice(2)]) {
         assert_eq!(verdict.verdict(), V::Accept, "{:?}", verdict.reasons);
         let there = world
-            .show(COUNTY, COUNTY, &verdict.caught_id)
+            .show(COUNTY, COUNTY, &verdict.record_id)
             .await
             .unwrap();
         let here = world
-            .show(GUANGDONG, GUANGDONG, &verdict.caught_id)
+            .show(GUANGDONG, GUANGDONG, &verdict.record_id)
             .await
             .unwrap();
-        assert_eq!(there.notice.as_ref(), Some(&said));
-        assert_eq!(here.notice.as_ref(), Some(&said));
+        assert_eq!(
+            there
+                .content
+                .clone()
+                .and_then(pb::PayloadContent::notice)
+                .as_ref(),
+            Some(&said)
+        );
+        assert_eq!(
+            here.content
+                .clone()
+                .and_then(pb::PayloadContent::notice)
+                .as_ref(),
+            Some(&said)
+        );
         // Delivered is the end, and the sender holds the proof.
         for shown in [&there, &here] {
             assert_eq!(shown.summary.as_ref().unwrap().state(), S::Delivered);
-            assert_eq!(shown.principal, "spiffe://440000.yichuan/officer/001");
+            let [sent] = shown.events.as_slice() else {
+                panic!("{:?}", shown.events)
+            };
+            assert_eq!(sent.principal, "spiffe://440000.yichuan/officer/001");
         }
-        let receipt = here.receipt.unwrap();
+        let receipt = here.events[0].receipt.as_ref().unwrap();
         assert_eq!(receipt.partner_index, there.summary.unwrap().log_index);
-        assert!(there.receipt.is_none());
+        assert!(there.events[0].receipt.is_none());
     }
 
     // The same again changes nothing; the number with other content does not pass.
     let again = world.push(&[notice(2)]).await;
     assert_eq!(again[0].verdict(), V::Duplicate);
     assert_eq!(
-        (&again[0].caught_id, again[0].log_index),
-        (&pushed[1].caught_id, pushed[1].log_index)
+        (&again[0].record_id, again[0].log_index),
+        (&pushed[1].record_id, pushed[1].log_index)
     );
     let changed = pb::CaughtNotice {
         measure: "取保候审".into(),
@@ -285,19 +303,19 @@ async fn a_notice_that_does_not_hold_is_refused_with_its_column() {
     for (verdict, (_, why)) in verdicts.iter().zip(&cases) {
         assert_eq!(verdict.verdict(), V::Reject, "{why:?}");
         assert_eq!(reason(verdict), *why);
-        assert!(verdict.caught_id.is_empty());
+        assert!(verdict.record_id.is_empty());
     }
-    let any = pb::ListCaughtRequest::default;
+    let any = pb::ListRecordsRequest::default;
     assert!(world.list(GUANGDONG, GUANGDONG, any()).await.is_empty());
 
     // Officers of another jurisdiction notify from their own node.
-    let request = pb::PushCaughtRequest {
+    let request = pb::PushRecordsRequest {
         grounds: Some(grounds(GUANGDONG, Purpose::Case)),
         row: 1,
-        notice: Some(notice(3)),
+        content: Some(notice(3).into()),
     };
     let mut foreign = world.client(COUNTY, GUANGDONG);
-    let refused = foreign.push_caught(tokio_stream::iter([request])).await;
+    let refused = foreign.push_records(tokio_stream::iter([request])).await;
     assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
     world.cluster.stop().await;
 }
@@ -306,8 +324,8 @@ async fn a_notice_that_does_not_hold_is_refused_with_its_column() {
 async fn notices_are_found_by_whom_they_concern_and_by_nobody_else() {
     let world = World::start().await;
     let pushed = world.push(&[notice(4), notice(5)]).await;
-    let ids: Vec<_> = pushed.into_iter().map(|v| v.caught_id).collect();
-    let any = pb::ListCaughtRequest::default;
+    let ids: Vec<_> = pushed.into_iter().map(|v| v.record_id).collect();
+    let any = pb::ListRecordsRequest::default;
 
     // With their own certificate at the other node: what is between the two.
     assert_eq!(world.list(COUNTY, GUANGDONG, any()).await, ids);
@@ -319,9 +337,13 @@ async fn notices_are_found_by_whom_they_concern_and_by_nobody_else() {
     assert_eq!(elsewhere.code(), Code::PermissionDenied);
     assert!(elsewhere.message().contains("at your own node"));
     let opened = world.show(COUNTY, COUNTY, &ids[0]).await.unwrap();
-    assert_eq!(opened.notice, Some(notice(4)));
+    assert_eq!(
+        opened.content.and_then(pb::PayloadContent::notice),
+        Some(notice(4))
+    );
 
-    let by_number = |n: usize| pb::ListCaughtRequest {
+    let by_number = |n: usize| pb::ListRecordsRequest {
+        family: pb::RecordFamily::ArrestNotice.into(),
         resident_number: leads::resident_number(n),
         ..any()
     };
@@ -333,19 +355,21 @@ async fn notices_are_found_by_whom_they_concern_and_by_nobody_else() {
     for (node, of) in [(COUNTY, GUANGDONG), (GUANGDONG, COUNTY)] {
         assert!(world.list(node, of, by_number(4)).await.is_empty());
     }
-    let named = |name: &str, n: usize| pb::ListCaughtRequest {
+    let named = |name: &str, n: usize| pb::ListRecordsRequest {
         name: name.into(),
         ..by_number(n)
     };
     let found = |request| world.list(COUNTY, COUNTY, request);
     assert_eq!(found(named("测试000004", 4)).await, ids[..1]);
     assert!(found(named("测试000005", 4)).await.is_empty());
-    let by_name = pb::ListCaughtRequest {
+    let by_name = pb::ListRecordsRequest {
+        family: pb::RecordFamily::ArrestNotice.into(),
         name: "测试000005".into(),
         ..any()
     };
     assert_eq!(found(by_name).await, ids[1..]);
-    let in_state = |state: S| pb::ListCaughtRequest {
+    let in_state = |state: S| pb::ListRecordsRequest {
+        family: pb::RecordFamily::ArrestNotice.into(),
         states: vec![state.into()],
         direction: pb::Direction::Received.into(),
         counterpart: GUANGDONG.into(),
@@ -452,7 +476,7 @@ async fn a_sheet_gets_one_verdict_a_row_and_a_form_one() {
     assert_eq!(code, 0);
     assert_eq!(shown[0]["notice"]["caught_on"], "2024-05-06");
     assert!(shown[0]["receipt"]["partner_index"].is_u64());
-    let any = pb::ListCaughtRequest::default();
+    let any = pb::ListRecordsRequest::default();
     assert_eq!(world.list(COUNTY, COUNTY, any).await.len(), 3);
     world.cluster.stop().await;
 }

@@ -21,7 +21,7 @@ use yichuan::{
     exchange::CourierOptions,
     log::Log,
     node::Node,
-    rpc::pb::{self, partners_client::PartnersClient, referrals_client::ReferralsClient},
+    rpc::pb::{self, partners_client::PartnersClient, records_client::RecordsClient},
     telemetry::{Readiness, SystemClock},
 };
 
@@ -115,10 +115,10 @@ async fn an_hour_apart_they_exchange_and_each_keeps_its_own_time_and_deadlines()
     let mut signs = Vec::new();
     for there in [GUANGDONG, ZHEJIANG] {
         let endpoint = &cluster.member(there).config.listen.endpoint;
-        let mut client = ReferralsClient::new(channel(endpoint, there, there, "officer-001"));
+        let mut client = RecordsClient::new(channel(endpoint, there, there, "officer-001"));
         let request = pb::OpenReferralRequest {
             grounds: Some(grounds(there, Purpose::Case)),
-            kind: pb::ReferralKind::Assistance.into(),
+            kind: pb::RecordKind::Assistance.into(),
             to: COUNTY.into(),
             referral: Some(pb::Referral {
                 title: "协查".into(),
@@ -129,13 +129,14 @@ async fn an_hour_apart_they_exchange_and_each_keeps_its_own_time_and_deadlines()
             handling: pb::Handling::H0.into(),
         };
         let opened = within(client.open_referral(request)).await.unwrap();
-        signs.push(opened.into_inner().referral_id);
+        signs.push(opened.into_inner().record_id);
     }
     within(cluster.settled()).await.unwrap();
     let endpoint = &county.config.listen.endpoint;
-    let mut client = ReferralsClient::new(channel(endpoint, COUNTY, COUNTY, "officer-001"));
+    let mut client = RecordsClient::new(channel(endpoint, COUNTY, COUNTY, "officer-001"));
     let listed = client
-        .list_referrals(pb::ListReferralsRequest {
+        .list_records(pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Assistance)),
             ..Default::default()
         })
@@ -144,11 +145,7 @@ async fn an_hour_apart_they_exchange_and_each_keeps_its_own_time_and_deadlines()
         .into_inner();
     let in_eight_hours = SystemClock.now().plus_seconds(8 * 3_600).millis();
     for id in &signs {
-        let referral = listed
-            .referrals
-            .iter()
-            .find(|r| r.referral_id == *id)
-            .unwrap();
+        let referral = listed.records.iter().find(|r| r.record_id == *id).unwrap();
         assert!(
             referral.due_ms.abs_diff(in_eight_hours) < 120_000,
             "{referral:?}"

@@ -37,20 +37,20 @@ fn sample() -> Vec<(u64, pb::Lead)> {
         .collect()
 }
 
-async fn push(cluster: &Cluster, leads: &[(u64, pb::Lead)]) -> Vec<pb::PushLeadsResponse> {
+async fn push(cluster: &Cluster, leads: &[(u64, pb::Lead)]) -> Vec<pb::PushRecordsResponse> {
     let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let mut desk = pb::records_client::RecordsClient::new(channel);
     let grounds = grounds(COUNTY, Purpose::Screening);
     let requests: Vec<_> = leads
         .iter()
-        .map(|(row, lead)| pb::PushLeadsRequest {
+        .map(|(row, lead)| pb::PushRecordsRequest {
             grounds: Some(grounds.clone()),
             row: *row,
-            lead: Some(lead.clone()),
+            content: Some(lead.clone().into()),
         })
         .collect();
     let mut verdicts = desk
-        .push_leads(tokio_stream::iter(requests))
+        .push_records(tokio_stream::iter(requests))
         .await
         .unwrap()
         .into_inner();
@@ -91,8 +91,8 @@ async fn a_sheet_goes_out_and_is_answered() {
             .all(|v| v.verdict == pb::Verdict::Duplicate as i32)
     );
     assert_eq!(
-        verdicts.iter().map(|v| &v.lead_id).collect::<Vec<_>>(),
-        again.iter().map(|v| &v.lead_id).collect::<Vec<_>>()
+        verdicts.iter().map(|v| &v.record_id).collect::<Vec<_>>(),
+        again.iter().map(|v| &v.record_id).collect::<Vec<_>>()
     );
     assert_eq!(
         cluster.member(COUNTY).node.log().checkpoint().size(),
@@ -103,10 +103,11 @@ async fn a_sheet_goes_out_and_is_answered() {
     let channel = cluster
         .channel(GUANGDONG, GUANGDONG, "officer-001")
         .unwrap();
-    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let mut desk = pb::records_client::RecordsClient::new(channel);
     let grounds_there = grounds(GUANGDONG, Purpose::Screening);
     let inbox = desk
-        .list_leads(pb::ListLeadsRequest {
+        .list_records(pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds_there.clone()),
             direction: pb::Direction::Received.into(),
             limit: 1000,
@@ -115,18 +116,19 @@ async fn a_sheet_goes_out_and_is_answered() {
         .await
         .unwrap()
         .into_inner();
-    assert!(!inbox.leads.is_empty());
-    let lead_id = inbox.leads[0].lead_id.clone();
+    assert!(!inbox.records.is_empty());
+    let lead_id = inbox.records[0].record_id.clone();
     let answer = |action: pb::Action, outcome: pb::AssessmentOutcome| {
-        let request = pb::AnswerLeadRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds_there.clone()),
-            lead_id: lead_id.clone(),
+            record_id: lead_id.clone(),
             action: action.into(),
             outcome: outcome.into(),
             ..Default::default()
         };
         let mut desk = desk.clone();
-        async move { desk.answer_lead(request).await }
+        async move { desk.act_on_record(request).await }
     };
     answer(pb::Action::LeadSign, pb::AssessmentOutcome::Unspecified)
         .await
@@ -140,11 +142,12 @@ async fn a_sheet_goes_out_and_is_answered() {
     cluster.settled().await.unwrap();
 
     let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-    let mut county = pb::desk_client::DeskClient::new(channel);
+    let mut county = pb::records_client::RecordsClient::new(channel);
     let shown = county
-        .show_lead(pb::ShowLeadRequest {
+        .show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
-            lead_id: lead_id.clone(),
+            record_id: lead_id.clone(),
             override_assignment: false,
             standing_only: false,
         })
@@ -152,7 +155,7 @@ async fn a_sheet_goes_out_and_is_answered() {
         .unwrap()
         .into_inner();
     let summary = shown.summary.unwrap();
-    assert_eq!(summary.state, pb::LeadState::Assessed as i32);
+    assert_eq!(summary.state, pb::RecordState::Assessed as i32);
     assert_eq!(summary.outcome, pb::AssessmentOutcome::Verified as i32);
     assert_eq!(shown.events.len(), 3);
     assert!(shown.events[0].receipt.is_some());
@@ -175,7 +178,7 @@ async fn the_example_pushes_a_lead_once_and_follows_it_to_its_receipt() {
     let receipt = shown.events[0].receipt.as_ref().unwrap();
     assert_eq!(receipt.partner_origin, "440000.yichuan/log/1");
     assert_eq!(again.events, shown.events);
-    let lead = shown.summary.unwrap().lead_id;
-    assert_eq!(again.summary.unwrap().lead_id, lead);
+    let lead = shown.summary.unwrap().record_id;
+    assert_eq!(again.summary.unwrap().record_id, lead);
     cluster.stop().await;
 }

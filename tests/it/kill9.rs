@@ -142,10 +142,10 @@ impl Exchange {
         let grounds = self.homes[0].grounds(Purpose::Screening);
         let mut requests = (0_u64..)
             .zip(leads)
-            .map(|(row, lead)| pb::PushLeadsRequest {
+            .map(|(row, lead)| pb::PushRecordsRequest {
                 grounds: grounds.clone(),
                 row,
-                lead: Some(lead.clone()),
+                content: Some(lead.clone().into()),
             });
         let (sender, receiver) = mpsc::unbounded_channel();
         for request in requests.by_ref().take(window) {
@@ -154,7 +154,7 @@ impl Exchange {
         let mut sender = Some(sender);
         let mut verdicts = self.homes[0]
             .desk()
-            .push_leads(UnboundedReceiverStream::new(receiver))
+            .push_records(UnboundedReceiverStream::new(receiver))
             .await?
             .into_inner();
         let mut came = 0;
@@ -174,9 +174,9 @@ impl Exchange {
     }
 
     /// What was acknowledged once stays so, word for word.
-    fn remember(&mut self, number: &str, verdict: &pb::PushLeadsResponse) {
+    fn remember(&mut self, number: &str, verdict: &pb::PushRecordsResponse) {
         let told = Acknowledged {
-            lead_id: verdict.lead_id.clone(),
+            lead_id: verdict.record_id.clone(),
             log_index: verdict.log_index,
         };
         match verdict.verdict() {
@@ -432,15 +432,16 @@ async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
     let mut listed = Vec::new();
     let mut after_index = None;
     loop {
-        let request = pb::ListLeadsRequest {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
             direction: pb::Direction::Received.into(),
             after_index,
             limit: 1000,
             ..Default::default()
         };
-        let page = desk.list_leads(request).await.unwrap().into_inner();
-        listed.extend(page.leads.into_iter().map(|lead| lead.lead_id));
+        let page = desk.list_records(request).await.unwrap().into_inner();
+        listed.extend(page.records.into_iter().map(|lead| lead.record_id));
         after_index = page.next_after;
         if after_index.is_none() {
             break;
@@ -451,14 +452,18 @@ async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
     expected.sort();
     assert_eq!(listed.iter().collect::<Vec<_>>(), expected);
     for lead in leads {
-        let request = pb::ShowLeadRequest {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
-            lead_id: exchange.acknowledged[&lead.number].lead_id.clone(),
+            record_id: exchange.acknowledged[&lead.number].lead_id.clone(),
             override_assignment: false,
             standing_only: false,
         };
-        let opened = desk.show_lead(request).await.unwrap().into_inner();
-        assert_eq!(opened.lead.as_ref(), Some(lead));
+        let opened = desk.show_record(request).await.unwrap().into_inner();
+        assert_eq!(
+            opened.content.and_then(pb::PayloadContent::lead).as_ref(),
+            Some(lead)
+        );
     }
 }
 

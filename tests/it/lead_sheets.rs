@@ -501,20 +501,20 @@ async fn regression_a_list_of_all_waits_as_it_is_told_and_is_whole() {
     let _served = home.serve(Logs::INFO);
     home.introduce(&province).await;
     let grounds = home.grounds(yichuan::access::Purpose::Screening);
-    let requests = (1..=LEADS).map(move |n| yichuan::rpc::pb::PushLeadsRequest {
+    let requests = (1..=LEADS).map(move |n| yichuan::rpc::pb::PushRecordsRequest {
         grounds: grounds.clone(),
         row: n as u64,
-        lead: Some(leads::lead(n, PROVINCE)),
+        content: Some(leads::lead(n, PROVINCE).into()),
     });
     let mut verdicts = home
         .desk()
-        .push_leads(tokio_stream::iter(requests))
+        .push_records(tokio_stream::iter(requests))
         .await
         .unwrap()
         .into_inner();
     let mut pushed = std::collections::BTreeSet::new();
     while let Some(verdict) = verdicts.message().await.unwrap() {
-        pushed.insert(verdict.lead_id);
+        pushed.insert(verdict.record_id);
     }
     assert_eq!(pushed.len(), LEADS);
     assert_eq!(home.outbox().await.unwrap(), LEADS as u64);

@@ -18,13 +18,18 @@ async fn push(home: &Home, leads: Vec<pb::Lead>) {
     let grounds = home.grounds(Purpose::Screening);
     let requests = (1..)
         .zip(leads)
-        .map(move |(row, lead)| pb::PushLeadsRequest {
+        .map(move |(row, lead)| pb::PushRecordsRequest {
             grounds: grounds.clone(),
             row,
-            lead: Some(lead),
+            content: Some(lead.into()),
         });
     let requests = tokio_stream::iter(requests.collect::<Vec<_>>());
-    let mut verdicts = home.desk().push_leads(requests).await.unwrap().into_inner();
+    let mut verdicts = home
+        .desk()
+        .push_records(requests)
+        .await
+        .unwrap()
+        .into_inner();
     while let Some(verdict) = verdicts.message().await.unwrap() {
         assert_ne!(verdict.verdict(), pb::Verdict::Reject);
     }
@@ -33,7 +38,7 @@ async fn push(home: &Home, leads: Vec<pb::Lead>) {
 async fn open_referral(home: &Home) {
     let request = pb::OpenReferralRequest {
         grounds: home.grounds(Purpose::Case),
-        kind: pb::ReferralKind::Assistance.into(),
+        kind: pb::RecordKind::Assistance.into(),
         to: "440300".into(),
         referral: Some(pb::Referral {
             title: "协查".into(),
@@ -48,7 +53,7 @@ async fn open_referral(home: &Home) {
         handling: pb::Handling::H0.into(),
     };
     let channel = home.channel("officer-001");
-    let mut client = pb::referrals_client::ReferralsClient::new(channel);
+    let mut client = pb::records_client::RecordsClient::new(channel);
     client.open_referral(request).await.unwrap();
 }
 

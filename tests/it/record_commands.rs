@@ -44,7 +44,7 @@ const REFERRAL: [&str; 19] = [
     "watch",
     "assign",
 ];
-const CAUGHT: [&str; 3] = ["push", "list", "show"];
+const CAUGHT: [&str; 4] = ["push", "list", "show", "assign"];
 
 /// Runs the program; what it printed, what it complained of, and its exit code.
 fn run(args: &[&str], stdin: &str, dir: &Path) -> (String, String, i32) {

@@ -9,7 +9,7 @@ use yichuan::{
     exchange::CourierOptions,
     rpc::{
         RefusedFor,
-        pb::{self, Action, ReferralState as S},
+        pb::{self, Action, RecordState as S},
     },
 };
 
@@ -17,7 +17,7 @@ const COUNTY: &str = "520624";
 const GUANGDONG: &str = "440000";
 const ZHEJIANG: &str = "330000";
 
-type Client = pb::referrals_client::ReferralsClient<tonic::transport::Channel>;
+type Client = pb::records_client::RecordsClient<tonic::transport::Channel>;
 
 struct World {
     cluster: Cluster,
@@ -39,7 +39,7 @@ impl World {
         Client::new(self.cluster.channel(node, of, who).unwrap())
     }
 
-    async fn open(&self, kind: pb::ReferralKind) -> Result<pb::ReferralAnswer, Status> {
+    async fn open(&self, kind: pb::RecordKind) -> Result<pb::ActionTaken, Status> {
         let request = pb::OpenReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             kind: kind.into(),
@@ -58,10 +58,12 @@ impl World {
     /// Takes a step at a node, and waits until the other side has it.
     async fn step(&self, node: &str, id: &str, action: Action) -> Result<S, Status> {
         let says = matches!(action, Action::ReferralResubmit | Action::ReferralCorrect);
-        let request = pb::ActOnReferralRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(node, Purpose::Case)),
-            referral_id: id.to_owned(),
+            record_id: id.to_owned(),
             action: action.into(),
+            outcome: 0,
             return_reason: if action == Action::ReferralReturn {
                 pb::ReturnReason::FormalitiesIncomplete.into()
             } else {
@@ -79,7 +81,7 @@ impl World {
             override_assignment: false,
         };
         let mut client = self.client(node, node, "officer-001");
-        let state = client.act_on_referral(request).await?.into_inner().state();
+        let state = client.act_on_record(request).await?.into_inner().state();
         self.settled().await;
         Ok(state)
     }
@@ -92,16 +94,17 @@ impl World {
             .unwrap();
     }
 
-    async fn show(&self, node: &str, id: &str) -> Result<pb::ShowReferralResponse, Status> {
-        let request = pb::ShowReferralRequest {
+    async fn show(&self, node: &str, id: &str) -> Result<pb::ShowRecordResponse, Status> {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(node, Purpose::Case)),
-            referral_id: id.to_owned(),
+            record_id: id.to_owned(),
             override_assignment: false,
             standing_only: false,
         };
         let mut client = self.client(node, node, "officer-001");
         client
-            .show_referral(request)
+            .show_record(request)
             .await
             .map(tonic::Response::into_inner)
     }
@@ -114,18 +117,14 @@ impl World {
         }
     }
 
-    async fn list(&self, node: &str, of: &str, request: pb::ListReferralsRequest) -> Vec<String> {
-        let request = pb::ListReferralsRequest {
+    async fn list(&self, node: &str, of: &str, request: pb::ListRecordsRequest) -> Vec<String> {
+        let request = pb::ListRecordsRequest {
             grounds: Some(grounds(of, Purpose::Case)),
             ..request
         };
         let mut client = self.client(node, of, "officer-001");
-        let listed = client.list_referrals(request).await.unwrap().into_inner();
-        listed
-            .referrals
-            .into_iter()
-            .map(|r| r.referral_id)
-            .collect()
+        let listed = client.list_records(request).await.unwrap().into_inner();
+        listed.records.into_iter().map(|r| r.record_id).collect()
     }
 }
 
@@ -145,9 +144,9 @@ fn referral() -> pb::Referral {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_assistance_case_from_the_first_step_to_the_last() {
     let world = World::start().await;
-    let opened = world.open(pb::ReferralKind::Assistance).await.unwrap();
+    let opened = world.open(pb::RecordKind::Assistance).await.unwrap();
     assert_eq!(opened.state(), S::Sent);
-    let id = opened.referral_id;
+    let id = opened.record_id;
     world.settled().await;
     world.agrees(&id, S::Delivered).await;
 
@@ -196,7 +195,14 @@ async fn an_assistance_case_from_the_first_step_to_the_last() {
     // Each step is in both logs, with its receipt where it was sent from.
     for node in [COUNTY, GUANGDONG] {
         let shown = world.show(node, &id).await.unwrap();
-        assert_eq!(shown.referral.unwrap().title, "再次协查");
+        assert_eq!(
+            shown
+                .content
+                .and_then(pb::PayloadContent::referral)
+                .unwrap()
+                .title,
+            "再次协查"
+        );
         assert_eq!(shown.events.len(), 15);
         assert!(shown.allowed.is_empty());
         for event in &shown.events {
@@ -216,9 +222,9 @@ async fn an_assistance_case_from_the_first_step_to_the_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_leaves_when_a_second_person_approves_it() {
     let world = World::start().await;
-    let drafted = world.open(pb::ReferralKind::Transfer).await.unwrap();
+    let drafted = world.open(pb::RecordKind::Transfer).await.unwrap();
     assert_eq!(drafted.state(), S::Drafted);
-    let id = drafted.referral_id;
+    let id = drafted.record_id;
 
     // Nobody at the other side has it, and nobody here goes on with it.
     world.settled().await;
@@ -233,14 +239,14 @@ async fn a_transfer_leaves_when_a_second_person_approves_it() {
     assert_eq!(refused.code(), Code::FailedPrecondition);
 
     let approve = |who: &'static str| {
-        let request = pb::ApproveReferralRequest {
+        let request = pb::ApproveRecordRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            referral_id: id.clone(),
+            record_id: id.clone(),
         };
         let mut client = world.client(COUNTY, COUNTY, who);
         async move {
             client
-                .approve_referral(request)
+                .approve_record(request)
                 .await
                 .map(tonic::Response::into_inner)
         }
@@ -257,7 +263,13 @@ async fn a_transfer_leaves_when_a_second_person_approves_it() {
     world.settled().await;
     world.agrees(&id, S::Delivered).await;
     assert_eq!(
-        world.show(GUANGDONG, &id).await.unwrap().referral.unwrap(),
+        world
+            .show(GUANGDONG, &id)
+            .await
+            .unwrap()
+            .content
+            .and_then(pb::PayloadContent::referral)
+            .unwrap(),
         referral()
     );
     for (node, action) in [
@@ -276,14 +288,14 @@ async fn a_transfer_leaves_when_a_second_person_approves_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn regression_a_transfer_is_ended_by_agreement_and_its_originator_owes_the_notice() {
     let world = World::start().await;
-    let drafted = world.open(pb::ReferralKind::Transfer).await.unwrap();
-    let id = drafted.referral_id;
-    let approve = pb::ApproveReferralRequest {
+    let drafted = world.open(pb::RecordKind::Transfer).await.unwrap();
+    let id = drafted.record_id;
+    let approve = pb::ApproveRecordRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
-        referral_id: id.clone(),
+        record_id: id.clone(),
     };
     let mut supervisor = world.client(COUNTY, COUNTY, "supervisor-001");
-    supervisor.approve_referral(approve).await.unwrap();
+    supervisor.approve_record(approve).await.unwrap();
     world.settled().await;
     world.agrees(&id, S::Delivered).await;
 
@@ -340,7 +352,7 @@ async fn a_supervisor_does_not_approve_what_they_drafted_and_h1_is_no_evidence()
     let mut supervisor = world.client(COUNTY, COUNTY, "supervisor-001");
     let request = pb::OpenReferralRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
-        kind: pb::ReferralKind::Transfer.into(),
+        kind: pb::RecordKind::Transfer.into(),
         to: GUANGDONG.into(),
         referral: Some(referral()),
         urgency: pb::Urgency::Normal.into(),
@@ -351,11 +363,11 @@ async fn a_supervisor_does_not_approve_what_they_drafted_and_h1_is_no_evidence()
         .await
         .unwrap()
         .into_inner();
-    let approval = pb::ApproveReferralRequest {
+    let approval = pb::ApproveRecordRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
-        referral_id: drafted.referral_id,
+        record_id: drafted.record_id,
     };
-    let refused = supervisor.approve_referral(approval).await.unwrap_err();
+    let refused = supervisor.approve_record(approval).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     let h1 = pb::OpenReferralRequest {
         handling: pb::Handling::H1.into(),
@@ -372,17 +384,17 @@ async fn a_supervisor_does_not_approve_what_they_drafted_and_h1_is_no_evidence()
 async fn partners_find_what_concerns_them_and_nothing_else() {
     let world = World::start().await;
     let id = world
-        .open(pb::ReferralKind::Assistance)
+        .open(pb::RecordKind::Assistance)
         .await
         .unwrap()
-        .referral_id;
+        .record_id;
     let draft = world
-        .open(pb::ReferralKind::Transfer)
+        .open(pb::RecordKind::Transfer)
         .await
         .unwrap()
-        .referral_id;
+        .record_id;
     world.settled().await;
-    let any = pb::ListReferralsRequest::default;
+    let any = pb::ListRecordsRequest::default;
     let only = std::slice::from_ref(&id);
 
     assert_eq!(
@@ -394,31 +406,35 @@ async fn partners_find_what_concerns_them_and_nothing_else() {
     assert_eq!(world.list(COUNTY, GUANGDONG, any()).await, only);
     assert!(world.list(COUNTY, ZHEJIANG, any()).await.is_empty());
 
-    let about = |request: pb::ListReferralsRequest| world.list(GUANGDONG, GUANGDONG, request);
-    let number = |n: &str| pb::ListReferralsRequest {
-        subject_number: n.into(),
+    let about = |request: pb::ListRecordsRequest| world.list(GUANGDONG, GUANGDONG, request);
+    let number = |n: &str| pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
+        resident_number: n.into(),
         ..any()
     };
     assert_eq!(about(number("522225190010142478")).await, only);
     assert!(about(number("522225190304024303")).await.is_empty());
-    let both = pb::ListReferralsRequest {
-        subject_name: "钱癸子".into(),
+    let both = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
+        name: "钱癸子".into(),
         place_code: "440304".into(),
         substance: "海洛因".into(),
         ..any()
     };
     assert_eq!(about(both.clone()).await, only);
-    let other_place = pb::ListReferralsRequest {
+    let other_place = pb::ListRecordsRequest {
         place_code: "440305".into(),
         ..both
     };
     assert!(about(other_place).await.is_empty());
-    let soon = pb::ListReferralsRequest {
+    let soon = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         due_before_ms: 1,
         ..any()
     };
     assert!(about(soon).await.is_empty());
-    let some_day = pb::ListReferralsRequest {
+    let some_day = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         due_before_ms: u64::MAX,
         ..any()
     };
@@ -433,33 +449,34 @@ async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_g
     for _ in 0..5 {
         ids.push(
             world
-                .open(pb::ReferralKind::Assistance)
+                .open(pb::RecordKind::Assistance)
                 .await
                 .unwrap()
-                .referral_id,
+                .record_id,
         );
     }
     world.settled().await;
     let county = || world.client(COUNTY, COUNTY, "officer-001");
-    let list = |request: pb::ListReferralsRequest| {
-        let request = pb::ListReferralsRequest {
+    let list = |request: pb::ListRecordsRequest| {
+        let request = pb::ListRecordsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             ..request
         };
         let mut client = county();
-        async move { client.list_referrals(request).await.unwrap().into_inner() }
+        async move { client.list_records(request).await.unwrap().into_inner() }
     };
 
     // While the pages are turned, referrals change state and new ones come.
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = pb::ListReferralsRequest {
+        let page = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             limit: 2,
             after_index: after,
             ..Default::default()
         };
         let page = list(page).await;
-        seen.extend(page.referrals.into_iter().map(|r| r.referral_id));
+        seen.extend(page.records.into_iter().map(|r| r.record_id));
         after = page.next_after;
         if after.is_none() {
             break;
@@ -475,31 +492,33 @@ async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_g
                 .unwrap();
             ids.push(
                 world
-                    .open(pb::ReferralKind::Assistance)
+                    .open(pb::RecordKind::Assistance)
                     .await
                     .unwrap()
-                    .referral_id,
+                    .record_id,
             );
         }
     }
     assert_eq!(seen, ids);
 
     world.settled().await;
-    let count = async |request| list(request).await.referrals.len();
-    let any = pb::ListReferralsRequest::default;
+    let count = async |request| list(request).await.records.len();
+    let any = pb::ListRecordsRequest::default;
     let signed = vec![S::SignedFor.into()];
     assert_eq!(
-        count(pb::ListReferralsRequest {
+        count(pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             states: signed.clone(),
             ..any()
         })
         .await,
         2
     );
-    let fits = pb::ListReferralsRequest {
+    let fits = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         states: signed,
         direction: pb::Direction::Sent.into(),
-        kind: pb::ReferralKind::Assistance.into(),
+        kind: pb::RecordKind::Assistance.into(),
         counterpart: GUANGDONG.into(),
         urgency: pb::Urgency::Urgent.into(),
         since_ms: 1,
@@ -508,27 +527,27 @@ async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_g
     };
     assert_eq!(count(fits.clone()).await, 2);
     for wrong in [
-        pb::ListReferralsRequest {
+        pb::ListRecordsRequest {
             direction: pb::Direction::Received.into(),
             ..fits.clone()
         },
-        pb::ListReferralsRequest {
-            kind: pb::ReferralKind::Transfer.into(),
+        pb::ListRecordsRequest {
+            kind: pb::RecordKind::Transfer.into(),
             ..fits.clone()
         },
-        pb::ListReferralsRequest {
+        pb::ListRecordsRequest {
             counterpart: ZHEJIANG.into(),
             ..fits.clone()
         },
-        pb::ListReferralsRequest {
+        pb::ListRecordsRequest {
             urgency: pb::Urgency::Normal.into(),
             ..fits.clone()
         },
-        pb::ListReferralsRequest {
+        pb::ListRecordsRequest {
             before_ms: 2,
             ..fits.clone()
         },
-        pb::ListReferralsRequest {
+        pb::ListRecordsRequest {
             since_ms: u64::MAX,
             ..fits
         },
@@ -542,18 +561,19 @@ async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_g
 async fn who_follows_misses_nothing_and_resumes() {
     let world = World::start().await;
     let id = world
-        .open(pb::ReferralKind::Assistance)
+        .open(pb::RecordKind::Assistance)
         .await
         .unwrap()
-        .referral_id;
+        .record_id;
     world.settled().await;
-    let watch = |after_index| pb::WatchReferralsRequest {
+    let watch = |after_index| pb::WatchRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: Some(grounds(GUANGDONG, Purpose::Case)),
         after_index,
     };
     let mut client = world.client(GUANGDONG, GUANGDONG, "officer-001");
     let mut all = client
-        .watch_referrals(watch(Some(0)))
+        .watch_records(watch(Some(0)))
         .await
         .unwrap()
         .into_inner();
@@ -563,7 +583,7 @@ async fn who_follows_misses_nothing_and_resumes() {
         .unwrap()
         .unwrap()
         .unwrap();
-    assert_eq!(first.referral.unwrap().referral_id, id);
+    assert_eq!(first.record.unwrap().record_id, id);
 
     world
         .step(GUANGDONG, &id, Action::ReferralSign)
@@ -577,11 +597,11 @@ async fn who_follows_misses_nothing_and_resumes() {
             .unwrap()
             .unwrap();
         assert!(change.log_index > first.log_index);
-        seen.push(change.referral.unwrap().state());
+        seen.push(change.record.unwrap().state());
     }
     // Resumed behind the first change, it begins with the next.
     let mut resumed = client
-        .watch_referrals(watch(Some(first.log_index)))
+        .watch_records(watch(Some(first.log_index)))
         .await
         .unwrap()
         .into_inner();
@@ -602,7 +622,7 @@ async fn regression_who_follows_from_elsewhere_misses_nothing_behind_what_is_not
     let mut county = world.client(COUNTY, COUNTY, "officer-001");
     let open = |to: &str| pb::OpenReferralRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
-        kind: pb::ReferralKind::Assistance.into(),
+        kind: pb::RecordKind::Assistance.into(),
         to: to.to_owned(),
         referral: Some(referral()),
         urgency: pb::Urgency::Urgent.into(),
@@ -612,17 +632,18 @@ async fn regression_who_follows_from_elsewhere_misses_nothing_behind_what_is_not
         county.open_referral(open(ZHEJIANG)).await.unwrap();
     }
     let theirs = county.open_referral(open(GUANGDONG)).await.unwrap();
-    let watch = pb::WatchReferralsRequest {
+    let watch = pb::WatchRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: Some(grounds(GUANGDONG, Purpose::Case)),
         after_index: Some(0),
     };
     let mut client = world.client(COUNTY, GUANGDONG, "officer-001");
-    let mut changes = client.watch_referrals(watch).await.unwrap().into_inner();
+    let mut changes = client.watch_records(watch).await.unwrap().into_inner();
     let change = tokio::time::timeout(Duration::from_secs(30), changes.message()).await;
     let change = change.unwrap().unwrap().unwrap();
     let theirs = theirs.into_inner();
     assert_eq!(change.log_index, theirs.log_index);
-    assert_eq!(change.referral.unwrap().referral_id, theirs.referral_id);
+    assert_eq!(change.record.unwrap().record_id, theirs.record_id);
     drop(changes);
     world.cluster.stop().await;
 }

@@ -13,8 +13,8 @@ use yichuan::{
     cli::demo::cluster::{Cluster, grounds},
     domain::LeadFields,
     rpc::pb::{
-        self, audit_client::AuditClient, desk_client::DeskClient, exchange_client::ExchangeClient,
-        partners_client::PartnersClient,
+        self, audit_client::AuditClient, exchange_client::ExchangeClient,
+        partners_client::PartnersClient, records_client::RecordsClient,
     },
 };
 
@@ -54,8 +54,8 @@ impl World {
         channel(endpoint, node, of, identity)
     }
 
-    fn desk(&self, node: &str, who: &str) -> DeskClient<Channel> {
-        DeskClient::new(self.dial(node, who)).max_encoding_message_size(64 << 20)
+    fn desk(&self, node: &str, who: &str) -> RecordsClient<Channel> {
+        RecordsClient::new(self.dial(node, who)).max_encoding_message_size(64 << 20)
     }
 
     fn kept(&self) -> Vec<Kept> {
@@ -107,25 +107,26 @@ fn screening(node: &str) -> Option<pb::Grounds> {
     Some(grounds(node, Purpose::Screening))
 }
 
-fn listing(grounds: Option<pb::Grounds>) -> pb::ListLeadsRequest {
-    pb::ListLeadsRequest {
+fn listing(grounds: Option<pb::Grounds>) -> pb::ListRecordsRequest {
+    pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds,
         ..Default::default()
     }
 }
 
 async fn push_with(
-    mut desk: DeskClient<Channel>,
+    mut desk: RecordsClient<Channel>,
     grounds: Option<pb::Grounds>,
     lead: &LeadFields,
 ) -> Result<(), Status> {
-    let request = pb::PushLeadsRequest {
+    let request = pb::PushRecordsRequest {
         grounds,
         row: 1,
-        lead: Some(yichuan::rpc::lead_message(lead)),
+        content: Some(yichuan::rpc::lead_message(lead).into()),
     };
     let mut verdicts = desk
-        .push_leads(tokio_stream::iter([request]))
+        .push_records(tokio_stream::iter([request]))
         .await?
         .into_inner();
     verdicts.message().await.map(drop)
@@ -136,13 +137,14 @@ async fn officers_of_another_jurisdiction_only_read_there() {
     let world = world().await;
     for who in ["440000/officer-001", "440000/supervisor-001"] {
         let mut desk = world.desk(COUNTY, who);
-        let answer = pb::AnswerLeadRequest {
+        let answer = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: screening(GUANGDONG),
-            lead_id: world.lead.lead_id.clone(),
+            record_id: world.lead.lead_id.clone(),
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         };
-        let answering = desk.answer_lead(answer);
+        let answering = desk.act_on_record(answer);
         world
             .refused(who, Code::PermissionDenied, "foreign", answering)
             .await;
@@ -164,7 +166,7 @@ async fn officers_of_another_jurisdiction_only_read_there() {
             _ => Purpose::Screening,
         };
         let mut desk = world.desk(COUNTY, who);
-        let listed = desk.list_leads(listing(Some(grounds(GUANGDONG, purpose))));
+        let listed = desk.list_records(listing(Some(grounds(GUANGDONG, purpose))));
         world
             .refused(who, Code::PermissionDenied, "foreign", listed)
             .await;
@@ -180,9 +182,10 @@ async fn a_lead_between_two_others_is_not_there() {
     let mut desk = world.desk(COUNTY, who);
     let mut said = Vec::new();
     for lead_id in [&*world.lead.lead_id, "0198c6de-7f3a-7cc0-b0f3-0123456789ab"] {
-        let showing = desk.show_lead(pb::ShowLeadRequest {
+        let showing = desk.show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: screening(ZHEJIANG),
-            lead_id: lead_id.to_owned(),
+            record_id: lead_id.to_owned(),
             override_assignment: false,
             standing_only: false,
         });
@@ -190,15 +193,19 @@ async fn a_lead_between_two_others_is_not_there() {
         said.push(status.message().replace(lead_id, "…"));
     }
     assert_eq!(said[0], said[1]);
-    let listed = desk.list_leads(listing(screening(ZHEJIANG))).await.unwrap();
-    let listed = listed.into_inner().leads;
+    let listed = desk
+        .list_records(listing(screening(ZHEJIANG)))
+        .await
+        .unwrap();
+    let listed = listed.into_inner().records;
     assert_eq!(listed.len(), 1);
     assert!(listed.iter().all(|lead| lead.destination == ZHEJIANG));
     // Nor can it be answered at the officer's own node, to which it never came.
     let mut own = world.desk(ZHEJIANG, who);
-    let answering = own.answer_lead(pb::AnswerLeadRequest {
+    let answering = own.act_on_record(pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: screening(ZHEJIANG),
-        lead_id: world.lead.lead_id.clone(),
+        record_id: world.lead.lead_id.clone(),
         action: pb::Action::LeadSign.into(),
         ..Default::default()
     });
@@ -231,20 +238,22 @@ async fn nobody_reads_or_writes_without_purpose_and_basis() {
         let pushing = push_with(world.desk(COUNTY, who), grounds.clone(), &world.next);
         world.refused(who, denied, reason, pushing).await;
         let mut desk = world.desk(COUNTY, who);
-        let listed = desk.list_leads(listing(grounds.clone()));
+        let listed = desk.list_records(listing(grounds.clone()));
         world.refused(who, denied, reason, listed).await;
         let mut desk = world.desk(COUNTY, who);
-        let showing = desk.show_lead(pb::ShowLeadRequest {
+        let showing = desk.show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
-            lead_id: world.lead.lead_id.clone(),
+            record_id: world.lead.lead_id.clone(),
             override_assignment: false,
             standing_only: false,
         });
         world.refused(who, denied, reason, showing).await;
         let mut desk = world.desk(GUANGDONG, "440000/officer-001");
-        let answering = desk.answer_lead(pb::AnswerLeadRequest {
+        let answering = desk.act_on_record(pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
-            lead_id: world.lead.lead_id.clone(),
+            record_id: world.lead.lead_id.clone(),
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         });
@@ -277,17 +286,18 @@ async fn every_role_keeps_to_its_own() {
     let pushing = push_with(world.desk(COUNTY, who), auditing.clone(), &world.next);
     world.refused(who, denied, "role", pushing).await;
     let mut desk = world.desk(COUNTY, who);
-    let listed = desk.list_leads(listing(auditing.clone()));
+    let listed = desk.list_records(listing(auditing.clone()));
     world.refused(who, denied, "role", listed).await;
 
     let who = "520624/admin-001";
     let mut desk = world.desk(COUNTY, who);
-    let listed = desk.list_leads(listing(screening(COUNTY)));
+    let listed = desk.list_records(listing(screening(COUNTY)));
     world.refused(who, denied, "role", listed).await;
     let mut desk = world.desk(COUNTY, who);
-    let showing = desk.show_lead(pb::ShowLeadRequest {
+    let showing = desk.show_record(pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: screening(COUNTY),
-        lead_id: world.lead.lead_id.clone(),
+        record_id: world.lead.lead_id.clone(),
         override_assignment: false,
         standing_only: false,
     });
@@ -523,7 +533,7 @@ async fn officers_of_a_partner_that_brought_no_list_do_not_get_in() {
     heard.take();
     let officer = channel(endpoint, COUNTY, ZHEJIANG, "officer-001");
     let listing = listing(screening(ZHEJIANG));
-    let refused = world::within(DeskClient::new(officer).list_leads(listing)).await;
+    let refused = world::within(RecordsClient::new(officer).list_records(listing)).await;
     refused.unwrap_err();
     let said = heard.take();
     assert!(
@@ -539,9 +549,10 @@ async fn officers_of_a_partner_that_brought_no_list_do_not_get_in() {
 async fn what_makes_no_sense_or_is_too_long_is_refused() {
     let world = world().await;
     let who = "440000/officer-001";
-    let answer = pb::AnswerLeadRequest {
+    let answer = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: screening(GUANGDONG),
-        lead_id: world.lead.lead_id.clone(),
+        record_id: world.lead.lead_id.clone(),
         action: pb::Action::LeadSign.into(),
         ..Default::default()
     };
@@ -554,22 +565,23 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         "0198c6de-7f3a-7cc0-b0f3-0123456789ab ",
     ] {
         let mut desk = world.desk(GUANGDONG, who);
-        let showing = desk.show_lead(pb::ShowLeadRequest {
+        let showing = desk.show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: screening(GUANGDONG),
-            lead_id: lead_id.to_owned(),
+            record_id: lead_id.to_owned(),
             override_assignment: false,
             standing_only: false,
         });
-        world.refused(who, bad, "lead_id", showing).await;
+        world.refused(who, bad, "record_id", showing).await;
         let mut desk = world.desk(GUANGDONG, who);
-        let answering = desk.answer_lead(pb::AnswerLeadRequest {
-            lead_id: lead_id.to_owned(),
+        let answering = desk.act_on_record(pb::ActOnRecordRequest {
+            record_id: lead_id.to_owned(),
             ..answer.clone()
         });
-        world.refused(who, bad, "lead_id", answering).await;
+        world.refused(who, bad, "record_id", answering).await;
     }
 
-    let action = |action: pb::Action| pb::AnswerLeadRequest {
+    let action = |action: pb::Action| pb::ActOnRecordRequest {
         action: action.into(),
         ..answer.clone()
     };
@@ -578,7 +590,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         (action(pb::Action::Unspecified), bad, "action"),
         (action(pb::Action::Lead), bad, "action"),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 action: 99,
                 ..answer.clone()
             },
@@ -588,7 +600,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         (action(pb::Action::LeadAssess), bad, "outcome"),
         (action(pb::Action::LeadReturn), bad, "return_reason"),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 outcome: verified,
                 ..answer.clone()
             },
@@ -596,7 +608,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "outcome",
         ),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 return_reason: 99,
                 ..answer.clone()
             },
@@ -604,7 +616,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "return_reason",
         ),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 note: "字".repeat(2_001),
                 ..answer.clone()
             },
@@ -612,7 +624,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "2000",
         ),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 note: "x".repeat(65 * 1024),
                 ..answer.clone()
             },
@@ -620,7 +632,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "too large",
         ),
         (
-            pb::AnswerLeadRequest {
+            pb::ActOnRecordRequest {
                 outcome: verified,
                 ..action(pb::Action::LeadAssess)
             },
@@ -629,49 +641,71 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         ),
     ] {
         let mut desk = world.desk(GUANGDONG, who);
-        let answering = desk.answer_lead(request);
+        let answering = desk.act_on_record(request);
         world.refused(who, expected, reason, answering).await;
     }
 
     let secret = "520624190001010011";
     for (request, reason) in [
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
                 limit: 1_001,
                 ..listing(screening(GUANGDONG))
             },
             "limit",
         ),
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
                 direction: 9,
                 ..listing(screening(GUANGDONG))
             },
             "direction",
         ),
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
                 states: vec![77],
                 ..listing(screening(GUANGDONG))
             },
             "states",
         ),
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
                 urgency: 9,
                 ..listing(screening(GUANGDONG))
             },
             "urgency",
         ),
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
+                family: 0,
+                ..listing(screening(GUANGDONG))
+            },
+            "family",
+        ),
+        (
+            pb::ListRecordsRequest {
+                kind: pb::RecordKind::Transfer.into(),
+                ..listing(screening(GUANGDONG))
+            },
+            "kind",
+        ),
+        // Leads are not found by it: an empty page would say that there are none.
+        (
+            pb::ListRecordsRequest {
+                name: "钱癸子".to_owned(),
+                ..listing(screening(GUANGDONG))
+            },
+            "name",
+        ),
+        (
+            pb::ListRecordsRequest {
                 origin: "5206241".to_owned(),
                 ..listing(screening(GUANGDONG))
             },
             "origin",
         ),
         (
-            pb::ListLeadsRequest {
+            pb::ListRecordsRequest {
                 resident_number: format!("{secret}9"),
                 ..listing(screening(GUANGDONG))
             },
@@ -679,7 +713,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         ),
     ] {
         let mut desk = world.desk(GUANGDONG, who);
-        let listed = desk.list_leads(request);
+        let listed = desk.list_records(request);
         let status = world.refused(who, bad, reason, listed).await;
         assert!(!status.message().contains(secret));
     }
@@ -687,7 +721,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
     // The county does not answer what it sent, and a lead of a megabyte is no lead.
     let who = "520624/officer-001";
     let mut desk = world.desk(COUNTY, who);
-    let answering = desk.answer_lead(pb::AnswerLeadRequest {
+    let answering = desk.act_on_record(pb::ActOnRecordRequest {
         grounds: screening(COUNTY),
         ..answer.clone()
     });
@@ -749,11 +783,9 @@ async fn health_and_reflection_answer_whoever_has_a_certificate() {
         let mut health = HealthClient::new(world.dial(COUNTY, who));
         let services = [
             "",
-            "yichuan.v1.Desk",
+            "yichuan.v1.Records",
             "yichuan.v1.Exchange",
             "yichuan.v1.Partners",
-            "yichuan.v1.Referrals",
-            "yichuan.v1.Caught",
             "yichuan.v1.Audit",
         ];
         for service in services {

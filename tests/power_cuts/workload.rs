@@ -193,23 +193,25 @@ impl World {
     async fn consult(&self) {
         let home = &self.homes[0];
         let mut desk = home.desk();
-        let request = pb::ListLeadsRequest {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: home.grounds(Purpose::Screening),
             direction: pb::Direction::Sent.into(),
             limit: 3,
             ..Default::default()
         };
-        let listed = desk.list_leads(request).await.unwrap().into_inner();
+        let listed = desk.list_records(request).await.unwrap().into_inner();
         self.notes
             .say(format!("told {COUNTY} {}", listed.consulted_index));
-        for lead in listed.leads {
-            let request = pb::ShowLeadRequest {
+        for lead in listed.records {
+            let request = pb::ShowRecordRequest {
+                family: pb::RecordFamily::Lead.into(),
                 grounds: home.grounds(Purpose::Screening),
-                lead_id: lead.lead_id,
+                record_id: lead.record_id,
                 override_assignment: false,
                 standing_only: false,
             };
-            let shown = desk.show_lead(request).await.unwrap().into_inner();
+            let shown = desk.show_record(request).await.unwrap().into_inner();
             self.notes
                 .say(format!("told {COUNTY} {}", shown.consulted_index));
         }
@@ -239,25 +241,25 @@ impl World {
 }
 
 async fn push_leads(home: &Home, officer: &str, leads: Range<usize>, window: usize, notes: &Notes) {
-    let mut rest = leads.map(|n| pb::PushLeadsRequest {
+    let mut rest = leads.map(|n| pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: u64::try_from(n).unwrap(),
-        lead: Some(lead(n, "440305")),
+        content: Some(lead(n, "440305").into()),
     });
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     for request in rest.by_ref().take(window) {
         sender.send(request).unwrap();
     }
     let mut sender = Some(sender);
-    let mut desk = pb::desk_client::DeskClient::new(home.channel(officer));
+    let mut desk = pb::records_client::RecordsClient::new(home.channel(officer));
     let answered = desk
-        .push_leads(UnboundedReceiverStream::new(receiver))
+        .push_records(UnboundedReceiverStream::new(receiver))
         .await;
     let mut verdicts = answered.unwrap().into_inner();
     while let Some(verdict) = verdicts.message().await.unwrap() {
         notes.say(format!(
             "told {COUNTY} {} {}",
-            verdict.log_index, verdict.lead_id
+            verdict.log_index, verdict.record_id
         ));
         match rest.next() {
             Some(request) => sender.as_ref().unwrap().send(request).unwrap(),
@@ -269,23 +271,25 @@ async fn push_leads(home: &Home, officer: &str, leads: Range<usize>, window: usi
 /// Signs for what has come so far.
 async fn sign_some(home: &Home, notes: &Notes) {
     let mut desk = home.desk();
-    let request = pb::ListLeadsRequest {
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
         direction: pb::Direction::Received.into(),
-        states: vec![pb::LeadState::Delivered.into()],
+        states: vec![pb::RecordState::Delivered.into()],
         limit: 12,
         ..Default::default()
     };
-    let listed = desk.list_leads(request).await.unwrap().into_inner();
+    let listed = desk.list_records(request).await.unwrap().into_inner();
     notes.say(format!("told {PROVINCE} {}", listed.consulted_index));
-    for lead in listed.leads {
-        let request = pb::AnswerLeadRequest {
+    for lead in listed.records {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: home.grounds(Purpose::Screening),
-            lead_id: lead.lead_id,
+            record_id: lead.record_id,
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         };
-        let answered = desk.answer_lead(request).await.unwrap().into_inner();
+        let answered = desk.act_on_record(request).await.unwrap().into_inner();
         notes.say(format!("told {PROVINCE} {}", answered.log_index));
     }
 }

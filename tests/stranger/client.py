@@ -15,6 +15,7 @@ import verify
 
 DEADLINE = 30  # seconds, for a call and for a wait
 CAMPAIGN = "campaign:520624-2026-01"
+LEAD = 1  # of RecordFamily
 
 
 class Node:
@@ -96,17 +97,17 @@ def delivered(node):
 
 
 def push(officer, *leads):
-    requests = [{"row": row, "lead": lead} for row, lead in enumerate(leads, 1)]
+    requests = [{"row": row, "content": {"lead": lead}} for row, lead in enumerate(leads, 1)]
     requests[0]["grounds"] = officer.grounds("SCREENING")
-    verdicts = officer.call("Desk", "PushLeads", *requests)
+    verdicts = officer.call("Records", "PushRecords", *requests)
     assert [verdict.row for verdict in verdicts] == list(range(1, len(leads) + 1))
     names = officer.pool.FindEnumTypeByName("yichuan.v1.Verdict").values_by_number
     return verdicts, [names[verdict.verdict].name for verdict in verdicts]
 
 
 def listed(officer, **filters):
-    request = dict(filters, grounds=officer.grounds("SCREENING"))
-    return officer.call("Desk", "ListLeads", request).leads
+    request = dict(filters, family=LEAD, grounds=officer.grounds("SCREENING"))
+    return officer.call("Records", "ListRecords", request).records
 
 
 def exchange(county, province):
@@ -117,33 +118,35 @@ def exchange(county, province):
     assert reason.column == "resident_number" and reason.code and reason.message
     say("push: %s; row 2 because of %s: %s (%s)" % (", ".join(names), reason.column, reason.message, reason.code))
     again, names = push(county, first)
-    assert names == ["VERDICT_DUPLICATE"] and again[0].lead_id == verdicts[0].lead_id
+    assert names == ["VERDICT_DUPLICATE"] and again[0].record_id == verdicts[0].record_id
     say("push again: the same lead, entry %d" % again[0].log_index)
 
     delivered(county)
     inbox = listed(province, direction=province.value("Direction", "DIRECTION_RECEIVED"))
-    wanted = verdicts[2].lead_id
-    assert [lead.lead_id for lead in inbox] == [verdicts[0].lead_id, wanted]
+    wanted = verdicts[2].record_id
+    assert [lead.record_id for lead in inbox] == [verdicts[0].record_id, wanted]
     say("inbox of %s: %d leads from %s" % (province.jurisdiction, len(inbox), inbox[0].origin))
 
-    sign = {"grounds": province.grounds("SCREENING"), "lead_id": wanted, "action": province.value("Action", "ACTION_LEAD_SIGN")}
-    signed = province.call("Desk", "AnswerLead", sign)
-    assert signed.state == province.value("LeadState", "LEAD_STATE_SIGNED_FOR")
+    sign = {"grounds": province.grounds("SCREENING"), "family": LEAD,
+            "record_id": wanted, "action": province.value("Action", "ACTION_LEAD_SIGN")}
+    signed = province.call("Records", "ActOnRecord", sign)
+    assert signed.state == province.value("RecordState", "RECORD_STATE_SIGNED_FOR")
     say("signed for: entry %d of %s's log" % (signed.log_index, province.jurisdiction))
     refused(grpc.StatusCode.FAILED_PRECONDITION, "allowed now: assess, return",
-            lambda: province.call("Desk", "AnswerLead", sign))
-    refused(grpc.StatusCode.PERMISSION_DENIED, "state a purpose", lambda: county.call("Desk", "ListLeads", {}))
+            lambda: province.call("Records", "ActOnRecord", sign))
+    refused(grpc.StatusCode.PERMISSION_DENIED, "state a purpose", lambda: county.call("Records", "ListRecords", {}))
     refused(grpc.StatusCode.PERMISSION_DENIED, "officer may not read the log",
             lambda: county.call("Audit", "Replay", {"grounds": county.grounds("AUDIT")}))
-    refused(grpc.StatusCode.INVALID_ARGUMENT, "lead_id",
-            lambda: county.call("Desk", "ShowLead", {"grounds": county.grounds("SCREENING"), "lead_id": "7"}))
+    show = {"grounds": county.grounds("SCREENING"), "family": LEAD, "record_id": wanted}
+    refused(grpc.StatusCode.INVALID_ARGUMENT, "record_id",
+            lambda: county.call("Records", "ShowRecord", dict(show, record_id="7")))
 
     delivered(province)
     [by_number] = listed(county, resident_number=second["resident_number"])
-    assert by_number.lead_id == wanted and by_number.state == county.value("LeadState", "LEAD_STATE_SIGNED_FOR")
+    assert by_number.record_id == wanted and by_number.state == county.value("RecordState", "RECORD_STATE_SIGNED_FOR")
     assert not listed(county, resident_number=resident_number(9))
-    shown = county.call("Desk", "ShowLead", {"grounds": county.grounds("SCREENING"), "lead_id": wanted})
-    assert shown.lead.number == second["number"] and shown.events[0].receipt.partner_origin == "440000.yichuan/log/1"
+    shown = county.call("Records", "ShowRecord", show)
+    assert shown.content.lead.number == second["number"] and shown.events[0].receipt.partner_origin == "440000.yichuan/log/1"
     say("query by number: that lead alone, signed for; its receipt is in entry %d" % shown.events[0].receipt.log_index)
     return wanted
 
@@ -169,7 +172,7 @@ def replay(auditor, keys):
 def reflection(node):
     """What a stranger sees first: services, and what every field means, under both names of reflection."""
     services = sorted(node.reflected.get_services())
-    assert {"yichuan.v1.Desk", "yichuan.v1.Audit", "grpc.health.v1.Health"} <= set(services), services
+    assert {"yichuan.v1.Records", "yichuan.v1.Audit", "grpc.health.v1.Health"} <= set(services), services
     say("services, by reflection: " + ", ".join(services))
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     # Version 1 has the messages of v1alpha.
@@ -178,7 +181,7 @@ def reflection(node):
         request_serializer=lambda request: request.SerializeToString(),
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString)
     answers = list(stub(iter([request]), timeout=DEADLINE))
-    assert "yichuan.v1.Desk" in [service.name for service in answers[0].list_services_response.service]
+    assert "yichuan.v1.Records" in [service.name for service in answers[0].list_services_response.service]
     files = {node.pool.FindServiceByName(service).file.name for service in services if service.startswith("yichuan.")}
     fields = undescribed = 0
     for name in files | {"yichuan/v1/common.proto", "yichuan/v1/payload.proto"}:

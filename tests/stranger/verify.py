@@ -64,7 +64,7 @@ def check_note(note, keys):  # origin, size and root of a checkpoint, and who co
                 signers.add(name)
     need(keys[origin].name in signers, "the checkpoint is not signed with the key of " + origin)
     return origin, int(size), unbase64(root).hex(), " ".join(sorted(signers - {origin})) or "nobody"
-# Entries, by the rules of FORMATS.md. Each message's fields from 1 on, as record.proto numbers them: u is a number of 64 bits,
+# Entries, by the rules of FORMATS.md. Each message's fields from 1 on, as entry.proto numbers them: u is a number of 64 bits,
 # i of 32, s text, b bytes, - nothing, else a message; 5 is the most of a number, or the length of bytes; * many, ! stated.
 FIELD, MOST = re.compile("([A-Za-z-]+)([0-9]*)([*]?)(!?)"), {"u": 2**64 - 1, "i": 2**32 - 1}
 MESSAGES = {name: [FIELD.fullmatch(field).groups() for field in ["-"] + fields] for name, *fields in map(str.split, """

@@ -2,12 +2,10 @@
 
 use super::{
     cluster::Cluster,
-    officers::{Refused, desk, refused},
+    officers::{Refused, records, refused},
     places::{CASE, COUNTY, GUANGDONG, ZHEJIANG},
 };
-use crate::rpc::pb::{
-    self, Action, ReferralState, caught_client::CaughtClient, referrals_client::ReferralsClient,
-};
+use crate::rpc::pb::{self, Action, RecordState, records_client::RecordsClient};
 use anyhow::{Context as _, ensure};
 use tonic::transport::Channel;
 
@@ -54,7 +52,7 @@ pub(super) struct Taken {
     pub(super) by: &'static str,
     pub(super) action: Action,
     /// Where the referral stood then.
-    pub(super) state: ReferralState,
+    pub(super) state: RecordState,
     /// The step's entry in that node's log.
     pub(super) index: u64,
 }
@@ -75,8 +73,8 @@ fn referrals(
     node: &str,
     of: &str,
     who: &str,
-) -> anyhow::Result<ReferralsClient<Channel>> {
-    Ok(ReferralsClient::new(cluster.channel(node, of, who)?))
+) -> anyhow::Result<RecordsClient<Channel>> {
+    Ok(RecordsClient::new(cluster.channel(node, of, who)?))
 }
 
 /// Why: the county works on its case, its partners help.
@@ -99,7 +97,7 @@ fn about(of: &str, id: &str) -> Option<pb::Grounds> {
 
 async fn open(
     cluster: &Cluster,
-    kind: pb::ReferralKind,
+    kind: pb::RecordKind,
     title: &str,
     matter: &str,
     leads: Vec<String>,
@@ -121,20 +119,16 @@ async fn open(
     };
     let mut county = referrals(cluster, COUNTY, COUNTY, "officer-001")?;
     let answer = county.open_referral(request).await?.into_inner();
-    let action = match kind {
-        pb::ReferralKind::Transfer => Action::ReferralTransfer,
-        pb::ReferralKind::Assistance | pb::ReferralKind::Unspecified => Action::ReferralAssistance,
+    let action = if kind == pb::RecordKind::Transfer {
+        Action::ReferralTransfer
+    } else {
+        Action::ReferralAssistance
     };
     let taken = taken(COUNTY, "officer-001", action, &answer);
-    Ok((answer.referral_id, taken))
+    Ok((answer.record_id, taken))
 }
 
-fn taken(
-    node: &'static str,
-    by: &'static str,
-    action: Action,
-    answer: &pb::ReferralAnswer,
-) -> Taken {
+fn taken(node: &'static str, by: &'static str, action: Action, answer: &pb::ActionTaken) -> Taken {
     Taken {
         node,
         by,
@@ -150,15 +144,16 @@ async fn step(
     id: &str,
     (node, action, note): (&'static str, Action, &str),
 ) -> anyhow::Result<Taken> {
-    let request = pb::ActOnReferralRequest {
+    let request = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: about(node, id),
-        referral_id: id.to_owned(),
+        record_id: id.to_owned(),
         action: action.into(),
         note: note.to_owned(),
-        ..pb::ActOnReferralRequest::default()
+        ..pb::ActOnRecordRequest::default()
     };
     let mut client = referrals(cluster, node, node, "officer-001")?;
-    let answer = client.act_on_referral(request).await?.into_inner();
+    let answer = client.act_on_record(request).await?.into_inner();
     cluster.settled().await?;
     Ok(taken(node, "officer-001", action, &answer))
 }
@@ -169,15 +164,16 @@ async fn show(
     of: &str,
     id: &str,
     standing_only: bool,
-) -> anyhow::Result<Result<pb::ShowReferralResponse, tonic::Status>> {
-    let request = pb::ShowReferralRequest {
+) -> anyhow::Result<Result<pb::ShowRecordResponse, tonic::Status>> {
+    let request = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: about(of, id),
-        referral_id: id.to_owned(),
+        record_id: id.to_owned(),
         override_assignment: false,
         standing_only,
     };
     let mut client = referrals(cluster, node, of, "officer-001")?;
-    let shown = client.show_referral(request).await;
+    let shown = client.show_record(request).await;
     Ok(shown.map(tonic::Response::into_inner))
 }
 
@@ -186,7 +182,7 @@ async fn agreed(
     cluster: &Cluster,
     id: String,
     taken: Vec<Taken>,
-    state: ReferralState,
+    state: RecordState,
 ) -> anyhow::Result<Case> {
     let mut receipts = [0; 2];
     let mut histories = Vec::new();
@@ -196,8 +192,12 @@ async fn agreed(
         let now = shown.summary.context("a summary")?.state();
         ensure!(now == state, "{node} has the referral as {now:?}");
         *held = shown.events.iter().filter(|e| e.receipt.is_some()).count();
-        leads = shown.referral.context("what it says")?.lead_ids;
-        histories.push(shown.events.iter().map(pb::ReferralEvent::action).collect());
+        leads = shown
+            .content
+            .and_then(pb::PayloadContent::referral)
+            .context("what it says")?
+            .lead_ids;
+        histories.push(shown.events.iter().map(pb::RecordEvent::action).collect());
     }
     let histories: [Vec<Action>; 2] = histories.try_into().unwrap_or_default();
     let [county, guangdong] = &histories;
@@ -217,7 +217,7 @@ async fn agreed(
 pub(super) async fn assist(cluster: &Cluster, lead: &str) -> anyhow::Result<Case> {
     let (id, opened) = open(
         cluster,
-        pb::ReferralKind::Assistance,
+        pb::RecordKind::Assistance,
         "协查落脚点和资金往来",
         "请协助核实所附线索中人员的落脚点和资金往来",
         vec![lead.to_owned()],
@@ -228,7 +228,7 @@ pub(super) async fn assist(cluster: &Cluster, lead: &str) -> anyhow::Result<Case
     for told in STEPS {
         taken.push(step(cluster, &id, told).await?);
     }
-    agreed(cluster, id, taken, ReferralState::Closed).await
+    agreed(cluster, id, taken, RecordState::Closed).await
 }
 
 /// A transfer that waits for approval.
@@ -244,13 +244,13 @@ async fn approve(
     cluster: &Cluster,
     id: &str,
     who: &str,
-) -> anyhow::Result<Result<pb::ReferralAnswer, tonic::Status>> {
-    let request = pb::ApproveReferralRequest {
+) -> anyhow::Result<Result<pb::ActionTaken, tonic::Status>> {
+    let request = pb::ApproveRecordRequest {
         grounds: about(COUNTY, id),
-        referral_id: id.to_owned(),
+        record_id: id.to_owned(),
     };
     let mut client = referrals(cluster, COUNTY, COUNTY, who)?;
-    let answered = client.approve_referral(request).await;
+    let answered = client.approve_record(request).await;
     Ok(answered.map(tonic::Response::into_inner))
 }
 
@@ -258,14 +258,14 @@ async fn approve(
 pub(super) async fn draft(cluster: &Cluster, lead: &str) -> anyhow::Result<Draft> {
     let (id, drafted) = open(
         cluster,
-        pb::ReferralKind::Transfer,
+        pb::RecordKind::Transfer,
         "移送案件",
         "主要犯罪地在贵省，现将案件移送，请依法办理",
         vec![lead.to_owned()],
     )
     .await?;
     ensure!(
-        drafted.state == ReferralState::Drafted,
+        drafted.state == RecordState::Drafted,
         "a transfer left without approval"
     );
     let refused = vec![
@@ -315,23 +315,25 @@ pub(super) struct SeenByPartners {
 async fn find(cluster: &Cluster, of: &str) -> anyhow::Result<Found> {
     let why = || grounds(of, format!("case:{CASE}"));
     let mut client = referrals(cluster, COUNTY, of, "officer-001")?;
-    let request = pb::ListReferralsRequest {
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: why(),
-        ..pb::ListReferralsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
-    let listed = client.list_referrals(request).await?.into_inner();
-    let mut desk = desk(cluster, COUNTY, of, "officer-001")?;
-    let request = pb::ListLeadsRequest {
+    let listed = client.list_records(request).await?.into_inner();
+    let mut records = records(cluster, COUNTY, of, "officer-001")?;
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: why(),
         limit: 1000,
-        ..pb::ListLeadsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
-    let leads = desk.list_leads(request).await?.into_inner().leads;
+    let leads = records.list_records(request).await?.into_inner().records;
     ensure!(
         leads.iter().all(|lead| lead.destination == of),
         "an officer of {of} was shown what is not theirs"
     );
-    let referrals = listed.referrals.into_iter().map(|r| r.referral_id);
+    let referrals = listed.records.into_iter().map(|r| r.record_id);
     Ok(Found {
         leads: leads.len(),
         referrals: referrals.collect(),
@@ -352,7 +354,7 @@ pub(super) async fn seen_by_partners(
     // Where it stands is shown here; what it says, at home.
     let opened = show(cluster, COUNTY, GUANGDONG, &case.id, true).await??;
     ensure!(
-        opened.referral.is_none(),
+        opened.content.is_none(),
         "a partner opened a referral away from home"
     );
     let tried = show(cluster, COUNTY, ZHEJIANG, &case.id, false).await?;
@@ -386,7 +388,7 @@ pub(super) async fn transfer(cluster: &Cluster, draft: Draft) -> anyhow::Result<
     ] {
         taken.push(step(cluster, &id, told).await?);
     }
-    agreed(cluster, id, taken, ReferralState::Accepted).await
+    agreed(cluster, id, taken, RecordState::Accepted).await
 }
 
 /// A caught notice, as the county has it.
@@ -401,37 +403,44 @@ pub(super) struct Caught {
 
 /// Guangdong caught the person of the lead that held, and tells the county, which reads it.
 pub(super) async fn caught(cluster: &Cluster, lead_id: &str) -> anyhow::Result<Caught> {
-    let mut guangdong = CaughtClient::new(cluster.channel(GUANGDONG, GUANGDONG, "officer-001")?);
-    let shown = desk(cluster, GUANGDONG, GUANGDONG, "officer-001")?
-        .show_lead(pb::ShowLeadRequest {
+    let mut guangdong = RecordsClient::new(cluster.channel(GUANGDONG, GUANGDONG, "officer-001")?);
+    let shown = records(cluster, GUANGDONG, GUANGDONG, "officer-001")?
+        .show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: grounds(GUANGDONG, format!("case:{CASE}")),
-            lead_id: lead_id.to_owned(),
+            record_id: lead_id.to_owned(),
             override_assignment: false,
             standing_only: false,
         })
         .await?
         .into_inner();
-    let lead = shown.lead.context("the lead")?;
-    let request = pb::PushCaughtRequest {
+    let lead = shown
+        .content
+        .and_then(pb::PayloadContent::lead)
+        .context("the lead")?;
+    let request = pb::PushRecordsRequest {
         grounds: grounds(GUANGDONG, format!("case:{CASE}")),
         row: 1,
-        notice: Some(pb::CaughtNotice {
-            number: "GD202600001".into(),
-            name: lead.name,
-            sex: lead.sex,
-            resident_number: lead.resident_number,
-            registered_code: COUNTY.into(),
-            caught_on: lead.collected_on,
-            caught_code: "440304".into(),
-            conduct: lead.conduct,
-            measure: "刑事拘留".into(),
-            case_number: "A4403040000002026050001".into(),
-            lead_id: lead_id.to_owned(),
-            ..Default::default()
-        }),
+        content: Some(
+            pb::CaughtNotice {
+                number: "GD202600001".into(),
+                name: lead.name,
+                sex: lead.sex,
+                resident_number: lead.resident_number,
+                registered_code: COUNTY.into(),
+                caught_on: lead.collected_on,
+                caught_code: "440304".into(),
+                conduct: lead.conduct,
+                measure: "刑事拘留".into(),
+                case_number: "A4403040000002026050001".into(),
+                lead_id: lead_id.to_owned(),
+                ..Default::default()
+            }
+            .into(),
+        ),
     };
     let mut verdicts = guangdong
-        .push_caught(tokio_stream::iter([request]))
+        .push_records(tokio_stream::iter([request]))
         .await?
         .into_inner();
     let verdict = verdicts.message().await?.context("a verdict")?;
@@ -441,17 +450,19 @@ pub(super) async fn caught(cluster: &Cluster, lead_id: &str) -> anyhow::Result<C
     );
     cluster.settled().await?;
 
-    let mut county = CaughtClient::new(cluster.channel(COUNTY, COUNTY, "officer-001")?);
+    let mut county = RecordsClient::new(cluster.channel(COUNTY, COUNTY, "officer-001")?);
     let shown = county
-        .show_caught(pb::ShowCaughtRequest {
+        .show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::ArrestNotice.into(),
             grounds: grounds(COUNTY, format!("case:{CASE}")),
-            caught_id: verdict.caught_id.clone(),
+            record_id: verdict.record_id.clone(),
+            override_assignment: false,
             standing_only: false,
         })
         .await?
         .into_inner();
     Ok(Caught {
-        id: verdict.caught_id,
+        id: verdict.record_id,
         index: verdict.log_index,
         consulted: shown.consulted_index,
     })

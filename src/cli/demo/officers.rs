@@ -21,10 +21,15 @@ use std::{
 };
 use tonic::{Code, Status};
 
-pub(super) type Desk = pb::desk_client::DeskClient<tonic::transport::Channel>;
+pub(super) type Records = pb::records_client::RecordsClient<tonic::transport::Channel>;
 
-pub(super) fn desk(cluster: &Cluster, node: &str, of: &str, who: &str) -> anyhow::Result<Desk> {
-    Ok(Desk::new(cluster.channel(node, of, who)?))
+pub(super) fn records(
+    cluster: &Cluster,
+    node: &str,
+    of: &str,
+    who: &str,
+) -> anyhow::Result<Records> {
+    Ok(Records::new(cluster.channel(node, of, who)?))
 }
 
 /// What became of a sheet.
@@ -58,10 +63,10 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
         match (row.verdict, row.parsed) {
             (Verdict::Accept, Some(parsed)) => {
                 *pushed.to.entry(parsed.route.to_string()).or_default() += 1;
-                requests.push(pb::PushLeadsRequest {
+                requests.push(pb::PushRecordsRequest {
                     grounds: Some(grounds(COUNTY, Purpose::Screening)),
                     row: u64::from(row.place.row),
-                    lead: Some(entry::lead_to_wire(&parsed.lead.to_fields())),
+                    content: Some(entry::lead_to_wire(&parsed.lead.to_fields()).into()),
                 });
             }
             (Verdict::Duplicate, _) => pushed.duplicates += 1,
@@ -79,10 +84,10 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
             }
         }
     }
-    let mut desk = desk(cluster, COUNTY, COUNTY, "officer-001")?;
+    let mut records = records(cluster, COUNTY, COUNTY, "officer-001")?;
     let started = SystemClock.now().millis();
-    let mut verdicts = desk
-        .push_leads(tokio_stream::iter(requests))
+    let mut verdicts = records
+        .push_records(tokio_stream::iter(requests))
         .await?
         .into_inner();
     while let Some(verdict) = verdicts.message().await? {
@@ -111,16 +116,17 @@ pub(super) struct Read {
     pub(super) returned: String,
 }
 
-async fn inbox(cluster: &Cluster, code: &str) -> anyhow::Result<Vec<pb::LeadSummary>> {
-    let mut desk = desk(cluster, code, code, "officer-001")?;
-    let request = pb::ListLeadsRequest {
+async fn inbox(cluster: &Cluster, code: &str) -> anyhow::Result<Vec<pb::RecordSummary>> {
+    let mut records = records(cluster, code, code, "officer-001")?;
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(code, Purpose::Screening)),
         direction: pb::Direction::Received.into(),
-        states: vec![pb::LeadState::Delivered.into()],
+        states: vec![pb::RecordState::Delivered.into()],
         limit: 1000,
         ..Default::default()
     };
-    Ok(desk.list_leads(request).await?.into_inner().leads)
+    Ok(records.list_records(request).await?.into_inner().records)
 }
 
 /// The provinces read and answer: one lead verified, one returned, all others signed for.
@@ -130,12 +136,13 @@ pub(super) async fn read_and_answer(cluster: &Cluster) -> anyhow::Result<Read> {
     for code in [GUANGDONG, ZHEJIANG] {
         let leads = inbox(cluster, code).await?;
         waiting.insert(code, leads.len());
-        let mut desk = desk(cluster, code, code, "officer-001")?;
+        let mut records = records(cluster, code, code, "officer-001")?;
         let grounds = grounds(code, Purpose::Screening);
         for (at, lead) in leads.iter().enumerate() {
-            let mut answer = pb::AnswerLeadRequest {
+            let mut answer = pb::ActOnRecordRequest {
+                family: pb::RecordFamily::Lead.into(),
                 grounds: Some(grounds.clone()),
-                lead_id: lead.lead_id.clone(),
+                record_id: lead.record_id.clone(),
                 action: pb::Action::LeadSign.into(),
                 ..Default::default()
             };
@@ -144,26 +151,34 @@ pub(super) async fn read_and_answer(cluster: &Cluster) -> anyhow::Result<Read> {
                 answer.return_reason = pb::ReturnReason::NotCompetent.into();
                 answer.note = "人员已迁往他省".into();
             }
-            desk.answer_lead(answer).await?;
+            records.act_on_record(answer).await?;
         }
-        let lead = leads.first().context("an inbox is empty")?.lead_id.clone();
+        let lead = leads
+            .first()
+            .context("an inbox is empty")?
+            .record_id
+            .clone();
         if code == GUANGDONG {
-            desk.show_lead(pb::ShowLeadRequest {
-                grounds: Some(grounds.clone()),
-                lead_id: lead.clone(),
-                override_assignment: false,
-                standing_only: false,
-            })
-            .await?;
-            desk.answer_lead(pb::AnswerLeadRequest {
-                grounds: Some(grounds),
-                lead_id: lead.clone(),
-                action: pb::Action::LeadAssess.into(),
-                outcome: pb::AssessmentOutcome::Verified.into(),
-                note: "线索属实，已立案侦查".into(),
-                ..Default::default()
-            })
-            .await?;
+            records
+                .show_record(pb::ShowRecordRequest {
+                    family: pb::RecordFamily::Lead.into(),
+                    grounds: Some(grounds.clone()),
+                    record_id: lead.clone(),
+                    override_assignment: false,
+                    standing_only: false,
+                })
+                .await?;
+            records
+                .act_on_record(pb::ActOnRecordRequest {
+                    family: pb::RecordFamily::Lead.into(),
+                    grounds: Some(grounds),
+                    record_id: lead.clone(),
+                    action: pb::Action::LeadAssess.into(),
+                    outcome: pb::AssessmentOutcome::Verified.into(),
+                    note: "线索属实，已立案侦查".into(),
+                    ..Default::default()
+                })
+                .await?;
         }
         first.insert(code, lead);
     }
@@ -178,23 +193,24 @@ pub(super) async fn read_and_answer(cluster: &Cluster) -> anyhow::Result<Read> {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) lead_id: String,
-    pub(super) state: pb::LeadState,
+    pub(super) state: pb::RecordState,
     pub(super) receipt: pb::ReceiptSummary,
     pub(super) consulted_index: u64,
 }
 
 /// The county's officer looks at what became of the two leads.
 pub(super) async fn seen_by_county(cluster: &Cluster, read: &Read) -> anyhow::Result<Vec<Seen>> {
-    let mut desk = desk(cluster, COUNTY, COUNTY, "officer-001")?;
+    let mut records = records(cluster, COUNTY, COUNTY, "officer-001")?;
     let mut seen = Vec::new();
     for lead_id in [&read.verified, &read.returned] {
-        let request = pb::ShowLeadRequest {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
-            lead_id: lead_id.clone(),
+            record_id: lead_id.clone(),
             override_assignment: false,
             standing_only: false,
         };
-        let shown = desk.show_lead(request).await?.into_inner();
+        let shown = records.show_record(request).await?.into_inner();
         let summary = shown.summary.context("a summary")?;
         let receipt = shown
             .events
@@ -258,9 +274,10 @@ pub(super) fn refused(
 
 /// Tries what nobody may do.
 pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<Vec<Refused>> {
-    let show = |of: &'static str, grounds| pb::ShowLeadRequest {
+    let show = |of: &'static str, grounds| pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds,
-        lead_id: if of == ZHEJIANG {
+        record_id: if of == ZHEJIANG {
             read.verified.clone()
         } else {
             read.returned.clone()
@@ -269,17 +286,17 @@ pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<V
         standing_only: false,
     };
     let mut all = Vec::new();
-    let mut own = desk(cluster, COUNTY, COUNTY, "officer-001")?;
-    let tried = own.show_lead(show(COUNTY, None)).await.map(drop);
+    let mut own = records(cluster, COUNTY, COUNTY, "officer-001")?;
+    let tried = own.show_record(show(COUNTY, None)).await.map(drop);
     all.push(refused(
         "不说明用途和依据就查看",
         "reading without purpose and basis",
         tried,
     )?);
 
-    let mut foreign = desk(cluster, COUNTY, ZHEJIANG, "officer-001")?;
+    let mut foreign = records(cluster, COUNTY, ZHEJIANG, "officer-001")?;
     let tried = foreign
-        .show_lead(show(ZHEJIANG, Some(grounds(ZHEJIANG, Purpose::Screening))))
+        .show_record(show(ZHEJIANG, Some(grounds(ZHEJIANG, Purpose::Screening))))
         .await;
     all.push(refused(
         "浙江民警查看发往广东的线索",
@@ -287,11 +304,12 @@ pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<V
         tried.map(drop),
     )?);
 
-    let mut foreign = desk(cluster, COUNTY, GUANGDONG, "officer-001")?;
+    let mut foreign = records(cluster, COUNTY, GUANGDONG, "officer-001")?;
     let tried = foreign
-        .answer_lead(pb::AnswerLeadRequest {
+        .act_on_record(pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
-            lead_id: read.verified.clone(),
+            record_id: read.verified.clone(),
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         })
@@ -302,13 +320,13 @@ pub(super) async fn refusals(cluster: &Cluster, read: &Read) -> anyhow::Result<V
         tried.map(drop),
     )?);
 
-    let mut auditor = desk(cluster, COUNTY, COUNTY, "auditor-001")?;
-    let request = pb::PushLeadsRequest {
+    let mut auditor = records(cluster, COUNTY, COUNTY, "auditor-001")?;
+    let request = pb::PushRecordsRequest {
         grounds: Some(grounds(COUNTY, Purpose::Audit)),
         row: 1,
-        lead: Some(pb::Lead::default()),
+        content: Some(pb::Lead::default().into()),
     };
-    let tried = auditor.push_leads(tokio_stream::iter([request])).await;
+    let tried = auditor.push_records(tokio_stream::iter([request])).await;
     all.push(refused(
         "审计人员推送线索",
         "an auditor pushing leads",

@@ -174,10 +174,10 @@ impl<'a> Story<'a> {
         )?;
         for lead in seen {
             let state = match (self.lang, lead.state) {
-                (Lang::Zh, pb::LeadState::Assessed) => "已核查",
-                (Lang::Zh, pb::LeadState::Returned) => "已退回",
-                (Lang::En, pb::LeadState::Assessed) => "assessed",
-                (Lang::En, pb::LeadState::Returned) => "returned",
+                (Lang::Zh, pb::RecordState::Assessed) => "已核查",
+                (Lang::Zh, pb::RecordState::Returned) => "已退回",
+                (Lang::En, pb::RecordState::Assessed) => "assessed",
+                (Lang::En, pb::RecordState::Returned) => "returned",
                 _ => anyhow::bail!("a lead is neither assessed nor returned"),
             };
             say!(

@@ -1,9 +1,6 @@
 //! Steps in the life of a record, as they were taken.
 
-use super::{
-    kind::Kind,
-    row::{Answer, Step, Term},
-};
+use super::row::{Answer, Step, Term};
 use crate::{
     cli::{
         args::{self, StepArgs},
@@ -11,7 +8,7 @@ use crate::{
         exit::Failure,
         print::{self, Format, plain},
     },
-    domain::{Action, Lang},
+    domain::{Action, Family, Lang},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,13 +43,13 @@ impl Step {
 
 /// Says where a record stands after a step, and which entry of the log says so.
 pub(in crate::cli) fn print(
-    kind: Kind,
+    family: Family,
     answer: &Answer,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let (state, log_index) = (answer.state, answer.log_index);
     if context.format() == Format::Json {
-        let id = BTreeMap::from([(kind.id_key(), answer.id.as_str())]);
+        let id = BTreeMap::from([(family.id_key(), answer.id.as_str())]);
         return print::json(
             context.out,
             &Answered {

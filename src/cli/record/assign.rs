@@ -1,5 +1,6 @@
-//! `lead assign` and `referral assign`: to whom a record is, from here on.
+//! To whom a record is, from here on.
 
+use super::client;
 use crate::{
     access::{Assignee, MalformedAssignee},
     cli::{
@@ -9,7 +10,6 @@ use crate::{
         print::{self, Format},
     },
     domain::{Lang, RecordId},
-    entry::pb,
 };
 use clap::Args;
 use serde::Serialize;
@@ -53,16 +53,9 @@ pub(in crate::cli) fn run(args: &AssignArgs, context: &mut Context<'_>) -> Resul
     let assignee = args.to.0.as_ref().map(ToString::to_string);
     let assigned = block_on(async {
         let node = context.connect()?;
-        let request = pb::AssignRecordRequest {
-            grounds: node.grounds(),
-            record_id: record.to_string(),
-            assignee: assignee.clone().unwrap_or_default(),
-        };
-        node.patient(async || node.desk().assign_record(request.clone()).await)
-            .await
-    })
-    .map_err(|failure| failure.at(record))?;
-    let index = assigned.log_index;
+        client::assign(&node, record, args.to.0.as_ref()).await
+    });
+    let index = assigned.map_err(|failure| failure.at(record))?;
     match context.format() {
         Format::Json => print::json(
             context.out,

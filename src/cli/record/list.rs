@@ -2,7 +2,6 @@
 
 use super::{
     client,
-    kind::Kind,
     row::{Query, Row},
     told::Told,
 };
@@ -14,7 +13,7 @@ use crate::{
         exit::{Exit, Failure},
         print::{self, Format, plain, remark},
     },
-    domain::Lang,
+    domain::{Family, Lang},
 };
 use clap::Args;
 use comfy_table::Table;
@@ -91,16 +90,16 @@ pub(in crate::cli) fn name(typed: Option<&str>, lang: Lang) -> Result<String, Fa
 
 /// Prints what the query finds: one page, or with `--all` every page.
 pub(in crate::cli) fn run(
-    kind: Kind,
+    family: Family,
     mut query: Query,
     page: PageArgs,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     block_on(async {
         let node = context.connect()?;
-        let mut listing = Listing::new(kind, context.format(), context.lang());
+        let mut listing = Listing::new(family, context.format(), context.lang());
         loop {
-            let found = client::list(kind, &node, query.clone()).await?;
+            let found = client::list(family, &node, query.clone()).await?;
             for row in &found.rows {
                 listing.row(row, context.out)?;
             }
@@ -123,7 +122,7 @@ const MAX_NOTES: usize = 20;
 
 /// JSON row by row, tables piece by piece.
 struct Listing {
-    kind: Kind,
+    family: Family,
     format: Format,
     lang: Lang,
     table: Table,
@@ -133,12 +132,15 @@ struct Listing {
 }
 
 impl Listing {
-    fn new(kind: Kind, format: Format, lang: Lang) -> Self {
+    fn new(family: Family, format: Format, lang: Lang) -> Self {
         let mut table = print::unheaded();
-        let headings = kind.listed().iter().map(|([zh, en], _)| lang.pick(zh, en));
-        table.set_header(std::iter::once(kind.id_label(lang)).chain(headings));
+        let headings = family
+            .listed()
+            .iter()
+            .map(|([zh, en], _)| lang.pick(zh, en));
+        table.set_header(std::iter::once(family.id_label(lang)).chain(headings));
         Self {
-            kind,
+            family,
             format,
             lang,
             table,
@@ -151,7 +153,7 @@ impl Listing {
         self.rows += 1;
         let told = Told {
             row,
-            kind: self.kind,
+            family: self.family,
             lang: self.lang,
         };
         if self.format == Format::Json {
@@ -160,7 +162,7 @@ impl Listing {
         if self.notes.len() < MAX_NOTES {
             self.notes.extend(told.refused());
         }
-        let cells = self.kind.listed().iter().map(|(_, text)| text(&told));
+        let cells = self.family.listed().iter().map(|(_, text)| text(&told));
         self.table
             .add_row(std::iter::once(plain(&row.id)).chain(cells));
         if self.table.row_count() >= ROWS_AT_ONCE {
@@ -193,7 +195,7 @@ impl Listing {
         for note in &self.notes {
             writeln!(out, "{note}")?;
         }
-        let (rows, many) = (self.rows, self.kind.many());
+        let (rows, many) = (self.rows, self.family.many());
         match self.lang {
             Lang::Zh => writeln!(out, "共{rows}条")?,
             Lang::En => writeln!(out, "{rows} {many}")?,
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn regression_a_list_without_end_is_printed_as_it_is_read() {
-        let mut listing = Listing::new(Kind::ArrestNotice, Format::Table, Lang::En);
+        let mut listing = Listing::new(Family::ArrestNotice, Format::Table, Lang::En);
         let mut out = Counted::default();
         for row in 0..100_000_usize {
             let refused = Row {

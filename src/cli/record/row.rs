@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{args::Direction, print::rfc3339},
-    domain::{Action, AssessmentOutcome, Lang, RecordKind, ReturnReason, Urgency},
+    domain::{Action, AssessmentOutcome, Lang, RecordKind, ReturnReason, State, Urgency},
     entry::pb,
 };
 use serde::{Serialize, Serializer};
@@ -44,8 +44,7 @@ impl Serialize for Term {
 #[derive(Clone, Default)]
 pub(in crate::cli) struct Query {
     pub(in crate::cli) direction: Option<Direction>,
-    /// States by their numbers on the wire.
-    pub(in crate::cli) states: Vec<i32>,
+    pub(in crate::cli) states: Vec<State>,
     pub(in crate::cli) kind: Option<RecordKind>,
     pub(in crate::cli) origin: String,
     pub(in crate::cli) destination: String,
@@ -95,7 +94,7 @@ pub(super) struct Row {
     pub(super) assigned_to: String,
     /// Known of an opened transfer.
     pub(super) notice_due_ms: u64,
-    /// Known of an opened record that has no events.
+    /// Known of an opened record that has no later steps.
     pub(super) sender: String,
     pub(super) receipt: Option<Receipt>,
 }
@@ -121,7 +120,7 @@ pub(super) struct Event {
     pub(super) principal: String,
     pub(super) superseded: bool,
     pub(super) waiting: bool,
-    /// What an assessment found; of kinds that are assessed.
+    /// What an assessment found; of families that are assessed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<Option<Term>>,
     pub(super) return_reason: Option<Term>,
@@ -148,9 +147,9 @@ pub(super) struct Opened {
     pub(super) row: Row,
     /// Nothing where only the standing was asked for.
     pub(super) content: Option<Vec<Said>>,
-    /// Of kinds that have later steps.
+    /// Of families that have later steps.
     pub(super) events: Option<Vec<Event>>,
-    /// What this side may do now; of kinds for which the node says it.
+    /// What this side may do now; of families that have many steps.
     pub(super) allowed: Option<Vec<Term>>,
     /// What to know before the next step, in Chinese and in English.
     pub(super) advice: Option<[&'static str; 2]>,

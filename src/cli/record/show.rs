@@ -2,7 +2,6 @@
 
 use super::{
     client,
-    kind::Kind,
     row::{Event, Opened, Said, Term},
     told::{Told, receipt_line},
 };
@@ -13,7 +12,7 @@ use crate::{
         exit::{Exit, Failure},
         print::{self, Format, lines, plain, rfc3339},
     },
-    domain::{Lang, RecordId},
+    domain::{Family, Lang, RecordId},
 };
 use comfy_table::Table;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
@@ -21,20 +20,20 @@ use std::io::Write;
 
 /// Opens a record, which the node logs, and prints it.
 pub(in crate::cli) fn run(
-    kind: Kind,
+    family: Family,
     record: RecordId,
     look: LookArgs,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let opened = block_on(async {
         let node = context.connect()?;
-        client::show(kind, &node, record, look).await
+        client::show(family, &node, record, look).await
     })?;
     let shown = Shown {
         opened: &opened,
         told: Told {
             row: &opened.row,
-            kind,
+            family,
             lang: context.lang(),
         },
     };
@@ -52,13 +51,13 @@ struct Shown<'a> {
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (row, opened, kind) = (self.told.row, self.opened, self.told.kind);
+        let (row, opened, family) = (self.told.row, self.opened, self.told.family);
         let mut map = serializer.serialize_map(None)?;
         for (key, value) in self.told.entries() {
             map.serialize_entry(key, &value)?;
         }
         if let Some(content) = &opened.content {
-            map.serialize_entry(kind.one(), &Content(kind, content))?;
+            map.serialize_entry(family.one(), &Content(family, content))?;
         }
         match &opened.events {
             Some(events) => map.serialize_entry("events", events)?,
@@ -77,12 +76,12 @@ impl Serialize for Shown<'_> {
 }
 
 /// What a record says: of a referral in the order of the table, else by key.
-struct Content<'a>(Kind, &'a [Said]);
+struct Content<'a>(Family, &'a [Said]);
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut said: Vec<_> = self.1.iter().map(|said| (said.key, &said.value)).collect();
-        if self.0 != Kind::Referral {
+        if self.0 != Family::Referral {
             said.sort_unstable_by_key(|(key, _)| *key);
         }
         serializer.collect_map(said)
@@ -127,8 +126,8 @@ impl Shown<'_> {
 
     fn facts(&self) -> Table {
         let (told, lang) = (&self.told, self.told.lang);
-        let id = (told.kind.id_label(lang), plain(&told.row.id));
-        let above = told.kind.opened().iter();
+        let id = (told.family.id_label(lang), plain(&told.row.id));
+        let above = told.family.opened().iter();
         let above = above.map(|([zh, en], text)| (lang.pick(zh, en), text(told)));
         let said = self.opened.content.iter().flatten();
         let said = said.map(|said| (lang.pick(said.label[0], said.label[1]), said.text.clone()));

@@ -1,13 +1,10 @@
 //! What lists and opened records show of a row: columns for people, keys for programs.
 
-use super::{
-    kind::Kind,
-    row::{Receipt, Row, Term},
-};
+use super::row::{Receipt, Row, Term};
 use crate::{
     api::labels::{put_off_label, refusal_label, refused},
     cli::print::{self, plain, rfc3339},
-    domain::Lang,
+    domain::{Family, Lang},
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -16,7 +13,7 @@ use serde_json::Value;
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
     pub(super) row: &'a Row,
-    pub(super) kind: Kind,
+    pub(super) family: Family,
     pub(super) lang: Lang,
 }
 
@@ -47,7 +44,7 @@ const RECEIPT: Column = (["对方回执", "partner's receipt"], |it| {
     receipt_line(it.row.receipt.as_ref(), it.lang)
 });
 
-impl Kind {
+impl Family {
     /// What a list shows beside the id.
     pub(super) const fn listed(self) -> &'static [Column] {
         match self {
@@ -55,7 +52,7 @@ impl Kind {
             Self::Referral => &[
                 TIME, KIND, FROM, TO, STATE, URGENCY, HANDLING, DUE, ASSIGNED,
             ],
-            Self::ArrestNotice => &[TIME, FROM, TO, STATE],
+            Self::ArrestNotice => &[TIME, FROM, TO, STATE, ASSIGNED],
         }
     }
 
@@ -69,13 +66,13 @@ impl Kind {
     }
 }
 
-const ALL: &[Kind] = &[Kind::Lead, Kind::Referral, Kind::ArrestNotice];
-const STEPPED: &[Kind] = &[Kind::Lead, Kind::Referral];
-const LEAD: &[Kind] = &[Kind::Lead];
-const REFERRAL: &[Kind] = &[Kind::Referral];
+const ALL: &[Family] = &[Family::Lead, Family::Referral, Family::ArrestNotice];
+const STEPPED: &[Family] = &[Family::Lead, Family::Referral];
+const LEAD: &[Family] = &[Family::Lead];
+const REFERRAL: &[Family] = &[Family::Referral];
 
 /// A key in JSON, the kinds that have it, and its value.
-type Key = (&'static str, &'static [Kind], fn(&Told<'_>) -> Value);
+type Key = (&'static str, &'static [Family], fn(&Told<'_>) -> Value);
 
 /// In this order, after the id.
 const KEYS: [Key; 18] = [
@@ -90,15 +87,13 @@ const KEYS: [Key; 18] = [
     ("refusal", ALL, |it| stated(&it.row.refusal).into()),
     ("refused", ALL, |it| it.refused().into()),
     ("number", LEAD, |it| stated(&it.row.number).into()),
-    ("put_off", LEAD, |it| stated(&it.row.put_off).into()),
+    ("put_off", ALL, |it| stated(&it.row.put_off).into()),
     ("urgency", STEPPED, |it| key(it.row.urgency)),
     ("handling", STEPPED, |it| key(it.row.handling)),
     ("sign_by", LEAD, |it| rfc3339(it.row.due_ms).into()),
     ("due", REFERRAL, |it| rfc3339(it.row.due_ms).into()),
     ("obliged", REFERRAL, |it| stated(&it.row.obliged).into()),
-    ("assigned_to", STEPPED, |it| {
-        stated(&it.row.assigned_to).into()
-    }),
+    ("assigned_to", ALL, |it| stated(&it.row.assigned_to).into()),
 ];
 
 impl Serialize for Told<'_> {
@@ -110,8 +105,8 @@ impl Serialize for Told<'_> {
 impl Told<'_> {
     /// The row in JSON: keys of its kind, and values.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'static str, Value)> {
-        let id = (self.kind.id_key(), self.row.id.as_str().into());
-        let known = KEYS.iter().filter(|(_, of, _)| of.contains(&self.kind));
+        let id = (self.family.id_key(), self.row.id.as_str().into());
+        let known = KEYS.iter().filter(|(_, of, _)| of.contains(&self.family));
         let known = known.map(|(key, _, value)| (*key, value(self)));
         std::iter::once(id).chain(known)
     }
@@ -144,7 +139,7 @@ impl Told<'_> {
 
     /// Why the partner refused it and what to do, where it did.
     pub(super) fn refused(&self) -> Option<String> {
-        refused(&self.row.refusal, self.kind.sent(), self.lang)
+        refused(&self.row.refusal, self.family.sent(), self.lang)
     }
 
     fn label(&self, term: Option<Term>) -> String {

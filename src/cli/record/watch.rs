@@ -1,9 +1,6 @@
 //! `referral watch`: referrals as they change. Ids and states only: watching opens nothing, and so is not logged.
 
-use super::{
-    client::referral::{self, state},
-    row::Term,
-};
+use super::{client, row::Term};
 use crate::{
     cli::{
         client::Connection,
@@ -11,7 +8,7 @@ use crate::{
         exit::{Exit, Failure},
         print::{self, Format, plain, remark},
     },
-    domain::Lang,
+    domain::{Family, Lang},
     entry::pb,
 };
 use clap::Args;
@@ -52,7 +49,7 @@ async fn watch(
     let mut reached = false;
     let mut wait = FIRST_WAIT;
     loop {
-        let lost = match referral::watch(node, after).await {
+        let lost = match client::watch(Family::Referral, node, after).await {
             Ok(mut changes) => {
                 (reached, wait) = (true, FIRST_WAIT);
                 loop {
@@ -105,17 +102,17 @@ struct Change<'a> {
 }
 
 /// One line, out at once.
-fn print(change: &pb::WatchReferralsResponse, context: &mut Context<'_>) -> Result<(), Failure> {
-    let Some(referral) = &change.referral else {
+fn print(change: &pb::WatchRecordsResponse, context: &mut Context<'_>) -> Result<(), Failure> {
+    let Some(referral) = change.record.clone().map(client::row) else {
         return Ok(());
     };
-    let state = state(referral.state);
+    let state = referral.state.unwrap_or(Term::UNKNOWN);
     match context.format() {
         Format::Json => print::json(
             context.out,
             &Change {
                 log_index: change.log_index,
-                referral_id: &referral.referral_id,
+                referral_id: &referral.id,
                 state,
             },
         )?,
@@ -123,7 +120,7 @@ fn print(change: &pb::WatchReferralsResponse, context: &mut Context<'_>) -> Resu
             context.out,
             "{:>8}  {:<36}  {}",
             change.log_index,
-            plain(&referral.referral_id),
+            plain(&referral.id),
             state.label(context.lang())
         )?,
     }

@@ -10,8 +10,7 @@ use super::{
     record::{
         act,
         assign::{self, AssignArgs},
-        client::referral,
-        kind::Kind,
+        client, family,
         list::{self, PageArgs, TimeArgs},
         row::{Answer, Query, Step},
         show,
@@ -20,7 +19,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Handling, Jurisdiction, Locality, RecordId, RecordKind, ReturnReason, Urgency,
+        Action, Family, Handling, Jurisdiction, Locality, RecordId, RecordKind, ReturnReason,
+        State, Urgency,
     },
     entry::{self, pb},
 };
@@ -141,8 +141,8 @@ struct ListArgs {
     direction: Direction,
     /// 状态 / In one of these states: drafted, sent, delivered, signed_for, supplement_requested, returned, accepted,
     /// in_progress, feedback_given, confirmed, disputed, closed, recalled, forwarded, refused.
-    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = referral::state_named)]
-    state: Vec<i32>,
+    #[arg(long, value_name = "STATE,…", value_delimiter = ',', value_parser = family::state(Family::Referral))]
+    state: Vec<State>,
     /// 种类 / assistance or transfer.
     #[arg(long, value_parser = RecordKind::referral)]
     kind: Option<RecordKind>,
@@ -220,14 +220,14 @@ pub(super) fn run(args: &ReferralArgs, context: &mut Context<'_>) -> Result<Exit
         C::Correct(step) => restate(Action::Correct, step, context),
         C::Open(args) => open(args, context),
         C::Approve { referral } => {
-            let ask = async |node: &Connection| referral::approve(node, *referral).await;
+            let ask = async |node: &Connection| client::approve(node, *referral).await;
             answered(context, ask).map_err(|failure| failure.at(referral))
         }
         C::List(args) => {
             let query = args.query(context)?;
-            list::run(Kind::Referral, query, args.page, context)
+            list::run(Family::Referral, query, args.page, context)
         }
-        C::Show { referral, look } => show::run(Kind::Referral, *referral, *look, context),
+        C::Show { referral, look } => show::run(Family::Referral, *referral, *look, context),
         C::Watch(args) => watch::run(args, context),
         C::Assign(args) => assign::run(args, context),
     }
@@ -238,14 +238,14 @@ fn open(args: &OpenArgs, context: &mut Context<'_>) -> Result<Exit, Failure> {
     context.grounds()?;
     let request = pb::OpenReferralRequest {
         grounds: None,
-        kind: referral::kind_to_wire(args.kind),
+        kind: entry::kind_to_wire(args.kind),
         to: args.to.to_string(),
         referral: Some(args.said.read(context.lang())?),
         urgency: entry::urgency_to_wire(args.urgency),
         handling: entry::handling_to_wire(args.handling),
     };
     answered(context, async |node: &Connection| {
-        referral::open(node, &request).await
+        client::open_referral(node, &request).await
     })
 }
 
@@ -265,7 +265,7 @@ fn restate(act: Action, args: &Restatement, context: &mut Context<'_>) -> Result
 
 fn take(referral: RecordId, step: &Step, context: &mut Context<'_>) -> Result<Exit, Failure> {
     answered(context, async |node: &Connection| {
-        referral::act(node, referral, step).await
+        client::act(Family::Referral, node, referral, step).await
     })
     .map_err(|failure| failure.at(referral))
 }
@@ -276,6 +276,6 @@ fn answered(
     ask: impl AsyncFnOnce(&Connection) -> Result<Answer, Failure>,
 ) -> Result<Exit, Failure> {
     let answer = block_on(async { ask(&context.connect()?).await })?;
-    act::print(Kind::Referral, &answer, context)?;
+    act::print(Family::Referral, &answer, context)?;
     Ok(Exit::Done)
 }

@@ -6,8 +6,6 @@ mod lead_fields;
 mod lead_reading;
 pub mod referral;
 
-pub use arrest_notice::{
-    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, CaughtState, ParsedNotice,
-};
+pub use arrest_notice::{CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, ParsedNotice};
 pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
 pub use lead_fields::{Column, LeadFields};

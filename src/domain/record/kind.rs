@@ -40,6 +40,8 @@ pub struct Spec {
     pub family: Family,
     /// True where somebody drafts it and a second person approves it before it leaves.
     pub drafted: bool,
+    /// True where its changes are kept by log index, for those who follow.
+    pub followed: bool,
     /// What may be done, when, and by which side.
     pub table: &'static [Transition],
 }
@@ -47,16 +49,30 @@ pub struct Spec {
 impl RecordKind {
     /// What holds for all records of this kind.
     pub const fn spec(self) -> Spec {
-        let (family, drafted, table) = match self {
-            Self::Lead => (Family::Lead, false, LEAD),
-            Self::Assistance => (Family::Referral, false, REFERRAL),
-            Self::Transfer => (Family::Referral, true, REFERRAL),
-            Self::ArrestNotice => (Family::ArrestNotice, false, ARREST_NOTICE),
+        let undrafted = Spec {
+            family: Family::Lead,
+            drafted: false,
+            followed: false,
+            table: LEAD,
         };
-        Spec {
-            family,
-            drafted,
-            table,
+        let assistance = Spec {
+            family: Family::Referral,
+            followed: true,
+            table: REFERRAL,
+            ..undrafted
+        };
+        match self {
+            Self::Lead => undrafted,
+            Self::Assistance => assistance,
+            Self::Transfer => Spec {
+                drafted: true,
+                ..assistance
+            },
+            Self::ArrestNotice => Spec {
+                family: Family::ArrestNotice,
+                table: ARREST_NOTICE,
+                ..undrafted
+            },
         }
     }
 
@@ -92,6 +108,11 @@ impl Family {
     pub fn kinds(self) -> impl Iterator<Item = RecordKind> {
         let kinds = RecordKind::ALL.iter().copied();
         kinds.filter(move |kind| kind.family() == self)
+    }
+
+    /// Whether those who follow are told of its records' changes.
+    pub fn is_followed(self) -> bool {
+        self.kinds().all(|kind| kind.spec().followed)
     }
 
     /// The states that its records are seen in.

@@ -148,7 +148,7 @@ async fn a_refusal_is_proved_logged_and_shown() {
     until(world.log(), 1, refusal_for(lead[0].index)).await;
     let shown = show(world.endpoint(), COUNTY, &lead[0].lead_id).await;
     let summary = shown.summary.unwrap();
-    assert_eq!(summary.state, pb::LeadState::Refused as i32);
+    assert_eq!(summary.state, pb::RecordState::Refused as i32);
     assert_eq!(summary.refusal, "not_allowed");
     assert_eq!(count(world.log(), receipt_for(lead[0].index)), 0);
     world.cluster.stop().await;
@@ -168,14 +168,15 @@ async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why()
 
     let grounds = Some(grounds(COUNTY, Purpose::Screening));
     let officer = channel(world.endpoint(), COUNTY, COUNTY, "officer-001");
-    let mut desk = pb::desk_client::DeskClient::new(officer);
-    let request = pb::ListLeadsRequest {
+    let mut desk = pb::records_client::RecordsClient::new(officer);
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: grounds.clone(),
-        ..pb::ListLeadsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
-    let listed = desk.list_leads(request).await.unwrap().into_inner();
+    let listed = desk.list_records(request).await.unwrap().into_inner();
     let numbers: Vec<_> = listed
-        .leads
+        .records
         .iter()
         .map(|lead| (&*lead.refusal, &*lead.number))
         .collect();
@@ -186,16 +187,16 @@ async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why()
         (&leads[0], "not_allowed", &refused.lead_id),
         (&leads[1], "", &sent.lead_id),
     ] {
-        let request = pb::PushLeadsRequest {
+        let request = pb::PushRecordsRequest {
             grounds: grounds.clone(),
             row: 1,
-            lead: Some(yichuan::rpc::lead_message(lead)),
+            content: Some(yichuan::rpc::lead_message(lead).into()),
         };
-        let verdicts = desk.push_leads(tokio_stream::iter([request])).await;
+        let verdicts = desk.push_records(tokio_stream::iter([request])).await;
         let verdict = verdicts.unwrap().into_inner().message().await.unwrap();
         let verdict = verdict.unwrap();
         assert_eq!(verdict.verdict, pb::Verdict::Duplicate as i32);
-        assert_eq!((&*verdict.refusal, &verdict.lead_id), (refusal, id));
+        assert_eq!((&*verdict.refusal, &verdict.record_id), (refusal, id));
     }
     world.cluster.stop().await;
 }
@@ -210,7 +211,7 @@ async fn a_receipt_from_the_end_of_time_harms_nobody() {
     let shown = show(world.endpoint(), COUNTY, &lead[0].lead_id).await;
     assert_eq!(
         shown.summary.unwrap().state,
-        pb::LeadState::Delivered as i32
+        pb::RecordState::Delivered as i32
     );
     verify(world.log());
     world.cluster.stop().await;

@@ -7,7 +7,7 @@ use super::{
 };
 use futures_util::FutureExt as _;
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use std::collections::BTreeSet;
 use tonic::{Code, Response, Status, Streaming, transport::Channel};
 use yichuan::{
@@ -15,9 +15,8 @@ use yichuan::{
     cli::demo::cluster::{Cluster, grounds},
     entry::Kind,
     rpc::pb::{
-        self, audit_client::AuditClient, caught_client::CaughtClient, desk_client::DeskClient,
-        exchange_client::ExchangeClient, partners_client::PartnersClient,
-        referrals_client::ReferralsClient,
+        self, audit_client::AuditClient, exchange_client::ExchangeClient,
+        partners_client::PartnersClient, records_client::RecordsClient,
     },
 };
 
@@ -63,7 +62,7 @@ pub(super) fn notice() -> pb::CaughtNotice {
     }
 }
 
-fn referral(kind: pb::ReferralKind) -> pb::OpenReferralRequest {
+fn referral(kind: pb::RecordKind) -> pb::OpenReferralRequest {
     pb::OpenReferralRequest {
         grounds: None,
         kind: kind.into(),
@@ -95,19 +94,19 @@ impl World {
         ];
         let mut pushed = push(&endpoint, COUNTY, &sheet).await.into_iter();
         let mut lead = || pushed.next().unwrap().lead_id;
-        let mut officer = ReferralsClient::new(dial("officer-001"));
+        let mut officer = RecordsClient::new(dial("officer-001"));
         let mut opened = Vec::new();
         for kind in [
-            pb::ReferralKind::Assistance,
-            pb::ReferralKind::Assistance,
-            pb::ReferralKind::Transfer,
+            pb::RecordKind::Assistance,
+            pb::RecordKind::Assistance,
+            pb::RecordKind::Transfer,
         ] {
             let request = pb::OpenReferralRequest {
                 grounds: Some(grounds(COUNTY, Purpose::Case)),
                 ..referral(kind)
             };
             let answer = officer.open_referral(request).await.unwrap();
-            opened.push(answer.into_inner().referral_id);
+            opened.push(answer.into_inner().record_id);
         }
         let mut opened = opened.into_iter();
         let mut records = || Records {
@@ -115,7 +114,7 @@ impl World {
             referral: opened.next().unwrap(),
         };
         let (assigned, free, others) = (records(), records(), records());
-        let mut supervisor = DeskClient::new(dial("supervisor-001"));
+        let mut supervisor = RecordsClient::new(dial("supervisor-001"));
         for record in [&assigned.lead, &assigned.referral] {
             let request = pb::AssignRecordRequest {
                 grounds: Some(grounds(COUNTY, Purpose::Case)),
@@ -125,18 +124,18 @@ impl World {
             supervisor.assign_record(request).await.unwrap();
         }
         let there = &cluster.member(GUANGDONG).config.listen.endpoint;
-        let notifying = pb::PushCaughtRequest {
+        let notifying = pb::PushRecordsRequest {
             grounds: Some(grounds(GUANGDONG, Purpose::Case)),
             row: 1,
-            notice: Some(notice()),
+            content: Some(notice().into()),
         };
-        let mut caught = CaughtClient::new(channel(there, GUANGDONG, GUANGDONG, "officer-001"));
-        let verdicts = caught.push_caught(tokio_stream::iter([notifying])).await;
+        let mut caught = RecordsClient::new(channel(there, GUANGDONG, GUANGDONG, "officer-001"));
+        let verdicts = caught.push_records(tokio_stream::iter([notifying])).await;
         let verdict = verdicts.unwrap().into_inner().message().await.unwrap();
         within(cluster.settled()).await.unwrap();
         Self {
             theirs: [assigned, free],
-            caught: verdict.unwrap().caught_id,
+            caught: verdict.unwrap().record_id,
             others,
             cluster,
             _dir: dir,
@@ -215,9 +214,9 @@ impl World {
         records: &Records,
     ) -> Result<String, Status> {
         let grounds = Some(grounds);
-        let mut desk = DeskClient::new(channel.clone());
-        let mut referrals = ReferralsClient::new(channel.clone());
-        let mut caught = CaughtClient::new(channel.clone());
+        let mut desk = RecordsClient::new(channel.clone());
+        let mut referrals = RecordsClient::new(channel.clone());
+        let mut caught = RecordsClient::new(channel.clone());
         let mut partners = PartnersClient::new(channel.clone());
         let mut audit = AuditClient::new(channel.clone());
         let (lead_id, referral_id) = (records.lead.clone(), records.referral.clone());
@@ -234,76 +233,105 @@ impl World {
             };
         }
         match path {
-            "Desk/PushLeads" => {
+            "Records/PushRecords lead" => {
                 let lead = Some(leads::lead(1, PLACE));
-                first(stream!(
-                    desk.push_leads(PushLeadsRequest { row: 1, lead: lead })
-                ))
+                first(stream!(desk.push_records(PushRecordsRequest {
+                    row: 1,
+                    content: lead.map(Into::into)
+                })))
                 .await
             }
-            "Desk/ListLeads" => whole(say!(desk.list_leads(ListLeadsRequest {
+            "Records/ListRecords lead" => whole(say!(desk.list_records(ListRecordsRequest {
+                family: pb::RecordFamily::Lead.into(),
                 override_assignment: true
             }))),
-            "Desk/ShowLead" => whole(say!(desk.show_lead(ShowLeadRequest {
-                lead_id: lead_id,
+            "Records/ShowRecord lead" => whole(say!(desk.show_record(ShowRecordRequest {
+                family: pb::RecordFamily::Lead.into(),
+                record_id: lead_id,
                 override_assignment: true
             }))),
-            "Desk/AnswerLead" => whole(say!(desk.answer_lead(AnswerLeadRequest {
-                lead_id: lead_id,
+            "Records/ActOnRecord lead" => whole(say!(desk.act_on_record(ActOnRecordRequest {
+                family: pb::RecordFamily::Lead.into(),
+                record_id: lead_id,
                 action: pb::Action::LeadSign.into(),
                 override_assignment: true
             }))),
-            "Desk/AssignRecord" => whole(say!(desk.assign_record(AssignRecordRequest {
+            "Records/AssignRecord" => whole(say!(desk.assign_record(AssignRecordRequest {
                 record_id: lead_id,
                 assignee: "officer/001".into()
             }))),
-            "Referrals/OpenReferral" => {
+            "Records/OpenReferral" => {
                 let request = pb::OpenReferralRequest {
                     grounds,
-                    ..referral(pb::ReferralKind::Assistance)
+                    ..referral(pb::RecordKind::Assistance)
                 };
                 whole(referrals.open_referral(request).await)
             }
-            "Referrals/ApproveReferral" => {
+            "Records/ApproveRecord" => {
                 let referral_id = self.others.referral.clone();
-                whole(say!(referrals.approve_referral(ApproveReferralRequest {
-                    referral_id: referral_id
+                whole(say!(referrals.approve_record(ApproveRecordRequest {
+                    record_id: referral_id
                 })))
             }
-            "Referrals/ActOnReferral" => {
-                whole(say!(referrals.act_on_referral(ActOnReferralRequest {
-                    referral_id: referral_id,
+            "Records/ActOnRecord referral" => {
+                whole(say!(referrals.act_on_record(ActOnRecordRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    record_id: referral_id,
                     action: pb::Action::ReferralRecall.into(),
                     note: "说明".into(),
                     override_assignment: true
                 })))
             }
-            "Referrals/ListReferrals" => {
-                whole(say!(referrals.list_referrals(ListReferralsRequest {
+            "Records/ListRecords referral" => {
+                whole(say!(referrals.list_records(ListRecordsRequest {
+                    family: pb::RecordFamily::Referral.into(),
                     override_assignment: true
                 })))
             }
-            "Referrals/ShowReferral" => whole(say!(referrals.show_referral(ShowReferralRequest {
-                referral_id: referral_id,
-                override_assignment: true
-            }))),
-            "Referrals/WatchReferrals" => {
-                first(say!(referrals.watch_referrals(WatchReferralsRequest {
+            "Records/ShowRecord referral" => {
+                whole(say!(referrals.show_record(ShowRecordRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    record_id: referral_id,
+                    override_assignment: true
+                })))
+            }
+            "Records/WatchRecords referral" => {
+                first(say!(referrals.watch_records(WatchRecordsRequest {
+                    family: pb::RecordFamily::Referral.into(),
                     after_index: Some(0)
                 })))
                 .await
             }
-            "Caught/PushCaught" => {
+            "Records/ActOnRecord caught" => whole(say!(caught.act_on_record(ActOnRecordRequest {
+                family: pb::RecordFamily::ArrestNotice.into(),
+                record_id: self.caught.clone(),
+                action: pb::Action::LeadSign.into(),
+                override_assignment: true
+            }))),
+            "Records/WatchRecords lead" => whole(say!(desk.watch_records(WatchRecordsRequest {
+                family: pb::RecordFamily::Lead.into()
+            }))),
+            "Records/WatchRecords caught" => {
+                whole(say!(caught.watch_records(WatchRecordsRequest {
+                    family: pb::RecordFamily::ArrestNotice.into()
+                })))
+            }
+            "Records/PushRecords caught" => {
                 let notice = Some(notice());
-                first(stream!(caught.push_caught(PushCaughtRequest {
+                first(stream!(caught.push_records(PushRecordsRequest {
                     row: 1,
-                    notice: notice
+                    content: notice.map(Into::into)
                 })))
                 .await
             }
-            "Caught/ListCaught" => whole(say!(caught.list_caught(ListCaughtRequest {}))),
-            "Caught/ShowCaught" => whole(say!(caught.show_caught(ShowCaughtRequest {
-                caught_id: self.caught.clone()
+            "Records/ListRecords caught" => whole(say!(caught.list_records(ListRecordsRequest {
+                family: pb::RecordFamily::ArrestNotice.into(),
+                override_assignment: true
+            }))),
+            "Records/ShowRecord caught" => whole(say!(caught.show_record(ShowRecordRequest {
+                family: pb::RecordFamily::ArrestNotice.into(),
+                record_id: self.caught.clone(),
+                override_assignment: true
             }))),
             "Partners/ProposePartner" => {
                 let card = self.cluster.card(GUANGDONG).unwrap();
@@ -352,18 +380,23 @@ impl World {
 /// What officers and supervisors of a partner get of a call. There is no default: a new call is decided on here.
 fn for_a_partners_people(path: &str) -> Result<(), &'static str> {
     match path {
-        "Desk/ListLeads"
-        | "Referrals/ListReferrals"
-        | "Referrals/WatchReferrals"
-        | "Caught/ListCaught" => Ok(()),
-        "Desk/ShowLead" | "Referrals/ShowReferral" | "Caught/ShowCaught" => Err("elsewhere"),
-        "Desk/PushLeads"
-        | "Desk/AnswerLead"
-        | "Desk/AssignRecord"
-        | "Referrals/OpenReferral"
-        | "Referrals/ApproveReferral"
-        | "Referrals/ActOnReferral"
-        | "Caught/PushCaught"
+        // Which is not followed.
+        "Records/WatchRecords lead" | "Records/WatchRecords caught" => Err("malformed"),
+        "Records/ListRecords lead"
+        | "Records/ListRecords referral"
+        | "Records/WatchRecords referral"
+        | "Records/ListRecords caught" => Ok(()),
+        "Records/ShowRecord lead" | "Records/ShowRecord referral" | "Records/ShowRecord caught" => {
+            Err("elsewhere")
+        }
+        "Records/PushRecords lead"
+        | "Records/ActOnRecord lead"
+        | "Records/AssignRecord"
+        | "Records/OpenReferral"
+        | "Records/ApproveRecord"
+        | "Records/ActOnRecord referral"
+        | "Records/ActOnRecord caught"
+        | "Records/PushRecords caught"
         | "Partners/ProposePartner"
         | "Partners/ApprovePartner"
         | "Partners/SuspendPartner"
@@ -379,16 +412,35 @@ fn for_a_partners_people(path: &str) -> Result<(), &'static str> {
     }
 }
 
-/// All calls of all services of ours: `Desk/ListLeads`.
+/// All calls of all services of ours, for each family that they are for: `Records/ListRecords lead`.
 fn calls() -> BTreeSet<String> {
     let set = FileDescriptorSet::decode(pb::DESCRIPTOR).unwrap();
-    let services = set.file.into_iter().flat_map(|file| file.service);
-    let calls = services.flat_map(|service| {
-        let name = service.name().to_owned();
-        let methods = service.method.into_iter();
-        methods.map(move |method| format!("{name}/{}", method.name()))
-    });
-    calls.collect()
+    let of_families = |method: &MethodDescriptorProto| {
+        let name = method.input_type().rsplit('.').next().unwrap();
+        let messages = set.file.iter().flat_map(|file| &file.message_type);
+        let mut fields = messages
+            .filter(|it| it.name() == name)
+            .flat_map(|it| &it.field);
+        fields.any(|field| field.name() == "family")
+    };
+    let mut calls = BTreeSet::new();
+    for service in set.file.iter().flat_map(|file| &file.service) {
+        for method in &service.method {
+            let path = format!("{}/{}", service.name(), method.name());
+            let families: &[&str] = match path.as_str() {
+                // Of what it carries.
+                "Records/PushRecords" => &["lead", "caught"],
+                _ if of_families(method) => &["lead", "referral", "caught"],
+                _ => &[],
+            };
+            if families.is_empty() {
+                calls.insert(path);
+            } else {
+                calls.extend(families.iter().map(|family| format!("{path} {family}")));
+            }
+        }
+    }
+    calls
 }
 
 fn reason(status: &Status) -> &str {
@@ -424,7 +476,9 @@ async fn each_call_gives_people_of_a_partner_what_is_decided_and_its_node_and_ou
                     (_, "node") if path == "Exchange/Relay" => continue,
                     (_, "officer-001" | "supervisor-001") => match for_a_partners_people(path) {
                         Ok(()) if purpose == Purpose::Audit => Err("purpose"),
-                        Err("elsewhere") if purpose == Purpose::Audit => Err("purpose"),
+                        Err("elsewhere" | "malformed") if purpose == Purpose::Audit => {
+                            Err("purpose")
+                        }
                         decided => decided,
                     },
                     _ if path == "Exchange/Relay" => Err("not_a_partner_node"),
@@ -436,7 +490,11 @@ async fn each_call_gives_people_of_a_partner_what_is_decided_and_its_node_and_ou
                 match (answered, expected) {
                     (Ok(answer), Ok(())) => world.tells_nothing(&what, &answer),
                     (Err(status), Err(word)) => {
-                        assert_eq!(status.code(), Code::PermissionDenied, "{what}: {status:?}");
+                        let code = match word {
+                            "malformed" => Code::InvalidArgument,
+                            _ => Code::PermissionDenied,
+                        };
+                        assert_eq!(status.code(), code, "{what}: {status:?}");
                         assert_eq!(reason(&status), word, "{what}: {status:?}");
                         world.tells_nothing(&what, status.message());
                     }

@@ -9,10 +9,7 @@ use tonic::{Code, Status};
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::grounds,
-    rpc::pb::{
-        self, caught_client::CaughtClient, desk_client::DeskClient,
-        referrals_client::ReferralsClient,
-    },
+    rpc::pb::{self, records_client::RecordsClient},
 };
 
 const NEVER: &str = "0198c6de-7f3a-7cc0-b0f3-0123456789ab";
@@ -26,59 +23,62 @@ impl World {
         let stated = || Some(grounds(of, Purpose::Case));
         let channel = self.dial(of, who);
         let mut found = Vec::new();
-        let mut desk = DeskClient::new(channel.clone());
+        let mut desk = RecordsClient::new(channel.clone());
         for n in [1, 2] {
-            let request = pb::ListLeadsRequest {
+            let request = pb::ListRecordsRequest {
+                family: pb::RecordFamily::Lead.into(),
                 grounds: stated(),
                 resident_number: leads::resident_number(n),
                 override_assignment: true,
                 ..Default::default()
             };
-            let page = desk.list_leads(request).await.unwrap().into_inner();
-            let ids = page.leads.into_iter().map(|lead| lead.lead_id);
+            let page = desk.list_records(request).await.unwrap().into_inner();
+            let ids = page.records.into_iter().map(|lead| lead.record_id);
             found.push((ids.collect(), page.next_after));
         }
-        let any = pb::ListReferralsRequest::default;
+        let any = pb::ListRecordsRequest::default;
         let about = [
-            pb::ListReferralsRequest {
-                subject_number: leads::resident_number(1),
+            pb::ListRecordsRequest {
+                resident_number: leads::resident_number(1),
                 ..any()
             },
-            pb::ListReferralsRequest {
-                subject_name: NAME.into(),
+            pb::ListRecordsRequest {
+                name: NAME.into(),
                 ..any()
             },
-            pb::ListReferralsRequest {
+            pb::ListRecordsRequest {
                 place_code: PLACE.into(),
                 ..any()
             },
-            pb::ListReferralsRequest {
+            pb::ListRecordsRequest {
                 substance: SUBSTANCE.into(),
                 ..any()
             },
-            pb::ListReferralsRequest {
-                subject_name: NAME.into(),
+            pb::ListRecordsRequest {
+                name: NAME.into(),
                 substance: SUBSTANCE.into(),
                 ..any()
             },
         ];
-        let mut referrals = ReferralsClient::new(channel.clone());
+        let mut referrals = RecordsClient::new(channel.clone());
         for about in about {
-            let request = pb::ListReferralsRequest {
+            let request = pb::ListRecordsRequest {
+                family: pb::RecordFamily::Referral.into(),
                 grounds: stated(),
                 override_assignment: true,
                 // Which is where a cursor would say how many there are.
                 limit: 1,
                 ..about
             };
-            let page = referrals.list_referrals(request).await.unwrap();
+            let page = referrals.list_records(request).await.unwrap();
             let page = page.into_inner();
-            let ids = page.referrals.into_iter().map(|it| it.referral_id);
+            let ids = page.records.into_iter().map(|it| it.record_id);
             found.push((ids.collect(), page.next_after));
         }
-        let mut caught = CaughtClient::new(channel);
+        let mut caught = RecordsClient::new(channel);
         for (number, name) in [(true, false), (false, true), (true, true)] {
-            let request = pb::ListCaughtRequest {
+            let request = pb::ListRecordsRequest {
+                family: pb::RecordFamily::ArrestNotice.into(),
                 grounds: stated(),
                 resident_number: if number {
                     notice().resident_number
@@ -88,8 +88,8 @@ impl World {
                 name: if name { notice().name } else { String::new() },
                 ..Default::default()
             };
-            let page = caught.list_caught(request).await.unwrap().into_inner();
-            let ids = page.notices.into_iter().map(|it| it.caught_id);
+            let page = caught.list_records(request).await.unwrap().into_inner();
+            let ids = page.records.into_iter().map(|it| it.record_id);
             found.push((ids.collect(), page.next_after));
         }
         found
@@ -104,29 +104,33 @@ impl World {
     ) -> [Result<String, Status>; 3] {
         let stated = || Some(grounds(GUANGDONG, Purpose::Case));
         let channel = self.dial(GUANGDONG, who);
-        let lead = pb::ShowLeadRequest {
+        let lead = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: stated(),
-            lead_id: records.lead.clone(),
+            record_id: records.lead.clone(),
             standing_only: true,
             override_assignment: true,
         };
-        let referral = pb::ShowReferralRequest {
+        let referral = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: stated(),
-            referral_id: records.referral.clone(),
+            record_id: records.referral.clone(),
             standing_only: true,
             override_assignment: true,
         };
         let caught_id = caught.to_owned();
-        let notice = pb::ShowCaughtRequest {
+        let notice = pb::ShowRecordRequest {
+            family: pb::RecordFamily::ArrestNotice.into(),
             grounds: stated(),
-            caught_id,
+            record_id: caught_id,
             standing_only: true,
+            override_assignment: true,
         };
-        let mut referrals = ReferralsClient::new(channel.clone());
+        let mut referrals = RecordsClient::new(channel.clone());
         [
-            whole(DeskClient::new(channel.clone()).show_lead(lead).await),
-            whole(referrals.show_referral(referral).await),
-            whole(CaughtClient::new(channel).show_caught(notice).await),
+            whole(RecordsClient::new(channel.clone()).show_record(lead).await),
+            whole(referrals.show_record(referral).await),
+            whole(RecordsClient::new(channel).show_record(notice).await),
         ]
     }
 }
@@ -159,10 +163,10 @@ async fn people_of_a_partner_find_nothing_by_what_records_say_and_see_that_their
             assert_eq!(looks, 3 - nth, "{who} leaves no trace");
         }
         for path in [
-            "Desk/ListLeads",
-            "Referrals/ListReferrals",
-            "Referrals/WatchReferrals",
-            "Caught/ListCaught",
+            "Records/ListRecords lead",
+            "Records/ListRecords referral",
+            "Records/WatchRecords referral",
+            "Records/ListRecords caught",
         ] {
             let stated = grounds(GUANGDONG, Purpose::Case);
             let channel = world.dial(GUANGDONG, who);
@@ -170,11 +174,11 @@ async fn people_of_a_partner_find_nothing_by_what_records_say_and_see_that_their
             let said = call.await.unwrap();
             let [assigned, free] = &world.theirs;
             let ids = match path {
-                "Desk/ListLeads" => vec![&assigned.lead, &free.lead],
-                "Caught/ListCaught" => vec![&world.caught],
+                "Records/ListRecords lead" => vec![&assigned.lead, &free.lead],
+                "Records/ListRecords caught" => vec![&world.caught],
                 _ => vec![&assigned.referral, &free.referral],
             };
-            let all = path == "Referrals/WatchReferrals";
+            let all = path == "Records/WatchRecords referral";
             let there = |id: &&String| said.contains(&***id);
             // A stream is read as far as it has come.
             let there = if all {
@@ -193,7 +197,7 @@ async fn people_of_a_partner_find_nothing_by_what_records_say_and_see_that_their
         let refusals = async |records: &Records| {
             let said = world.stands(who, records, NEVER).await;
             let mut said: Vec<_> = said.into_iter().map(Result::unwrap_err).collect();
-            for path in ["Desk/ShowLead", "Referrals/ShowReferral"] {
+            for path in ["Records/ShowRecord lead", "Records/ShowRecord referral"] {
                 let stated = grounds(GUANGDONG, Purpose::Case);
                 let channel = world.dial(GUANGDONG, who);
                 let call = world.call(path, channel, stated, records);

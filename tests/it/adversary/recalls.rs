@@ -33,6 +33,6 @@ async fn regression_a_recall_does_not_cross_with_what_its_makers_own_step_before
     assert_eq!(transfer.deliver(correct).await, None);
     let recall = transfer.step(Action::Recall, hash(&transfer.open));
     assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
-    assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
+    assert_eq!(transfer.state().await, pb::RecordState::Accepted);
     transfer.cluster.stop().await;
 }

@@ -19,7 +19,7 @@ use yichuan::{
     },
     entry::{Content, DispatchAction, Entry, Kind, Note, Refusal},
     merkle::{self, Hash},
-    rpc::pb::{self, referrals_client::ReferralsClient},
+    rpc::pb::{self, records_client::RecordsClient},
     telemetry::SystemClock,
 };
 
@@ -27,7 +27,7 @@ use yichuan::{
 struct Asked {
     _dir: tempfile::TempDir,
     cluster: Cluster,
-    client: ReferralsClient<Channel>,
+    client: RecordsClient<Channel>,
     guangdong: Forger,
     line: Line,
     record: RecordId,
@@ -72,10 +72,10 @@ impl Asked {
         let card = state.lock().unwrap().forger.card(&recipient.endpoint);
         introduce(endpoint, COUNTY, &card).await;
         let officer = channel(endpoint, COUNTY, COUNTY, "officer-001");
-        let mut client = ReferralsClient::new(officer);
+        let mut client = RecordsClient::new(officer);
         let request = pb::OpenReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            kind: pb::ReferralKind::Assistance.into(),
+            kind: pb::RecordKind::Assistance.into(),
             to: GUANGDONG.into(),
             referral: Some(says("协查")),
             urgency: pb::Urgency::Normal.into(),
@@ -89,7 +89,7 @@ impl Asked {
             .await
             .unwrap();
         Self {
-            record: opened.referral_id.parse().unwrap(),
+            record: opened.record_id.parse().unwrap(),
             opened: merkle::leaf_hash(leaf),
             _dir: dir,
             client,
@@ -116,9 +116,10 @@ impl Asked {
         action: pb::Action,
         referral: Option<pb::Referral>,
     ) -> Result<(), String> {
-        let request = pb::ActOnReferralRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            referral_id: self.record.to_string(),
+            record_id: self.record.to_string(),
             action: action.into(),
             note: if referral.is_none() {
                 "说明".into()
@@ -128,7 +129,7 @@ impl Asked {
             referral,
             ..Default::default()
         };
-        let acted = self.client.act_on_referral(request).await;
+        let acted = self.client.act_on_record(request).await;
         acted
             .map(drop)
             .map_err(|status| status.message().to_owned())
@@ -139,7 +140,7 @@ impl Asked {
 pub(super) struct Transferred {
     _dir: tempfile::TempDir,
     pub(super) cluster: Cluster,
-    client: ReferralsClient<Channel>,
+    client: RecordsClient<Channel>,
     /// Guangdong's log as it goes on; the recipient that listens for it has another copy.
     pub(super) guangdong: Forger,
     line: Line,
@@ -171,7 +172,7 @@ impl Transferred {
         let officer = channel(endpoint, COUNTY, COUNTY, "officer-001");
         let mut new = Self {
             _dir: dir,
-            client: ReferralsClient::new(officer),
+            client: RecordsClient::new(officer),
             guangdong,
             line,
             open,
@@ -194,14 +195,15 @@ impl Transferred {
     /// The county takes a step; where its entry is.
     pub(super) async fn takes(&mut self, action: pb::Action) -> u64 {
         self.recipient.state.lock().unwrap().forger = self.guangdong.twin();
-        let request = pb::ActOnReferralRequest {
+        let request = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            referral_id: self.open.sent.record.to_string(),
+            record_id: self.open.sent.record.to_string(),
             action: action.into(),
             note: "说明".into(),
             ..Default::default()
         };
-        let acted = self.client.act_on_referral(request).await.unwrap();
+        let acted = self.client.act_on_record(request).await.unwrap();
         acted.into_inner().log_index
     }
 
@@ -226,13 +228,14 @@ impl Transferred {
         refusal_in(&answers.answers[0])
     }
 
-    pub(super) async fn state(&mut self) -> pb::ReferralState {
-        let request = pb::ListReferralsRequest {
+    pub(super) async fn state(&mut self) -> pb::RecordState {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             ..Default::default()
         };
-        let listed = self.client.list_referrals(request).await.unwrap();
-        listed.into_inner().referrals[0].state()
+        let listed = self.client.list_records(request).await.unwrap();
+        listed.into_inner().records[0].state()
     }
 }
 
@@ -249,7 +252,7 @@ async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_d
     // Nor does it hide behind something that nobody has seen.
     let recall = transfer.step(Action::Recall, merkle::leaf_hash(b"nobody"));
     assert_eq!(transfer.deliver(recall).await, Some(Refusal::NotAllowed));
-    assert_eq!(transfer.state().await, pb::ReferralState::Accepted);
+    assert_eq!(transfer.state().await, pb::RecordState::Accepted);
 
     let feedback = transfer.county(pb::Action::ReferralFeedback).await;
     let dispute = transfer.step(Action::Dispute, feedback);
@@ -257,7 +260,7 @@ async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_d
     assert_eq!(transfer.deliver(dispute).await, None);
     let close = transfer.step(Action::Close, disputed);
     assert_eq!(transfer.deliver(close).await, Some(Refusal::NotAllowed));
-    assert_eq!(transfer.state().await, pb::ReferralState::Disputed);
+    assert_eq!(transfer.state().await, pb::RecordState::Disputed);
 
     // They agree: the recipient gives feedback again, the originator confirms and closes.
     let again = transfer.county(pb::Action::ReferralFeedback).await;
@@ -265,7 +268,7 @@ async fn regression_a_partner_ends_no_transfer_alone_that_was_taken_over_or_is_d
     let close = transfer.step(Action::Close, hash(&confirm));
     assert_eq!(transfer.deliver(confirm).await, None);
     assert_eq!(transfer.deliver(close).await, None);
-    assert_eq!(transfer.state().await, pb::ReferralState::Closed);
+    assert_eq!(transfer.state().await, pb::RecordState::Closed);
     verify(transfer.cluster.member(COUNTY).node.log());
     transfer.cluster.stop().await;
 }
@@ -277,7 +280,7 @@ async fn a_recall_that_crossed_with_an_acceptance_prevails() {
     let recall = transfer.step(Action::Recall, hash(&transfer.open));
     transfer.county(pb::Action::ReferralAccept).await;
     assert_eq!(transfer.deliver(recall).await, None);
-    assert_eq!(transfer.state().await, pb::ReferralState::Recalled);
+    assert_eq!(transfer.state().await, pb::RecordState::Recalled);
     transfer.cluster.stop().await;
 }
 
@@ -295,12 +298,13 @@ async fn regression_a_partners_clock_does_not_move_our_deadline() {
         let time = Some(Timestamp::from_millis(dated));
         let ask = asked.step(Action::RequestSupplement, hash(&sign), time);
         asked.line.deliver(&asked.guangdong, &[sign, ask]).await;
-        let request = pb::ListReferralsRequest {
+        let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             ..Default::default()
         };
-        let listed = asked.client.list_referrals(request).await.unwrap();
-        let [row] = &listed.into_inner().referrals[..] else {
+        let listed = asked.client.list_records(request).await.unwrap();
+        let [row] = &listed.into_inner().records[..] else {
             panic!("one referral was opened");
         };
         assert_eq!(row.obliged, COUNTY);
@@ -421,10 +425,10 @@ async fn regression_a_transfer_does_not_carry_what_came_under_h1() {
 
     // And not back.
     let officer = channel(&world.endpoint(), COUNTY, COUNTY, "officer-001");
-    let refused = ReferralsClient::new(officer)
+    let refused = RecordsClient::new(officer)
         .open_referral(pb::OpenReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            kind: pb::ReferralKind::Transfer.into(),
+            kind: pb::RecordKind::Transfer.into(),
             to: GUANGDONG.into(),
             referral: Some(pb::Referral {
                 lead_ids: vec![ids[1].to_string()],

@@ -60,10 +60,11 @@ async fn approve(endpoint: &EndpointUrl, who: &str, change: i32) -> Result<(), t
 /// Whether an officer of Guangdong is let in.
 async fn officer_comes_in(endpoint: &EndpointUrl) -> bool {
     let officer = channel(endpoint, COUNTY, GUANGDONG, "officer-001");
-    let listing = pb::desk_client::DeskClient::new(officer)
-        .list_leads(pb::ListLeadsRequest {
+    let listing = pb::records_client::RecordsClient::new(officer)
+        .list_records(pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
-            ..pb::ListLeadsRequest::default()
+            ..pb::ListRecordsRequest::default()
         })
         .await;
     listing.is_ok()

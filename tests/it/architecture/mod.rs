@@ -330,7 +330,7 @@ fn what_runs_down_or_is_no_import_is_let_through() {
         ),
         (
             "cli/lead.rs",
-            &["use crate::rpc::pb::desk_client::DeskClient;"][..],
+            &["use crate::rpc::pb::records_client::RecordsClient;"][..],
         ),
         ("main.rs", &["fn main() { yichuan::cli::run() }"][..]),
         ("lib.rs", &["pub mod log; pub mod domain;"][..]),

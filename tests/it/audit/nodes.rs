@@ -38,16 +38,16 @@ fn leads(most: usize) -> Vec<pb::Lead> {
 
 async fn push(cluster: &Cluster, leads: Vec<pb::Lead>) {
     let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let mut desk = pb::records_client::RecordsClient::new(channel);
     let requests: Vec<_> = (1..)
         .zip(leads)
-        .map(|(row, lead)| pb::PushLeadsRequest {
+        .map(|(row, lead)| pb::PushRecordsRequest {
             grounds: Some(grounds(COUNTY, Purpose::Screening)),
             row,
-            lead: Some(lead),
+            content: Some(lead.into()),
         })
         .collect();
-    let pushed = desk.push_leads(tokio_stream::iter(requests)).await;
+    let pushed = desk.push_records(tokio_stream::iter(requests)).await;
     let mut verdicts = pushed.unwrap().into_inner();
     while let Some(verdict) = verdicts.message().await.unwrap() {
         assert_eq!(verdict.verdict, pb::Verdict::Accept as i32);
@@ -57,10 +57,11 @@ async fn push(cluster: &Cluster, leads: Vec<pb::Lead>) {
 /// A province reads its inbox, and signs for the first lead in it.
 async fn answer(cluster: &Cluster, province: &str) {
     let channel = cluster.channel(province, province, "officer-001").unwrap();
-    let mut desk = pb::desk_client::DeskClient::new(channel);
+    let mut desk = pb::records_client::RecordsClient::new(channel);
     let grounds = grounds(province, Purpose::Screening);
     let inbox = desk
-        .list_leads(pb::ListLeadsRequest {
+        .list_records(pb::ListRecordsRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds.clone()),
             direction: pb::Direction::Received.into(),
             limit: 100,
@@ -69,9 +70,10 @@ async fn answer(cluster: &Cluster, province: &str) {
         .await
         .unwrap()
         .into_inner();
-    desk.answer_lead(pb::AnswerLeadRequest {
+    desk.act_on_record(pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds),
-        lead_id: inbox.leads[0].lead_id.clone(),
+        record_id: inbox.records[0].record_id.clone(),
         action: pb::Action::LeadSign.into(),
         ..Default::default()
     })

@@ -29,18 +29,18 @@ fn assert_code(output: &Output, code: i32, words: &str) {
 }
 
 async fn push(home: &Home) -> String {
-    let request = pb::PushLeadsRequest {
+    let request = pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: 1,
-        lead: Some(leads::lead(1, "440305")),
+        content: Some(leads::lead(1, "440305").into()),
     };
     let mut verdicts = home
         .desk()
-        .push_leads(tokio_stream::iter([request]))
+        .push_records(tokio_stream::iter([request]))
         .await
         .unwrap()
         .into_inner();
-    verdicts.message().await.unwrap().unwrap().lead_id
+    verdicts.message().await.unwrap().unwrap().record_id
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,8 +142,8 @@ impl Home {
         dialer.connect(&self.config.listen.endpoint, self.code)
     }
 
-    pub(crate) fn desk(&self) -> pb::desk_client::DeskClient<Channel> {
-        pb::desk_client::DeskClient::new(self.channel("officer-001"))
+    pub(crate) fn desk(&self) -> pb::records_client::RecordsClient<Channel> {
+        pb::records_client::RecordsClient::new(self.channel("officer-001"))
             .max_decoding_message_size(MAX_MESSAGE)
     }
 

@@ -135,15 +135,15 @@ pub(crate) async fn introduce(endpoint: &EndpointUrl, node: &str, card: &NodeCar
 pub(crate) async fn push(endpoint: &EndpointUrl, node: &str, leads: &[LeadFields]) -> Vec<Pushed> {
     let requests: Vec<_> = (1..)
         .zip(leads)
-        .map(|(row, lead)| pb::PushLeadsRequest {
+        .map(|(row, lead)| pb::PushRecordsRequest {
             grounds: Some(grounds(node, Purpose::Screening)),
             row,
-            lead: Some(yichuan::rpc::lead_message(lead)),
+            content: Some(yichuan::rpc::lead_message(lead).into()),
         })
         .collect();
     let officer = channel(endpoint, node, node, "officer-001");
-    let mut verdicts = pb::desk_client::DeskClient::new(officer)
-        .push_leads(tokio_stream::iter(requests))
+    let mut verdicts = pb::records_client::RecordsClient::new(officer)
+        .push_records(tokio_stream::iter(requests))
         .await
         .unwrap()
         .into_inner();
@@ -151,7 +151,7 @@ pub(crate) async fn push(endpoint: &EndpointUrl, node: &str, leads: &[LeadFields
     while let Some(verdict) = verdicts.message().await.unwrap() {
         assert_eq!(verdict.verdict, pb::Verdict::Accept as i32);
         pushed.push(Pushed {
-            lead_id: verdict.lead_id,
+            lead_id: verdict.record_id,
             index: verdict.log_index,
         });
     }
@@ -171,12 +171,13 @@ pub(crate) async fn show(
     endpoint: &EndpointUrl,
     node: &str,
     lead_id: &str,
-) -> pb::ShowLeadResponse {
+) -> pb::ShowRecordResponse {
     let officer = channel(endpoint, node, node, "officer-001");
-    pb::desk_client::DeskClient::new(officer)
-        .show_lead(pb::ShowLeadRequest {
+    pb::records_client::RecordsClient::new(officer)
+        .show_record(pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds(node, Purpose::Screening)),
-            lead_id: lead_id.to_owned(),
+            record_id: lead_id.to_owned(),
             override_assignment: false,
             standing_only: false,
         })

@@ -288,12 +288,15 @@ async fn push(
 ) -> (Acknowledged, Option<tonic::Status>) {
     let mut acknowledged = Acknowledged::new();
     for number in numbers {
-        let request = pb::PushLeadsRequest {
+        let request = pb::PushRecordsRequest {
             grounds: home.grounds(Purpose::Screening),
             row: 1,
-            lead: Some(leads::lead(number, "440305")),
+            content: Some(leads::lead(number, "440305").into()),
         };
-        let pushed = home.desk().push_leads(tokio_stream::iter([request])).await;
+        let pushed = home
+            .desk()
+            .push_records(tokio_stream::iter([request]))
+            .await;
         let verdict = match pushed {
             Ok(answered) => answered.into_inner().message().await,
             Err(status) => Err(status),
@@ -301,7 +304,7 @@ async fn push(
         match verdict {
             Ok(Some(verdict)) => {
                 assert_eq!(verdict.verdict(), pb::Verdict::Accept);
-                acknowledged.insert(verdict.log_index, verdict.lead_id);
+                acknowledged.insert(verdict.log_index, verdict.record_id);
             }
             Ok(None) => return (acknowledged, None),
             Err(status) => return (acknowledged, Some(status)),
@@ -326,13 +329,11 @@ async fn drained(node: &Node) {
 }
 
 /// What a node with a closed log does not serve.
-const WRITES: [&str; 6] = [
+const WRITES: [&str; 4] = [
     "",
     "yichuan.v1.Exchange",
-    "yichuan.v1.Desk",
+    "yichuan.v1.Records",
     "yichuan.v1.Partners",
-    "yichuan.v1.Referrals",
-    "yichuan.v1.Caught",
 ];
 
 async fn serving(home: &Home, service: &str) -> ServingStatus {

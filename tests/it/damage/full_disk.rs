@@ -87,13 +87,13 @@ pub(crate) fn fetch(address: SocketAddr, path: &str) -> String {
 pub(crate) async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Option<tonic::Status>) {
     let grounds = home.grounds(Purpose::Screening);
     let requests: Vec<_> = (from..from + 40)
-        .map(|n| pb::PushLeadsRequest {
+        .map(|n| pb::PushRecordsRequest {
             grounds: grounds.clone(),
             row: n as u64 + 1,
-            lead: Some(leads::lead(n, "440305")),
+            content: Some(leads::lead(n, "440305").into()),
         })
         .collect();
-    let answered = home.desk().push_leads(tokio_stream::iter(requests)).await;
+    let answered = home.desk().push_records(tokio_stream::iter(requests)).await;
     let mut verdicts = match answered {
         Ok(answered) => answered.into_inner(),
         Err(status) => return (Vec::new(), Some(status)),
@@ -102,7 +102,7 @@ pub(crate) async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Optio
     loop {
         match verdicts.message().await {
             Ok(None) => return (indexes, None),
-            Ok(Some(verdict)) => indexes.push((verdict.log_index, verdict.lead_id)),
+            Ok(Some(verdict)) => indexes.push((verdict.log_index, verdict.record_id)),
             Err(status) => return (indexes, Some(status)),
         }
     }

@@ -24,12 +24,15 @@ async fn i2_a_key_file_that_cannot_be_written_closes_the_log() {
     home.introduce(&away).await;
     // Where the new file is written first; no file can be put in the place of a directory.
     fs::create_dir(home.config.data.join("bucket.new")).unwrap();
-    let request = pb::PushLeadsRequest {
+    let request = pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: 1,
-        lead: Some(leads::lead(1, "440305")),
+        content: Some(leads::lead(1, "440305").into()),
     };
-    let pushed = home.desk().push_leads(tokio_stream::iter([request])).await;
+    let pushed = home
+        .desk()
+        .push_records(tokio_stream::iter([request]))
+        .await;
     let refused = match pushed {
         Ok(answered) => answered.into_inner().message().await.map(drop),
         Err(status) => Err(status),

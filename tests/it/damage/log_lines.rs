@@ -37,13 +37,13 @@ async fn a_flood_of_refused_connections_leaves_few_lines_and_is_counted() {
         drop(tcp.read_to_end(&mut Vec::new()));
     }
     // What is no part of the flood has its line.
-    let request = pb::PushLeadsRequest {
+    let request = pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: 1,
-        lead: Some(leads::lead(1, "440305")),
+        content: Some(leads::lead(1, "440305").into()),
     };
-    let mut auditor = pb::desk_client::DeskClient::new(home.channel("auditor-001"));
-    let refused = auditor.push_leads(tokio_stream::iter([request])).await;
+    let mut auditor = pb::records_client::RecordsClient::new(home.channel("auditor-001"));
+    let refused = auditor.push_records(tokio_stream::iter([request])).await;
     assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
     process.wait_for("a call was refused");
 

@@ -33,14 +33,14 @@ fn limited(home: &Home, limit: &str, args: &[&str]) -> Command {
     command
 }
 
-async fn accepted(home: &Home, desk: &mut pb::desk_client::DeskClient<Channel>, n: usize) {
-    let request = pb::PushLeadsRequest {
+async fn accepted(home: &Home, desk: &mut pb::records_client::RecordsClient<Channel>, n: usize) {
+    let request = pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: 1,
-        lead: Some(leads::lead(n, "440305")),
+        content: Some(leads::lead(n, "440305").into()),
     };
     let pushing = async {
-        let pushed = desk.push_leads(tokio_stream::iter([request])).await?;
+        let pushed = desk.push_records(tokio_stream::iter([request])).await?;
         pushed.into_inner().message().await
     };
     let pushed = tokio::time::timeout(DEADLINE, pushing).await.unwrap();

@@ -54,12 +54,13 @@ async fn a_disk_that_fills_up_refuses_new_records_before_it_is_full() {
     assert!(metrics.contains("yichuan_disk_short 1"), "{metrics}");
     // Who reads about a person leaves a trace, and there is room for it.
     let before = home.checkpoint().await.size();
-    let show = pb::ShowLeadRequest {
+    let show = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
-        lead_id: last.unwrap(),
-        ..pb::ShowLeadRequest::default()
+        record_id: last.unwrap(),
+        ..pb::ShowRecordRequest::default()
     };
-    home.desk().show_lead(show).await.unwrap();
+    home.desk().show_record(show).await.unwrap();
     assert!(home.checkpoint().await.size() > before);
 
     // Room is made; nothing has to be started again.
@@ -103,22 +104,24 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
     );
     // Below half of it there is no room for traces: nobody reads without one.
     let before = home.checkpoint().await.size();
-    let list = pb::ListLeadsRequest {
+    let list = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
-        ..pb::ListLeadsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
-    let refused = home.desk().list_leads(list).await.unwrap_err();
+    let refused = home.desk().list_records(list).await.unwrap_err();
     assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
     assert!(
         refused.message().contains("receipts and answers"),
         "{refused}"
     );
-    let show = pb::ShowLeadRequest {
+    let show = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
-        lead_id: pushed[0].lead_id.clone(),
-        ..pb::ShowLeadRequest::default()
+        record_id: pushed[0].record_id.clone(),
+        ..pb::ShowRecordRequest::default()
     };
-    let refused = home.desk().show_lead(show).await.unwrap_err();
+    let refused = home.desk().show_record(show).await.unwrap_err();
     assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
     assert_eq!(home.checkpoint().await.size(), before);
 
@@ -139,10 +142,10 @@ async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
     let home = &stopped.home;
     let process = home.serve(Logs::INFO);
     let pushed = push(home, vec![leads::lead(40, "440305")]).await;
-    let referrals = || pb::referrals_client::ReferralsClient::new(home.channel("officer-001"));
+    let referrals = || pb::records_client::RecordsClient::new(home.channel("officer-001"));
     let open = pb::OpenReferralRequest {
         grounds: home.grounds(Purpose::Case),
-        kind: pb::ReferralKind::Assistance.into(),
+        kind: pb::RecordKind::Assistance.into(),
         to: GUANGDONG.into(),
         referral: Some(pb::Referral {
             title: "协查".into(),
@@ -161,27 +164,29 @@ async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
     let channel = home.channel("supervisor-001");
     let assign = pb::AssignRecordRequest {
         grounds: home.grounds(Purpose::Case),
-        record_id: pushed[0].lead_id.clone(),
+        record_id: pushed[0].record_id.clone(),
         assignee: "officer/001".to_owned(),
     };
     // It is not this node's to answer, which is asked later.
-    let answer = pb::AnswerLeadRequest {
+    let answer = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Case),
-        lead_id: pushed[0].lead_id.clone(),
+        record_id: pushed[0].record_id.clone(),
         action: pb::Action::LeadSign.into(),
-        ..pb::AnswerLeadRequest::default()
+        ..pb::ActOnRecordRequest::default()
     };
-    let answered = home.desk().answer_lead(answer).await.map(|_| ());
-    let mut desk = pb::desk_client::DeskClient::new(channel.clone());
+    let answered = home.desk().act_on_record(answer).await.map(|_| ());
+    let mut desk = pb::records_client::RecordsClient::new(channel.clone());
     let assigned = desk.assign_record(assign).await.map(|_| ());
-    let recall = pb::ActOnReferralRequest {
+    let recall = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: home.grounds(Purpose::Case),
-        referral_id: opened.referral_id,
+        record_id: opened.record_id,
         action: pb::Action::ReferralRecall.into(),
         note: "不再需要".to_owned(),
-        ..pb::ActOnReferralRequest::default()
+        ..pb::ActOnRecordRequest::default()
     };
-    let recalled = referrals().act_on_referral(recall).await.map(|_| ());
+    let recalled = referrals().act_on_record(recall).await.map(|_| ());
     let mut partners = pb::partners_client::PartnersClient::new(channel);
     // Not this very card: that one is approved.
     let mut moved = stopped.partner.clone();

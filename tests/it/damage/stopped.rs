@@ -65,17 +65,22 @@ async fn exported(home: &Home, to: &Path) -> Vec<Vec<u8>> {
     leaves
 }
 
-pub(crate) async fn push(home: &Home, leads: Vec<pb::Lead>) -> Vec<pb::PushLeadsResponse> {
+pub(crate) async fn push(home: &Home, leads: Vec<pb::Lead>) -> Vec<pb::PushRecordsResponse> {
     let grounds = home.grounds(Purpose::Screening);
     let requests = (1..)
         .zip(leads)
-        .map(move |(row, lead)| pb::PushLeadsRequest {
+        .map(move |(row, lead)| pb::PushRecordsRequest {
             grounds: grounds.clone(),
             row,
-            lead: Some(lead),
+            content: Some(lead.into()),
         });
     let requests = tokio_stream::iter(requests.collect::<Vec<_>>());
-    let mut verdicts = home.desk().push_leads(requests).await.unwrap().into_inner();
+    let mut verdicts = home
+        .desk()
+        .push_records(requests)
+        .await
+        .unwrap()
+        .into_inner();
     let mut all = Vec::new();
     while let Some(verdict) = verdicts.message().await.unwrap() {
         all.push(verdict);

@@ -80,13 +80,13 @@ impl Failing {
     }
 
     async fn push(&self) -> Result<(), tonic::Status> {
-        let request = pb::PushLeadsRequest {
+        let request = pb::PushRecordsRequest {
             grounds: self.home.grounds(Purpose::Screening),
             row: 1,
-            lead: Some(leads::lead(70, "440305")),
+            content: Some(leads::lead(70, "440305").into()),
         };
         let mut desk = self.home.desk();
-        let pushed = desk.push_leads(tokio_stream::iter([request])).await?;
+        let pushed = desk.push_records(tokio_stream::iter([request])).await?;
         pushed.into_inner().message().await.map(drop)
     }
 }
@@ -242,7 +242,7 @@ async fn regression_a_node_whose_disk_hangs_says_so_until_the_disk_answers() {
         let channel = node.home.channel("officer-001");
         let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
         let asked = HealthCheckRequest {
-            service: "yichuan.v1.Desk".to_owned(),
+            service: "yichuan.v1.Records".to_owned(),
         };
         let status = health.check(asked).await.unwrap().into_inner().status();
         let line = metrics

@@ -14,10 +14,7 @@ use yichuan::{
     cli::demo::cluster::grounds,
     rpc::{
         RefusedFor,
-        pb::{
-            self, desk_client::DeskClient, partners_client::PartnersClient,
-            referrals_client::ReferralsClient,
-        },
+        pb::{self, partners_client::PartnersClient, records_client::RecordsClient},
     },
 };
 
@@ -33,14 +30,15 @@ async fn calls_and_streams_without_end_are_refused_to_one_and_answered_to_others
     let before = world.counted.of(refused);
     let hostile = channel(&endpoint, COUNTY, COUNTY, "officer-002");
 
-    let request = || pb::WatchReferralsRequest {
+    let request = || pb::WatchRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: Some(grounds(COUNTY, Purpose::Assistance)),
         after_index: None,
     };
     let mut held = Vec::new();
     for _ in 0..100 {
-        let mut client = ReferralsClient::new(hostile.clone());
-        held.extend(within(client.watch_referrals(request())).await.ok());
+        let mut client = RecordsClient::new(hostile.clone());
+        held.extend(within(client.watch_records(request())).await.ok());
     }
     assert_eq!(held.len(), 8);
     assert!(world.counted.of(refused) >= before + 92);
@@ -115,14 +113,15 @@ async fn regression_of_many_calls_on_one_connection_each_is_answered_or_told_why
     let heard = Heard::listen();
     let one = channel(&endpoint, COUNTY, COUNTY, "officer-002");
     let lists = (0..200).map(|_| {
-        let mut client = DeskClient::new(one.clone());
+        let mut client = RecordsClient::new(one.clone());
         async move {
-            let request = pb::ListLeadsRequest {
+            let request = pb::ListRecordsRequest {
+                family: pb::RecordFamily::Lead.into(),
                 grounds: Some(grounds(COUNTY, Purpose::Screening)),
                 limit: 1,
                 ..Default::default()
             };
-            client.list_leads(request).await
+            client.list_records(request).await
         }
     });
     let ended = within(join_all(lists)).await;
@@ -150,7 +149,7 @@ async fn regression_a_call_that_is_not_answered_in_time_leaves_a_line() {
     let to = world.cluster.member(COUNTY).node.address();
     let heard = Heard::listen();
     let mut raw = Raw::connect("officer-002", to).await.unwrap();
-    let mut headers = call_headers("/yichuan.v1.Desk/PushLeads");
+    let mut headers = call_headers("/yichuan.v1.Records/PushRecords");
     headers.extend([0x00, 12]);
     headers.extend(b"grpc-timeout");
     headers.extend([4]);

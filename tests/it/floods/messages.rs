@@ -56,8 +56,8 @@ impl Decoder for AsIs {
     }
 }
 
-const LIST: &str = "/yichuan.v1.Desk/ListLeads";
-const PUSH: &str = "/yichuan.v1.Desk/PushLeads";
+const LIST: &str = "/yichuan.v1.Records/ListRecords";
+const PUSH: &str = "/yichuan.v1.Records/PushRecords";
 
 /// Calls with messages as they are, and says how it ends.
 async fn call(
@@ -92,8 +92,9 @@ async fn call(
     .await
 }
 
-fn list() -> pb::ListLeadsRequest {
-    pb::ListLeadsRequest {
+fn list() -> pb::ListRecordsRequest {
+    pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     }
@@ -189,26 +190,27 @@ async fn what_means_nothing_is_refused_by_its_field() {
             "{what}: {status:?}"
         );
     }
-    let unknown = pb::ListLeadsRequest {
+    let unknown = pb::ListRecordsRequest {
         states: vec![9_999],
         ..list()
     };
-    let empty = pb::ShowLeadRequest {
+    let empty = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     };
-    let rowless = pb::PushLeadsRequest {
+    let rowless = pb::PushRecordsRequest {
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         row: 1,
-        lead: None,
+        content: None,
     };
-    let show = "/yichuan.v1.Desk/ShowLead";
+    let show = "/yichuan.v1.Records/ShowRecord";
     for (what, field, path, message) in [
         ("an unknown state", "states", LIST, bytes(&unknown)),
-        ("no lead named", "lead_id", show, bytes(&empty)),
+        ("no lead named", "record_id", show, bytes(&empty)),
         (
             "a row without a lead",
-            "lead is missing",
+            "content is missing",
             PUSH,
             bytes(&rowless),
         ),

@@ -111,19 +111,20 @@ async fn busy(dir: &Path) -> Cluster {
         GUANGDONG,
         "officer-001",
     );
-    let mut desk = pb::desk_client::DeskClient::new(officer);
-    let signed = pb::AnswerLeadRequest {
+    let mut desk = pb::records_client::RecordsClient::new(officer);
+    let signed = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
         action: pb::Action::LeadSign.into(),
         note: "已签收".to_owned(),
         ..Default::default()
     };
-    let assessed = pb::AnswerLeadRequest {
+    let assessed = pb::ActOnRecordRequest {
         action: pb::Action::LeadAssess.into(),
         outcome: pb::AssessmentOutcome::Unfounded.into(),
         ..signed.clone()
     };
-    let returned = pb::AnswerLeadRequest {
+    let returned = pb::ActOnRecordRequest {
         action: pb::Action::LeadReturn.into(),
         return_reason: pb::ReturnReason::SubjectMismatch.into(),
         ..signed.clone()
@@ -134,11 +135,11 @@ async fn busy(dir: &Path) -> Cluster {
         (&pushed[2], &[&signed, &returned]),
     ] {
         for answer in answers {
-            let request = pb::AnswerLeadRequest {
-                lead_id: lead.lead_id.clone(),
+            let request = pb::ActOnRecordRequest {
+                record_id: lead.lead_id.clone(),
                 ..(*answer).clone()
             };
-            desk.answer_lead(request).await.unwrap();
+            desk.act_on_record(request).await.unwrap();
         }
     }
     cluster.settled().await.unwrap();
@@ -150,9 +151,9 @@ async fn busy(dir: &Path) -> Cluster {
 async fn refer(cluster: &Cluster) {
     let client = |node: &str, who: &str| {
         let channel = cluster.channel(node, node, who).unwrap();
-        pb::referrals_client::ReferralsClient::new(channel)
+        pb::records_client::RecordsClient::new(channel)
     };
-    let open = |kind: pb::ReferralKind| pb::OpenReferralRequest {
+    let open = |kind: pb::RecordKind| pb::OpenReferralRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
         kind: kind.into(),
         to: GUANGDONG.into(),
@@ -171,33 +172,34 @@ async fn refer(cluster: &Cluster) {
     let mut county = client(COUNTY, "officer-001");
     let mut ids = Vec::new();
     for kind in [
-        pb::ReferralKind::Assistance,
-        pb::ReferralKind::Transfer,
-        pb::ReferralKind::Transfer,
+        pb::RecordKind::Assistance,
+        pb::RecordKind::Transfer,
+        pb::RecordKind::Transfer,
     ] {
         let opened = county.open_referral(open(kind)).await.unwrap();
-        ids.push(opened.into_inner().referral_id);
+        ids.push(opened.into_inner().record_id);
     }
-    let approval = pb::ApproveReferralRequest {
+    let approval = pb::ApproveRecordRequest {
         grounds: Some(grounds(COUNTY, Purpose::Case)),
-        referral_id: ids[1].clone(),
+        record_id: ids[1].clone(),
     };
     let mut supervisor = client(COUNTY, "supervisor-001");
-    supervisor.approve_referral(approval).await.unwrap();
+    supervisor.approve_record(approval).await.unwrap();
     cluster.settled().await.unwrap();
     let mut guangdong = client(GUANGDONG, "officer-001");
     for action in [
         pb::Action::ReferralSign,
         pb::Action::ReferralRequestSupplement,
     ] {
-        let step = pb::ActOnReferralRequest {
+        let step = pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(GUANGDONG, Purpose::Case)),
-            referral_id: ids[0].clone(),
+            record_id: ids[0].clone(),
             action: action.into(),
             note: "见附注".into(),
             ..Default::default()
         };
-        guangdong.act_on_referral(step).await.unwrap();
+        guangdong.act_on_record(step).await.unwrap();
     }
     cluster.settled().await.unwrap();
 }
@@ -405,10 +407,10 @@ impl Station {
 
     /// Tries to push; the reason of the refusal.
     async fn refuses(&self, lead: &yichuan::domain::LeadFields) -> tonic::Status {
-        let request = pb::PushLeadsRequest {
+        let request = pb::PushRecordsRequest {
             grounds: Some(grounds(self.code, Purpose::Screening)),
             row: 1,
-            lead: Some(yichuan::rpc::lead_message(lead)),
+            content: Some(yichuan::rpc::lead_message(lead).into()),
         };
         let officer = channel(
             &self.config.listen.endpoint,
@@ -416,8 +418,8 @@ impl Station {
             self.code,
             "officer-001",
         );
-        let pushed = pb::desk_client::DeskClient::new(officer)
-            .push_leads(tokio_stream::iter([request]))
+        let pushed = pb::records_client::RecordsClient::new(officer)
+            .push_records(tokio_stream::iter([request]))
             .await;
         match pushed {
             Ok(verdicts) => verdicts.into_inner().message().await.unwrap_err(),

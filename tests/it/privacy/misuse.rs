@@ -106,9 +106,10 @@ pub(crate) async fn call_wrongly(nodes: &Nodes, lead: &LeadFields, seen: &mut Se
 
 async fn show(home: &Home, secret: &str, seen: &mut Seen) {
     let mut desk = home.desk();
-    let mut request = Request::new(pb::ShowLeadRequest {
+    let mut request = Request::new(pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
-        lead_id: secret.to_owned(),
+        record_id: secret.to_owned(),
         override_assignment: false,
         standing_only: false,
     });
@@ -117,55 +118,58 @@ async fn show(home: &Home, secret: &str, seen: &mut Seen) {
     if let Ok(text) = secret.parse() {
         metadata.insert("note", text);
     }
-    seen.refusal("show", desk.show_lead(request).await);
+    seen.refusal("show", desk.show_record(request).await);
     for basis in [
         secret.to_owned(),
         format!("lead:{secret}"),
         format!("case:A{secret}"),
     ] {
-        let request = pb::ShowLeadRequest {
+        let request = pb::ShowRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
             grounds: Some(pb::Grounds {
                 purpose: pb::Purpose::Screening.into(),
                 basis,
             }),
             ..Default::default()
         };
-        seen.refusal("grounds", desk.show_lead(request).await);
+        seen.refusal("grounds", desk.show_record(request).await);
     }
 }
 
 async fn list(home: &Home, secret: &str, seen: &mut Seen) {
-    let all = pb::ListLeadsRequest {
+    let all = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
         ..Default::default()
     };
     for request in [
-        pb::ListLeadsRequest {
+        pb::ListRecordsRequest {
             resident_number: format!("{secret}0"),
             ..all.clone()
         },
-        pb::ListLeadsRequest {
+        pb::ListRecordsRequest {
             origin: secret.to_owned(),
             ..all.clone()
         },
-        pb::ListLeadsRequest {
+        pb::ListRecordsRequest {
             destination: secret.to_owned(),
             ..all
         },
     ] {
-        seen.refusal("list", home.desk().list_leads(request).await);
+        seen.refusal("list", home.desk().list_records(request).await);
     }
 }
 
 async fn answer(home: &Home, lead_id: &str, note: &str, seen: &mut Seen) {
-    let request = pb::AnswerLeadRequest {
+    let request = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
-        lead_id: lead_id.to_owned(),
+        record_id: lead_id.to_owned(),
         action: pb::Action::LeadSign.into(),
         note: note.to_owned(),
         ..Default::default()
     };
-    seen.refusal("answer", home.desk().answer_lead(request).await);
+    seen.refusal("answer", home.desk().act_on_record(request).await);
 }
 
 async fn partners(county: &Home, secret: &str, seen: &mut Seen) {
@@ -202,13 +206,16 @@ async fn push(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
     });
     let requests: Vec<_> = leads
         .chain([None])
-        .map(|lead| pb::PushLeadsRequest {
+        .map(|lead| pb::PushRecordsRequest {
             grounds: county.grounds(Purpose::Screening),
             row: 1,
-            lead,
+            content: lead.map(Into::into),
         })
         .collect();
-    let pushed = county.desk().push_leads(tokio_stream::iter(requests)).await;
+    let pushed = county
+        .desk()
+        .push_records(tokio_stream::iter(requests))
+        .await;
     let mut verdicts = pushed.unwrap().into_inner();
     loop {
         match verdicts.message().await {
@@ -225,20 +232,22 @@ async fn push(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
 /// An officer of another jurisdiction asks for what is not theirs.
 async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
     let channel = nodes.county.channel_of(nodes.zhejiang.code, "officer-001");
-    let mut desk = pb::desk_client::DeskClient::new(channel);
-    let show = pb::ShowLeadRequest {
+    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let show = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: nodes.zhejiang.grounds(Purpose::Screening),
-        lead_id: inbox(&nodes.guangdong).await[0].clone(),
+        record_id: inbox(&nodes.guangdong).await[0].clone(),
         override_assignment: false,
         standing_only: false,
     };
-    seen.refusal("another's lead", desk.show_lead(show).await);
-    let answer = pb::AnswerLeadRequest {
+    seen.refusal("another's lead", desk.show_record(show).await);
+    let answer = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: nodes.zhejiang.grounds(Purpose::Screening),
-        lead_id: secret.to_owned(),
+        record_id: secret.to_owned(),
         action: pb::Action::LeadSign.into(),
         note: secret.to_owned(),
         ..Default::default()
     };
-    seen.refusal("another's answer", desk.answer_lead(answer).await);
+    seen.refusal("another's answer", desk.act_on_record(answer).await);
 }

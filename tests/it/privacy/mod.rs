@@ -160,14 +160,24 @@ impl Nodes {
 }
 
 async fn inbox(home: &Home) -> Vec<String> {
-    let request = pb::ListLeadsRequest {
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
         direction: pb::Direction::Received.into(),
         limit: 1000,
         ..Default::default()
     };
-    let listed = home.desk().list_leads(request).await.unwrap().into_inner();
-    listed.leads.into_iter().map(|lead| lead.lead_id).collect()
+    let listed = home
+        .desk()
+        .list_records(request)
+        .await
+        .unwrap()
+        .into_inner();
+    listed
+        .records
+        .into_iter()
+        .map(|lead| lead.record_id)
+        .collect()
 }
 
 /// What a node's admin port says.

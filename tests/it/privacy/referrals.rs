@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tonic::{Code, transport::Channel};
 use yichuan::{access::Purpose, rpc::pb};
 
-type Client = pb::referrals_client::ReferralsClient<Channel>;
+type Client = pb::records_client::RecordsClient<Channel>;
 
 /// What the `n`th of them says.
 fn said(n: usize) -> pb::Referral {
@@ -253,7 +253,7 @@ async fn call_wrongly(nodes: &Nodes, secret: &str, seen: &mut Seen) {
     let grounds = || county.grounds(Purpose::Case);
     let fine = pb::OpenReferralRequest {
         grounds: grounds(),
-        kind: pb::ReferralKind::Assistance.into(),
+        kind: pb::RecordKind::Assistance.into(),
         to: GUANGDONG.into(),
         referral: Some(said(0)),
         urgency: pb::Urgency::Normal.into(),
@@ -279,42 +279,46 @@ async fn call_wrongly(nodes: &Nodes, secret: &str, seen: &mut Seen) {
         ..fine
     };
     seen.refusal("an opening", client.open_referral(to).await);
-    let show = pb::ShowReferralRequest {
+    let show = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: grounds(),
-        referral_id: secret.to_owned(),
+        record_id: secret.to_owned(),
         override_assignment: false,
         standing_only: false,
     };
-    seen.refusal("a referral", client.show_referral(show).await);
-    let act = pb::ActOnReferralRequest {
+    seen.refusal("a referral", client.show_record(show).await);
+    let act = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: grounds(),
-        referral_id: secret.to_owned(),
+        record_id: secret.to_owned(),
         action: pb::Action::ReferralSign.into(),
         note: secret.repeat(2000),
         ..Default::default()
     };
-    seen.refusal("a step", client.act_on_referral(act).await);
-    let approve = pb::ApproveReferralRequest {
+    seen.refusal("a step", client.act_on_record(act).await);
+    let approve = pb::ApproveRecordRequest {
         grounds: grounds(),
-        referral_id: secret.to_owned(),
+        record_id: secret.to_owned(),
     };
-    seen.refusal("an approval", client.approve_referral(approve).await);
-    let list = pb::ListReferralsRequest {
+    seen.refusal("an approval", client.approve_record(approve).await);
+    let list = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: grounds(),
         counterpart: secret.to_owned(),
         ..Default::default()
     };
-    seen.refusal("a list", client.list_referrals(list).await);
+    seen.refusal("a list", client.list_records(list).await);
     // Somebody else's officer finds nothing of it, and steps at their own node only.
     let channel = county.channel_of(nodes.zhejiang.code, "officer-001");
-    let list = pb::ListReferralsRequest {
+    let list = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Referral.into(),
         grounds: nodes.zhejiang.grounds(Purpose::Case),
-        subject_name: said(0).subject_name,
+        name: said(0).subject_name,
         ..Default::default()
     };
-    let listed = Client::new(channel).list_referrals(list).await;
+    let listed = Client::new(channel).list_records(list).await;
     match listed {
-        Ok(listed) => assert!(listed.into_inner().referrals.is_empty()),
+        Ok(listed) => assert!(listed.into_inner().records.is_empty()),
         Err(status) => {
             assert_eq!(status.code(), Code::PermissionDenied);
             seen.status("another's list", &status);

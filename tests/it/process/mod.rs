@@ -39,8 +39,8 @@ async fn served() -> Served {
 
 /// A push that goes on until its sender is dropped.
 struct Push {
-    requests: mpsc::UnboundedSender<pb::PushLeadsRequest>,
-    verdicts: Streaming<pb::PushLeadsResponse>,
+    requests: mpsc::UnboundedSender<pb::PushRecordsRequest>,
+    verdicts: Streaming<pb::PushRecordsResponse>,
 }
 
 impl Push {
@@ -49,7 +49,7 @@ impl Push {
         requests.send(request(home, n)).unwrap();
         let verdicts = home
             .desk()
-            .push_leads(UnboundedReceiverStream::new(receiver))
+            .push_records(UnboundedReceiverStream::new(receiver))
             .await
             .unwrap()
             .into_inner();
@@ -63,11 +63,11 @@ impl Push {
     }
 }
 
-fn request(home: &Home, n: usize) -> pb::PushLeadsRequest {
-    pb::PushLeadsRequest {
+fn request(home: &Home, n: usize) -> pb::PushRecordsRequest {
+    pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: n as u64,
-        lead: Some(leads::lead(n, "440305")),
+        content: Some(leads::lead(n, "440305").into()),
     }
 }
 
@@ -160,13 +160,13 @@ async fn hup_with_a_broken_certificate_keeps_the_old_one_serving() {
         process.signal(Signal::Hup);
         process.wait_for_nth("the reload is refused", refusals + 1);
         // A connection made now is met with the old certificate.
-        home.desk().list_leads(list(&home)).await.unwrap();
+        home.desk().list_records(list(&home)).await.unwrap();
     }
     fs::write(&home.config.tls.cert, own.certificate).unwrap();
     fs::write(&home.config.tls.key, own.key).unwrap();
     process.signal(Signal::Hup);
     process.wait_for("certificates and policy are reloaded");
-    home.desk().list_leads(list(&home)).await.unwrap();
+    home.desk().list_records(list(&home)).await.unwrap();
     process.signal(Signal::Term);
     assert!(process.ended().status.success());
 }
@@ -188,14 +188,14 @@ async fn a_second_process_on_the_same_store_is_refused_and_told_who_holds_it() {
     let holder = format!("is held by process {}: ", process.id());
     assert!(second.text().contains(&holder), "{}", second.text());
     // The first is none the worse for it.
-    home.desk().list_leads(list(&home)).await.unwrap();
+    home.desk().list_records(list(&home)).await.unwrap();
 
     // One that was killed holds nothing.
     let mut process = process;
     process.kill();
     process.ended();
     let third = home.serve(Logs::INFO);
-    home.desk().list_leads(list(&home)).await.unwrap();
+    home.desk().list_records(list(&home)).await.unwrap();
     third.signal(Signal::Term);
     assert!(third.ended().status.success());
 }
@@ -211,8 +211,9 @@ async fn refuses_connections(home: &Home) {
     timeout(DEADLINE, asking).await.unwrap();
 }
 
-fn list(home: &Home) -> pb::ListLeadsRequest {
-    pb::ListLeadsRequest {
+fn list(home: &Home) -> pb::ListRecordsRequest {
+    pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
         ..Default::default()
     }

@@ -21,8 +21,8 @@ use yichuan::{
     log::Log,
     node::Node,
     rpc::pb::{
-        self, audit_client::AuditClient, desk_client::DeskClient, partners_client::PartnersClient,
-        referrals_client::ReferralsClient,
+        self, audit_client::AuditClient, partners_client::PartnersClient,
+        records_client::RecordsClient,
     },
     telemetry::SystemClock,
 };
@@ -103,34 +103,36 @@ impl World {
 
 /// Searches for the `n`th person. True where somebody was found.
 async fn search(channel: Channel, n: usize) -> Result<bool, Status> {
-    let request = pb::ListLeadsRequest {
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         resident_number: leads::resident_number(n),
         ..Default::default()
     };
-    let listed = within(DeskClient::new(channel).list_leads(request)).await?;
-    Ok(!listed.into_inner().leads.is_empty())
+    let listed = within(RecordsClient::new(channel).list_records(request)).await?;
+    Ok(!listed.into_inner().records.is_empty())
 }
 
 async fn list(channel: Channel) -> Result<(), Status> {
-    let request = pb::ListLeadsRequest {
+    let request = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     };
-    within(DeskClient::new(channel).list_leads(request)).await?;
+    within(RecordsClient::new(channel).list_records(request)).await?;
     Ok(())
 }
 
 /// Pushes leads; the verdicts, and how the stream ended where it ended badly.
 async fn push(channel: Channel, leads: Vec<LeadFields>) -> (Vec<pb::Verdict>, Option<Status>) {
-    let requests = (1..).zip(leads).map(|(row, lead)| pb::PushLeadsRequest {
+    let requests = (1..).zip(leads).map(|(row, lead)| pb::PushRecordsRequest {
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         row,
-        lead: Some(yichuan::rpc::lead_message(&lead)),
+        content: Some(yichuan::rpc::lead_message(&lead).into()),
     });
     let requests: Vec<_> = requests.collect();
-    let pushing = DeskClient::new(channel)
-        .push_leads(tokio_stream::iter(requests))
+    let pushing = RecordsClient::new(channel)
+        .push_records(tokio_stream::iter(requests))
         .await;
     let mut verdicts = match pushing {
         Ok(verdicts) => verdicts.into_inner(),
@@ -366,12 +368,13 @@ async fn streams_have_their_number_and_give_it_back() {
     })
     .await;
     let watch = async |who| {
-        let request = pb::WatchReferralsRequest {
+        let request = pb::WatchRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Assistance)),
             after_index: None,
         };
-        let mut client = ReferralsClient::new(world.dial(who));
-        within(client.watch_referrals(request)).await
+        let mut client = RecordsClient::new(world.dial(who));
+        within(client.watch_records(request)).await
     };
     let first = watch("officer-001").await.unwrap();
     let _second = watch("officer-001").await.unwrap();
@@ -430,20 +433,21 @@ async fn a_long_page_spends_as_much_as_the_short_ones_that_it_holds() {
         ..Quotas::default()
     })
     .await;
-    let mut desk = DeskClient::new(world.dial("officer-001"));
-    let ask = |limit| pb::ListLeadsRequest {
+    let mut desk = RecordsClient::new(world.dial("officer-001"));
+    let ask = |limit| pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         limit,
-        ..pb::ListLeadsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
-    desk.list_leads(ask(1_000)).await.unwrap();
-    let refused = desk.list_leads(ask(1_000)).await.unwrap_err();
+    desk.list_records(ask(1_000)).await.unwrap();
+    let refused = desk.list_records(ask(1_000)).await.unwrap_err();
     exhausted(&refused, "calls_per_minute");
     // What was refused has spent its call.
     for _ in 0..4 {
-        desk.list_leads(ask(100)).await.unwrap();
+        desk.list_records(ask(100)).await.unwrap();
     }
-    let refused = desk.list_leads(ask(1)).await.unwrap_err();
+    let refused = desk.list_records(ask(1)).await.unwrap_err();
     exhausted(&refused, "calls_per_minute");
 }
 
@@ -475,15 +479,16 @@ fn is_trace(kind: &Kind) -> bool {
 }
 
 async fn show(channel: Channel, lead_id: &str, basis: &str) -> Result<u64, Status> {
-    let request = pb::ShowLeadRequest {
+    let request = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(pb::Grounds {
             basis: basis.to_owned(),
             ..grounds(COUNTY, Purpose::Screening)
         }),
-        lead_id: lead_id.to_owned(),
+        record_id: lead_id.to_owned(),
         ..Default::default()
     };
-    let shown = within(DeskClient::new(channel).show_lead(request)).await?;
+    let shown = within(RecordsClient::new(channel).show_record(request)).await?;
     Ok(shown.into_inner().consulted_index)
 }
 
@@ -493,13 +498,16 @@ async fn regression_the_same_look_again_within_a_minute_is_one_entry() {
     let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
     assert!(push(officer.clone(), leads(0..2)).await.1.is_none());
     within(world.cluster.settled()).await.unwrap();
-    let listing = pb::ListLeadsRequest {
+    let listing = pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     };
-    let listed = DeskClient::new(officer.clone()).list_leads(listing).await;
-    let ids: Vec<_> = listed.unwrap().into_inner().leads;
-    let [one, other] = [&ids[0].lead_id, &ids[1].lead_id];
+    let listed = RecordsClient::new(officer.clone())
+        .list_records(listing)
+        .await;
+    let ids: Vec<_> = listed.unwrap().into_inner().records;
+    let [one, other] = [&ids[0].record_id, &ids[1].record_id];
     let before = count(log, is_trace);
     let campaign = "campaign:520624-2026-01";
     let first = show(officer.clone(), one, campaign).await.unwrap();
@@ -534,22 +542,24 @@ async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
     let (log, officer) = (world.log(COUNTY), world.dial("officer-001"));
     assert!(push(officer.clone(), leads(0..1)).await.1.is_none());
     within(world.cluster.settled()).await.unwrap();
-    let listing = || pb::ListLeadsRequest {
+    let listing = || pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     };
-    let mut desk = DeskClient::new(officer.clone());
-    let lead = desk.list_leads(listing()).await.unwrap().into_inner();
-    let (lead, campaign) = (&lead.leads[0].lead_id, "campaign:520624-2026-01");
-    let standing = || pb::ShowLeadRequest {
+    let mut desk = RecordsClient::new(officer.clone());
+    let lead = desk.list_records(listing()).await.unwrap().into_inner();
+    let (lead, campaign) = (&lead.records[0].record_id, "campaign:520624-2026-01");
+    let standing = || pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
-        lead_id: lead.clone(),
+        record_id: lead.clone(),
         standing_only: true,
         ..Default::default()
     };
     let mut looked = async || {
-        let listed = desk.list_leads(listing()).await.unwrap().into_inner();
-        let stands = desk.show_lead(standing()).await.unwrap().into_inner();
+        let listed = desk.list_records(listing()).await.unwrap().into_inner();
+        let stands = desk.show_record(standing()).await.unwrap().into_inner();
         let shown = show(officer.clone(), lead, campaign).await.unwrap();
         [listed.consulted_index, stands.consulted_index, shown]
     };
@@ -558,13 +568,17 @@ async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
     // The partner signs for it.
     let endpoint = &world.cluster.member(GUANGDONG).config.listen.endpoint;
     let theirs = channel(endpoint, GUANGDONG, GUANGDONG, "officer-001");
-    let answer = pb::AnswerLeadRequest {
+    let answer = pb::ActOnRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
-        lead_id: lead.clone(),
+        record_id: lead.clone(),
         action: pb::Action::LeadSign.into(),
         ..Default::default()
     };
-    DeskClient::new(theirs).answer_lead(answer).await.unwrap();
+    RecordsClient::new(theirs)
+        .act_on_record(answer)
+        .await
+        .unwrap();
     within(world.cluster.settled()).await.unwrap();
     let received = |kind: &Kind| matches!(kind, Kind::DispatchReceived(_));
     let came = entries(log).iter().rposition(|it| received(&it.kind));
@@ -577,7 +591,7 @@ async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
         record_id: lead.clone(),
         assignee: "officer/001".into(),
     };
-    let mut supervisor = DeskClient::new(world.dial("supervisor-001"));
+    let mut supervisor = RecordsClient::new(world.dial("supervisor-001"));
     let assigned = supervisor.assign_record(assign).await.unwrap();
     let assigned = assigned.into_inner().log_index;
     let third = looked().await;

@@ -10,7 +10,7 @@ use tower::{Service as _, ServiceExt as _};
 use world::code;
 use yichuan::{
     merkle,
-    rpc::pb::{caught_client::CaughtClient, exchange_client::ExchangeClient},
+    rpc::pb::{exchange_client::ExchangeClient, records_client::RecordsClient},
     tls::{Authority, Ca, Crl, Validity, dev},
 };
 
@@ -39,17 +39,18 @@ async fn regression_a_list_that_finds_nothing_pays_for_what_it_looks_at() {
     .await;
     let pushed = push(world.dial("officer-002"), leads(0..450)).await;
     assert_eq!((pushed.0.len(), pushed.1.is_none()), (450, true));
-    let mut desk = DeskClient::new(world.dial("officer-001"));
-    let fruitless = || pb::ListLeadsRequest {
+    let mut desk = RecordsClient::new(world.dial("officer-001"));
+    let fruitless = || pb::ListRecordsRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         origin: "110000".to_owned(),
         limit: 1,
-        ..pb::ListLeadsRequest::default()
+        ..pb::ListRecordsRequest::default()
     };
     let mut answered = 0;
     let refused = loop {
-        match within(desk.list_leads(fruitless())).await {
-            Ok(page) => assert!(page.into_inner().leads.is_empty()),
+        match within(desk.list_records(fruitless())).await {
+            Ok(page) => assert!(page.into_inner().records.is_empty()),
             Err(refused) => break refused,
         }
         answered += 1;
@@ -70,20 +71,21 @@ async fn regression_what_tonic_refuses_is_paid_for_and_none_of_it_is_repeated() 
     heard.take();
     for n in 0..5 {
         let made_up = format!("zhangsan-52062419000101001{n}");
-        let refused = raw(&officer, "/yichuan.v1.Desk/ListLeads", &made_up).await;
+        let refused = raw(&officer, "/yichuan.v1.Records/ListRecords", &made_up).await;
         assert_eq!(code_of(&refused), Code::Unimplemented);
-        let nowhere = format!("/yichuan.v1.Desk/{made_up}");
+        let nowhere = format!("/yichuan.v1.Records/{made_up}");
         let refused = raw(&officer, &nowhere, "identity").await;
         assert_eq!(code_of(&refused), Code::Unimplemented);
     }
     // An id is as much the caller's word as a header is.
-    let mut other = DeskClient::new(world.dial("officer-002"));
-    let show = pb::ShowLeadRequest {
+    let mut other = RecordsClient::new(world.dial("officer-002"));
+    let show = pb::ShowRecordRequest {
+        family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
-        lead_id: "52062419-0001-7100-9000-000000000000".to_owned(),
-        ..pb::ShowLeadRequest::default()
+        record_id: "52062419-0001-7100-9000-000000000000".to_owned(),
+        ..pb::ShowRecordRequest::default()
     };
-    let refused = within(other.show_lead(show)).await.unwrap_err();
+    let refused = within(other.show_record(show)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
     let refusals = || {
         let said = heard.take().into_iter();
@@ -98,7 +100,7 @@ async fn regression_what_tonic_refuses_is_paid_for_and_none_of_it_is_repeated() 
         assert!(!line.contains("52062419") && !line.contains("zhangsan"));
     }
     // Ten calls are spent.
-    let refused = raw(&officer, "/yichuan.v1.Desk/ListLeads", "br").await;
+    let refused = raw(&officer, "/yichuan.v1.Records/ListRecords", "br").await;
     assert_eq!(code_of(&refused), Code::ResourceExhausted);
     assert_eq!(refusals().last().unwrap()["reason"], "calls_per_minute");
 }
@@ -143,8 +145,8 @@ async fn regression_a_push_that_does_not_begin_is_a_stream_already() {
     .await;
     let officer = world.dial("officer-001");
     let waiting = |_| {
-        let mut desk = DeskClient::new(officer.clone());
-        Box::pin(async move { desk.push_leads(tokio_stream::pending()).await })
+        let mut desk = RecordsClient::new(officer.clone());
+        Box::pin(async move { desk.push_records(tokio_stream::pending()).await })
     };
     let pushes = (0..3).map(waiting);
     let (refused, _, still) = within(futures_util::future::select_all(pushes)).await;
@@ -160,25 +162,27 @@ async fn regression_each_name_under_a_number_is_another_guess() {
         ..Quotas::default()
     })
     .await;
-    let mut referrals = ReferralsClient::new(world.dial("officer-001"));
-    let mut caught = CaughtClient::new(world.dial("officer-002"));
+    let mut referrals = RecordsClient::new(world.dial("officer-001"));
+    let mut caught = RecordsClient::new(world.dial("officer-002"));
     let mut answered = [0, 0];
     for n in 0..10 {
         let name = format!("测试{n}");
-        let about = pb::ListReferralsRequest {
+        let about = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
-            subject_number: leads::resident_number(1),
-            subject_name: name.clone(),
-            ..pb::ListReferralsRequest::default()
+            resident_number: leads::resident_number(1),
+            name: name.clone(),
+            ..pb::ListRecordsRequest::default()
         };
-        answered[0] += usize::from(within(referrals.list_referrals(about)).await.is_ok());
-        let about = pb::ListCaughtRequest {
+        answered[0] += usize::from(within(referrals.list_records(about)).await.is_ok());
+        let about = pb::ListRecordsRequest {
+            family: pb::RecordFamily::ArrestNotice.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             resident_number: leads::resident_number(1),
             name,
-            ..pb::ListCaughtRequest::default()
+            ..pb::ListRecordsRequest::default()
         };
-        answered[1] += usize::from(within(caught.list_caught(about)).await.is_ok());
+        answered[1] += usize::from(within(caught.list_records(about)).await.is_ok());
     }
     assert_eq!(answered, [2, 2]);
 }
@@ -191,22 +195,24 @@ async fn regression_each_place_and_each_substance_is_another_guess_also_after_a_
         ..Quotas::default()
     })
     .await;
-    let mut places = ReferralsClient::new(world.dial("officer-001"));
-    let mut substances = ReferralsClient::new(world.dial("officer-002"));
+    let mut places = RecordsClient::new(world.dial("officer-001"));
+    let mut substances = RecordsClient::new(world.dial("officer-002"));
     let mut answered = [0, 0];
     for n in 0..10 {
-        let there = pb::ListReferralsRequest {
+        let there = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             place_code: format!("44030{n}"),
-            ..pb::ListReferralsRequest::default()
+            ..pb::ListRecordsRequest::default()
         };
-        answered[0] += usize::from(within(places.list_referrals(there)).await.is_ok());
-        let of = pb::ListReferralsRequest {
+        answered[0] += usize::from(within(places.list_records(there)).await.is_ok());
+        let of = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             substance: format!("毒品{n}"),
-            ..pb::ListReferralsRequest::default()
+            ..pb::ListRecordsRequest::default()
         };
-        answered[1] += usize::from(within(substances.list_referrals(of)).await.is_ok());
+        answered[1] += usize::from(within(substances.list_records(of)).await.is_ok());
     }
     assert_eq!(answered, [2, 2]);
     let (_dir, county) = world.restarted().await;

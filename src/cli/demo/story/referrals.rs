@@ -9,7 +9,7 @@ use super::{
     Story,
 };
 use crate::{
-    cli::record::client::{referral::state, wire::action},
+    cli::record::client::{action, state},
     domain::Lang,
 };
 
@@ -100,7 +100,7 @@ impl Story<'_> {
             } else {
                 (action.label(Lang::En), action.label(Lang::Zh))
             };
-            let state = state(step.state.into());
+            let state = state(step.state.into()).map_or("", |it| it.label(self.lang));
             let en = key.strip_prefix("referral_").unwrap_or(key);
             say!(
                 self,
@@ -108,7 +108,7 @@ impl Story<'_> {
                 "     {}: {}, now {} ({}, entry {})",
                 node,
                 self.lang.pick(zh, en).replace('_', " "),
-                state.label(self.lang).replace('_', " "),
+                state.replace('_', " "),
                 step.by,
                 step.index
             )?;

@@ -14,6 +14,7 @@ use crate::{
         exit::{Exit, Failure},
         partner::partners,
         print::{self, plain},
+        record::client,
     },
     domain::{Finding, FindingCode, Jurisdiction, Lang, RecordId, SheetColumn},
     entry::pb,
@@ -41,8 +42,8 @@ pub(in crate::cli) fn run<C: SheetKind>(
             partners: approved(&partners(&node).await?),
             today: context.clock().now().shanghai_date(),
         };
-        let (kind, worksheets) = (Some(C::KIND), source.worksheets());
-        let mut report = Report::new(kind, worksheets, context.format(), lang, context.out);
+        let (family, worksheets) = (Some(C::FAMILY), source.worksheets());
+        let mut report = Report::new(family, worksheets, context.format(), lang, context.out);
         let length = u64::try_from(source.rows()).unwrap_or(u64::MAX);
         let bar = print::progress(length, lang, "发送", "pushing");
         let (rows, checking) = checked(source, rules.clone());
@@ -131,10 +132,10 @@ enum UnderWay<C: SheetKind> {
 async fn answers<C: SheetKind>(
     node: &Connection,
     mut sent: mpsc::Receiver<UnderWay<C>>,
-    requests: ReceiverStream<C::Request>,
+    requests: ReceiverStream<pb::PushRecordsRequest>,
     mut told: Told<'_, '_, C>,
 ) -> Result<(), Failure> {
-    let fewer = || node.nonsense(&format!("fewer verdicts than {}", C::KIND.many()));
+    let fewer = || node.nonsense(&format!("fewer verdicts than {}", C::FAMILY.many()));
     let mut requests = Some(requests);
     let mut verdicts = None;
     while let Some(row) = sent.recv().await {
@@ -147,11 +148,11 @@ async fn answers<C: SheetKind>(
         };
         // A sheet without a row to send calls nobody.
         if let Some(requests) = requests.take() {
-            verdicts = Some(C::push(node, requests).await?);
+            verdicts = Some(client::push(node, requests).await?);
         }
         let stream = verdicts.as_mut().ok_or_else(fewer)?;
         let verdict = node.next(stream).await?.ok_or_else(fewer)?;
-        let verdict = C::judged(verdict).ok_or_else(|| node.nonsense("a verdict that is none"))?;
+        let verdict = Judged::of(verdict).ok_or_else(|| node.nonsense("a verdict that is none"))?;
         if verdict.row != u64::from(row.place.nth) {
             return Err(node.nonsense("verdicts out of order"));
         }
@@ -163,7 +164,7 @@ async fn answers<C: SheetKind>(
 async fn send<C: SheetKind>(
     mut grounds: Option<pb::Grounds>,
     mut rows: mpsc::Receiver<Checked<C>>,
-    requests: mpsc::Sender<C::Request>,
+    requests: mpsc::Sender<pb::PushRecordsRequest>,
     under_way: mpsc::Sender<UnderWay<C>>,
 ) {
     while let Some(mut row) = rows.recv().await {
@@ -175,7 +176,11 @@ async fn send<C: SheetKind>(
             room.send(UnderWay::Here(row));
             continue;
         };
-        let request = C::request(grounds.take(), row.place.nth.into(), &parsed);
+        let request = pb::PushRecordsRequest {
+            grounds: grounds.take(),
+            row: row.place.nth.into(),
+            content: Some(C::content(&parsed).to_wire()),
+        };
         let is_taken = requests.send(request).await.is_ok();
         // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
         room.send(UnderWay::Sent(row, C::route(&parsed)));
@@ -288,8 +293,8 @@ fn foreign(reason: &pb::Reason) -> JsonReason {
 mod tests {
     use super::*;
     use crate::{
-        cli::{print::Format, record::kind::Kind},
-        domain::Column,
+        cli::print::Format,
+        domain::{Column, Family},
         intake::{JsonRow, Place, RawCells},
     };
     use std::sync::Arc;
@@ -329,26 +334,26 @@ mod tests {
 
     fn answer(
         verdict: pb::Verdict,
-        lead_id: &str,
+        record_id: &str,
         reasons: Vec<pb::Reason>,
-    ) -> pb::PushLeadsResponse {
-        pb::PushLeadsResponse {
+    ) -> pb::PushRecordsResponse {
+        pb::PushRecordsResponse {
             row: 2,
             verdict: verdict as i32,
             reasons,
-            lead_id: lead_id.into(),
+            record_id: record_id.into(),
             log_index: 7,
             refusal: String::new(),
         }
     }
 
-    fn judged(answer: pb::PushLeadsResponse) -> Judged {
-        Column::judged(answer).unwrap()
+    fn judged(answer: pb::PushRecordsResponse) -> Judged {
+        Judged::of(answer).unwrap()
     }
 
     fn told(tell: impl FnOnce(&mut Told<'_, '_, Column>)) -> Vec<JsonRow> {
         let mut out = Vec::new();
-        let mut report = Report::new(Some(Kind::Lead), 1, Format::Json, Lang::En, &mut out);
+        let mut report = Report::new(Some(Family::Lead), 1, Format::Json, Lang::En, &mut out);
         let bar = indicatif::ProgressBar::hidden();
         tell(&mut Told {
             lang: Lang::En,
@@ -389,7 +394,7 @@ mod tests {
     #[test]
     fn regression_a_duplicate_of_what_the_partner_refused_says_why_and_what_next() {
         let rows = told(|told| {
-            let refused = pb::PushLeadsResponse {
+            let refused = pb::PushRecordsResponse {
                 refusal: "invalid_content".to_owned(),
                 ..answer(pb::Verdict::Duplicate, ID, vec![])
             };
@@ -412,11 +417,11 @@ mod tests {
             told.there(accepted, to(), rejected).unwrap();
             let without_id = answer(pb::Verdict::Accept, "", vec![]);
             assert!(
-                Column::judged(without_id).is_none(),
+                Judged::of(without_id).is_none(),
                 "an accepted lead has an id"
             );
             let none = answer(pb::Verdict::Unspecified, ID, vec![]);
-            assert!(Column::judged(none).is_none());
+            assert!(Judged::of(none).is_none());
         });
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].verdict, "reject");

@@ -15,9 +15,7 @@ use crate::{
         print::{self, plain, redacted},
         record::{client, row::Query, told::Told},
     },
-    domain::{
-        FindingCode, Lang, LeadState, ResidentNumber, SheetColumn, Timestamp, printable_lines,
-    },
+    domain::{FindingCode, Lang, ResidentNumber, SheetColumn, State, Timestamp, printable_lines},
     entry::pb,
     intake::{self, Outcome, Proof, Receipt, ReceiptRow, Verdict},
     note::SignedCheckpoint,
@@ -103,7 +101,7 @@ impl ReceiptSheet {
         };
         let line = self.line(row, added, outcome);
         let state = match outcome {
-            Outcome::Logged => LeadState::Sent.label(self.lang),
+            Outcome::Logged => State::Sent.label(self.lang),
             Outcome::AlreadyLogged | Outcome::Repeated | Outcome::Refused | Outcome::Unknown => "",
         };
         self.rows.push(ReceiptRow {
@@ -236,15 +234,15 @@ impl ReceiptSheet {
                 limit: PAGE,
                 ..Query::default()
             };
-            let Ok(page) = client::list(C::KIND, node, query).await else {
+            let Ok(page) = client::list(C::FAMILY, node, query).await else {
                 return;
             };
             let before = wanted.len();
             for row in &page.rows {
                 let at = wanted.remove(&row.log_index);
                 if let Some(line) = at.and_then(|at| self.rows.get_mut(at)) {
-                    let (kind, lang) = (C::KIND, self.lang);
-                    line.state = Told { row, kind, lang }.standing();
+                    let (family, lang) = (C::FAMILY, self.lang);
+                    line.state = Told { row, family, lang }.standing();
                 }
             }
             if wanted.len() == before {

@@ -4,9 +4,8 @@ use crate::{
     cli::{
         exit::{Exit, Failure},
         print::{self, Format},
-        record::kind::Kind,
     },
-    domain::{Finding, FindingCode, Lang, SheetColumn},
+    domain::{Family, Finding, FindingCode, Lang, SheetColumn},
     intake::{JsonReason, RowVerdict, Verdict},
 };
 use comfy_table::Table;
@@ -91,7 +90,7 @@ pub(super) struct Added {
     pub(super) reasons: Vec<JsonReason>,
 }
 
-/// A row's verdict as one JSON object, with the record's id under the key of its kind.
+/// A row's verdict as one JSON object, with the record's id under the key of its family.
 #[derive(Serialize)]
 struct JsonVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +107,7 @@ pub(super) struct Report<'a> {
     format: Format,
     lang: Lang,
     /// Of the records whose ids a node gives with its verdicts; none where there is no node.
-    kind: Option<Kind>,
+    family: Option<Family>,
     rows: Rows,
     summary: Summary,
     out: &'a mut dyn Write,
@@ -117,7 +116,7 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     /// The table names the worksheets, where there is more than one.
     pub(super) fn new(
-        kind: Option<Kind>,
+        family: Option<Family>,
         worksheets: usize,
         format: Format,
         lang: Lang,
@@ -126,8 +125,8 @@ impl<'a> Report<'a> {
         Self {
             format,
             lang,
-            kind,
-            rows: Rows::new(lang, kind, worksheets > 1),
+            family,
+            rows: Rows::new(lang, family, worksheets > 1),
             summary: Summary::default(),
             out,
         }
@@ -143,7 +142,7 @@ impl<'a> Report<'a> {
         match self.format {
             Format::Json => {
                 let row = verdict.to_json(self.lang, added.id);
-                let key = self.kind.unwrap_or(Kind::Lead).id_key();
+                let key = self.family.unwrap_or(Family::Lead).id_key();
                 let reasons = row.reasons.into_iter().chain(added.reasons).collect();
                 let verdict = JsonVerdict {
                     sheet: row.sheet,
@@ -218,7 +217,7 @@ impl Passed {
 }
 
 impl Rows {
-    fn new(lang: Lang, kind: Option<Kind>, with_sheets: bool) -> Self {
+    fn new(lang: Lang, family: Option<Family>, with_sheets: bool) -> Self {
         let mut header = match lang {
             Lang::Zh => vec!["行", "结果", "列", "代码", "说明"],
             Lang::En => vec!["row", "verdict", "column", "code", "message"],
@@ -226,13 +225,13 @@ impl Rows {
         if with_sheets {
             header.insert(0, lang.pick("工作表", "worksheet"));
         }
-        header.extend(kind.map(|kind| kind.id_label(lang)));
+        header.extend(family.map(|family| family.id_label(lang)));
         let mut page = print::unheaded();
         page.set_header(header);
         Self {
             page,
             lang,
-            with_ids: kind.is_some(),
+            with_ids: family.is_some(),
             with_sheets,
             passed: None,
         }

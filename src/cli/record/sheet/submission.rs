@@ -1,20 +1,19 @@
-//! Kinds of records that come in sheets: how their rows are checked and sent.
+//! Families of records that come in sheets: how their rows are checked and sent.
 
 use crate::{
     cli::{
-        client::Connection,
         exit::{Exit, Failure},
         print,
-        record::kind::Kind,
     },
-    domain::{Jurisdiction, Lang, RecordId, SheetColumn},
-    entry::pb,
+    domain::{
+        CaughtColumn, CaughtRules, Column, Family, Jurisdiction, Lang, LeadRules, Parsed,
+        ParsedNotice, RecordId, SheetColumn,
+    },
+    entry::{Content, pb},
     intake::{self, Reads, RowVerdict, Sheet, SheetError, Verdict},
 };
 use jiff::civil::Date;
 use std::{collections::BTreeSet, path::Path};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 
 /// What the rows are checked against.
 #[derive(Clone)]
@@ -24,16 +23,12 @@ pub(in crate::cli) struct Rules {
     pub(in crate::cli) today: Date,
 }
 
-/// A kind whose records come in sheets with these columns.
+/// A family whose records come in sheets with these columns.
 pub(in crate::cli) trait SheetKind: SheetColumn<Fields: Send> + Send {
     /// What an accepted row comes to.
     type Parsed: Send + 'static;
-    /// A row on its way to the node.
-    type Request: Send + 'static;
-    /// The node's verdict on it.
-    type Response;
 
-    const KIND: Kind;
+    const FAMILY: Family;
     /// What to do after a push that broke off, in Chinese and in English.
     const AGAIN: [&'static str; 2];
 
@@ -43,15 +38,56 @@ pub(in crate::cli) trait SheetKind: SheetColumn<Fields: Send> + Send {
     /// The node that an accepted row goes to.
     fn route(parsed: &Self::Parsed) -> Jurisdiction;
 
-    fn request(grounds: Option<pb::Grounds>, row: u64, parsed: &Self::Parsed) -> Self::Request;
+    /// What an accepted row says.
+    fn content(parsed: &Self::Parsed) -> Content;
+}
 
-    async fn push(
-        node: &Connection,
-        requests: ReceiverStream<Self::Request>,
-    ) -> Result<Streaming<Self::Response>, Failure>;
+impl SheetKind for Column {
+    type Parsed = Parsed;
 
-    /// What the verdict says; nothing where it has no meaning.
-    fn judged(answer: Self::Response) -> Option<Judged>;
+    const FAMILY: Family = Family::Lead;
+    const AGAIN: [&'static str; 2] = ["重新发送同一表格即可", "push the same sheet again"];
+
+    fn check(source: Source<Self>, rules: &Rules, take: Take<'_, Self>) {
+        let rules = LeadRules {
+            own: rules.own,
+            partners: &rules.partners,
+            today: rules.today,
+        };
+        source.check(&rules, take);
+    }
+
+    fn route(parsed: &Parsed) -> Jurisdiction {
+        parsed.route
+    }
+
+    fn content(parsed: &Parsed) -> Content {
+        Content::Lead(Box::new(parsed.lead.to_fields()))
+    }
+}
+
+impl SheetKind for CaughtColumn {
+    type Parsed = ParsedNotice;
+
+    const FAMILY: Family = Family::ArrestNotice;
+    const AGAIN: [&'static str; 2] = ["重新发送即可", "push again"];
+
+    fn check(source: Source<Self>, rules: &Rules, take: Take<'_, Self>) {
+        let rules = CaughtRules {
+            own: rules.own,
+            partners: &rules.partners,
+            today: rules.today,
+        };
+        source.check(&rules, take);
+    }
+
+    fn route(parsed: &ParsedNotice) -> Jurisdiction {
+        parsed.route
+    }
+
+    fn content(parsed: &ParsedNotice) -> Content {
+        Content::Caught(Box::new(parsed.notice.to_fields()))
+    }
 }
 
 /// The verdict on a row, by this program or by the node.
@@ -136,33 +172,33 @@ pub(super) fn sheet_failure(error: &SheetError, file: &Path) -> Failure {
 }
 
 /// What a node decided about a row.
-pub(in crate::cli) struct Judged {
-    pub(in crate::cli) row: u64,
-    pub(in crate::cli) verdict: Verdict,
+pub(super) struct Judged {
+    pub(super) row: u64,
+    pub(super) verdict: Verdict,
     /// The record's id; none on a reject.
-    pub(in crate::cli) id: Option<RecordId>,
-    pub(in crate::cli) log_index: u64,
-    pub(in crate::cli) reasons: Vec<pb::Reason>,
-    pub(in crate::cli) refusal: String,
+    pub(super) id: Option<RecordId>,
+    pub(super) log_index: u64,
+    pub(super) reasons: Vec<pb::Reason>,
+    pub(super) refusal: String,
 }
 
 impl Judged {
     /// Nothing where the verdict has no meaning: what was taken has an id.
-    pub(in crate::cli) fn of(row: u64, verdict: i32, id: &str) -> Option<Self> {
-        let verdict = match pb::Verdict::try_from(verdict).ok()? {
+    pub(super) fn of(answer: pb::PushRecordsResponse) -> Option<Self> {
+        let verdict = match answer.verdict() {
             pb::Verdict::Accept => Verdict::Accept,
             pb::Verdict::Duplicate => Verdict::Duplicate,
             pb::Verdict::Reject => Verdict::Reject,
             pb::Verdict::Unspecified => return None,
         };
-        let id = id.parse().ok();
+        let id = answer.record_id.parse().ok();
         (id.is_some() || verdict == Verdict::Reject).then_some(Self {
-            row,
+            row: answer.row,
             verdict,
             id,
-            log_index: 0,
-            reasons: Vec::new(),
-            refusal: String::new(),
+            log_index: answer.log_index,
+            reasons: answer.reasons,
+            refusal: answer.refusal,
         })
     }
 }

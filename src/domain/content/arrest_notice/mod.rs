@@ -7,17 +7,3 @@ mod reading;
 
 pub use fields::{CaughtColumn, CaughtFields};
 pub use notice::{CaughtNotice, CaughtRules, ParsedNotice};
-
-use crate::domain::keyed;
-
-keyed! {
-    /// Where a caught notice stands.
-    pub enum CaughtState {
-        /// 已发: it is in the sender's log, and the recipient's proof is not.
-        Sent = "sent" | "已发",
-        /// 已送达: it is in both logs.
-        Delivered = "delivered" | "已送达",
-        /// 对方节点拒收: the recipient's node refused it, with proof.
-        Refused = "refused" | "对方节点拒收",
-    }
-}

@@ -249,144 +249,180 @@ pub(super) fn requests() {
         basis: "campaign:520624-2026-01".into(),
     });
     let id = record(1).to_string();
-    let message = |name: &str| -> Vec<u8> {
-        let grounds = grounds.clone();
-        let (id, query) = (id.clone(), lead().resident_number);
+    let messages = |name: &str| -> Vec<Vec<u8>> {
+        let grounds = || grounds.clone();
+        let id = || id.clone();
+        let query = || lead().resident_number;
         match name {
-            "PushLeadsRequest" => pb::PushLeadsRequest {
-                grounds,
-                row: 2,
-                lead: Some(lead()),
-            }
-            .encode_to_vec(),
-            "ListLeadsRequest" => pb::ListLeadsRequest {
-                grounds,
-                direction: 1,
-                states: vec![1, 2],
-                origin: "520624".into(),
-                destination: "440000".into(),
-                urgency: 1,
-                since_ms: 1,
-                before_ms: 9,
-                resident_number: query,
-                limit: 7,
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "ShowLeadRequest" => pb::ShowLeadRequest {
-                grounds,
-                lead_id: id,
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "AnswerLeadRequest" => pb::AnswerLeadRequest {
-                grounds,
-                lead_id: id,
-                action: pb::Action::LeadReturn as i32,
-                return_reason: 1,
-                note: "退回".into(),
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "AssignRecordRequest" => pb::AssignRecordRequest {
-                grounds,
-                record_id: id,
-                assignee: "unit/narcotics".into(),
-            }
-            .encode_to_vec(),
-            "OpenReferralRequest" => pb::OpenReferralRequest {
-                grounds,
-                kind: 1,
-                to: "440000".into(),
-                referral: Some(referral()),
-                urgency: 1,
-                handling: 1,
-            }
-            .encode_to_vec(),
-            "ApproveReferralRequest" => pb::ApproveReferralRequest {
-                grounds,
-                referral_id: id,
-            }
-            .encode_to_vec(),
-            "ActOnReferralRequest" => pb::ActOnReferralRequest {
-                grounds,
-                referral_id: id,
-                action: pb::Action::ReferralCorrect as i32,
-                referral: Some(referral()),
-                note: "更正".into(),
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "ListReferralsRequest" => pb::ListReferralsRequest {
-                grounds,
-                direction: 2,
-                states: vec![1],
-                kind: 1,
-                counterpart: "440000".into(),
-                urgency: 1,
-                subject_number: query,
-                subject_name: "钱癸子".into(),
-                limit: 9,
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "ShowReferralRequest" => pb::ShowReferralRequest {
-                grounds,
-                referral_id: id,
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "WatchReferralsRequest" => pb::WatchReferralsRequest {
-                grounds,
-                after_index: Some(3),
-            }
-            .encode_to_vec(),
-            "PushCaughtRequest" => pb::PushCaughtRequest {
-                grounds,
-                row: 2,
-                notice: Some(notice()),
-            }
-            .encode_to_vec(),
-            "ListCaughtRequest" => pb::ListCaughtRequest {
-                grounds,
-                direction: 1,
-                states: vec![1],
-                counterpart: "520624".into(),
-                resident_number: query,
-                name: "钱癸子".into(),
-                limit: 9,
-                ..Default::default()
-            }
-            .encode_to_vec(),
-            "ShowCaughtRequest" => pb::ShowCaughtRequest {
-                grounds,
-                caught_id: id,
-                standing_only: false,
-            }
-            .encode_to_vec(),
-            "ProposePartnerRequest" => pb::ProposePartnerRequest {
-                grounds,
-                card: super::node_card(PROVINCE)
-                    .as_str()
-                    .as_bytes()
-                    .to_vec()
-                    .into(),
-            }
-            .encode_to_vec(),
-            "ApprovePartnerRequest" => pb::ApprovePartnerRequest {
-                grounds,
-                jurisdiction: "440000".into(),
-                fingerprint: "ab".repeat(32),
-                changes: vec!["key".into(), "ca".into()],
-                accept_new_log: "440000.yichuan/log/2".into(),
-            }
-            .encode_to_vec(),
+            "PushRecordsRequest" => vec![
+                pb::PushRecordsRequest {
+                    grounds: grounds(),
+                    row: 2,
+                    content: Some(lead().into()),
+                }
+                .encode_to_vec(),
+                pb::PushRecordsRequest {
+                    grounds: grounds(),
+                    row: 2,
+                    content: Some(notice().into()),
+                }
+                .encode_to_vec(),
+            ],
+            "ListRecordsRequest" => vec![
+                pb::ListRecordsRequest {
+                    family: pb::RecordFamily::Lead.into(),
+                    grounds: grounds(),
+                    direction: 1,
+                    states: vec![2, 3],
+                    origin: "520624".into(),
+                    destination: "440000".into(),
+                    urgency: 1,
+                    since_ms: 1,
+                    before_ms: 9,
+                    resident_number: query(),
+                    limit: 7,
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+                pb::ListRecordsRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    grounds: grounds(),
+                    direction: 2,
+                    states: vec![1],
+                    kind: 2,
+                    counterpart: "440000".into(),
+                    urgency: 1,
+                    resident_number: query(),
+                    name: "钱癸子".into(),
+                    limit: 9,
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+                pb::ListRecordsRequest {
+                    family: pb::RecordFamily::ArrestNotice.into(),
+                    grounds: grounds(),
+                    direction: 1,
+                    states: vec![2],
+                    counterpart: "520624".into(),
+                    resident_number: query(),
+                    name: "钱癸子".into(),
+                    limit: 9,
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+            ],
+            "ShowRecordRequest" => vec![
+                pb::ShowRecordRequest {
+                    family: pb::RecordFamily::Lead.into(),
+                    grounds: grounds(),
+                    record_id: id(),
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+                pb::ShowRecordRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    grounds: grounds(),
+                    record_id: id(),
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+                pb::ShowRecordRequest {
+                    family: pb::RecordFamily::ArrestNotice.into(),
+                    grounds: grounds(),
+                    record_id: id(),
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+            ],
+            "ActOnRecordRequest" => vec![
+                pb::ActOnRecordRequest {
+                    family: pb::RecordFamily::Lead.into(),
+                    grounds: grounds(),
+                    record_id: id(),
+                    action: pb::Action::LeadReturn as i32,
+                    return_reason: 1,
+                    note: "退回".into(),
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+                pb::ActOnRecordRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    grounds: grounds(),
+                    record_id: id(),
+                    action: pb::Action::ReferralCorrect as i32,
+                    referral: Some(referral()),
+                    note: "更正".into(),
+                    ..Default::default()
+                }
+                .encode_to_vec(),
+            ],
+            "AssignRecordRequest" => vec![
+                pb::AssignRecordRequest {
+                    grounds: grounds(),
+                    record_id: id(),
+                    assignee: "unit/narcotics".into(),
+                }
+                .encode_to_vec(),
+            ],
+            "OpenReferralRequest" => vec![
+                pb::OpenReferralRequest {
+                    grounds: grounds(),
+                    kind: 2,
+                    to: "440000".into(),
+                    referral: Some(referral()),
+                    urgency: 1,
+                    handling: 1,
+                }
+                .encode_to_vec(),
+            ],
+            "ApproveRecordRequest" => vec![
+                pb::ApproveRecordRequest {
+                    grounds: grounds(),
+                    record_id: id(),
+                }
+                .encode_to_vec(),
+            ],
+            "WatchRecordsRequest" => vec![
+                pb::WatchRecordsRequest {
+                    family: pb::RecordFamily::Referral.into(),
+                    grounds: grounds(),
+                    after_index: Some(3),
+                }
+                .encode_to_vec(),
+            ],
+            "ProposePartnerRequest" => vec![
+                pb::ProposePartnerRequest {
+                    grounds: grounds(),
+                    card: super::node_card(PROVINCE)
+                        .as_str()
+                        .as_bytes()
+                        .to_vec()
+                        .into(),
+                }
+                .encode_to_vec(),
+            ],
+            "ApprovePartnerRequest" => vec![
+                pb::ApprovePartnerRequest {
+                    grounds: grounds(),
+                    jurisdiction: "440000".into(),
+                    fingerprint: "ab".repeat(32),
+                    changes: vec!["key".into(), "ca".into()],
+                    accept_new_log: "440000.yichuan/log/2".into(),
+                }
+                .encode_to_vec(),
+            ],
             // The others have grounds and numbers.
-            _ => pb::GetCheckpointRequest { grounds }.encode_to_vec(),
+            _ => vec![pb::GetCheckpointRequest { grounds: grounds() }.encode_to_vec()],
         }
     };
     for (index, (name, _)) in (0..).zip(REQUESTS) {
-        seed("request", name, &[&[index][..], &message(name)].concat());
+        for (nth, message) in messages(name).into_iter().enumerate() {
+            let name = match nth {
+                0 => (*name).to_owned(),
+                nth => format!("{name}-{nth}"),
+            };
+            seed("request", &name, &[&[index][..], &message].concat());
+        }
     }
 }
 

@@ -1,19 +1,24 @@
-//! The kinds of records, and what each is called.
+//! What the commands call the families of records.
 
-use crate::{api::labels::Sent, domain::Lang};
+use crate::{
+    api::labels::Sent,
+    domain::{Family, Lang, State},
+};
 
-/// A kind of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Kind {
-    /// 线索.
-    Lead,
-    /// 协查、移送.
-    Referral,
-    /// 抓获通报.
-    ArrestNotice,
+/// Reads a state that records of a family are seen in, by its key or in Chinese.
+pub(in crate::cli) fn state(
+    family: Family,
+) -> impl Fn(&str) -> Result<State, String> + Clone + Send + Sync + 'static {
+    move |typed| {
+        let is_it = |state: &State| [state.as_str(), state.label(Lang::Zh)].contains(&typed);
+        family.states().find(is_it).ok_or_else(|| {
+            let keys: Vec<_> = family.states().map(State::as_str).collect();
+            format!("not one of: {}", keys.join(", "))
+        })
+    }
 }
 
-impl Kind {
+impl Family {
     /// Key of an id in JSON.
     pub(super) const fn id_key(self) -> &'static str {
         match self {
