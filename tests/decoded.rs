@@ -9,6 +9,10 @@
     reason = "helpers of tests: a panic is a failed test"
 )]
 
+#[path = "../fuzz/targets/reading.rs"]
+#[expect(dead_code, reason = "the fuzzer calls the rest of it")]
+mod reading;
+
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body::Frame;
@@ -35,7 +39,7 @@ use yichuan::{
     rpc::{
         MAX_MESSAGE, MAX_REQUEST,
         codec::{CARRIED, Counted, NODE_BUDGET, PERSON_BUDGET},
-        decoding, pb,
+        pb,
     },
 };
 
@@ -333,11 +337,11 @@ fn a_delivery_and_a_greeting_at_their_longest_hold_no_more_than_a_message_may() 
         let message = Some(request);
         let bytes = pb::RelayRequest { message }.encode_to_vec();
         assert!(bytes.len() <= MAX_MESSAGE);
-        let (held, read) = held(|| decoding::relay_request(&bytes));
+        let (held, read) = held(|| reading::relay_request(&bytes));
         read.unwrap();
         assert!(held <= NODE_BUDGET, "{held}");
     }
-    for (name, read) in decoding::REQUESTS {
+    for (name, read) in reading::REQUESTS {
         let mut ways_in = Vec::new();
         ways(message(name), &[], &mut ways_in);
         for way in &ways_in {
@@ -389,7 +393,7 @@ fn entries_and_payloads_of_others_hold_no_more_than_a_request_may() {
 /// Whoever adds a message reads it where messages are counted.
 #[test]
 fn nothing_else_builds_messages() {
-    let counts = ["entry/bounds.rs", "rpc/codec.rs", "rpc/decoding.rs"];
+    let counts = ["entry/bounds.rs", "rpc/codec.rs"];
     let own = ["rpc/refusals.rs"];
     let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(directory) = directories.pop() {

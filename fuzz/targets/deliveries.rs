@@ -3,6 +3,7 @@
 use super::{
     input::{Input, edit, nameless},
     payloads::content_is_read,
+    reading::{Relayed, relay_request},
     world::{
         COUNTY, KEY, PROVINCE, Tree, code, entry, lead_sent, node, officer, partner, plaintext,
         sealed, sender, signer, started,
@@ -18,10 +19,7 @@ use yichuan::{
     },
     merkle::{consistency_proof, empty_root, leaf_hash},
     note::SignedCheckpoint,
-    rpc::{
-        decoding::{Relayed, relay_request},
-        pb,
-    },
+    rpc::pb,
     seal::{self, PayloadKey},
 };
 

@@ -4,11 +4,10 @@ use super::{
     input::{Input, nameless},
     world::{COUNTY, PROVINCE, Tree, signer, started},
 };
-use std::convert::Infallible;
 use yichuan::{
     audit::{
         ExportedLog, Inspector, LogVerifier, ReconcileError, Reconciler, Reconciliation,
-        ReplayFilter, Trusted, feed, replay,
+        ReplayFilter, Trusted, feed,
     },
     entry::{Entry, Kind, LEAF_LIMIT},
     merkle::leaf_hash,
@@ -70,11 +69,13 @@ pub(crate) fn log(bytes: &[u8]) {
     assert_eq!(report.entries, tree.size());
     assert!(report.by_kind.values().sum::<u64>() + report.unknown <= report.entries);
 
-    let leaves = leaves.into_iter().map(Ok::<_, Infallible>);
-    let mut shown = replay(ReplayFilter::default(), 0, leaves);
-    let rows = shown.by_ref().count() as u64;
-    assert_eq!(rows, tree.size(), "every entry is shown, readable or not");
-    assert_eq!(shown.counts().rows, rows);
+    let all = ReplayFilter::default();
+    for (index, leaf) in (0..).zip(&leaves) {
+        assert!(
+            all.row(index, leaf).is_some(),
+            "every entry is shown, readable or not"
+        );
+    }
 }
 
 fn leaves(input: &mut Input<'_>, of: &str) -> Vec<Vec<u8>> {

@@ -3,11 +3,11 @@
 use super::{
     input::{Input, discreet},
     payloads::{lead_is_read, notice_is_read, referral_is_read},
+    reading::{Carried, REQUESTS, Relayed, relay_request, relay_response},
 };
 use yichuan::{
     desk::CardReader as _,
     exchange::{CRL_LIMIT, WITNESSED_LIMIT},
-    rpc::decoding::{Carried, REQUESTS, Relayed, relay_request, relay_response},
     tls::Cards,
 };
 

@@ -11,6 +11,7 @@ mod messages;
 mod notes;
 mod payloads;
 mod proofs;
+pub(crate) mod reading;
 mod sheets;
 mod steps;
 mod words;

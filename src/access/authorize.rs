@@ -147,10 +147,6 @@ pub fn may<A: Act>(act: A, role: Role, purpose: Purpose) -> bool {
     rule.roles.contains(&role) && rule.purposes.contains(&purpose)
 }
 
-/// Exchange dispatches with this node. Only for a partner's node; the grounds are those in its entries.
-#[derive(Clone, Copy, Debug)]
-pub struct Relay;
-
 /// Which records a permit lets its holder see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

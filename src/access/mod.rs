@@ -13,8 +13,8 @@ mod visibility;
 pub use assignment::{Assignee, MalformedAssignee, Officer, UnitName, Units};
 pub use authorize::{
     Act, ActOn, ApprovePartner, ApproveReferral, AssignRecord, Denial, List, ListPartners,
-    OfFamily, Open, Parties, Permit, Policy, ProposePartner, ReadCheckpoint, ReadLog, Relay, Rule,
-    Scope, Submit, may,
+    OfFamily, Open, Parties, Permit, Policy, ProposePartner, ReadCheckpoint, ReadLog, Rule, Scope,
+    Submit, may,
 };
 pub use grounds::{Basis, Grounds, GroundsDefect, Purpose};
 pub use principal::{MalformedPrincipal, Principal, Role};

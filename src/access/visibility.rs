@@ -1,7 +1,6 @@
 //! How much of a record a caller may see. This is one decision for opening, acting, lists, searches, filters and streams.
 
 use super::{Assignee, Denial, Parties, Permit, Role, Scope};
-use crate::domain::RecordId;
 
 /// What decides who may see a record.
 #[derive(Clone, Copy, Debug)]
@@ -39,16 +38,10 @@ impl Visibility {
 /// its assignment.
 #[derive(Clone, Debug)]
 pub struct Clearance {
-    record: RecordId,
     overridden: bool,
 }
 
 impl Clearance {
-    /// The record.
-    pub const fn record(&self) -> RecordId {
-        self.record
-    }
-
     /// True if it is assigned to somebody else and a supervisor overrides that, which the log must say.
     pub const fn overridden(&self) -> bool {
         self.overridden
@@ -85,11 +78,11 @@ impl<A> Permit<A> {
     ///
     /// # Errors
     /// The denial; none if for the holder the record does not exist.
-    pub fn clear(&self, record: RecordId, of: Subject<'_>) -> Result<Clearance, Option<Denial>> {
+    pub fn clear(&self, of: Subject<'_>) -> Result<Clearance, Option<Denial>> {
         match self.visibility(of) {
             Visibility::Nothing => Err(None),
             Visibility::Standing(denial) => Err(Some(denial)),
-            Visibility::Content { overridden } => Ok(Clearance { record, overridden }),
+            Visibility::Content { overridden } => Ok(Clearance { overridden }),
         }
     }
 
@@ -106,7 +99,7 @@ mod tests {
     use super::*;
     use crate::{
         access::{Grounds, Open, Policy, Principal, Purpose},
-        domain::{Family, Timestamp},
+        domain::Family,
     };
     use std::collections::BTreeSet;
 
@@ -141,7 +134,6 @@ mod tests {
             .authorize(&principal, grounds, Open(Family::Lead))
             .unwrap();
         let assigned = assigned.map(|text| text.parse().unwrap());
-        let record = RecordId::new(Timestamp::from_millis(1_772_640_000_000));
         let subject = Subject {
             parties: Parties {
                 from: "440000".parse().unwrap(),
@@ -152,7 +144,7 @@ mod tests {
         };
         permit
             .overriding(overrides)
-            .clear(record, subject)
+            .clear(subject)
             .map(|clearance| clearance.overridden())
             .map_err(|denial| denial.map_or("nothing", |denial| denial.code()))
     }

@@ -2,7 +2,7 @@
 //!
 //! Whether a log is what its checkpoint says is decided here from bytes alone, in memory that does not grow with the
 //! log: [`LogVerifier`] takes leaves one after the other, [`verify_export`] a directory that [`TileWriter`] wrote. On
-//! top of that, [`replay`] shows what the leaves mean, an [`Inspector`] checks that the claims of one log are
+//! top of that, a [`ReplayFilter`] shows what the leaves mean, an [`Inspector`] checks that the claims of one log are
 //! consistent and signed by whom it says, and a [`Reconciler`] checks that two logs agree on the dispatches between
 //! them. A [`CaseFile`] proves single entries to somebody who has no log at all.
 //!
@@ -38,7 +38,7 @@ pub use reconcile::{
     Difference, DifferenceCode, ExportedLog, Flow, ReconcileError, Reconciler, Reconciliation,
     Side, feed,
 };
-pub use replay::{PrincipalFilter, Replay, ReplayCounts, ReplayFilter, UnknownPrincipal, replay};
+pub use replay::{PrincipalFilter, ReplayFilter, UnknownPrincipal};
 pub use row::{KindName, ReplayRow, UnknownKind};
 pub use tiles::{Entries, ExportDefect, ExportedTree, entries};
 pub use verify::verify_export;

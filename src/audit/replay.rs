@@ -90,7 +90,7 @@ impl ReplayFilter {
     /// A leaf that this program cannot read is shown whatever the filter says about its content, because it may be one
     /// of those looked for.
     pub fn row(&self, index: u64, leaf: &[u8]) -> Option<ReplayRow> {
-        if index < self.from || self.is_past(index) {
+        if index < self.from || self.to.is_some_and(|to| index >= to) {
             return None;
         }
         let hash = leaf_hash(leaf);
@@ -102,10 +102,6 @@ impl ReplayFilter {
             }
             Err(defect) => Some(ReplayRow::of_unread(index, &hash, &defect)),
         }
-    }
-
-    fn is_past(&self, index: u64) -> bool {
-        self.to.is_some_and(|to| index >= to)
     }
 
     fn admits(&self, entry: &Entry, subject: &Subject<'_>) -> bool {
@@ -122,76 +118,5 @@ impl ReplayFilter {
             && self
                 .counterpart
                 .is_none_or(|wanted| subject.counterpart == Some(wanted))
-    }
-}
-
-/// What a replay has read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ReplayCounts {
-    /// Entries in the index range.
-    pub entries: u64,
-    /// Rows shown.
-    pub rows: u64,
-    /// Of these, entries of a newer program than this.
-    pub unknown: u64,
-    /// And those whose bytes are not an entry.
-    pub unreadable: u64,
-}
-
-/// The rows of a sequence of leaves, with one leaf in memory at a time. Stops at the end of the index range without
-/// reading further.
-#[derive(Debug)]
-pub struct Replay<I> {
-    filter: ReplayFilter,
-    leaves: I,
-    next: u64,
-    counts: ReplayCounts,
-}
-
-/// Replays leaves, the first of which is entry `first`.
-pub fn replay<I, E>(filter: ReplayFilter, first: u64, leaves: I) -> Replay<I>
-where
-    I: Iterator<Item = Result<Vec<u8>, E>>,
-{
-    Replay {
-        filter,
-        leaves,
-        next: first,
-        counts: ReplayCounts::default(),
-    }
-}
-
-impl<I> Replay<I> {
-    /// What it has read so far.
-    pub const fn counts(&self) -> ReplayCounts {
-        self.counts
-    }
-}
-
-impl<I, E> Iterator for Replay<I>
-where
-    I: Iterator<Item = Result<Vec<u8>, E>>,
-{
-    type Item = Result<ReplayRow, E>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.filter.is_past(self.next) {
-            let leaf = match self.leaves.next()? {
-                Ok(leaf) => leaf,
-                Err(error) => return Some(Err(error)),
-            };
-            let index = self.next;
-            self.next += 1;
-            if index >= self.filter.from {
-                self.counts.entries += 1;
-            }
-            if let Some(row) = self.filter.row(index, &leaf) {
-                self.counts.rows += 1;
-                self.counts.unknown += u64::from(row.kind == ReplayRow::UNKNOWN);
-                self.counts.unreadable += u64::from(row.kind == ReplayRow::UNREADABLE);
-                return Some(Ok(row));
-            }
-        }
-        None
     }
 }

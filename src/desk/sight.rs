@@ -89,7 +89,7 @@ pub(super) fn clear<A: OfFamily>(
     let row = row.filter(|row| row.kind.family() == permit.family());
     let row = row.ok_or(DeskError::NotFound(id))?;
     permit
-        .clear(id, subject(&row, assigned.as_ref()))
+        .clear(subject(&row, assigned.as_ref()))
         .map_err(|denial| denial.map_or(DeskError::NotFound(id), DeskError::from))
 }
 

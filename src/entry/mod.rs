@@ -26,14 +26,9 @@ pub use model::{
 pub use partners::{AbandonedLog, PartnerChange};
 pub use payload::{Content, LeadAnswer, Note, Plaintext};
 pub use wire::EntryDefect;
-pub(crate) use {
-    payload::{
-        caught_from_wire, lead_from_wire, lead_to_wire, referral_from_wire, referral_to_wire,
-    },
-    wire::{
-        family_from_wire, family_to_wire, handling_from_wire, handling_to_wire, kind_from_wire,
-        kind_to_wire, outcome_from_wire, outcome_to_wire, purpose_from_wire, purpose_to_wire,
-        return_reason_from_wire, return_reason_to_wire, state_from_wire, state_to_wire,
-        urgency_from_wire, urgency_to_wire,
-    },
+pub(crate) use wire::{
+    family_from_wire, family_to_wire, handling_from_wire, handling_to_wire, kind_from_wire,
+    kind_to_wire, outcome_from_wire, outcome_to_wire, purpose_from_wire, purpose_to_wire,
+    return_reason_from_wire, return_reason_to_wire, state_from_wire, state_to_wire,
+    urgency_from_wire, urgency_to_wire,
 };

@@ -147,16 +147,16 @@ impl Content {
     pub(crate) fn to_wire(&self) -> pb::PayloadContent {
         use pb::payload_content::Kind;
         let kind = match self {
-            Self::Lead(fields) => Kind::Lead(lead_to_wire(fields)),
+            Self::Lead(fields) => Kind::Lead(fields.as_ref().into()),
             Self::LeadAnswer(answer) => Kind::LeadAnswer(pb::LeadAnswer {
                 outcome: answer.outcome.map_or(0, wire::outcome_to_wire),
                 note: answer.note.clone(),
             }),
-            Self::Referral(fields) => Kind::Referral(referral_to_wire(fields)),
+            Self::Referral(fields) => Kind::Referral(fields.as_ref().into()),
             Self::ReferralNote(note) => Kind::ReferralNote(pb::ReferralNote {
                 note: note.0.clone(),
             }),
-            Self::Caught(fields) => Kind::Caught(caught_to_wire(fields)),
+            Self::Caught(fields) => Kind::Caught(fields.as_ref().into()),
         };
         pb::PayloadContent { kind: Some(kind) }
     }
@@ -164,10 +164,10 @@ impl Content {
     fn from_wire(content: pb::PayloadContent) -> Result<Self, EntryDefect> {
         use pb::payload_content::Kind;
         Ok(match wire::required(content.kind, "content")? {
-            Kind::Lead(lead) => Self::Lead(Box::new(lead_from_wire(lead))),
-            Kind::Referral(referral) => Self::Referral(Box::new(referral_from_wire(referral))),
+            Kind::Lead(lead) => Self::Lead(Box::new(lead.into())),
+            Kind::Referral(referral) => Self::Referral(Box::new(referral.into())),
             Kind::ReferralNote(note) => Self::ReferralNote(Note(note.note)),
-            Kind::Caught(notice) => Self::Caught(Box::new(caught_from_wire(notice))),
+            Kind::Caught(notice) => Self::Caught(Box::new(notice.into())),
             Kind::LeadAnswer(answer) => Self::LeadAnswer(LeadAnswer {
                 outcome: match answer.outcome {
                     0 => None,
@@ -181,26 +181,28 @@ impl Content {
     }
 }
 
-/// Conversions between structs with fields of the same names, in both directions.
+/// Fields as they travel, and back: message and domain name them alike.
 macro_rules! same_fields {
-    ($fields:ty, $message:ty, $to:ident, $from:ident: $($field:ident),+ $(,)?) => {
-        /// Converts fields to a message.
-        pub(crate) fn $to(fields: &$fields) -> $message {
-            let mut message = <$message>::default();
-            $(message.$field = fields.$field.clone();)+
-            message
+    ($fields:ty, $message:ty: $($field:ident,)+) => {
+        impl From<&$fields> for $message {
+            fn from(fields: &$fields) -> Self {
+                let mut message = Self::default();
+                $(message.$field.clone_from(&fields.$field);)+
+                message
+            }
         }
 
-        /// Converts a message to fields.
-        pub(crate) fn $from(message: $message) -> $fields {
-            let mut fields = <$fields>::default();
-            $(fields.$field = message.$field;)+
-            fields
+        impl From<$message> for $fields {
+            fn from(message: $message) -> Self {
+                let mut fields = Self::default();
+                $(fields.$field = message.$field;)+
+                fields
+            }
         }
     };
 }
 
-same_fields!(LeadFields, pb::Lead, lead_to_wire, lead_from_wire:
+same_fields!(LeadFields, pb::Lead:
     number,
     name,
     sex,
@@ -224,7 +226,7 @@ same_fields!(LeadFields, pb::Lead, lead_to_wire, lead_from_wire:
     remarks,
 );
 
-same_fields!(ReferralFields, pb::Referral, referral_to_wire, referral_from_wire:
+same_fields!(ReferralFields, pb::Referral:
     title,
     matter,
     case_number,
@@ -235,7 +237,7 @@ same_fields!(ReferralFields, pb::Referral, referral_to_wire, referral_from_wire:
     lead_ids,
 );
 
-same_fields!(CaughtFields, pb::CaughtNotice, caught_to_wire, caught_from_wire:
+same_fields!(CaughtFields, pb::CaughtNotice:
     number,
     name,
     sex,

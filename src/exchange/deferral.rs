@@ -24,23 +24,6 @@ keyed! {
     }
 }
 
-impl NotYet {
-    /// What to do about it, for an operator.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::Untimely => {
-                "the partner's clock and the dates of what is sent are more than a day apart: compare both clocks with a \
-                 time server"
-            }
-            Self::Follows => "what it follows is not taken yet",
-            Self::Unable => {
-                "the partner's store is damaged: its administrator runs `yichuan doctor`"
-            }
-            Self::Unknown => "the partner is of a newer version; its administrator knows",
-        }
-    }
-}
-
 /// Why a dispatch is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {

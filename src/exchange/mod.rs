@@ -44,12 +44,10 @@ pub(crate) use inbound_session::{InboundSession, SessionFault};
 pub(crate) use inbox::{Inbox, InboxParts};
 pub use log_answers::AnswerVerifier;
 pub use messages::{
-    Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Link, Tree,
+    Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, Link, Tree,
     WITNESSED_LIMIT,
 };
-pub(crate) use messages::{
-    BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, Greeting, LINKS_LIMIT, PROTOCOL,
-};
+pub(crate) use messages::{BYTES_PER_DELIVERY, DISPATCHES_PER_DELIVERY, LINKS_LIMIT, PROTOCOL};
 pub use outbox::{Outbox, OutboxError};
 pub(crate) use own_log::OwnLog;
 pub(crate) use partner::CutOff;

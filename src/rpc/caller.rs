@@ -1,17 +1,14 @@
 //! What handlers ask of the [`Authorizer`], with what tonic hands them.
 
-use super::{
-    convert::{self, WireDefect},
-    pb,
-};
+use super::{convert::WireDefect, pb};
 use crate::{
-    access::{Act, Permit, Principal},
+    access::{Act, Grounds, Permit, Principal},
     api::{
         Refused,
         authorizer::{Authorizer, Caller},
         rate_limit::{Metered, StreamLease},
     },
-    domain::{Family, Jurisdiction},
+    domain::Jurisdiction,
     tls::Peer,
 };
 use prost::Message;
@@ -19,7 +16,7 @@ use std::sync::Arc;
 use tonic::{Extensions, Request, Status};
 
 /// A request of a person, who states purpose and basis.
-pub(super) trait Grounded {
+pub trait Grounded {
     /// What is stated; taken out of the request.
     fn take_grounds(&mut self) -> Option<pb::Grounds>;
 }
@@ -42,13 +39,14 @@ grounded! {
     GetCheckpointRequest ReplayRequest ProveInclusionRequest ProveConsistencyRequest
 }
 
-/// The family that a request is for. One without grounds is refused for that, whatever else is wrong with it.
-pub(super) fn of_family(
-    family: Result<Family, WireDefect>,
+/// What a request says, read before its caller is known to be allowed it. One without grounds is refused for that, whatever
+/// else is wrong with it.
+pub(super) fn said<T>(
+    read: Result<T, WireDefect>,
     grounds: Option<&pb::Grounds>,
-) -> Result<Family, Status> {
-    family.or_else(|defect| {
-        convert::grounds(grounds.cloned()).map_err(|none| Refused::no_grounds(&none))?;
+) -> Result<T, Status> {
+    read.or_else(|defect| {
+        Grounds::try_from(grounds.cloned()).map_err(|none| Refused::no_grounds(&none))?;
         Err(defect.into())
     })
 }
@@ -94,7 +92,7 @@ impl Authorizer {
     ) -> Result<Permit<A>, Status> {
         let caller = Caller {
             principal: principal(extensions)?,
-            grounds: convert::grounds(grounds),
+            grounds: grounds.try_into(),
         };
         Ok(self.authorize(caller, act)?)
     }

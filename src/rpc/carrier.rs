@@ -1,9 +1,11 @@
 //! The client of a partner's node: carries deliveries over one gRPC stream.
 
-use super::{answering::NodeChannel, codec::MAX_MESSAGE, convert, pb};
+use super::{answering::NodeChannel, codec::MAX_MESSAGE, pb};
 use crate::{
     api::RefusedFor,
-    exchange::{Answers, Carrier, CarrierError, CarrierFuture, Greeting, Opened, Partner},
+    exchange::{
+        Answers, Carrier, CarrierError, CarrierFuture, Delivery, Greeting, Opened, Partner,
+    },
     note::MAX_NOTE_BYTES,
     tls::{Dialer, EndpointUrl},
 };
@@ -74,17 +76,14 @@ impl GrpcCarrier {
             .max_encoding_message_size(MAX_MESSAGE);
         let (deliveries, outgoing) = mpsc::channel(WINDOW);
         let hello = pb::RelayRequest {
-            message: Some(pb::relay_request::Message::Hello(convert::hello_to_wire(
-                hello,
-            ))),
+            message: Some(pb::relay_request::Message::Hello(hello.into())),
         };
-        let requests = stream::iter([hello]).chain(ReceiverStream::new(outgoing).map(|delivery| {
-            pb::RelayRequest {
-                message: Some(pb::relay_request::Message::Delivery(
-                    convert::delivery_to_wire(delivery),
-                )),
-            }
-        }));
+        let requests =
+            stream::iter([hello]).chain(ReceiverStream::new(outgoing).map(|delivery: Delivery| {
+                pb::RelayRequest {
+                    message: Some(pb::relay_request::Message::Delivery(delivery.into())),
+                }
+            }));
         let mut responses = client.relay(requests).await.map_err(failed)?.into_inner();
         let first = responses.message().await.map_err(failed)?;
         let Some(pb::relay_response::Message::Welcome(welcome)) = first.and_then(|m| m.message)
@@ -93,7 +92,7 @@ impl GrpcCarrier {
                 "the partner's first message was not a welcome",
             ));
         };
-        let welcome = convert::welcome_from_wire(&welcome)
+        let welcome = Greeting::try_from(welcome)
             .map_err(|defect| CarrierError::from(format!("the partner's welcome: {defect}")))?;
         let (incoming, answers) = mpsc::channel(WINDOW);
         let stop = self.stop.clone();
@@ -115,11 +114,10 @@ async fn read(
     loop {
         let answers = match responses.message().await {
             Ok(Some(response)) => match response.message {
-                Some(pb::relay_response::Message::Answers(answers)) => {
-                    convert::answers_from_wire(answers).map_err(|defect| {
+                Some(pb::relay_response::Message::Answers(answers)) => Answers::try_from(answers)
+                    .map_err(|defect| {
                         CarrierError::from(format!("the partner's answers: {defect}"))
-                    })
-                }
+                    }),
                 Some(pb::relay_response::Message::Welcome(_)) | None => {
                     Err("the partner's message was not an answer".into())
                 }

@@ -83,7 +83,7 @@ fn budget<M: Name>(first: bool) -> Budget {
 ///
 /// # Errors
 /// As [`Bounds::admit`].
-pub(super) fn admit<M: Name>(bytes: &[u8], first: bool) -> Result<(), BoundsError> {
+pub fn admit<M: Name>(bytes: &[u8], first: bool) -> Result<(), BoundsError> {
     CARRIED.admit::<M>(bytes, budget::<M>(first))
 }
 

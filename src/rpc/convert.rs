@@ -71,13 +71,17 @@ pub(super) fn jurisdiction(text: &str, field: &'static str) -> Result<Jurisdicti
     parse(text, field)
 }
 
-pub(super) fn grounds(wire: Option<pb::Grounds>) -> Result<Grounds, GroundsDefect> {
-    let wire = wire.ok_or(GroundsDefect::Purpose)?;
-    let purpose = entry::purpose_from_wire(wire.purpose).ok_or(GroundsDefect::Purpose)?;
-    Ok(Grounds {
-        purpose,
-        basis: wire.basis.parse()?,
-    })
+impl TryFrom<Option<pb::Grounds>> for Grounds {
+    type Error = GroundsDefect;
+
+    fn try_from(wire: Option<pb::Grounds>) -> Result<Self, GroundsDefect> {
+        let wire = wire.ok_or(GroundsDefect::Purpose)?;
+        let purpose = entry::purpose_from_wire(wire.purpose).ok_or(GroundsDefect::Purpose)?;
+        Ok(Self {
+            purpose,
+            basis: wire.basis.parse()?,
+        })
+    }
 }
 
 // Exchange.
@@ -100,80 +104,54 @@ fn tree_from_wire(tree: Option<pb::VerifiedTree>) -> Result<Tree, WireDefect> {
     })
 }
 
-fn greeting(
-    protocol: u32,
-    verified: Option<pb::VerifiedTree>,
-    crl: &[u8],
-    witnessed: &[bytes::Bytes],
-    asked: &[u64],
-    (checkpoint, time_s): (&[u8], u64),
-) -> Result<Greeting, WireDefect> {
-    if checkpoint.len() > MAX_NOTE_BYTES {
-        return Err(WireDefect::TooLong("checkpoint"));
-    }
-    if crl.len() > CRL_LIMIT {
-        return Err(WireDefect::TooLong("crl"));
-    }
-    if witnessed.len() > WITNESSED_LIMIT {
-        return Err(WireDefect::TooLong("witnessed"));
-    }
-    if asked.len() > WITNESSED_LIMIT {
-        return Err(WireDefect::TooLong("asked"));
-    }
-    Ok(Greeting {
-        protocol,
-        verified: tree_from_wire(verified)?,
-        crl: crl.to_vec(),
-        witnessed: witnessed.iter().map(|note| note.to_vec()).collect(),
-        asked: asked.to_vec(),
-        checkpoint: checkpoint.to_vec(),
-        time_s,
-    })
+/// Both sides begin a stream with the same fields.
+macro_rules! greetings {
+    ($($message:ident)+) => {
+        $(
+            impl TryFrom<pb::$message> for Greeting {
+                type Error = WireDefect;
+
+                fn try_from(said: pb::$message) -> Result<Self, WireDefect> {
+                    short(said.checkpoint.len(), MAX_NOTE_BYTES, "checkpoint")?;
+                    short(said.crl.len(), CRL_LIMIT, "crl")?;
+                    short(said.witnessed.len(), WITNESSED_LIMIT, "witnessed")?;
+                    short(said.asked.len(), WITNESSED_LIMIT, "asked")?;
+                    Ok(Self {
+                        protocol: said.protocol,
+                        verified: tree_from_wire(said.verified)?,
+                        crl: said.crl.into(),
+                        witnessed: said.witnessed.into_iter().map(Into::into).collect(),
+                        asked: said.asked,
+                        checkpoint: said.checkpoint.into(),
+                        time_s: said.time_s,
+                    })
+                }
+            }
+
+            impl From<Greeting> for pb::$message {
+                fn from(greeting: Greeting) -> Self {
+                    Self {
+                        protocol: greeting.protocol,
+                        verified: Some(tree_to_wire(&greeting.verified)),
+                        crl: greeting.crl.into(),
+                        witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
+                        asked: greeting.asked,
+                        checkpoint: greeting.checkpoint.into(),
+                        time_s: greeting.time_s,
+                    }
+                }
+            }
+        )+
+    };
 }
 
-pub(super) fn hello_from_wire(hello: &pb::RelayHello) -> Result<Greeting, WireDefect> {
-    greeting(
-        hello.protocol,
-        hello.verified.clone(),
-        &hello.crl,
-        &hello.witnessed,
-        &hello.asked,
-        (&hello.checkpoint, hello.time_s),
-    )
-}
+greetings! { RelayHello RelayWelcome }
 
-pub(super) fn welcome_from_wire(welcome: &pb::RelayWelcome) -> Result<Greeting, WireDefect> {
-    greeting(
-        welcome.protocol,
-        welcome.verified.clone(),
-        &welcome.crl,
-        &welcome.witnessed,
-        &welcome.asked,
-        (&welcome.checkpoint, welcome.time_s),
-    )
-}
-
-pub(super) fn hello_to_wire(greeting: Greeting) -> pb::RelayHello {
-    pb::RelayHello {
-        protocol: greeting.protocol,
-        verified: Some(tree_to_wire(&greeting.verified)),
-        crl: greeting.crl.into(),
-        witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
-        asked: greeting.asked,
-        checkpoint: greeting.checkpoint.into(),
-        time_s: greeting.time_s,
-    }
-}
-
-pub(super) fn welcome_to_wire(greeting: Greeting) -> pb::RelayWelcome {
-    pb::RelayWelcome {
-        protocol: greeting.protocol,
-        verified: Some(tree_to_wire(&greeting.verified)),
-        crl: greeting.crl.into(),
-        witnessed: greeting.witnessed.into_iter().map(Into::into).collect(),
-        asked: greeting.asked,
-        checkpoint: greeting.checkpoint.into(),
-        time_s: greeting.time_s,
+const fn short(length: usize, most: usize, field: &'static str) -> Result<(), WireDefect> {
+    if length > most {
+        Err(WireDefect::TooLong(field))
+    } else {
+        Ok(())
     }
 }
 
@@ -204,52 +182,58 @@ fn links_from_wire(links: &[pb::LinkedTree]) -> Result<Vec<Link>, WireDefect> {
     links.iter().map(link).collect()
 }
 
-pub(super) fn delivery_to_wire(delivery: Delivery) -> pb::Delivery {
-    pb::Delivery {
-        sequence: delivery.sequence,
-        checkpoint: delivery.checkpoint.into(),
-        consistency: merkle::proof_to_bytes(&delivery.consistency).into(),
-        dispatches: delivery
-            .dispatches
-            .into_iter()
-            .map(|dispatch| pb::DeliveredDispatch {
-                index: dispatch.index,
-                entry: dispatch.entry.into(),
-                inclusion: merkle::proof_to_bytes(&dispatch.inclusion).into(),
-                ciphertext: dispatch.ciphertext.into(),
-                key: dispatch
-                    .key
-                    .map(|key| key.expose().to_vec())
-                    .unwrap_or_default()
-                    .into(),
-            })
-            .collect(),
-        linked: links_to_wire(delivery.linked),
-        verified_size: delivery.verified_size,
+impl From<Delivery> for pb::Delivery {
+    fn from(delivery: Delivery) -> Self {
+        pb::Delivery {
+            sequence: delivery.sequence,
+            checkpoint: delivery.checkpoint.into(),
+            consistency: merkle::proof_to_bytes(&delivery.consistency).into(),
+            dispatches: delivery
+                .dispatches
+                .into_iter()
+                .map(|dispatch| pb::DeliveredDispatch {
+                    index: dispatch.index,
+                    entry: dispatch.entry.into(),
+                    inclusion: merkle::proof_to_bytes(&dispatch.inclusion).into(),
+                    ciphertext: dispatch.ciphertext.into(),
+                    key: dispatch
+                        .key
+                        .map(|key| key.expose().to_vec())
+                        .unwrap_or_default()
+                        .into(),
+                })
+                .collect(),
+            linked: links_to_wire(delivery.linked),
+            verified_size: delivery.verified_size,
+        }
     }
 }
 
-pub(super) fn delivery_from_wire(delivery: pb::Delivery) -> Result<Delivery, WireDefect> {
-    Ok(Delivery {
-        sequence: delivery.sequence,
-        checkpoint: delivery.checkpoint.to_vec(),
-        consistency: proof(&delivery.consistency, "consistency")?,
-        dispatches: delivery
-            .dispatches
-            .into_iter()
-            .map(|dispatch| {
-                Ok(DeliveredDispatch {
-                    index: dispatch.index,
-                    entry: dispatch.entry.to_vec(),
-                    inclusion: proof(&dispatch.inclusion, "dispatches.inclusion")?,
-                    ciphertext: dispatch.ciphertext.to_vec(),
-                    key: PayloadKey::from_slice(&dispatch.key),
+impl TryFrom<pb::Delivery> for Delivery {
+    type Error = WireDefect;
+
+    fn try_from(delivery: pb::Delivery) -> Result<Self, WireDefect> {
+        Ok(Delivery {
+            sequence: delivery.sequence,
+            checkpoint: delivery.checkpoint.to_vec(),
+            consistency: proof(&delivery.consistency, "consistency")?,
+            dispatches: delivery
+                .dispatches
+                .into_iter()
+                .map(|dispatch| {
+                    Ok(DeliveredDispatch {
+                        index: dispatch.index,
+                        entry: dispatch.entry.to_vec(),
+                        inclusion: proof(&dispatch.inclusion, "dispatches.inclusion")?,
+                        ciphertext: dispatch.ciphertext.to_vec(),
+                        key: PayloadKey::from_slice(&dispatch.key),
+                    })
                 })
-            })
-            .collect::<Result<_, WireDefect>>()?,
-        linked: links_from_wire(&delivery.linked)?,
-        verified_size: delivery.verified_size,
-    })
+                .collect::<Result<_, WireDefect>>()?,
+            linked: links_from_wire(&delivery.linked)?,
+            verified_size: delivery.verified_size,
+        })
+    }
 }
 
 const fn not_yet_to_wire(why: NotYet) -> pb::NotYet {
@@ -297,36 +281,42 @@ fn outcome_from_wire(answer: pb::Answer) -> Result<Answer, WireDefect> {
     }))
 }
 
-pub(super) fn answers_to_wire(answers: Answers) -> pb::Answers {
-    pb::Answers {
-        sequence: answers.sequence,
-        checkpoint: answers.checkpoint.into(),
-        consistency: merkle::proof_to_bytes(&answers.consistency).into(),
-        cosigned_at_s: answers.cosigned_at_s,
-        cosignature: answers.cosignature.to_vec().into(),
-        answers: answers.answers.into_iter().map(outcome_to_wire).collect(),
-        linked: links_to_wire(answers.linked),
-        verified_size: answers.verified_size,
+impl From<Answers> for pb::Answers {
+    fn from(answers: Answers) -> Self {
+        pb::Answers {
+            sequence: answers.sequence,
+            checkpoint: answers.checkpoint.into(),
+            consistency: merkle::proof_to_bytes(&answers.consistency).into(),
+            cosigned_at_s: answers.cosigned_at_s,
+            cosignature: answers.cosignature.to_vec().into(),
+            answers: answers.answers.into_iter().map(outcome_to_wire).collect(),
+            linked: links_to_wire(answers.linked),
+            verified_size: answers.verified_size,
+        }
     }
 }
 
-pub(super) fn answers_from_wire(answers: pb::Answers) -> Result<Answers, WireDefect> {
-    Ok(Answers {
-        sequence: answers.sequence,
-        checkpoint: answers.checkpoint.to_vec(),
-        consistency: proof(&answers.consistency, "consistency")?,
-        cosigned_at_s: answers.cosigned_at_s,
-        cosignature: answers
-            .cosignature
-            .as_ref()
-            .try_into()
-            .map_err(|_| WireDefect::Malformed("cosignature"))?,
-        answers: answers
-            .answers
-            .into_iter()
-            .map(outcome_from_wire)
-            .collect::<Result<_, WireDefect>>()?,
-        linked: links_from_wire(&answers.linked)?,
-        verified_size: answers.verified_size,
-    })
+impl TryFrom<pb::Answers> for Answers {
+    type Error = WireDefect;
+
+    fn try_from(answers: pb::Answers) -> Result<Self, WireDefect> {
+        Ok(Answers {
+            sequence: answers.sequence,
+            checkpoint: answers.checkpoint.to_vec(),
+            consistency: proof(&answers.consistency, "consistency")?,
+            cosigned_at_s: answers.cosigned_at_s,
+            cosignature: answers
+                .cosignature
+                .as_ref()
+                .try_into()
+                .map_err(|_| WireDefect::Malformed("cosignature"))?,
+            answers: answers
+                .answers
+                .into_iter()
+                .map(outcome_from_wire)
+                .collect::<Result<_, WireDefect>>()?,
+            linked: links_from_wire(&answers.linked)?,
+            verified_size: answers.verified_size,
+        })
+    }
 }

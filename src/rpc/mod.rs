@@ -10,8 +10,6 @@ mod carrier;
 #[doc(hidden)]
 pub mod codec;
 mod convert;
-#[doc(hidden)]
-pub mod decoding;
 mod details;
 mod partners;
 pub mod pb;
@@ -28,14 +26,11 @@ mod watch;
 
 pub use crate::api::RefusedFor;
 pub(crate) use answering::NodeChannel;
+#[doc(hidden)]
+pub use caller::Grounded;
 pub(crate) use carrier::{GrpcCarrier, RevocationLists};
 pub use codec::{MAX_MESSAGE, MAX_REQUEST};
 pub use convert::WireDefect;
 pub(crate) use partners::PartnersChanged;
 pub(crate) use server::{Services, router};
 pub(crate) use status::retry_after_s;
-
-/// The message that carries a lead's fields.
-pub fn lead_message(fields: &crate::domain::LeadFields) -> pb::Lead {
-    crate::entry::lead_to_wire(fields)
-}

@@ -10,7 +10,6 @@ use crate::{
     },
     desk::{Desk, SubmitRefused, SubmitTicket},
     domain::{Family, FindingCode, SheetColumn},
-    entry,
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 use pb::payload_content::Kind;
@@ -59,20 +58,20 @@ pub(super) async fn first(requests: &mut Requests) -> Result<pb::PushRecordsRequ
 }
 
 /// What a row is.
-pub(super) fn family(request: &pb::PushRecordsRequest) -> Result<Family, WireDefect> {
-    match kind(request)? {
-        Kind::Lead(_) => Ok(Family::Lead),
-        Kind::Caught(_) => Ok(Family::ArrestNotice),
-        Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_) => {
-            Err(WireDefect::Malformed("content"))
+impl TryFrom<&pb::PushRecordsRequest> for Family {
+    type Error = WireDefect;
+
+    fn try_from(request: &pb::PushRecordsRequest) -> Result<Self, WireDefect> {
+        let kind = request.content.as_ref();
+        let kind = kind.and_then(|content| content.kind.as_ref());
+        match kind.ok_or(WireDefect::Missing("content"))? {
+            Kind::Lead(_) => Ok(Self::Lead),
+            Kind::Caught(_) => Ok(Self::ArrestNotice),
+            Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_) => {
+                Err(WireDefect::Malformed("content"))
+            }
         }
     }
-}
-
-fn kind(request: &pb::PushRecordsRequest) -> Result<&Kind, WireDefect> {
-    let content = request.content.as_ref();
-    let kind = content.and_then(|content| content.kind.as_ref());
-    kind.ok_or(WireDefect::Missing("content"))
 }
 
 /// A sheet.
@@ -138,19 +137,17 @@ impl Sheet {
 
     /// Puts a row into the log's queue.
     async fn enter(&self, request: pb::PushRecordsRequest) -> Result<Row, Status> {
-        if family(&request)? != self.permit.family() {
+        if Family::try_from(&request)? != self.permit.family() {
             return Err(WireDefect::Malformed("content").into());
         }
         let row = request.row;
         match request.content.and_then(|content| content.kind) {
             Some(Kind::Lead(lead)) => {
-                let fields = entry::lead_from_wire(lead);
-                let ticket = self.desk.submit_lead(&self.permit, fields).await;
+                let ticket = self.desk.submit_lead(&self.permit, lead.into()).await;
                 Ok(judged(row, ticket).boxed())
             }
             Some(Kind::Caught(notice)) => {
-                let fields = entry::caught_from_wire(notice);
-                let ticket = self.desk.submit_notice(&self.permit, fields).await;
+                let ticket = self.desk.submit_notice(&self.permit, notice.into()).await;
                 Ok(judged(row, ticket).boxed())
             }
             Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {

@@ -152,7 +152,7 @@ impl TryFrom<pb::OpenReferralRequest> for NewReferral {
         Ok(Self {
             kind,
             to: convert::jurisdiction(&request.to, "to")?,
-            fields: entry::referral_from_wire(referral),
+            fields: referral.into(),
             urgency: required(request.urgency, entry::urgency_from_wire, "urgency")?,
             handling: required(request.handling, entry::handling_from_wire, "handling")?,
         })
@@ -180,7 +180,7 @@ impl TryFrom<pb::ActOnRecordRequest> for NewAction {
             outcome,
             return_reason,
             note: request.note,
-            fields: request.referral.map(entry::referral_from_wire),
+            fields: request.referral.map(Into::into),
         })
     }
 }
@@ -191,6 +191,38 @@ const fn goes_with(needed: bool, is_stated: bool, field: &'static str) -> Result
         (true, false) => Err(WireDefect::Missing(field)),
         (false, true) => Err(WireDefect::Malformed(field)),
         (true, true) | (false, false) => Ok(()),
+    }
+}
+
+impl TryFrom<&pb::ShowRecordRequest> for (Family, RecordId) {
+    type Error = WireDefect;
+
+    fn try_from(request: &pb::ShowRecordRequest) -> Result<Self, WireDefect> {
+        Ok((family(request.family)?, record_id(&request.record_id)?))
+    }
+}
+
+impl TryFrom<pb::ApproveRecordRequest> for RecordId {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::ApproveRecordRequest) -> Result<Self, WireDefect> {
+        record_id(&request.record_id)
+    }
+}
+
+impl TryFrom<pb::WatchRecordsRequest> for Family {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::WatchRecordsRequest) -> Result<Self, WireDefect> {
+        family(request.family)
+    }
+}
+
+impl TryFrom<pb::ActOnRecordRequest> for (RecordId, NewAction) {
+    type Error = WireDefect;
+
+    fn try_from(request: pb::ActOnRecordRequest) -> Result<Self, WireDefect> {
+        Ok((record_id(&request.record_id)?, request.try_into()?))
     }
 }
 

@@ -1,17 +1,17 @@
 //! The `Records` service: what officers do with records of any kind.
 
 use super::{
-    caller::of_family,
+    caller::said,
     convert::WireDefect,
     pb,
     push::{self, Sheet, Verdicts},
-    record_messages::{family, record_id, shown, summary},
+    record_messages::{family, shown, summary},
     watch::{WatchStream, Watching},
 };
 use crate::{
     access,
     api::authorizer::Authorizer,
-    desk::{ActRefused, ActionTaken, Desk, NewAction, NewReferral, Query},
+    desk::{ActRefused, ActionTaken, Desk, NewReferral, Query},
     domain::Family,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -37,7 +37,7 @@ impl pb::records_server::Records for RecordsService {
         let (_, extensions, mut requests) = request.into_parts();
         let lease = self.authorizer.stream(&extensions)?;
         let first = push::first(&mut requests).await?;
-        let act = access::Submit(of_family(push::family(&first), first.grounds.as_ref())?);
+        let act = access::Submit(said(Family::try_from(&first), first.grounds.as_ref())?);
         let grounds = first.grounds.clone();
         let permit = self.authorizer.permit(&extensions, grounds, act)?;
         let sheet = Sheet {
@@ -65,7 +65,7 @@ impl pb::records_server::Records for RecordsService {
     ) -> Result<Response<pb::ActionTaken>, Status> {
         let act = access::ApproveReferral;
         let (permit, request) = self.authorizer.admit_act(request, act)?;
-        let record = record_id(&request.record_id)?;
+        let record = request.try_into()?;
         taken(self.desk.approve_referral(&permit, record).await)
     }
 
@@ -74,11 +74,10 @@ impl pb::records_server::Records for RecordsService {
         request: Request<pb::ActOnRecordRequest>,
     ) -> Result<Response<pb::ActionTaken>, Status> {
         let asked = request.get_ref();
-        let act = access::ActOn(of_family(family(asked.family), asked.grounds.as_ref())?);
+        let act = access::ActOn(said(family(asked.family), asked.grounds.as_ref())?);
         let (permit, request) = self.authorizer.admit_act(request, act)?;
         let permit = permit.overriding(request.override_assignment);
-        let record = record_id(&request.record_id)?;
-        let new = NewAction::try_from(request)?;
+        let (record, new) = request.try_into()?;
         taken(self.desk.act(&permit, record, new).await)
     }
 
@@ -98,7 +97,7 @@ impl pb::records_server::Records for RecordsService {
         request: Request<pb::ListRecordsRequest>,
     ) -> Result<Response<pb::ListRecordsResponse>, Status> {
         let asked = request.get_ref();
-        let act = access::List(of_family(family(asked.family), asked.grounds.as_ref())?);
+        let act = access::List(said(family(asked.family), asked.grounds.as_ref())?);
         let (permit, request) = self.authorizer.admit(request, act)?;
         let permit = permit.overriding(request.override_assignment);
         let query = Query::try_from(request)?;
@@ -127,8 +126,7 @@ impl pb::records_server::Records for RecordsService {
         request: Request<pb::ShowRecordRequest>,
     ) -> Result<Response<pb::ShowRecordResponse>, Status> {
         let asked = request.get_ref();
-        let family = of_family(family(asked.family), asked.grounds.as_ref())?;
-        let record = record_id(&asked.record_id)?;
+        let (family, record) = said(asked.try_into(), asked.grounds.as_ref())?;
         let (detail, consulted_index) = if asked.standing_only {
             let (permit, _) = self.authorizer.admit(request, access::List(family))?;
             let reading = self.authorizer.reading(&permit, 1)?;
@@ -150,7 +148,7 @@ impl pb::records_server::Records for RecordsService {
         request: Request<pb::WatchRecordsRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let asked = request.get_ref();
-        let act = access::List(of_family(family(asked.family), asked.grounds.as_ref())?);
+        let act = access::List(said(family(asked.family), asked.grounds.as_ref())?);
         let (permit, request) = self.authorizer.admit(request, act)?;
         let lease = self.authorizer.metered(permit.principal()).stream()?;
         if !permit.family().is_followed() {

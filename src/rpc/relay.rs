@@ -2,13 +2,14 @@
 
 use super::{
     carrier::{HEAD, RevocationLists},
-    convert, pb, status,
+    pb, status,
 };
 use crate::{
     access::Quota,
     api::{RefusedFor, authorizer::Authorizer, rate_limit::Metered},
     exchange::{
-        Answering, Directory, InboundSession, Inbox, OutboxError, PendingAnswers, SessionFault,
+        Answering, Delivery, Directory, Greeting, InboundSession, Inbox, OutboxError,
+        PendingAnswers, SessionFault,
     },
     tls::Peer,
 };
@@ -64,7 +65,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
             let said = "a stream begins with a hello".to_owned();
             return Err(status::invalid(RefusedFor::Protocol, "hello", said));
         };
-        let hello = convert::hello_from_wire(&hello)?;
+        let hello = Greeting::try_from(hello)?;
         let (mut session, welcome) = self
             .inbox
             .greet(Arc::clone(&partner), &hello, self.lists.own())
@@ -79,9 +80,7 @@ impl pb::exchange_server::Exchange for ExchangeService {
         let (waiting, pending) = mpsc::channel(UNDER_WAY);
         let (answering_ends, all_answered) = oneshot::channel::<()>();
         let welcome = pb::RelayResponse {
-            message: Some(pb::relay_response::Message::Welcome(
-                convert::welcome_to_wire(welcome),
-            )),
+            message: Some(pb::relay_response::Message::Welcome(welcome.into())),
         };
         // The channel is new and has room.
         drop(responses.try_send(Ok(welcome)));
@@ -163,7 +162,7 @@ async fn read(
         let Some(pb::relay_request::Message::Delivery(delivery)) = request.message else {
             return Err(SessionFault::Malformed("a message was not a delivery".into()).into());
         };
-        let delivery = convert::delivery_from_wire(delivery)
+        let delivery = Delivery::try_from(delivery)
             .map_err(|defect| SessionFault::Malformed(defect.to_string()))?;
         let bytes = delivery.dispatches.iter().map(|d| d.ciphertext.len()).sum();
         metered
@@ -202,9 +201,7 @@ async fn answer(
     while let Some(delivery) = pending.recv().await {
         let response = match inbox.answer(&mut answering, delivery).await {
             Ok(answers) => Ok(pb::RelayResponse {
-                message: Some(pb::relay_response::Message::Answers(
-                    convert::answers_to_wire(answers),
-                )),
+                message: Some(pb::relay_response::Message::Answers(answers.into())),
             }),
             Err(fault @ SessionFault::TakenOver) => Err(fault_status(&fault, inbox)),
             Err(fault) => {

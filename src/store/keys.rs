@@ -83,19 +83,6 @@ pub fn head_size(head: &[u8]) -> Option<u64> {
     (version == HEAD_VERSION).then(|| u64::from_be_bytes(*size))
 }
 
-/// The least key above every key that starts with `prefix`: the end of a range over it. `None` if there is no such key,
-/// that is, if `prefix` is empty or all `0xff`.
-pub fn after(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if let Some(next) = last.checked_add(1) {
-            end.push(next);
-            return Some(end);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,12 +104,5 @@ mod tests {
         assert_eq!(hex::encode(continuation(3, 4)), "0200000000000000030004");
         assert_eq!(hex::encode(tile_half(2, 5)), "03020000000000000005");
         assert_eq!((HEAD, IDENTITY), ([0x04], [0x05]));
-    }
-
-    #[test]
-    fn a_prefix_ends_at_its_successor() {
-        assert_eq!(after(&[0x10, 0xff]), Some(vec![0x11]));
-        assert_eq!(after(&[0x10, 0x01]), Some(vec![0x10, 0x02]));
-        assert_eq!(after(&[0xff]), None);
     }
 }

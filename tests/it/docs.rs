@@ -28,7 +28,7 @@ fn holds(name: &str, drawn: &str) {
 
 #[test]
 fn the_states_of_a_referral() {
-    holds("referral-states.md", &yichuan::domain::record::draw());
+    holds("referral-states.md", &crate::drawing::draw());
 }
 
 /// The pages that people read, by their path from the root.

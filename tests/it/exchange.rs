@@ -29,10 +29,7 @@ fn sample() -> Vec<(u64, pb::Lead)> {
     yichuan::intake::check(sheet, &rules)
         .filter_map(|row| {
             let Parsed { lead, .. } = row.parsed?;
-            Some((
-                u64::from(row.place.row),
-                yichuan::rpc::lead_message(&lead.to_fields()),
-            ))
+            Some((u64::from(row.place.row), pb::Lead::from(&lead.to_fields())))
         })
         .collect()
 }

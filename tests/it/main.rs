@@ -27,6 +27,7 @@ mod corpus;
 mod damage;
 mod demo;
 mod docs;
+mod drawing;
 mod exchange;
 mod floods;
 mod formats;

@@ -119,6 +119,7 @@ impl World {
 
     async fn list(&self, node: &str, of: &str, request: pb::ListRecordsRequest) -> Vec<String> {
         let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(of, Purpose::Case)),
             ..request
         };
@@ -459,6 +460,7 @@ async fn filters_hold_together_and_pages_neither_skip_nor_repeat_while_the_log_g
     let county = || world.client(COUNTY, COUNTY, "officer-001");
     let list = |request: pb::ListRecordsRequest| {
         let request = pb::ListRecordsRequest {
+            family: pb::RecordFamily::Referral.into(),
             grounds: Some(grounds(COUNTY, Purpose::Case)),
             ..request
         };

@@ -123,7 +123,7 @@ async fn push_with(
     let request = pb::PushRecordsRequest {
         grounds,
         row: 1,
-        content: Some(yichuan::rpc::lead_message(lead).into()),
+        content: Some(pb::Lead::from(lead).into()),
     };
     let mut verdicts = desk
         .push_records(tokio_stream::iter([request]))

@@ -8,7 +8,6 @@ use crate::domain::Clock as _;
 use crate::{
     access::Purpose,
     domain::{Lang, LeadRules},
-    entry,
     intake::{self, Verdict},
     rpc::{RefusedFor, pb},
     telemetry::SystemClock,
@@ -66,7 +65,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
                 requests.push(pb::PushRecordsRequest {
                     grounds: Some(grounds(COUNTY, Purpose::Screening)),
                     row: u64::from(row.place.row),
-                    content: Some(entry::lead_to_wire(&parsed.lead.to_fields()).into()),
+                    content: Some(pb::Lead::from(&parsed.lead.to_fields()).into()),
                 });
             }
             (Verdict::Duplicate, _) => pushed.duplicates += 1,

@@ -297,8 +297,8 @@ fn answer(answer: pb::ActionTaken) -> Answer {
 /// What a record says; nothing where that is no record's content.
 fn said(content: Kind) -> Option<Vec<Said>> {
     match content {
-        Kind::Lead(lead) => Some(columns::<Column>(entry::lead_from_wire(lead))),
-        Kind::Caught(notice) => Some(columns::<CaughtColumn>(entry::caught_from_wire(notice))),
+        Kind::Lead(lead) => Some(columns::<Column>(lead.into())),
+        Kind::Caught(notice) => Some(columns::<CaughtColumn>(notice.into())),
         Kind::Referral(referral) => Some(referral_said(referral)),
         Kind::LeadAnswer(_) | Kind::ReferralNote(_) => None,
     }

@@ -6,7 +6,7 @@ use crate::{
         exit::{Exit, Failure},
     },
     domain::{Lang, Locality, RecordId, content::referral::ReferralFields},
-    entry::{self, pb},
+    entry::pb,
 };
 use clap::Args;
 
@@ -66,6 +66,6 @@ impl ContentArgs {
         fields
             .check()
             .map_err(|defect| Failure::of(Exit::BadData, &defect))?;
-        Ok(entry::referral_to_wire(&fields))
+        Ok((&fields).into())
     }
 }

@@ -6,7 +6,6 @@
 
 mod action;
 mod deadline;
-mod drawing;
 mod history;
 mod kind;
 mod state;
@@ -23,7 +22,6 @@ mod world;
 
 pub use action::Action;
 pub use deadline::{Area, Deadline, DeadlineRule, Facts, Span, Start, sign_within_seconds};
-pub use drawing::draw;
 pub use history::{ActionHash, Event, PREDECESSOR_LIMIT, Resolution, Standing, resolve};
 pub use kind::{Family, RecordKind, Spec};
 pub use state::{NotAllowed, State, Withheld};

@@ -190,7 +190,7 @@ async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why()
         let request = pb::PushRecordsRequest {
             grounds: grounds.clone(),
             row: 1,
-            content: Some(yichuan::rpc::lead_message(lead).into()),
+            content: Some(pb::Lead::from(lead).into()),
         };
         let verdicts = desk.push_records(tokio_stream::iter([request])).await;
         let verdict = verdicts.unwrap().into_inner().message().await.unwrap();

@@ -30,7 +30,7 @@ fn leads(most: usize) -> Vec<pb::Lead> {
     yichuan::intake::check(yichuan::intake::Sheet::open(sheet).unwrap(), &rules)
         .filter_map(|row| {
             let Parsed { lead, .. } = row.parsed?;
-            Some(yichuan::rpc::lead_message(&lead.to_fields()))
+            Some(pb::Lead::from(&lead.to_fields()))
         })
         .take(most)
         .collect()

@@ -1,9 +1,6 @@
 //! Leads about people who were never born: all in 1900 to 1909.
 
-use yichuan::{
-    domain::LeadFields,
-    rpc::{self, pb},
-};
+use yichuan::{domain::LeadFields, rpc::pb};
 
 /// A citizen number with its check character (GB 11643) of somebody born on day `n` of 1900 to 1909.
 pub(crate) fn resident_number(n: usize) -> String {
@@ -23,7 +20,7 @@ pub(crate) fn resident_number(n: usize) -> String {
 
 /// The `n`th lead to this destination. No two are about the same number or person.
 pub(crate) fn lead(n: usize, destination: &str) -> pb::Lead {
-    rpc::lead_message(&fields(n, destination))
+    pb::Lead::from(&fields(n, destination))
 }
 
 /// Its fields.

@@ -138,7 +138,7 @@ pub(crate) async fn push(endpoint: &EndpointUrl, node: &str, leads: &[LeadFields
         .map(|(row, lead)| pb::PushRecordsRequest {
             grounds: Some(grounds(node, Purpose::Screening)),
             row,
-            content: Some(yichuan::rpc::lead_message(lead).into()),
+            content: Some(pb::Lead::from(lead).into()),
         })
         .collect();
     let officer = channel(endpoint, node, node, "officer-001");

@@ -410,7 +410,7 @@ impl Station {
         let request = pb::PushRecordsRequest {
             grounds: Some(grounds(self.code, Purpose::Screening)),
             row: 1,
-            content: Some(yichuan::rpc::lead_message(lead).into()),
+            content: Some(pb::Lead::from(lead).into()),
         };
         let officer = channel(
             &self.config.listen.endpoint,

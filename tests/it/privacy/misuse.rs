@@ -5,7 +5,7 @@ use tonic::{Request, metadata::MetadataValue};
 use yichuan::{
     access::Purpose,
     domain::{Column, LeadFields},
-    rpc::{self, pb},
+    rpc::pb,
 };
 
 /// What is about a person, typed where it does not belong.
@@ -202,7 +202,7 @@ async fn push(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
     let leads = Column::ALL.iter().map(|column| {
         let mut wrong = lead.clone();
         *wrong.get_mut(*column) = secret.repeat(60);
-        Some(rpc::lead_message(&wrong))
+        Some(pb::Lead::from(&wrong))
     });
     let requests: Vec<_> = leads
         .chain([None])

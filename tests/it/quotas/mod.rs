@@ -128,7 +128,7 @@ async fn push(channel: Channel, leads: Vec<LeadFields>) -> (Vec<pb::Verdict>, Op
     let requests = (1..).zip(leads).map(|(row, lead)| pb::PushRecordsRequest {
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         row,
-        content: Some(yichuan::rpc::lead_message(&lead).into()),
+        content: Some(pb::Lead::from(&lead).into()),
     });
     let requests: Vec<_> = requests.collect();
     let pushing = RecordsClient::new(channel)

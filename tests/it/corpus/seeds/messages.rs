@@ -2,7 +2,7 @@
 
 use super::{der, piece, seed};
 use crate::corpus::{
-    targets::world,
+    targets::{reading::REQUESTS, world},
     two_logs::{HandLog, PROVINCE, record},
 };
 use prost::Message as _;
@@ -10,7 +10,7 @@ use yichuan::{
     domain::LeadFields,
     entry::{Content, Plaintext},
     merkle::proof_to_bytes,
-    rpc::{decoding::REQUESTS, pb},
+    rpc::pb,
     tls::dev,
 };
 

@@ -1,11 +1,12 @@
 //! The transition table and the deadlines as people read them.
 
-use super::{Action, Deadline, Family, Rank, RecordKind, Side, Span, Start, State, Transition};
-use crate::domain::Lang;
 use std::fmt;
+use yichuan::domain::{
+    Action, Deadline, Family, Lang, Rank, RecordKind, Side, Span, Start, State, Transition,
+};
 
 /// `docs/referral-states.md`: a Mermaid drawing and tables, in Markdown.
-pub fn draw() -> String {
+pub(crate) fn draw() -> String {
     [
         HEAD.to_owned(),
         diagram(),
@@ -25,7 +26,7 @@ const DRAWN: RecordKind = RecordKind::Transfer;
 const HEAD: &str = "\
 # The states of a referral 协查、移送
 
-<!-- Drawn by src/domain/record/drawing.rs. Write it again with: UPDATE_DOCS=1 cargo test --test it docs:: -->
+<!-- Drawn by tests/it/drawing.rs. Write it again with: UPDATE_DOCS=1 cargo test --test it docs:: -->
 
 A referral is an assistance 办案协作 or a transfer 案件移送. The originator 发起方 opens it, the recipient 接收方 acts
 on it. What was drafted or approved and not yet sent is at the originator's node only. The drawing leaves out `correct`

@@ -1,26 +1,23 @@
-//! Reads each message of a stranger as its handler does, but without a node, for fuzzers and for the tests that keep what they
-//! found.
+//! Reads each message of a stranger as its handler does, but without a node.
 
-use super::{
-    caller::Grounded,
-    codec,
-    convert::{self, WireDefect},
-    pb::{self, payload_content::Kind},
-    push,
-    record_messages::{family, record_id},
-};
-use crate::{
-    access::{Assignee, GroundsDefect},
-    desk::{Approval, NewAction, NewReferral, Query},
-    domain::{CaughtFields, Jurisdiction, LeadFields, RecordId, content::referral::ReferralFields},
-    entry::{self, PartnerChange},
-    exchange::{Answers, Delivery, Greeting},
-};
 use prost::{Message, Name};
+use yichuan::{
+    access::{Assignee, Grounds, GroundsDefect},
+    desk::{Approval, NewAction, NewReferral, Query},
+    domain::{
+        CaughtFields, Family, Jurisdiction, LeadFields, RecordId, content::referral::ReferralFields,
+    },
+    entry::PartnerChange,
+    exchange::{Answers, Delivery, Greeting},
+    rpc::{
+        Grounded, WireDefect, codec,
+        pb::{self, payload_content::Kind},
+    },
+};
 
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// It is not protobuf of this type.
     #[error("the message cannot be read")]
     Encoding,
@@ -34,7 +31,7 @@ pub enum Refused {
 
 /// The content of a request that the domain goes on to check.
 #[derive(Debug)]
-pub enum Carried {
+pub(crate) enum Carried {
     /// None: it has only selectors and ids.
     Nothing,
     /// A lead's fields.
@@ -48,16 +45,16 @@ pub enum Carried {
 }
 
 /// Reads the bytes of one request.
-pub type Reader = fn(&[u8]) -> Result<Carried, Refused>;
+pub(crate) type Reader = fn(&[u8]) -> Result<Carried, Refused>;
 
 /// All requests of people, by the name of their message.
-pub const REQUESTS: &[(&str, Reader)] = &[
+pub(crate) const REQUESTS: &[(&str, Reader)] = &[
     ("PushRecordsRequest", |bytes| {
         let request: pb::PushRecordsRequest = stated(bytes)?;
-        push::family(&request)?;
+        Family::try_from(&request)?;
         Ok(match request.content.and_then(|content| content.kind) {
-            Some(Kind::Lead(lead)) => Carried::Lead(entry::lead_from_wire(lead)),
-            Some(Kind::Caught(notice)) => Carried::Caught(entry::caught_from_wire(notice)),
+            Some(Kind::Lead(lead)) => Carried::Lead(lead.into()),
+            Some(Kind::Caught(notice)) => Carried::Caught(notice.into()),
             Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {
                 Carried::Nothing
             }
@@ -67,15 +64,13 @@ pub const REQUESTS: &[(&str, Reader)] = &[
         let request: pb::OpenReferralRequest = stated(bytes)?;
         Ok(Carried::Referral(NewReferral::try_from(request)?.fields))
     }),
-    ("ApproveRecordRequest", |bytes| {
-        let request: pb::ApproveRecordRequest = stated(bytes)?;
-        record_id(&request.record_id)?;
-        Ok(Carried::Nothing)
-    }),
+    (
+        "ApproveRecordRequest",
+        fields::<pb::ApproveRecordRequest, RecordId>,
+    ),
     ("ActOnRecordRequest", |bytes| {
         let request: pb::ActOnRecordRequest = stated(bytes)?;
-        record_id(&request.record_id)?;
-        let new = NewAction::try_from(request)?;
+        let (_, new) = <(RecordId, NewAction)>::try_from(request)?;
         Ok(new.fields.map_or(Carried::Nothing, Carried::Referral))
     }),
     (
@@ -88,15 +83,13 @@ pub const REQUESTS: &[(&str, Reader)] = &[
     ),
     ("ShowRecordRequest", |bytes| {
         let request: pb::ShowRecordRequest = stated(bytes)?;
-        family(request.family)?;
-        record_id(&request.record_id)?;
+        <(Family, RecordId)>::try_from(&request)?;
         Ok(Carried::Nothing)
     }),
-    ("WatchRecordsRequest", |bytes| {
-        let request: pb::WatchRecordsRequest = stated(bytes)?;
-        family(request.family)?;
-        Ok(Carried::Nothing)
-    }),
+    (
+        "WatchRecordsRequest",
+        fields::<pb::WatchRecordsRequest, Family>,
+    ),
     ("ProposePartnerRequest", |bytes| {
         let request: pb::ProposePartnerRequest = stated(bytes)?;
         Ok(Carried::Card(request.card.to_vec()))
@@ -138,7 +131,7 @@ pub const REQUESTS: &[(&str, Reader)] = &[
 
 /// A partner's message on a relay stream, either way.
 #[derive(Debug)]
-pub enum Relayed {
+pub(crate) enum Relayed {
     /// Its first message to this node.
     Hello(Greeting),
     /// Its first message back.
@@ -153,13 +146,13 @@ pub enum Relayed {
 ///
 /// # Errors
 /// It is not such a message, or a field is wrong.
-pub fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
+pub(crate) fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
     use pb::relay_request::Message as M;
     let request: pb::RelayRequest = decode(bytes)?;
     Ok(
         match request.message.ok_or(WireDefect::Missing("message"))? {
-            M::Hello(hello) => Relayed::Hello(convert::hello_from_wire(&hello)?),
-            M::Delivery(delivery) => Relayed::Delivery(convert::delivery_from_wire(delivery)?),
+            M::Hello(hello) => Relayed::Hello(hello.try_into()?),
+            M::Delivery(delivery) => Relayed::Delivery(delivery.try_into()?),
         },
     )
 }
@@ -168,20 +161,20 @@ pub fn relay_request(bytes: &[u8]) -> Result<Relayed, Refused> {
 ///
 /// # Errors
 /// It is not such a message, or a field is wrong.
-pub fn relay_response(bytes: &[u8]) -> Result<Relayed, Refused> {
+pub(crate) fn relay_response(bytes: &[u8]) -> Result<Relayed, Refused> {
     use pb::relay_response::Message as M;
     let response: pb::RelayResponse = decode(bytes)?;
     Ok(
         match response.message.ok_or(WireDefect::Missing("message"))? {
-            M::Welcome(welcome) => Relayed::Welcome(convert::welcome_from_wire(&welcome)?),
-            M::Answers(answers) => Relayed::Answers(convert::answers_from_wire(answers)?),
+            M::Welcome(welcome) => Relayed::Welcome(welcome.try_into()?),
+            M::Answers(answers) => Relayed::Answers(answers.try_into()?),
         },
     )
 }
 
 impl Relayed {
     /// The message, as this node would send it.
-    pub fn encode(self) -> Vec<u8> {
+    pub(crate) fn encode(self) -> Vec<u8> {
         use pb::{relay_request::Message as Q, relay_response::Message as R};
         let request = |message| {
             let message = Some(message);
@@ -192,10 +185,10 @@ impl Relayed {
             pb::RelayResponse { message }.encode_to_vec()
         };
         match self {
-            Self::Hello(greeting) => request(Q::Hello(convert::hello_to_wire(greeting))),
-            Self::Delivery(delivery) => request(Q::Delivery(convert::delivery_to_wire(delivery))),
-            Self::Welcome(greeting) => response(R::Welcome(convert::welcome_to_wire(greeting))),
-            Self::Answers(answers) => response(R::Answers(convert::answers_to_wire(answers))),
+            Self::Hello(greeting) => request(Q::Hello(greeting.into())),
+            Self::Delivery(delivery) => request(Q::Delivery(delivery.into())),
+            Self::Welcome(greeting) => response(R::Welcome(greeting.into())),
+            Self::Answers(answers) => response(R::Answers(answers.into())),
         }
     }
 }
@@ -203,7 +196,7 @@ impl Relayed {
 /// A request of a person, with its grounds read.
 fn stated<R: Grounded + Message + Name + Default>(bytes: &[u8]) -> Result<R, Refused> {
     let mut request: R = decode(bytes)?;
-    convert::grounds(request.take_grounds())?;
+    Grounds::try_from(request.take_grounds())?;
     Ok(request)
 }
 
