@@ -4,9 +4,10 @@ use super::{
     Desk, DeskError, Direction,
     carried::{Carried, carried},
     drafting::{Envelope, NotMade, make},
+    event_row::{EVENTS_PER_RECORD, EVENTS_PER_SIDE, events, history, is_full},
     looks::clear_to_act,
     record_row::{RecordRow, record, record_of},
-    rows::{EVENTS_PER_RECORD, EVENTS_PER_SIDE, RowsError, events, history, is_full},
+    row_codec::RowsError,
     sight::look,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     },
     entry::{Content, DispatchAction, LeadAnswer, Note},
     exchange::{Draft, Outbox, StageError, VaultError},
-    log::{Proposal, ProposeError, Txn, TxnError},
+    log::{Txn, TxnError},
     merkle::Hash,
     seal::PurgeMonth,
 };
@@ -205,23 +206,12 @@ impl Desk {
             }
         })?;
         let (outbox, permit) = (Arc::clone(&self.outbox), permit.clone());
-        self.step(move |txn| {
+        let taken = self.commit(move |txn| {
             clear_to_act(txn, &permit, id)?;
             let row = record_of(txn, family, id)?.ok_or(DeskError::NotFound(id))?;
             decide(txn, &outbox, &row, new.fields.as_ref(), draft)
-        })
-        .await
-    }
-
-    pub(super) async fn step(
-        &self,
-        decide: impl FnOnce(&mut Txn<'_>) -> Result<ActionTaken, ActRefused> + Send + 'static,
-    ) -> Result<ActionTaken, ActRefused> {
-        match self.log.propose(Proposal::new(decide)).await {
-            Ok(taken) => Ok(taken.into_inner()),
-            Err(ProposeError::Rejected(refused)) => Err(refused),
-            Err(error) => Err(DeskError::Log(error.to_string()).into()),
-        }
+        });
+        Ok(taken.await?.into_inner())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::{
     carried::{Carried, carried, is_between, may_carry},
+    event_row::{EVENTS_WAITING, EventRow, events, history, is_full},
     findable::{Numbered, Taken, lead_number, notice_number},
     partner_cards::CardReader,
     partner_rows::{Row, get},
     record_row::{Direction, RecordRow, record, record_of},
-    rows::{EVENTS_WAITING, EventRow, RowsError, events, history, is_full},
+    row_codec::RowsError,
     submit::{NOTICE_HANDLING, NOTICE_URGENCY},
 };
 use crate::{

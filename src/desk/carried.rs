@@ -1,6 +1,6 @@
 //! What one record may carry of others: leads between the same two parties, and nothing against its handling.
 
-use super::{record_row::record_of, rows::RowsError};
+use super::{record_row::record_of, row_codec::RowsError};
 use crate::{
     domain::{
         Family, Handling, Jurisdiction, RecordId, RecordKind, content::referral::ReferralFields,

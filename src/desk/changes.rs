@@ -2,8 +2,8 @@
 
 use super::{
     Desk, DeskError, Listed, Trace,
-    looks::Look,
-    rows::{RowDamaged, RowsError},
+    recent_looks::Look,
+    row_codec::{RowDamaged, RowsError},
     sight::look,
 };
 use crate::{

@@ -1,7 +1,7 @@
 //! Making the dispatch that opens a record or acts on one.
 
 use crate::{
-    access::{Grounds, Permit, Principal},
+    access::Permit,
     domain::{
         DispatchId, Handling, Jurisdiction, RecordId, ReturnReason, Timestamp, Urgency,
         sign_within_seconds,
@@ -54,7 +54,7 @@ pub(super) fn make<A>(
     let sealed = seal::seal(&plaintext.to_bytes(), dispatch_id).map_err(|_| NotMade::TooLong)?;
     let review_by_day = now.plus_seconds(REVIEW_DAYS * 86_400).seconds() / 86_400;
     Ok(Draft {
-        cause: cause(permit.principal(), permit.grounds()),
+        cause: Cause::of(permit.principal(), permit.grounds()),
         dispatch_id,
         to: envelope.to,
         action: envelope.action,
@@ -72,12 +72,4 @@ pub(super) fn make<A>(
         content: Some(content),
         sealed,
     })
-}
-
-/// Who does it, and why.
-pub(super) fn cause(principal: &Principal, grounds: &Grounds) -> Cause {
-    Cause {
-        principal: principal.clone(),
-        grounds: Some(grounds.clone()),
-    }
 }

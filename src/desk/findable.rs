@@ -1,7 +1,7 @@
 //! What records are found by: keyed tags of what their payloads say. Without the keys nobody sees what they are of.
 
 use super::record_row::NumberRow;
-use super::rows::RowsError;
+use super::row_codec::RowsError;
 use crate::{
     domain::{CaughtNotice, Jurisdiction, Lead, RecordId, content::referral::ReferralFields},
     entry::Content,

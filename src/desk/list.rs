@@ -2,10 +2,11 @@
 
 use super::{
     Desk, DeskError, Direction, Listed, Trace,
-    looks::Look,
+    event_row::events,
     pages::{Source, Wanted, collect, first_at},
+    recent_looks::Look,
     record_row::{RecordRow, by_state},
-    rows::{RowsError, events},
+    row_codec::RowsError,
     sight::look,
 };
 use crate::{

@@ -3,28 +3,18 @@
 //! would say that it was read before it was there.
 
 use super::{
-    Desk, DeskError, Listed,
-    rows::RowsError,
-    service::log_error,
+    Desk,
+    error::{DeskError, log_error},
+    recent_looks::Look,
+    row_codec::RowsError,
     sight::{clear, shown},
 };
 use crate::{
-    access::{Clearance, Grounds, OfFamily, Permit, Principal, ReadLog, Visibility},
-    domain::{EntryId, RecordId, Timestamp},
+    access::{Clearance, Grounds, OfFamily, Permit, Principal, ReadLog},
+    domain::RecordId,
     entry::{Cause, Consultation, Entry, Kind},
-    log::{Durable, Proposal, ProposeError, Txn, TxnError},
+    log::{Durable, Proposal, Txn, TxnError},
 };
-use std::{
-    collections::{BTreeMap, hash_map::RandomState},
-    hash::BuildHasher as _,
-    sync::{Mutex, PoisonError},
-};
-
-/// For so many seconds a look is answered under its first entry.
-const REPEATED_S: u64 = 60;
-
-/// Looks that are remembered. Beyond them a repeated one is an entry again.
-const REMEMBERED: usize = 8_192;
 
 /// The entry that a look left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,104 +23,6 @@ pub struct Trace {
     pub index: u64,
     /// Bytes that it added to the log; none where the same look had left it before.
     pub bytes: usize,
-}
-
-/// What is looked at.
-#[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub(super) how: Consultation,
-    pub(super) records: Vec<RecordId>,
-    /// True where a supervisor overrides an assignment.
-    pub(super) overridden: bool,
-    /// What a search asks for, which no entry says.
-    pub(super) asked: Option<String>,
-    /// What there was to see, which no entry says.
-    pub(super) shown: Vec<u8>,
-}
-
-impl Look {
-    /// At where records stand.
-    pub(super) const fn list(records: Vec<RecordId>, shown: Vec<u8>) -> Self {
-        Self {
-            how: Consultation::List,
-            records,
-            overridden: false,
-            asked: None,
-            shown,
-        }
-    }
-
-    /// At where one record stands.
-    pub(super) fn one(record: RecordId, shown: Vec<u8>) -> Self {
-        Self::list(vec![record], shown)
-    }
-
-    /// At a page of a list, or of a search for what is asked.
-    pub(super) fn page(
-        found: &[(RecordId, Listed)],
-        asked: Option<String>,
-    ) -> Result<Self, RowsError> {
-        let overridden = |listed: &Listed| listed.sight == Visibility::Content { overridden: true };
-        let mut shown = Vec::new();
-        for (_, listed) in found {
-            listed.write(&mut shown)?;
-        }
-        Ok(Self {
-            how: match asked {
-                Some(_) => Consultation::Number,
-                None => Consultation::List,
-            },
-            records: found.iter().map(|(record, _)| *record).collect(),
-            overridden: found.iter().any(|(_, listed)| overridden(listed)),
-            asked,
-            shown,
-        })
-    }
-}
-
-/// Looks of the last minute.
-#[derive(Debug, Default)]
-pub(super) struct Looks {
-    /// By the look's hash, under a key of this process: what somebody searched for is kept nowhere.
-    recent: Mutex<BTreeMap<u64, (Timestamp, Durable<u64>)>>,
-    hasher: RandomState,
-}
-
-impl Looks {
-    fn key(&self, who: &Principal, grounds: &Grounds, look: &Look) -> u64 {
-        let grounds = (grounds.purpose.as_str(), grounds.basis.to_string());
-        self.hasher.hash_one((
-            who,
-            grounds,
-            look.how,
-            &look.records,
-            look.overridden,
-            &look.asked,
-            &look.shown,
-        ))
-    }
-
-    fn before(&self, key: u64, now: Timestamp) -> Option<Durable<u64>> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, entry) = recent.get(&key)?;
-        is_recent(*since, now).then(|| entry.clone())
-    }
-
-    fn remember(&self, key: u64, now: Timestamp, entry: Durable<u64>) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= REMEMBERED {
-            recent.retain(|_, (since, _)| is_recent(*since, now));
-        }
-        if recent.len() >= REMEMBERED {
-            recent.clear();
-        }
-        recent.insert(key, (now, entry));
-    }
-}
-
-/// False too where the clock was set back.
-fn is_recent(since: Timestamp, now: Timestamp) -> bool {
-    since <= now && now < since.plus_seconds(REPEATED_S)
 }
 
 impl Desk {
@@ -146,11 +38,8 @@ impl Desk {
             return Ok(entry.map(|index| Trace { index, bytes: 0 }));
         }
         self.vault.admit_reading()?;
-        let proposal = Proposal::new(move |txn| -> Result<Trace, TxnError> {
-            append(txn, who, grounds, look)
-        });
-        let trace = self.log.propose(proposal).await;
-        let trace = trace.map_err(log_error::<TxnError>)?;
+        let proposal = Proposal::new(move |txn| consult(txn, &who, &grounds, look));
+        let trace = self.log.propose(proposal).await.map_err(log_error)?;
         let entry = trace.clone().map(|trace| trace.index);
         self.looks.remember(key, now, entry);
         Ok(trace)
@@ -207,20 +96,17 @@ impl Desk {
             return Ok(entry.map(|index| (clearance, Trace { index, bytes: 0 })));
         }
         self.vault.admit_reading()?;
-        let proposal = Proposal::new(move |txn| -> Result<(Clearance, Trace), DeskError> {
+        let cleared = self.commit(move |txn| {
             let clearance = clear(txn, &permit, record)?;
-            let trace = consult(txn, &permit, opened(&clearance, Vec::new()))?;
-            Ok((clearance, trace))
+            let look = opened(&clearance, Vec::new());
+            let trace = consult(txn, permit.principal(), permit.grounds(), look)
+                .map_err(RowsError::from)?;
+            Ok::<_, DeskError>((clearance, trace))
         });
-        match self.log.propose(proposal).await {
-            Ok(cleared) => {
-                let entry = cleared.clone().map(|(_, trace)| trace.index);
-                self.looks.remember(key, now, entry);
-                Ok(cleared)
-            }
-            Err(ProposeError::Rejected(refused)) => Err(refused),
-            Err(error) => Err(DeskError::Log(error.to_string())),
-        }
+        let cleared = cleared.await?;
+        let entry = cleared.clone().map(|(_, trace)| trace.index);
+        self.looks.remember(key, now, entry);
+        Ok(cleared)
     }
 }
 
@@ -239,36 +125,23 @@ pub(super) fn clear_to_act<A: OfFamily>(
             asked: None,
             shown: Vec::new(),
         };
-        consult(txn, permit, look)?;
+        consult(txn, permit.principal(), permit.grounds(), look).map_err(RowsError::from)?;
     }
     Ok(clearance)
 }
 
-fn consult<A>(txn: &mut Txn<'_>, permit: &Permit<A>, look: Look) -> Result<Trace, DeskError> {
-    let (who, grounds) = (permit.principal().clone(), permit.grounds().clone());
-    Ok(append(txn, who, grounds, look).map_err(RowsError::from)?)
-}
-
-fn append(
+fn consult(
     txn: &mut Txn<'_>,
-    principal: Principal,
-    grounds: Grounds,
+    principal: &Principal,
+    grounds: &Grounds,
     look: Look,
 ) -> Result<Trace, TxnError> {
-    let entry = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause: Cause {
-            principal,
-            grounds: Some(grounds),
-        },
-        kind: Kind::Consulted {
-            how: look.how,
-            records: look.records,
-            overridden: look.overridden,
-        },
+    let kind = Kind::Consulted {
+        how: look.how,
+        records: look.records,
+        overridden: look.overridden,
     };
-    let leaf = entry.encode();
+    let leaf = Entry::new(txn.now(), Cause::of(principal, grounds), kind).encode();
     let bytes = leaf.len();
     let index = txn.append(leaf)?;
     Ok(Trace { index, bytes })

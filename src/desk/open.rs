@@ -2,9 +2,10 @@
 
 use super::{
     Desk, DeskError, Listed, Trace,
-    looks::Look,
+    event_row::{EventRow, ReceiptRow, events, history},
+    recent_looks::Look,
     record_row::RecordRow,
-    rows::{EventRow, ReceiptRow, RowsError, events, history},
+    row_codec::RowsError,
     sight::{look, shown},
 };
 use crate::{

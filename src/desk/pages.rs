@@ -2,7 +2,7 @@
 
 use super::{
     DeskError,
-    rows::{RowDamaged, RowsError},
+    row_codec::{RowDamaged, RowsError},
 };
 use crate::{
     domain::{RecordId, Timestamp},

@@ -2,7 +2,7 @@
 
 use super::{
     partner_cards::CardReader,
-    rows::{RowDamaged, RowsError},
+    row_codec::{RowDamaged, RowsError, decode, encode, hash},
 };
 use crate::{
     domain::Jurisdiction,
@@ -68,9 +68,7 @@ impl ChangeRow {
     }
 
     pub(super) fn draft(&self) -> Result<Hash, RowDamaged> {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(&self.draft, &mut hash).map_err(|_| RowDamaged)?;
-        Ok(Hash::from(hash))
+        Ok(hash(&self.draft)?.into())
     }
 }
 
@@ -189,8 +187,7 @@ pub(super) fn put(
     proposed: bool,
     row: &Row,
 ) -> Result<(), RowsError> {
-    let bytes = serde_json::to_vec(row).map_err(|_| RowDamaged)?;
-    Ok(txn.put(tables::partner(code, proposed), bytes)?)
+    Ok(txn.put(tables::partner(code, proposed), encode(row)?)?)
 }
 
 pub(super) fn get(
@@ -199,9 +196,7 @@ pub(super) fn get(
     proposed: bool,
 ) -> Result<Option<Row>, RowsError> {
     let row = rows.row(&tables::partner(code, proposed))?;
-    Ok(row
-        .map(|bytes| serde_json::from_slice(&bytes).map_err(|_| RowDamaged))
-        .transpose()?)
+    Ok(row.map(|bytes| decode(&bytes)).transpose()?)
 }
 
 /// Drafts beyond what one person and all together may have give way, the oldest first: nobody fills the list with cards
@@ -239,7 +234,7 @@ pub(super) fn each_row<E: From<RowsError>>(
         let chunk = rows.rows(&from, &to, CHUNK).map_err(RowsError::from)?;
         let is_last = chunk.len() < CHUNK;
         for (key, value) in chunk {
-            let row = serde_json::from_slice(&value).map_err(|_| RowDamaged);
+            let row = decode(&value);
             from.clone_from(&key);
             show(key, row)?;
         }

@@ -1,27 +1,25 @@
 //! Partners: drafted by one, approved by a supervisor who is another; suspended by one, let in again or removed by two.
 
 use super::{
-    partner_cards::{Approval, CardChange, CardReader, listed, no_older, replaces},
+    partner_cards::{Approval, CARD_LIMIT, CardReader},
+    partner_error::PartnerRefused,
     partner_rows::{Row, each_row, get, is_approved},
-    rows::{RowDamaged, RowsError},
+    partner_succession::{no_older, replaces},
 };
 use crate::{
-    access::{ApprovePartner, Grounds, ListPartners, Permit, Principal, ProposePartner},
-    domain::{EntryId, Jurisdiction, keyed},
+    access::{ApprovePartner, ListPartners, Permit, ProposePartner},
+    domain::{Jurisdiction, keyed},
     entry::{Cause, Entry, Kind, PartnerChange},
-    exchange::{CutOff, Directory, Partner, Partners, RowError, Vault, WitnessError},
-    log::{Log, Proposal, ProposeError, Reader, Txn, TxnError},
+    exchange::{CutOff, Directory, Partner, Partners, Vault},
+    log::{Log, Proposal, ProposeError, Reader, Txn},
     seal,
-    store::{DiskShort, tables},
+    store::tables,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
 };
-
-/// A card is at most so many bytes here, so that its entry and its row stay small.
-pub const CARD_LIMIT: usize = 4 * 1024;
 
 keyed! {
     /// How a partner stands.
@@ -75,121 +73,6 @@ impl PartnerEntry {
     }
 }
 
-/// A partner was not drafted or approved.
-#[derive(Debug, thiserror::Error)]
-pub enum PartnerRefused {
-    /// The card is wrong.
-    #[error("the node card is refused: {0}")]
-    Card(String),
-    /// The card is too long.
-    #[error("a node card is at most {CARD_LIMIT} bytes")]
-    TooLong,
-    /// It is this node's own.
-    #[error("this is this node's own card")]
-    Own,
-    /// The same card is approved already.
-    #[error("this very card of {0} is approved already")]
-    Known(Jurisdiction),
-    /// There is no draft.
-    #[error("there is no draft of {0} to approve; propose its card first")]
-    NoDraft(Jurisdiction),
-    /// The approver drafted it.
-    #[error("a partner needs two people: {0} was drafted by the same supervisor who now approves")]
-    SamePerson(Jurisdiction),
-    /// The fingerprint is another's.
-    #[error(
-        "the fingerprint given is not that of the drafted card of {0}: compare it again with the partner, by telephone or \
-         in person, and do not approve what does not match"
-    )]
-    Fingerprint(Jurisdiction),
-    /// A newer card, or another of the same moment, is in force.
-    #[error(
-        "the card of {code} was made on {}, number {}, and the one in force is no older ({}, number {}): ask {code} for its \
-         newest card", offered.0, offered.1, known.0, known.1
-    )]
-    Older {
-        /// Whose.
-        code: Jurisdiction,
-        /// When it was made.
-        offered: (jiff::civil::Date, u32),
-        /// When the one in force was.
-        known: (jiff::civil::Date, u32),
-    },
-    /// The card changes something else than was named.
-    #[error(
-        "against the card in force this card of {code} changes: {}; name exactly that (--change), once each was confirmed \
-         with the partner",
-        listed(changes)
-    )]
-    Changes {
-        /// Whose.
-        code: Jurisdiction,
-        /// What it changes.
-        changes: BTreeSet<CardChange>,
-    },
-    /// The card is of another log.
-    #[error(
-        "the card of {code} is of another log, {new}, and nothing proves that it succeeds {old}, of which {verified} entries \
-         were verified here: what the partner then denies of it can be shown by our log alone; to give it up all the same, \
-         approve with --accept-new-log {new}"
-    )]
-    NewLog {
-        /// Whose.
-        code: Jurisdiction,
-        /// The log on the card.
-        new: String,
-        /// The log in force.
-        old: String,
-        /// Entries of it verified here.
-        verified: u64,
-    },
-    /// No partner.
-    #[error("{0} is no partner of this node")]
-    NoPartner(Jurisdiction),
-    /// Suspended twice.
-    #[error("{0} is suspended already")]
-    Suspended(Jurisdiction),
-    /// Resumed without having been suspended.
-    #[error("{0} is not suspended")]
-    NotSuspended(Jurisdiction),
-    /// No such change was drafted.
-    #[error(
-        "no draft stands that {0} is to be so changed: one drafts it, another supervisor approves it; a card approved \
-         since then ends a draft"
-    )]
-    NoChange(Jurisdiction),
-    /// What was verified of its log cannot be read.
-    #[error(transparent)]
-    Witness(#[from] WitnessError),
-    /// There is no room on the disk.
-    #[error(transparent)]
-    Disk(#[from] DiskShort),
-    /// The view failed to read or write.
-    #[error("rows cannot be read: {0}")]
-    Rows(#[from] RowsError),
-    /// The log takes no writes.
-    #[error("{0}")]
-    Log(String),
-}
-
-impl From<TxnError> for PartnerRefused {
-    fn from(error: TxnError) -> Self {
-        Self::Rows(RowError::from(error).into())
-    }
-}
-
-impl From<RowError> for PartnerRefused {
-    fn from(error: RowError) -> Self {
-        Self::Rows(error.into())
-    }
-}
-
-impl From<RowDamaged> for PartnerRefused {
-    fn from(error: RowDamaged) -> Self {
-        Self::Rows(error.into())
-    }
-}
-
 /// What admins and supervisors do with partners.
 #[derive(Clone)]
 pub struct PartnerDesk {
@@ -239,7 +122,7 @@ impl PartnerDesk {
             .fits(&partner, None)
             .map_err(PartnerRefused::Card)?;
         self.vault.admit()?;
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         let who = permit.principal().to_string();
         let (cards, offered) = (Arc::clone(&self.cards), partner.clone());
         let row = Row {
@@ -272,7 +155,7 @@ impl PartnerDesk {
         code: Jurisdiction,
         approval: Approval,
     ) -> Result<PartnerEntry, PartnerRefused> {
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         let approver = permit.principal().to_string();
         let cards = Arc::clone(&self.cards);
         self.commit(move |txn| {
@@ -318,7 +201,7 @@ impl PartnerDesk {
         permit: &Permit<ApprovePartner>,
         code: Jurisdiction,
     ) -> Result<(), PartnerRefused> {
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         self.commit(move |txn| {
             if counting(txn, code)?.suspended_by.is_some() {
                 return Err(PartnerRefused::Suspended(code));
@@ -339,7 +222,7 @@ impl PartnerDesk {
         change: PartnerChange,
     ) -> Result<(), PartnerRefused> {
         self.vault.admit()?;
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         let who = permit.principal().to_string();
         self.commit(move |txn| {
             let row = counting(txn, code)?;
@@ -368,7 +251,7 @@ impl PartnerDesk {
         code: Jurisdiction,
         change: PartnerChange,
     ) -> Result<(), PartnerRefused> {
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         let approver = permit.principal().to_string();
         self.commit(move |txn| {
             let drafted = counting(txn, code)?.change.filter(|it| it.is(change));
@@ -464,21 +347,8 @@ impl PartnerDesk {
     }
 }
 
-fn cause(principal: &Principal, grounds: &Grounds) -> Cause {
-    Cause {
-        principal: principal.clone(),
-        grounds: Some(grounds.clone()),
-    }
-}
-
 fn append(txn: &mut Txn<'_>, cause: Cause, kind: Kind) -> Result<(), PartnerRefused> {
-    let entry = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause,
-        kind,
-    };
-    txn.append(entry.encode())?;
+    txn.append(Entry::new(txn.now(), cause, kind).encode())?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@ use super::{
     *,
 };
 use crate::{
-    access::{Policy, Purpose, Role, Units},
+    access::{Grounds, Policy, Principal, Purpose, Role, Units},
     desk::Views,
     domain::{Clock, Timestamp},
     log::LogOptions,

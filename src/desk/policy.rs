@@ -1,9 +1,9 @@
 //! The first entries of a log: what log it is, and who may read it.
 
-use super::rows::{RowDamaged, RowsError, decode, encode};
+use super::row_codec::{RowDamaged, RowsError, decode, encode};
 use crate::{
-    access::{Policy, Principal, UnitName, Units},
-    domain::{EntryId, Jurisdiction},
+    access::{Policy, UnitName, Units},
+    domain::Jurisdiction,
     entry::{Cause, Entry, Kind},
     exchange::{RowError, Rows},
     log::{Log, Proposal, ProposeError, Txn, TxnError, ViewError},
@@ -58,17 +58,7 @@ impl PolicyView {
 }
 
 fn append(txn: &mut Txn<'_>, own: Jurisdiction, kind: Kind) -> Result<u64, TxnError> {
-    let cause = Cause {
-        principal: Principal::node(own),
-        grounds: None,
-    };
-    let entry = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause,
-        kind,
-    };
-    txn.append(entry.encode())
+    txn.append(Entry::new(txn.now(), Cause::node(own), kind).encode())
 }
 
 /// Writes `LogStarted` where the log is empty.

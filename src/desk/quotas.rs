@@ -1,14 +1,13 @@
 //! Quotas in the log: who reached one is an entry, and what was asked for before a restart counts after it.
 
 use super::{
-    DeskError,
+    error::{DeskError, log_error},
     pages::first_at,
-    rows::{RowDamaged, RowsError},
-    service::log_error,
+    row_codec::{RowDamaged, RowsError},
 };
 use crate::{
-    access::{AttemptReport, Ledger, Principal, Quota, QuotaReport},
-    domain::{EntryId, Jurisdiction, Timestamp},
+    access::{AttemptReport, Ledger, Quota, QuotaReport},
+    domain::{Jurisdiction, Timestamp},
     entry::{Cause, Consultation, Entry, Kind},
     log::{Log, Proposal, Reader, TxnError},
 };
@@ -47,15 +46,7 @@ pub async fn report_attempt(
 
 async fn say(log: &Log, own: Jurisdiction, kind: Kind) -> Result<u64, DeskError> {
     let proposal = Proposal::new(move |txn| {
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: Cause {
-                principal: Principal::node(own),
-                grounds: None,
-            },
-            kind,
-        };
+        let entry = Entry::new(txn.now(), Cause::node(own), kind);
         txn.append(entry.encode())
     });
     let written = log.propose(proposal).await.map_err(log_error::<TxnError>)?;
@@ -117,28 +108,22 @@ fn recount(entry: Entry, bytes: usize, ledger: &mut Ledger) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Grounds, Purpose, Quotas};
+    use crate::access::{Grounds, Principal, Purpose, Quotas};
 
     #[test]
     fn regression_a_restart_gives_nobody_new_room_in_the_log() {
         let now = Timestamp::from_millis(1_772_640_000_000);
         let principal: Principal = "spiffe://520624.yichuan/officer/001".parse().unwrap();
-        let entry = Entry {
-            time: now,
-            id: EntryId::new(now),
-            cause: Cause {
-                principal: principal.clone(),
-                grounds: Some(Grounds {
-                    purpose: Purpose::Case,
-                    basis: "campaign:520624-2026-01".parse().unwrap(),
-                }),
-            },
-            kind: Kind::Consulted {
-                how: Consultation::List,
-                records: Vec::new(),
-                overridden: false,
-            },
+        let grounds = Grounds {
+            purpose: Purpose::Case,
+            basis: "campaign:520624-2026-01".parse().unwrap(),
         };
+        let kind = Kind::Consulted {
+            how: Consultation::List,
+            records: Vec::new(),
+            overridden: false,
+        };
+        let entry = Entry::new(now, Cause::of(&principal, &grounds), kind);
         let quotas = Quotas {
             logged_bytes_per_day: 1_000,
             ..Quotas::default()

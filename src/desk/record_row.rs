@@ -1,6 +1,6 @@
 //! Rows of records: where each stands, found by its id, by its state, by its number, and by what it says.
 
-use super::rows::{RowDamaged, RowsError, decode, encode, maybe, text};
+use super::row_codec::{RowDamaged, RowsError, decode, encode, maybe, text};
 use crate::{
     domain::{
         AssessmentOutcome, Deadline, Facts, Family, Handling, Jurisdiction, RecordId, RecordKind,

@@ -2,9 +2,10 @@
 
 use super::{
     Direction,
+    event_row::{ContentError, EventRow, Receipted, Seen, events, history, put_event},
     findable::Findable,
     record_row::{DraftRow, RecordRow, put_record, record},
-    rows::{ContentError, EventRow, Receipted, RowsError, Seen, events, history, put_event},
+    row_codec::RowsError,
 };
 use crate::{
     domain::{Action, Family, RecordKind, State, resolve},

@@ -4,14 +4,14 @@ use super::{
     Desk, DeskError,
     act::{ActRefused, ActionTaken, taken},
     carried::{carried, may_carry},
-    drafting::{Envelope, cause, make, purge_month},
+    drafting::{Envelope, make, purge_month},
     record_row::{RecordRow, record_of},
 };
 use crate::{
     access::{ApproveReferral, Permit, Submit},
     domain::{
-        EntryId, Family, Handling, Jurisdiction, PartnerLookup as _, RecordId, RecordKind, State,
-        Urgency, content::referral::ReferralFields,
+        Family, Handling, Jurisdiction, PartnerLookup as _, RecordId, RecordKind, State, Urgency,
+        content::referral::ReferralFields,
     },
     entry::{Cause, Content, DispatchAction, DispatchSent, Entry, Kind},
     exchange::{Draft, Outbox, Vault, VaultError},
@@ -72,15 +72,15 @@ impl Desk {
         let draft = make(permit, now, envelope, content)?;
         let own = self.own;
         let (outbox, vault) = (Arc::clone(&self.outbox), Arc::clone(&self.vault));
-        self.step(move |txn| {
+        let taken = self.commit(move |txn| {
             carried(txn, &new.fields, new.kind, [own, to])?.allowed()?;
             if new.kind.spec().drafted {
                 return keep_draft(txn, &vault, own, &draft);
             }
             let staged = outbox.stage(txn, &draft)?;
             taken(txn, draft.record, staged.index)
-        })
-        .await
+        });
+        Ok(taken.await?.into_inner())
     }
 
     /// Approves a transfer and sends it.
@@ -92,10 +92,10 @@ impl Desk {
         permit: &Permit<ApproveReferral>,
         record: RecordId,
     ) -> Result<ActionTaken, ActRefused> {
-        let cause = cause(permit.principal(), permit.grounds());
+        let cause = Cause::of(permit.principal(), permit.grounds());
         let (outbox, vault) = (Arc::clone(&self.outbox), Arc::clone(&self.vault));
         let reader = self.log.reader();
-        self.step(move |txn| {
+        let taken = self.commit(move |txn| {
             let row =
                 record_of(txn, Family::Referral, record)?.ok_or(DeskError::NotFound(record))?;
             let waiting = row
@@ -120,8 +120,8 @@ impl Desk {
                 return Err(damaged().into());
             };
             approve(txn, &outbox, &vault, &cause, &row, &leaf, drafted)
-        })
-        .await
+        });
+        Ok(taken.await?.into_inner())
     }
 }
 
@@ -142,12 +142,11 @@ fn keep_draft(
         &draft.sealed.ciphertext,
         &draft.sealed.key,
     )?;
-    let entry = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause: draft.cause.clone(),
-        kind: Kind::ReferralDrafted(draft.sent(own)),
-    };
+    let entry = Entry::new(
+        txn.now(),
+        draft.cause.clone(),
+        Kind::ReferralDrafted(draft.sent(own)),
+    );
     txn.append(entry.encode())?;
     taken(txn, draft.record, index)
 }
@@ -169,15 +168,14 @@ fn approve(
         what: "its draft is erased",
     };
     let (ciphertext, key) = vault.sealed(txn, row.index, month, id)?.ok_or(erased)?;
-    let approval = Entry {
-        time: txn.now(),
-        id: EntryId::new(txn.now()),
-        cause: cause.clone(),
-        kind: Kind::ReferralApproved {
+    let approval = Entry::new(
+        txn.now(),
+        cause.clone(),
+        Kind::ReferralApproved {
             record,
             draft: crate::merkle::leaf_hash(leaf),
         },
-    };
+    );
     txn.append(approval.encode())?;
     let draft = Draft {
         cause: cause.clone(),

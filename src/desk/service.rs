@@ -1,13 +1,14 @@
 //! The desk of an officer: one handle on everything that may be done with records.
 
-use super::{looks::Looks, rows::RowsError};
+use super::{
+    error::{DeskError, log_error},
+    recent_looks::Looks,
+};
 use crate::{
-    access::Denial,
-    domain::{Clock, Jurisdiction, RecordId},
+    domain::{Clock, Jurisdiction},
     exchange::{Directory, Outbox, Vault, VaultError},
-    log::{Log, ProposeError, ReadError},
+    log::{Durable, Log, Proposal, ProposeError, Txn},
     seal::PurgeMonth,
-    store::DiskShort,
 };
 use std::{fmt, sync::Arc};
 
@@ -31,35 +32,6 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// A record could not be listed, opened or acted on.
-#[derive(Debug, thiserror::Error)]
-pub enum DeskError {
-    /// There is no such record, or not for this caller: which of the two is not said.
-    #[error("no record {0} is here for you; list those that are")]
-    NotFound(RecordId),
-    /// It is there, and not for this caller to open or to act on.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// The view or the log failed to read.
-    #[error(transparent)]
-    Rows(#[from] RowsError),
-    /// The log failed to read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A payload failed.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The payload's key is destroyed.
-    #[error("the content of record {0} is erased; the log still proves its exchange")]
-    Erased(RecordId),
-    /// There is no room for new records.
-    #[error(transparent)]
-    Disk(#[from] DiskShort),
-    /// The log takes no writes.
-    #[error("{0}")]
-    Log(String),
-}
-
 impl Desk {
     /// Asks for room for a new record, and makes its purge month's keys, once a month, off the async workers.
     pub(super) async fn ready_for_new(&self, month: PurgeMonth) -> Result<(), DeskError> {
@@ -69,6 +41,21 @@ impl Desk {
             Err(VaultError::KeyFile(error)) => Err(DeskError::Log(error.to_string())),
             Err(error) => Err(error.into()),
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// Has the log decide something and append what follows from it. When this returns, it is durable.
+    pub(super) async fn commit<T: Send + 'static, E>(
+        &self,
+        decide: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Durable<T>, E>
+    where
+        E: From<DeskError> + fmt::Display + Send + 'static,
+    {
+        match self.log.propose(Proposal::new(decide)).await {
+            Ok(done) => Ok(done),
+            Err(ProposeError::Rejected(refused)) => Err(refused),
+            Err(error) => Err(log_error(error).into()),
         }
     }
 
@@ -91,8 +78,4 @@ impl Desk {
             looks: Arc::default(),
         }
     }
-}
-
-pub(super) fn log_error<E: fmt::Display>(error: ProposeError<E>) -> DeskError {
-    DeskError::Log(error.to_string())
 }

@@ -2,9 +2,10 @@
 
 use super::{
     DeskError,
-    assignment::assignment,
+    assignment_row::assignment,
+    event_row::EVENTS_PER_RECORD,
     record_row::{RecordRow, record},
-    rows::{EVENTS_PER_RECORD, RowsError, encode},
+    row_codec::{RowsError, encode},
 };
 use crate::{
     access::{Assignee, Clearance, OfFamily, Parties, Permit, Scope, Subject, Visibility},

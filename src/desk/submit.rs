@@ -6,7 +6,7 @@ use super::{
     drafting::{Envelope, NotMade, make, purge_month},
     findable::{Lookup, Numbered, Taken, lead_number, notice_number},
     record_row::record,
-    rows::RowsError,
+    row_codec::RowsError,
 };
 use crate::{
     access::{Permit, Submit},

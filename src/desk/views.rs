@@ -3,11 +3,11 @@
 
 use super::{
     CardReader, Direction,
-    assignment::AssignmentView,
+    assignment_row::AssignmentView,
+    event_row::{Seen, receipted},
     partner_rows::PartnerView,
     policy::PolicyView,
     record_view::{RecordView, answered},
-    rows::{Seen, receipted},
 };
 use crate::{
     domain::{DispatchId, Jurisdiction},

@@ -26,6 +26,24 @@ pub struct Cause {
     pub grounds: Option<Grounds>,
 }
 
+impl Cause {
+    /// Somebody's act.
+    pub fn of(principal: &Principal, grounds: &Grounds) -> Self {
+        Self {
+            principal: principal.clone(),
+            grounds: Some(grounds.clone()),
+        }
+    }
+
+    /// The own act of a jurisdiction's node.
+    pub fn node(own: Jurisdiction) -> Self {
+        Self {
+            principal: Principal::node(own),
+            grounds: None,
+        }
+    }
+}
+
 /// A log entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -37,6 +55,18 @@ pub struct Entry {
     pub cause: Cause,
     /// What happened.
     pub kind: Kind,
+}
+
+impl Entry {
+    /// An entry with an id of its own.
+    pub fn new(time: Timestamp, cause: Cause, kind: Kind) -> Self {
+        Self {
+            time,
+            id: EntryId::new(time),
+            cause,
+            kind,
+        }
+    }
 }
 
 /// What happened.

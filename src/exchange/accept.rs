@@ -2,11 +2,11 @@
 
 use super::{
     Admission, NotYet, Partner, Proved, RowError, Rows as _, Unfit, Vault, VaultError,
-    VerifiedDispatch, Witness, deferral::DeferredDispatches, rows::DispatchRow, witness::own_cause,
+    VerifiedDispatch, Witness, deferral::DeferredDispatches, rows::DispatchRow,
 };
 use crate::{
-    domain::{EntryId, Jurisdiction},
-    entry::{DecodedEntry, Entry, Kind, Received, Refusal},
+    domain::Jurisdiction,
+    entry::{Cause, DecodedEntry, Entry, Kind, Received, Refusal},
     log::Txn,
     note::SignedCheckpoint,
     store::tables,
@@ -195,12 +195,7 @@ impl Accept {
         kind: Kind,
         dispatch: Option<&VerifiedDispatch>,
     ) -> Result<AcceptOutcome, RowError> {
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: own_cause(self.own),
-            kind,
-        };
+        let entry = Entry::new(txn.now(), Cause::node(self.own), kind);
         let leaf = entry.encode();
         let known = DecodedEntry {
             entry: &entry,

@@ -1,9 +1,9 @@
 //! Evidence against a partner: two checkpoints that it signed and that contradict each other, kept in our log.
 
-use super::{Partner, TreeFault, Witness, witness::own_cause};
+use super::{Partner, TreeFault, Witness};
 use crate::{
-    domain::{EntryId, Jurisdiction},
-    entry::{Entry, Kind},
+    domain::Jurisdiction,
+    entry::{Cause, Entry, Kind},
     log::{Durable, Log, Proposal, TxnError},
     note::SignedCheckpoint,
     store::tables,
@@ -38,12 +38,7 @@ pub(super) async fn keep(
             }
             let row = tables::evidence(code, is_proof, &root);
             txn.put(row, txn.size().to_be_bytes().to_vec())?;
-            let entry = Entry {
-                time: txn.now(),
-                id: EntryId::new(txn.now()),
-                cause: own_cause(own),
-                kind,
-            };
+            let entry = Entry::new(txn.now(), Cause::node(own), kind);
             let index = txn.append(entry.encode())?;
             // If its commit fails, the log is closed for everybody.
             keeping.kept(code, is_proof, root);

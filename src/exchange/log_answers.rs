@@ -1,10 +1,10 @@
 //! Verifies a partner's answers to dispatches, and logs them as proof.
 
-use super::{AnswerProof, OutboxError, Partner, Rows as _, TreeFault, Witness, witness::own_cause};
+use super::{AnswerProof, OutboxError, Partner, Rows as _, TreeFault, Witness};
 use crate::{
     access::Principal,
-    domain::{EntryId, Jurisdiction},
-    entry::{DISPATCH_LEAF_LIMIT, DecodedEntry, Entry, Kind, PartnerProof, Received},
+    domain::Jurisdiction,
+    entry::{Cause, DISPATCH_LEAF_LIMIT, DecodedEntry, Entry, Kind, PartnerProof, Received},
     log::{Txn, TxnError},
     merkle,
     note::{Cosignature, SignedCheckpoint, VerifierKey},
@@ -167,12 +167,7 @@ pub(super) fn log_answers(
             // Logged before, on a stream that broke.
             continue;
         }
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: own_cause(own),
-            kind: kind.clone(),
-        };
+        let entry = Entry::new(txn.now(), Cause::node(own), kind.clone());
         txn.delete(row)?;
         txn.append_decoded(entry.encode(), DecodedEntry::from(&entry))?;
         *count += 1;

@@ -7,7 +7,7 @@ use super::{
     rows::DispatchRow,
 };
 use crate::{
-    domain::{EntryId, Jurisdiction},
+    domain::Jurisdiction,
     entry::{DISPATCH_LEAF_LIMIT, DecodedEntry, Entry, Kind},
     log::{Log, ProposeError, ReadError, Reader, Txn},
     merkle,
@@ -108,12 +108,11 @@ impl Outbox {
     /// The payload cannot be stored, the transaction refused, or the public part is too long.
     pub fn stage(&self, txn: &mut Txn<'_>, draft: &Draft) -> Result<Staged, StageError> {
         let index = txn.size();
-        let entry = Entry {
-            time: txn.now(),
-            id: EntryId::new(txn.now()),
-            cause: draft.cause.clone(),
-            kind: Kind::DispatchSent(draft.sent(self.own)),
-        };
+        let entry = Entry::new(
+            txn.now(),
+            draft.cause.clone(),
+            Kind::DispatchSent(draft.sent(self.own)),
+        );
         let leaf = entry.encode();
         if leaf.len() > DISPATCH_LEAF_LIMIT {
             return Err(StageError::TooLong(leaf.len()));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::Jurisdiction,
-    entry::{Cause, EntryDefect, Kind, checkpoint_from_bytes, checkpoint_to_bytes},
+    entry::{EntryDefect, Kind, checkpoint_from_bytes, checkpoint_to_bytes},
     log::{Txn, TxnError},
     merkle,
     note::{Checkpoint, SignedCheckpoint},
@@ -427,12 +427,4 @@ fn tree_of(seen: Option<&Seen>, partner: &Partner) -> Tree {
             (newest.size, newest.root)
         });
     Tree { origin, size, root }
-}
-
-/// The node itself as a cause.
-pub(super) fn own_cause(own: Jurisdiction) -> Cause {
-    Cause {
-        principal: crate::access::Principal::node(own),
-        grounds: None,
-    }
 }

@@ -1,19 +1,21 @@
-//! Rows of the views: how they are written, and the actions on records.
+//! Rows of the actions on records, in the order of this log: from them a record's history is resolved.
 
-use super::{Direction, RecordRow};
+use super::{
+    record_row::{Direction, RecordRow},
+    row_codec::{RowDamaged, RowsError, decode, encode, hash, maybe, text},
+};
 use crate::{
     domain::{
-        Action, ActionHash, AssessmentOutcome, DispatchId, Event, Family, RecordId, ReturnReason,
-        Timestamp,
+        Action, AssessmentOutcome, DispatchId, Event, Family, RecordId, ReturnReason, Timestamp,
     },
     entry::{Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof},
-    exchange::{DispatchRow, Payload, RowError, Rows, Vault, VaultError},
-    log::{Txn, TxnError},
+    exchange::{DispatchRow, Payload, Rows, Vault, VaultError},
+    log::Txn,
     merkle::Hash,
     seal::PurgeMonth,
     store::tables,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Actions on one record are bounded; a partner that sends more is refused.
@@ -53,72 +55,6 @@ pub(super) fn is_full(events: &[(u64, EventRow)], action: DispatchAction, by: Di
     events.iter().filter(went).count() >= room
 }
 
-/// Domain values as their text.
-pub(super) mod text {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use std::{fmt::Display, str::FromStr};
-
-    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom("malformed"))
-    }
-}
-
-/// Optional domain values as their text.
-pub(super) mod maybe {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use std::{fmt::Display, str::FromStr};
-
-    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(value),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(|_| D::Error::custom("malformed")))
-            .transpose()
-    }
-}
-
-/// A row of the view cannot be read. Views can be rebuilt from the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a row of the views is damaged; rebuild the views from the log")]
-pub struct RowDamaged;
-
-/// Reading or writing rows of the view failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RowsError {
-    /// The store failed.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// A row is damaged.
-    #[error(transparent)]
-    Damaged(#[from] RowDamaged),
-}
-
-impl From<TxnError> for RowsError {
-    fn from(error: TxnError) -> Self {
-        Self::Row(error.into())
-    }
-}
-
 /// Why a view could not read what the payload beside an entry says.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContentError {
@@ -126,14 +62,6 @@ pub(super) enum ContentError {
     Vault(#[from] VaultError),
     #[error("a payload that was checked before cannot be read: {0}")]
     Payload(#[from] EntryDefect),
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RowDamaged> {
-    serde_json::from_slice(bytes).map_err(|_| RowDamaged)
-}
-
-pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, RowDamaged> {
-    serde_json::to_vec(row).map_err(|_| RowDamaged)
 }
 
 /// One action on a record.
@@ -240,12 +168,6 @@ impl EventRow {
     pub(super) fn month(&self) -> Result<PurgeMonth, RowDamaged> {
         PurgeMonth::new(self.purge_month).ok_or(RowDamaged)
     }
-}
-
-fn hash(text: &str) -> Result<ActionHash, RowDamaged> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| RowDamaged)?;
-    Ok(bytes)
 }
 
 /// The history of the record of this row, for resolving.
