@@ -5,8 +5,8 @@ use jiff::civil::date;
 use std::collections::BTreeSet;
 use yichuan::{
     domain::{
-        CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, Jurisdiction, Lang,
-        Lead, LeadFields, LeadRules, SheetColumn, content::referral::ReferralFields,
+        CaughtColumn, CaughtFields, CaughtNotice, Column, Finding, Jurisdiction, Lang, Lead,
+        LeadFields, Rules, SheetColumn, content::referral::ReferralFields,
     },
     entry::{Content, Plaintext},
 };
@@ -75,9 +75,9 @@ fn fields_of<C: SheetColumn>(text: &str) -> Box<C::Fields> {
 
 /// A lead has one spelling: what is read from it is read again as the same.
 pub(crate) fn lead_is_read(bytes: &[u8], fields: &LeadFields) {
-    match Lead::reread(fields.clone()) {
+    match Lead::reread(fields) {
         Ok(lead) => {
-            let again = Lead::reread(lead.to_fields()).expect("what was read before");
+            let again = Lead::reread(&lead.to_fields()).expect("what was read before");
             assert_eq!(again.canonical_content(), lead.canonical_content());
             assert_eq!(again.to_fields(), lead.to_fields());
             assert!(again == lead);
@@ -86,19 +86,19 @@ pub(crate) fn lead_is_read(bytes: &[u8], fields: &LeadFields) {
         Err(findings) => told(bytes, &findings),
     }
     let partners: BTreeSet<Jurisdiction> = partners();
-    let rules = LeadRules {
+    let rules = Rules {
         own: "520624".parse().expect("a code"),
         partners: &partners,
         today: date(2026, 8, 1),
     };
-    match Lead::parse(fields.clone(), &rules) {
+    match Lead::parse(fields, &rules) {
         Ok(parsed) => {
             assert!(partners.contains(&parsed.route));
             assert!(parsed.warnings.iter().all(Finding::is_warning));
             told(bytes, &parsed.warnings);
-            let reread = Lead::reread(parsed.lead.to_fields());
+            let reread = Lead::reread(&parsed.record.to_fields());
             assert!(
-                reread.is_ok_and(|lead| lead == parsed.lead),
+                reread.is_ok_and(|lead| lead == parsed.record),
                 "the recipient reads the same"
             );
         }
@@ -116,7 +116,7 @@ pub(crate) fn notice_is_read(bytes: &[u8], fields: &CaughtFields) {
         Err(findings) => told(bytes, &findings),
     }
     let partners: BTreeSet<Jurisdiction> = partners();
-    let rules = CaughtRules {
+    let rules = Rules {
         own: "440000".parse().expect("a code"),
         partners: &partners,
         today: date(2026, 8, 1),
@@ -124,8 +124,8 @@ pub(crate) fn notice_is_read(bytes: &[u8], fields: &CaughtFields) {
     match CaughtNotice::parse(fields, &rules) {
         Ok(parsed) => {
             told(bytes, &parsed.warnings);
-            let reread = CaughtNotice::reread(&parsed.notice.to_fields());
-            assert!(reread.is_ok_and(|notice| notice == parsed.notice));
+            let reread = CaughtNotice::reread(&parsed.record.to_fields());
+            assert!(reread.is_ok_and(|notice| notice == parsed.record));
         }
         Err(findings) => told(bytes, &findings),
     }

@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::TempDir;
 use yichuan::{
-    domain::{CaughtColumn, CaughtRules, Jurisdiction, Lang, LeadRules, SheetColumn},
+    domain::{CaughtColumn, Jurisdiction, Lang, RecordColumn, Rules},
     intake::{RowVerdict, Sheet, Verdict, check},
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -75,7 +75,7 @@ fn opened(input: &[u8], file: &[u8], name: &str) {
     let today = date(2026, 8, 1);
     match Sheet::open(&path) {
         Ok(sheet) => {
-            let rules = LeadRules {
+            let rules = Rules {
                 own: "520624".parse().expect("a code"),
                 partners: &partners,
                 today,
@@ -87,7 +87,7 @@ fn opened(input: &[u8], file: &[u8], name: &str) {
     }
     match Sheet::<CaughtColumn>::of(&path) {
         Ok(sheet) => {
-            let rules = CaughtRules {
+            let rules = Rules {
                 own: "440000".parse().expect("a code"),
                 partners: &partners,
                 today,
@@ -100,10 +100,7 @@ fn opened(input: &[u8], file: &[u8], name: &str) {
 }
 
 /// Every row has a verdict and says why.
-fn judged<C: SheetColumn, P>(
-    input: &[u8],
-    verdicts: impl Iterator<Item = RowVerdict<C, P>>,
-) -> usize {
+fn judged<C: RecordColumn>(input: &[u8], verdicts: impl Iterator<Item = RowVerdict<C>>) -> usize {
     let mut count = 0;
     for row in verdicts {
         count += 1;

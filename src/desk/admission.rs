@@ -69,12 +69,10 @@ impl DeskAdmission {
     fn judge(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Judged {
         let (sent, content) = (dispatch.sent(), dispatch.content());
         match (sent.action.opens(), sent.action.family(), content) {
-            (Some(RecordKind::Lead), _, Content::Lead(fields)) => {
-                match Lead::reread(fields.as_ref().clone()) {
-                    Ok(lead) => self.lead(txn, sent, &lead),
-                    Err(_) => Ok(Err(Refusal::InvalidContent)),
-                }
-            }
+            (Some(RecordKind::Lead), _, Content::Lead(fields)) => match Lead::reread(fields) {
+                Ok(lead) => self.lead(txn, sent, &lead),
+                Err(_) => Ok(Err(Refusal::InvalidContent)),
+            },
             (Some(RecordKind::ArrestNotice), _, Content::Caught(fields)) => {
                 match CaughtNotice::reread(fields) {
                     Ok(notice) => self.notice(txn, sent, &notice),

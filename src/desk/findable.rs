@@ -38,7 +38,7 @@ impl Findable {
     pub(super) fn of(content: &Content) -> Option<Self> {
         match content {
             Content::Lead(fields) => {
-                let lead = Lead::reread(fields.as_ref().clone()).ok()?;
+                let lead = Lead::reread(fields).ok()?;
                 Some(Self {
                     tags: vec![("number", lead.resident_number().as_str().to_owned())],
                     numbered: Some(lead_number(&lead)),

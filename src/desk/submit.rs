@@ -11,9 +11,8 @@ use super::{
 use crate::{
     access::{Permit, Submit},
     domain::{
-        CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode,
-        Handling, Jurisdiction, Lead, LeadFields, LeadRules, Parsed, ParsedNotice, RecordId,
-        RecordKind, SheetColumn, State, Urgency,
+        CaughtColumn, CaughtFields, CaughtNotice, Column, Finding, FindingCode, Handling,
+        Jurisdiction, Lead, LeadFields, RecordId, RecordKind, Rules, SheetColumn, State, Urgency,
     },
     entry::{Content, DispatchAction},
     exchange::{Draft, Outbox, StageError},
@@ -134,8 +133,8 @@ impl Desk {
         permit: &Permit<Submit>,
         fields: LeadFields,
     ) -> Result<SubmitTicket, SubmitRefused> {
-        let parsed = self.check_lead(fields).map_err(SubmitRefused::Rejected)?;
-        let lead = parsed.lead;
+        let parsed = Lead::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
+        let lead = parsed.record;
         let checked = Checked {
             kind: RecordKind::Lead,
             route: parsed.route,
@@ -158,10 +157,9 @@ impl Desk {
         permit: &Permit<Submit>,
         fields: CaughtFields,
     ) -> Result<SubmitTicket<CaughtColumn>, SubmitRefused<CaughtColumn>> {
-        let parsed = self
-            .check_notice(&fields)
-            .map_err(SubmitRefused::Rejected)?;
-        let notice = parsed.notice;
+        let parsed =
+            CaughtNotice::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
+        let notice = parsed.record;
         let checked = Checked {
             kind: RecordKind::ArrestNotice,
             route: parsed.route,
@@ -175,25 +173,12 @@ impl Desk {
         self.submit(permit, checked, ARREST_NOTICE).await
     }
 
-    fn check_lead(&self, fields: LeadFields) -> Result<Parsed, Vec<Finding>> {
-        let rules = LeadRules {
+    fn rules(&self) -> Rules<'_> {
+        Rules {
             own: self.own,
             partners: self.directory.as_ref(),
             today: self.clock.now().shanghai_date(),
-        };
-        Lead::parse(fields, &rules)
-    }
-
-    fn check_notice(
-        &self,
-        fields: &CaughtFields,
-    ) -> Result<ParsedNotice, Vec<Finding<CaughtColumn>>> {
-        let rules = CaughtRules {
-            own: self.own,
-            partners: self.directory.as_ref(),
-            today: self.clock.now().shanghai_date(),
-        };
-        CaughtNotice::parse(fields, &rules)
+        }
     }
 
     async fn submit<A, C: SheetColumn>(

@@ -16,14 +16,13 @@ mod printable;
 pub mod record;
 mod redact;
 mod resident;
-mod sheet_column;
 mod tidy;
 mod time;
 
 pub use codes::{AssessmentOutcome, Handling, ReturnReason, Urgency};
 pub use content::{
-    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Lead, LeadFields, LeadRules,
-    Parsed, ParsedNotice, PartnerLookup,
+    CaughtColumn, CaughtFields, CaughtNotice, Column, Lead, LeadFields, Parsed, PartnerLookup,
+    RecordColumn, Rules, SheetColumn,
 };
 pub use divisions::division_name;
 pub use finding::{Finding, FindingCode};
@@ -41,6 +40,5 @@ pub use record::{
 };
 pub use redact::redacted;
 pub use resident::{ResidentNumber, Sex};
-pub use sheet_column::SheetColumn;
 pub use tidy::is_invisible;
 pub use time::{Clock, Timestamp};

@@ -1,6 +1,6 @@
 //! Citizen identification numbers, 公民身份号码: GB 11643-1999.
 
-use super::FindingCode;
+use super::{FindingCode, keyed};
 use jiff::civil::Date;
 use std::fmt;
 
@@ -20,24 +20,17 @@ const LOOK_ALIKE: [char; 40] = [
     'З', 'б', 'ǀ', '一',
 ];
 
-/// Sex, 性别, as identity documents state it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sex {
-    /// 女.
-    Female,
-    /// 男.
-    Male,
+keyed! {
+    /// Sex, 性别, as identity documents state it.
+    pub enum Sex {
+        /// 女.
+        Female = "F",
+        /// 男.
+        Male = "M",
+    }
 }
 
 impl Sex {
-    /// The stable key: `M` or `F`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Female => "F",
-            Self::Male => "M",
-        }
-    }
-
     /// From a cell: 男, 女, `M`, `F`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {

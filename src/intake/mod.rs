@@ -40,6 +40,6 @@ pub use rejected::{Fault, Refused, RefusedRow};
 pub use sheet::{Content, Row, Rows, Sheet};
 pub use table::{Place, RawCells, Table};
 pub use template::template;
-pub use verdict::{JsonReason, JsonRow, Reads, RowVerdict, Verdict, check, check_form};
+pub use verdict::{JsonReason, JsonRow, RowVerdict, Verdict, check, check_form};
 
 use raw_row::RawRow;

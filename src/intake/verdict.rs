@@ -2,14 +2,12 @@
 
 use super::{Content, Place, RawCells, Row, Sheet};
 use crate::domain::{
-    CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, Column, Finding, FindingCode, Lang,
-    Lead, LeadFields, LeadRules, Parsed, ParsedNotice, SheetColumn, keyed,
+    Column, Finding, FindingCode, Lang, Parsed, RecordColumn, Rules, content::SheetRecord, keyed,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, hash_map::Entry},
-    fmt,
     sync::Arc,
 };
 
@@ -27,73 +25,9 @@ keyed! {
     }
 }
 
-/// The kind of record as which the rows of a sheet are read.
-pub trait Reads: Copy {
-    /// The columns of the sheet.
-    type Column: SheetColumn;
-    /// A row that can be sent, parsed.
-    type Parsed: Clone + fmt::Debug + PartialEq + Eq;
-
-    /// The column that identifies a record.
-    const NUMBER: Self::Column;
-
-    /// Reads a row.
-    ///
-    /// # Errors
-    /// All findings, including warnings, the most important first.
-    fn parse(self, fields: FieldsOf<Self>) -> Result<Self::Parsed, Vec<FindingOf<Self>>>;
-
-    /// Harmless findings: what was tidied or is not known. More may be added.
-    fn warnings(parsed: &mut Self::Parsed) -> &mut Vec<FindingOf<Self>>;
-
-    /// The number, and everything that the row says as unambiguous bytes.
-    fn identity(parsed: &Self::Parsed) -> (&str, Vec<u8>);
-}
-
-type FieldsOf<R> = <<R as Reads>::Column as SheetColumn>::Fields;
-type FindingOf<R> = Finding<<R as Reads>::Column>;
-
-impl Reads for &LeadRules<'_> {
-    type Column = Column;
-    type Parsed = Parsed;
-
-    const NUMBER: Column = Column::Number;
-
-    fn parse(self, fields: LeadFields) -> Result<Parsed, Vec<Finding>> {
-        Lead::parse(fields, self)
-    }
-
-    fn warnings(parsed: &mut Parsed) -> &mut Vec<Finding> {
-        &mut parsed.warnings
-    }
-
-    fn identity(parsed: &Parsed) -> (&str, Vec<u8>) {
-        (parsed.lead.number(), parsed.lead.canonical_content())
-    }
-}
-
-impl Reads for &CaughtRules<'_> {
-    type Column = CaughtColumn;
-    type Parsed = ParsedNotice;
-
-    const NUMBER: CaughtColumn = CaughtColumn::Number;
-
-    fn parse(self, fields: CaughtFields) -> Result<ParsedNotice, Vec<Finding<CaughtColumn>>> {
-        CaughtNotice::parse(&fields, self)
-    }
-
-    fn warnings(parsed: &mut ParsedNotice) -> &mut Vec<Finding<CaughtColumn>> {
-        &mut parsed.warnings
-    }
-
-    fn identity(parsed: &ParsedNotice) -> (&str, Vec<u8>) {
-        (parsed.notice.number(), parsed.notice.canonical_content())
-    }
-}
-
 /// The verdict on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowVerdict<C = Column, P = Parsed> {
+pub struct RowVerdict<C: RecordColumn = Column> {
     /// Its position.
     pub place: Place,
     /// What becomes of it.
@@ -101,14 +35,14 @@ pub struct RowVerdict<C = Column, P = Parsed> {
     /// Why, the most important first; on an accepted row only warnings.
     pub findings: Vec<Finding<C>>,
     /// What was read, on an accepted row.
-    pub parsed: Option<P>,
+    pub parsed: Option<Parsed<C>>,
     /// The earlier row with the same number, for a duplicate or a changed row; it may be in another worksheet.
     pub first: Option<Place>,
     /// Its cells as written.
     pub cells: RawCells,
 }
 
-impl<C: SheetColumn, P> RowVerdict<C, P> {
+impl<C: RecordColumn> RowVerdict<C> {
     /// The sheet's own number of the row, from 1.
     pub const fn row(&self) -> u32 {
         self.place.row
@@ -178,16 +112,16 @@ pub struct JsonReason {
 }
 
 /// Gives each row of a sheet its verdict, in the sheet's order.
-pub fn check<'a, R: Reads + 'a>(
-    sheet: Sheet<R::Column>,
-    rules: R,
-) -> impl ExactSizeIterator<Item = RowVerdict<R::Column, R::Parsed>> + 'a {
+pub fn check<C: RecordColumn>(
+    sheet: Sheet<C>,
+    rules: &Rules<'_>,
+) -> impl ExactSizeIterator<Item = RowVerdict<C>> {
     let mut seen = Seen::default();
     sheet.rows().map(move |row| judge(row, rules, &mut seen))
 }
 
 /// The verdict on a single form, as if on the one row of a sheet.
-pub fn check_form<R: Reads>(fields: FieldsOf<R>, rules: R) -> RowVerdict<R::Column, R::Parsed> {
+pub fn check_form<C: RecordColumn>(fields: C::Fields, rules: &Rules<'_>) -> RowVerdict<C> {
     let row = Row {
         place: Place {
             table: Arc::default(),
@@ -203,11 +137,7 @@ pub fn check_form<R: Reads>(fields: FieldsOf<R>, rules: R) -> RowVerdict<R::Colu
     judge(row, rules, &mut Seen::default())
 }
 
-fn judge<R: Reads>(
-    row: Row<R::Column>,
-    rules: R,
-    seen: &mut Seen,
-) -> RowVerdict<R::Column, R::Parsed> {
+fn judge<C: RecordColumn>(row: Row<C>, rules: &Rules<'_>, seen: &mut Seen) -> RowVerdict<C> {
     let Row {
         place,
         content,
@@ -228,7 +158,7 @@ fn judge<R: Reads>(
             return verdict;
         }
     };
-    let mut parsed = match parse(*fields, findings, rules) {
+    let parsed = match parse::<C>(&fields, findings, rules) {
         Ok(parsed) => parsed,
         Err(findings) => {
             verdict.verdict = Verdict::Reject;
@@ -236,10 +166,10 @@ fn judge<R: Reads>(
             return verdict;
         }
     };
-    let (becomes, code, first) = match seen.note(R::identity(&parsed), &verdict.place) {
+    let (becomes, code, first) = match seen.note(&parsed.record, &verdict.place) {
         Before::Not => {
             verdict.verdict = Verdict::Accept;
-            verdict.findings = R::warnings(&mut parsed).clone();
+            verdict.findings.clone_from(&parsed.warnings);
             verdict.parsed = Some(parsed);
             return verdict;
         }
@@ -247,26 +177,26 @@ fn judge<R: Reads>(
         Before::Other(first) => (Verdict::Reject, FindingCode::ChangedContent, first),
     };
     verdict.verdict = becomes;
-    verdict.findings = vec![Finding::new(R::NUMBER, code)];
+    verdict.findings = vec![Finding::new(C::NUMBER, code)];
     verdict.first = Some(first);
     verdict
 }
 
 /// Reads a row whose cells may have findings of their own.
-fn parse<R: Reads>(
-    fields: FieldsOf<R>,
-    mut findings: Vec<FindingOf<R>>,
-    rules: R,
-) -> Result<R::Parsed, Vec<FindingOf<R>>> {
+fn parse<C: RecordColumn>(
+    fields: &C::Fields,
+    mut findings: Vec<Finding<C>>,
+    rules: &Rules<'_>,
+) -> Result<Parsed<C>, Vec<Finding<C>>> {
     // A cell that could not be read leaves its column empty: that it is empty is then not reported again.
     let taken: Vec<_> = findings
         .iter()
         .filter(|finding| !finding.is_warning())
         .map(|finding| finding.column)
         .collect();
-    let mut parsed = rules.parse(fields);
-    let said: &[FindingOf<R>] = match &mut parsed {
-        Ok(parsed) => R::warnings(parsed),
+    let parsed = SheetRecord::parse(fields, rules);
+    let said = match &parsed {
+        Ok(parsed) => &parsed.warnings,
         Err(findings) => findings,
     };
     for finding in said {
@@ -277,7 +207,7 @@ fn parse<R: Reads>(
     Finding::sort(&mut findings);
     match parsed {
         Ok(mut parsed) if findings.iter().all(Finding::is_warning) => {
-            *R::warnings(&mut parsed) = findings;
+            parsed.warnings = findings;
             Ok(parsed)
         }
         Ok(_) | Err(_) => Err(findings),
@@ -297,9 +227,9 @@ enum Before {
 }
 
 impl Seen {
-    fn note(&mut self, (number, content): (&str, Vec<u8>), place: &Place) -> Before {
-        let content = sha256(&content);
-        match self.0.entry(sha256(number.as_bytes())) {
+    fn note<C: RecordColumn>(&mut self, record: &SheetRecord<C>, place: &Place) -> Before {
+        let content = sha256(&record.canonical_content());
+        match self.0.entry(sha256(record.number().as_bytes())) {
             Entry::Vacant(entry) => {
                 entry.insert((content, place.clone()));
                 Before::Not

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 use yichuan::{
     access::Purpose,
     cli::demo::cluster::{Cluster, grounds},
-    domain::{LeadRules, Parsed},
+    domain::{Parsed, Rules},
     exchange::CourierOptions,
     rpc::pb,
 };
@@ -19,7 +19,7 @@ const ZHEJIANG: &str = "330000";
 
 fn sample() -> Vec<(u64, pb::Lead)> {
     let partners: BTreeSet<_> = [GUANGDONG, ZHEJIANG].map(|c| c.parse().unwrap()).into();
-    let rules = LeadRules {
+    let rules = Rules {
         own: COUNTY.parse().unwrap(),
         partners: &partners,
         today: jiff::civil::date(2026, 11, 23),
@@ -28,7 +28,7 @@ fn sample() -> Vec<(u64, pb::Lead)> {
         yichuan::intake::Sheet::open(Path::new("tests/data/screening-sample.xlsx")).unwrap();
     yichuan::intake::check(sheet, &rules)
         .filter_map(|row| {
-            let Parsed { lead, .. } = row.parsed?;
+            let Parsed { record: lead, .. } = row.parsed?;
             Some((u64::from(row.place.row), pb::Lead::from(&lead.to_fields())))
         })
         .collect()

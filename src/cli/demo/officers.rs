@@ -7,7 +7,7 @@ use super::{
 use crate::domain::Clock as _;
 use crate::{
     access::Purpose,
-    domain::{Lang, LeadRules},
+    domain::{Lang, Rules},
     intake::{self, Verdict},
     rpc::{RefusedFor, pb},
     telemetry::SystemClock,
@@ -50,7 +50,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
         .into_iter()
         .filter_map(|c| c.parse().ok())
         .collect();
-    let rules = LeadRules {
+    let rules = Rules {
         own: COUNTY.parse()?,
         partners: &partners,
         today: SystemClock.now().shanghai_date(),
@@ -65,7 +65,7 @@ pub(super) async fn push(cluster: &Cluster, sheet: &Path) -> anyhow::Result<Push
                 requests.push(pb::PushRecordsRequest {
                     grounds: Some(grounds(COUNTY, Purpose::Screening)),
                     row: u64::from(row.place.row),
-                    content: Some(pb::Lead::from(&parsed.lead.to_fields()).into()),
+                    content: Some(pb::Lead::from(&parsed.record.to_fields()).into()),
                 });
             }
             (Verdict::Duplicate, _) => pushed.duplicates += 1,

@@ -1,11 +1,16 @@
-//! What records say: a file for each kind, with its columns, the check of raw text, and what it is found by.
+//! What records say: a file or a directory for each kind, with its columns and what it is checked for. Kinds that come as
+//! rows of sheets share [`record`], which checks a row, and [`column`], the table of columns.
 
 pub mod arrest_notice;
-mod lead;
-mod lead_fields;
-mod lead_reading;
+mod column;
+mod day;
+pub mod lead;
+mod reading;
+mod record;
 pub mod referral;
 
-pub use arrest_notice::{CaughtColumn, CaughtFields, CaughtNotice, CaughtRules, ParsedNotice};
-pub use lead::{Lead, LeadRules, Parsed, PartnerLookup};
-pub use lead_fields::{Column, LeadFields};
+pub use arrest_notice::{CaughtColumn, CaughtFields, CaughtNotice};
+pub use column::{ColumnSpec, Form, SheetColumn};
+pub use lead::{Column, Lead, LeadFields};
+pub use reading::Reading;
+pub use record::{Parsed, PartnerLookup, RecordColumn, RecordSpec, Rules, SheetRecord};

@@ -220,7 +220,7 @@ const fn both(column: Column) -> Both {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Jurisdiction, LeadFields, LeadRules},
+        domain::{Jurisdiction, LeadFields, Rules},
         intake::{Verdict, check_form},
     };
     use std::collections::BTreeSet;
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_examples_together_are_a_lead_that_is_taken() {
         let partners = BTreeSet::from(["440000".parse::<Jurisdiction>().unwrap()]);
-        let rules = LeadRules {
+        let rules = Rules {
             own: "520624".parse().unwrap(),
             partners: &partners,
             today: jiff::civil::date(2026, 8, 1),
@@ -240,7 +240,7 @@ mod tests {
                     .example
                     .clone_into(fields.get_mut(*column));
             }
-            let verdict = check_form(fields, &rules);
+            let verdict = check_form::<Column>(fields, &rules);
             assert_eq!(verdict.verdict, Verdict::Accept, "{:?}", verdict.findings);
             assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
         }

@@ -5,7 +5,7 @@ mod guide;
 mod lists;
 
 use super::{MAX_ROWS, header::letters, page};
-use crate::domain::{Column, Lang};
+use crate::domain::{Column, Lang, SheetColumn as _};
 use guide::guide;
 use lists::{Choice, List, lists};
 use rust_xlsxwriter::{

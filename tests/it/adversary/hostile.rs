@@ -166,7 +166,7 @@ impl Forger {
         fields: &LeadFields,
         change: impl FnOnce(&mut Entry, &mut DispatchSent),
     ) -> Parcel {
-        let read = Lead::reread(fields.clone()).ok();
+        let read = Lead::reread(fields).ok();
         let urgency = read.as_ref().map_or(Urgency::Normal, Lead::urgency);
         let handling = read.as_ref().map_or(Handling::H0, Lead::handling);
         let content = Content::Lead(Box::new(fields.clone()));

@@ -9,7 +9,7 @@ use yichuan::{
         Trusted, VerifiedLog, entries, feed, verify_export,
     },
     cli::demo::cluster::{Cluster, grounds},
-    domain::{Jurisdiction, LeadRules, Parsed},
+    domain::{Jurisdiction, Parsed, Rules},
     exchange::CourierOptions,
     note::VerifierKey,
     rpc::pb,
@@ -21,7 +21,7 @@ const PROVINCES: [&str; 2] = ["440000", "330000"];
 
 fn leads(most: usize) -> Vec<pb::Lead> {
     let partners: BTreeSet<Jurisdiction> = PROVINCES.map(|code| code.parse().unwrap()).into();
-    let rules = LeadRules {
+    let rules = Rules {
         own: COUNTY.parse().unwrap(),
         partners: &partners,
         today: jiff::civil::date(2026, 11, 23),
@@ -29,7 +29,7 @@ fn leads(most: usize) -> Vec<pb::Lead> {
     let sheet = Path::new("tests/data/screening-sample.xlsx");
     yichuan::intake::check(yichuan::intake::Sheet::open(sheet).unwrap(), &rules)
         .filter_map(|row| {
-            let Parsed { lead, .. } = row.parsed?;
+            let Parsed { record: lead, .. } = row.parsed?;
             Some(pb::Lead::from(&lead.to_fields()))
         })
         .take(most)

@@ -6,7 +6,7 @@ use yichuan::{
     access::Purpose,
     audit::LogVerifier,
     cli::demo::cluster::{Cluster, grounds},
-    domain::{Jurisdiction, LeadFields, LeadRules},
+    domain::{Jurisdiction, LeadFields, Rules},
     entry::{Entry, Kind},
     exchange::CourierOptions,
     log::Log,
@@ -57,7 +57,7 @@ pub(crate) async fn cluster(dir: &Path, codes: &[&str]) -> Cluster {
 /// The leads of the sample sheet that point to a province.
 pub(crate) fn leads_to(province: &str) -> Vec<LeadFields> {
     let partners: BTreeSet<_> = [code(GUANGDONG), code(ZHEJIANG)].into();
-    let rules = LeadRules {
+    let rules = Rules {
         own: code(COUNTY),
         partners: &partners,
         today: jiff::civil::date(2026, 11, 23),
@@ -67,7 +67,7 @@ pub(crate) fn leads_to(province: &str) -> Vec<LeadFields> {
     yichuan::intake::check(sheet, &rules)
         .filter_map(|row| row.parsed)
         .filter(|parsed| parsed.route == code(province))
-        .map(|parsed| parsed.lead.to_fields())
+        .map(|parsed| parsed.record.to_fields())
         .collect()
 }
 

@@ -47,7 +47,7 @@ fn every_encoding_delimiter_and_line_end_reads_the_same() {
             ] {
                 let verdicts = verdicts(fixture.file("leads.csv", &bytes));
                 assert_eq!(accepted(&verdicts), [2, 3]);
-                let lead = &verdicts[0].parsed.as_ref().unwrap().lead;
+                let lead = &verdicts[0].parsed.as_ref().unwrap().record;
                 contents.insert(lead.canonical_content());
                 files += 1;
             }
@@ -99,7 +99,13 @@ fn rows_are_named_by_record_with_their_cells_as_written() {
             (8, Verdict::Accept, String::new()),
         ]
     );
-    let facts = verdicts[0].parsed.as_ref().unwrap().lead.facts().to_owned();
+    let facts = verdicts[0]
+        .parsed
+        .as_ref()
+        .unwrap()
+        .record
+        .to_fields()
+        .facts;
     assert_eq!(facts, "流入地查获包裹，\n\"指向\"该人寄递");
     let table = &verdicts[2].place.table;
     assert_eq!((table.name(), table.header_row()), (None, 3));
@@ -161,8 +167,8 @@ fn days_are_read_in_every_form_and_refused_where_they_say_two_things() {
     for ((day, becomes), verdict) in days.iter().zip(&verdicts) {
         match becomes {
             Ok(()) => {
-                let lead = &verdict.parsed.as_ref().unwrap().lead;
-                assert_eq!(lead.collected_on(), date(2026, 3, 5), "{day}");
+                let lead = &verdict.parsed.as_ref().unwrap().record;
+                assert_eq!(lead.day(), date(2026, 3, 5), "{day}");
             }
             Err(code) => {
                 let found = verdict.findings[0];

@@ -21,7 +21,7 @@ use std::{
 use tempfile::TempDir;
 use yichuan::{
     cli::lead_check::{self, Summary},
-    domain::{Column, Finding, FindingCode, Jurisdiction, Lang, LeadFields, LeadRules},
+    domain::{Column, Finding, FindingCode, Jurisdiction, Lang, LeadFields, Rules},
     intake::{JsonRow, RowVerdict, Sheet, Verdict, check},
 };
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
@@ -36,8 +36,8 @@ fn partners() -> BTreeSet<Jurisdiction> {
         .into()
 }
 
-fn rules(partners: &BTreeSet<Jurisdiction>) -> LeadRules<'_> {
-    LeadRules {
+fn rules(partners: &BTreeSet<Jurisdiction>) -> Rules<'_> {
+    Rules {
         own: "520624".parse().unwrap(),
         partners,
         today: TODAY,

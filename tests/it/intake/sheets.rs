@@ -37,7 +37,7 @@ fn columns_stand_in_any_order_in_either_language_below_a_title() {
             (7, Verdict::Accept, String::new()),
         ]
     );
-    let lead = &verdicts[0].parsed.as_ref().unwrap().lead;
+    let lead = &verdicts[0].parsed.as_ref().unwrap().record;
     let content = String::from_utf8_lossy(&lead.canonical_content()).into_owned();
     assert!(!content.contains("不录"), "a column of no lead got in");
 }
@@ -111,11 +111,17 @@ fn numbers_and_dates_as_spreadsheets_keep_them() {
         ]
     );
     for row in [0, 1] {
-        let lead = &verdicts[row].parsed.as_ref().unwrap().lead;
-        assert_eq!(lead.collected_on(), date(2026, 6, 1));
+        let lead = &verdicts[row].parsed.as_ref().unwrap().record;
+        assert_eq!(lead.day(), date(2026, 6, 1));
     }
     assert_eq!(
-        verdicts[3].parsed.as_ref().unwrap().lead.phone(),
+        verdicts[3]
+            .parsed
+            .as_ref()
+            .unwrap()
+            .record
+            .to_fields()
+            .phone,
         "13800000000"
     );
 }

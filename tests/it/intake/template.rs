@@ -69,8 +69,8 @@ fn digits_and_days_survive_being_typed_into_it() -> Result<(), XlsxError> {
     form.write_number(1, u16::try_from(at.unwrap()).unwrap(), 46_174)?;
     workbook.save(&path)?;
     let verdicts = verdicts(path);
-    let lead = &verdicts[0].parsed.as_ref().unwrap().lead;
-    assert_eq!(lead.collected_on(), date(2026, 6, 1));
+    let lead = &verdicts[0].parsed.as_ref().unwrap().record;
+    assert_eq!(lead.day(), date(2026, 6, 1));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::{
         exit::{Exit, Failure},
         print,
     },
-    domain::{Column, Jurisdiction, Lang, LeadRules},
+    domain::{Column, Jurisdiction, Lang, Rules},
     intake::{RowVerdict, Sheet, check},
 };
 use clap::Args;
@@ -45,7 +45,7 @@ pub(in crate::cli) struct CheckArgs {
 /// The file is no sheet of leads (exit code 66 where it cannot be read, else 65), or `out` cannot be written.
 pub fn run(
     path: &Path,
-    rules: &LeadRules<'_>,
+    rules: &Rules<'_>,
     format: Format,
     lang: Lang,
     out: &mut dyn Write,
@@ -56,7 +56,7 @@ pub fn run(
 /// As [`run`], with each row's verdict handed to `each` too.
 fn run_with(
     path: &Path,
-    rules: &LeadRules<'_>,
+    rules: &Rules<'_>,
     format: Format,
     lang: Lang,
     out: &mut dyn Write,
@@ -82,7 +82,7 @@ pub(in crate::cli) fn command(
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let (own, partners) = whose(args, context)?;
-    let rules = LeadRules {
+    let rules = Rules {
         own,
         partners: &partners,
         today: context.clock().now().shanghai_date(),

@@ -90,9 +90,7 @@ fn checked<C: SheetKind>(
     let (verdicts, rows) = mpsc::channel(WINDOW);
     let checking = tokio::task::spawn_blocking(move || {
         // Where nobody takes them any more, the push has failed, and says so.
-        C::check(source, &rules, &mut |row| {
-            verdicts.blocking_send(row).is_ok()
-        });
+        source.check(&rules, &mut |row| verdicts.blocking_send(row).is_ok());
     });
     (rows, checking)
 }
@@ -179,11 +177,11 @@ async fn send<C: SheetKind>(
         let request = pb::PushRecordsRequest {
             grounds: grounds.take(),
             row: row.place.nth.into(),
-            content: Some(C::content(&parsed).to_wire()),
+            content: Some(C::content(parsed.record.to_fields()).to_wire()),
         };
         let is_taken = requests.send(request).await.is_ok();
         // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
-        room.send(UnderWay::Sent(row, C::route(&parsed)));
+        room.send(UnderWay::Sent(row, parsed.route));
         if !is_taken {
             return;
         }

@@ -148,7 +148,7 @@ impl ReceiptSheet {
             "the push broke off; the sheet is read again, so that the receipt names the rows that are left",
         ));
         let mut told = self.told;
-        C::check(Source::open(&self.pushed)?, rules, &mut |row| {
+        Source::<C>::open(&self.pushed)?.check(rules, &mut |row| {
             if told > 0 {
                 told -= 1;
             } else if row.parsed.is_some() {

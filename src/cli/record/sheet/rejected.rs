@@ -7,7 +7,7 @@ use crate::{
         out_file::OutFile,
         print,
     },
-    domain::{Finding, Lang, SheetColumn},
+    domain::{Finding, Lang, RecordColumn},
     intake::{self, Fault, Refused, RefusedRow, RowVerdict, Verdict},
 };
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(super) struct RejectedSheet<C> {
     lang: Lang,
 }
 
-impl<C: SheetColumn> RejectedSheet<C> {
+impl<C: RecordColumn> RejectedSheet<C> {
     pub(super) fn begin(path: &Path, force: bool, lang: Lang) -> Result<Self, Failure> {
         let file = OutFile::begin(path, force)?;
         let refused = Refused::new(lang, file.directory())
@@ -32,7 +32,7 @@ impl<C: SheetColumn> RejectedSheet<C> {
     }
 
     /// A row, as it was decided at last; kept where it was refused.
-    pub(super) fn row<P>(&mut self, row: &RowVerdict<C, P>, added: &Added) -> Result<(), Failure> {
+    pub(super) fn row(&mut self, row: &RowVerdict<C>, added: &Added) -> Result<(), Failure> {
         if row.verdict != Verdict::Reject {
             return Ok(());
         }
@@ -97,8 +97,8 @@ impl<C: SheetColumn> RejectedSheet<C> {
 }
 
 /// Why a row was refused: what was found in it, and what only the node knows. Warnings are no reasons.
-pub(super) fn faults<C: SheetColumn, P>(
-    row: &RowVerdict<C, P>,
+pub(super) fn faults<C: RecordColumn>(
+    row: &RowVerdict<C>,
     added: &Added,
     lang: Lang,
 ) -> Vec<Fault<C>> {

@@ -5,7 +5,7 @@ use crate::{
         exit::{Exit, Failure},
         print::{self, Format},
     },
-    domain::{Family, Finding, FindingCode, Lang, SheetColumn},
+    domain::{Family, Finding, FindingCode, Lang, RecordColumn},
     intake::{JsonReason, RowVerdict, Verdict},
 };
 use comfy_table::Table;
@@ -33,7 +33,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts one more row.
-    pub fn count<C, P>(&mut self, verdict: &RowVerdict<C, P>) {
+    pub fn count<C: RecordColumn>(&mut self, verdict: &RowVerdict<C>) {
         match verdict.verdict {
             Verdict::Accept => {
                 self.accepted += 1;
@@ -133,9 +133,9 @@ impl<'a> Report<'a> {
     }
 
     /// The next row.
-    pub(super) fn row<C: SheetColumn, P>(
+    pub(super) fn row<C: RecordColumn>(
         &mut self,
-        verdict: &RowVerdict<C, P>,
+        verdict: &RowVerdict<C>,
         added: Added,
     ) -> Result<(), Failure> {
         self.summary.count(verdict);
@@ -196,7 +196,7 @@ struct Passed {
 
 impl Passed {
     /// A row that was passed over, and for no other reason.
-    fn of<C: SheetColumn, P>(verdict: &RowVerdict<C, P>, added: &Added) -> Option<Self> {
+    fn of<C: RecordColumn>(verdict: &RowVerdict<C>, added: &Added) -> Option<Self> {
         match verdict.findings.as_slice() {
             [finding] if verdict.verdict == Verdict::Skip && added.reasons.is_empty() => {
                 Some(Self {
@@ -261,7 +261,7 @@ impl Rows {
         self.line(sheet, cells, None);
     }
 
-    fn add<C: SheetColumn, P>(&mut self, verdict: &RowVerdict<C, P>, added: &Added) {
+    fn add<C: RecordColumn>(&mut self, verdict: &RowVerdict<C>, added: &Added) {
         if let Some(next) = Passed::of(verdict, added) {
             match &mut self.passed {
                 Some(before) if before.is_followed_by(&next) => before.rows[1] = next.rows[1],

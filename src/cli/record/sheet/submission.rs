@@ -6,11 +6,11 @@ use crate::{
         print,
     },
     domain::{
-        CaughtColumn, CaughtRules, Column, Family, Jurisdiction, Lang, LeadRules, Parsed,
-        ParsedNotice, RecordId, SheetColumn,
+        self, CaughtColumn, CaughtFields, Column, Family, Jurisdiction, Lang, LeadFields,
+        RecordColumn, RecordId, SheetColumn,
     },
     entry::{Content, pb},
-    intake::{self, Reads, RowVerdict, Sheet, SheetError, Verdict},
+    intake::{self, RowVerdict, Sheet, SheetError, Verdict},
 };
 use jiff::civil::Date;
 use std::{collections::BTreeSet, path::Path};
@@ -24,74 +24,37 @@ pub(in crate::cli) struct Rules {
 }
 
 /// A family whose records come in sheets with these columns.
-pub(in crate::cli) trait SheetKind: SheetColumn<Fields: Send> + Send {
-    /// What an accepted row comes to.
-    type Parsed: Send + 'static;
-
+pub(in crate::cli) trait SheetKind:
+    RecordColumn<Fields: Send, Details: Send> + Send
+{
     const FAMILY: Family;
     /// What to do after a push that broke off, in Chinese and in English.
     const AGAIN: [&'static str; 2];
 
-    /// Hands the verdict on each row to `take`, until that wants no more.
-    fn check(source: Source<Self>, rules: &Rules, take: Take<'_, Self>);
-
-    /// The node that an accepted row goes to.
-    fn route(parsed: &Self::Parsed) -> Jurisdiction;
-
-    /// What an accepted row says.
-    fn content(parsed: &Self::Parsed) -> Content;
+    /// What a row says.
+    fn content(fields: Self::Fields) -> Content;
 }
 
 impl SheetKind for Column {
-    type Parsed = Parsed;
-
     const FAMILY: Family = Family::Lead;
     const AGAIN: [&'static str; 2] = ["重新发送同一表格即可", "push the same sheet again"];
 
-    fn check(source: Source<Self>, rules: &Rules, take: Take<'_, Self>) {
-        let rules = LeadRules {
-            own: rules.own,
-            partners: &rules.partners,
-            today: rules.today,
-        };
-        source.check(&rules, take);
-    }
-
-    fn route(parsed: &Parsed) -> Jurisdiction {
-        parsed.route
-    }
-
-    fn content(parsed: &Parsed) -> Content {
-        Content::Lead(Box::new(parsed.lead.to_fields()))
+    fn content(fields: LeadFields) -> Content {
+        Content::Lead(Box::new(fields))
     }
 }
 
 impl SheetKind for CaughtColumn {
-    type Parsed = ParsedNotice;
-
     const FAMILY: Family = Family::ArrestNotice;
     const AGAIN: [&'static str; 2] = ["重新发送即可", "push again"];
 
-    fn check(source: Source<Self>, rules: &Rules, take: Take<'_, Self>) {
-        let rules = CaughtRules {
-            own: rules.own,
-            partners: &rules.partners,
-            today: rules.today,
-        };
-        source.check(&rules, take);
-    }
-
-    fn route(parsed: &ParsedNotice) -> Jurisdiction {
-        parsed.route
-    }
-
-    fn content(parsed: &ParsedNotice) -> Content {
-        Content::Caught(Box::new(parsed.notice.to_fields()))
+    fn content(fields: CaughtFields) -> Content {
+        Content::Caught(Box::new(fields))
     }
 }
 
 /// The verdict on a row, by this program or by the node.
-pub(in crate::cli) type Checked<C> = RowVerdict<C, <C as SheetKind>::Parsed>;
+pub(in crate::cli) type Checked<C> = RowVerdict<C>;
 
 /// Takes a row, and says whether it wants another.
 pub(in crate::cli) type Take<'t, C> = &'t mut dyn FnMut(Checked<C>) -> bool;
@@ -133,11 +96,13 @@ impl<C: SheetKind> Source<C> {
         }
     }
 
-    pub(in crate::cli) fn check<R: Reads<Column = C, Parsed = C::Parsed>>(
-        self,
-        rules: R,
-        take: Take<'_, C>,
-    ) {
+    /// Hands the verdict on each row to `take`, until that wants no more.
+    pub(in crate::cli) fn check(self, rules: &Rules, take: Take<'_, C>) {
+        let rules = &domain::Rules {
+            own: rules.own,
+            partners: &rules.partners,
+            today: rules.today,
+        };
         match self {
             Self::Sheet(sheet) => {
                 for row in intake::check(sheet, rules) {

@@ -1,9 +1,55 @@
-//! Caught notices, 抓获通报: the destination tells the origin that it caught one of its residents, with or without a lead
+//! Arrest notices, 抓获通报: the destination tells the origin that it caught one of its residents, with or without a lead
 //! before. A notice has no later steps: delivered is its end.
 
 mod fields;
-mod notice;
-mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use fields::{CaughtColumn, CaughtFields};
-pub use notice::{CaughtNotice, CaughtRules, ParsedNotice};
+
+use super::{
+    reading::Reading,
+    record::{RecordColumn, RecordSpec, SheetRecord},
+};
+use crate::domain::{FindingCode, RecordId, case_number::is_case_number};
+
+/// An arrest notice whose every field has been read.
+pub type CaughtNotice = SheetRecord<CaughtColumn>;
+
+/// What only arrest notices say, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeDetails {
+    lead: Option<RecordId>,
+}
+
+impl RecordColumn for CaughtColumn {
+    type Details = NoticeDetails;
+
+    const RECORD: RecordSpec<Self> = RecordSpec {
+        canonical: b"yichuan/caught/1\n",
+        place: Self::RegisteredCode,
+        own_place: FindingCode::OwnResident,
+        no_partner: FindingCode::NoOriginPartner,
+        day: Self::CaughtOn,
+        future_day: FindingCode::FutureCatch,
+        never_marks: &[Self::Number],
+    };
+
+    fn details(reading: &mut Reading<Self>) -> Option<NoticeDetails> {
+        let place = reading.place(Self::CaughtCode, FindingCode::Unreadable);
+        let case = reading.typed(Self::CaseNumber, FindingCode::BadCaseNumber, |text| {
+            Some(text.to_ascii_uppercase()).filter(|text| is_case_number(text))
+        });
+        let lead = reading.typed(Self::LeadId, FindingCode::UnknownLead, |text| {
+            text.to_ascii_lowercase().parse().ok()
+        });
+        place.and(case).map(|_| NoticeDetails { lead })
+    }
+}
+
+impl CaughtNotice {
+    /// The lead before, if there was one.
+    pub const fn lead(&self) -> Option<RecordId> {
+        self.details.lead
+    }
+}
