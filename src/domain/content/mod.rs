@@ -1,5 +1,5 @@
 //! What records say: a file or a directory for each kind, with its columns and what it is checked for. Kinds that come as
-//! rows of sheets share [`record`], which checks a row, and [`column`], the table of columns.
+//! rows of sheets share `record.rs`, which checks a row, and `column.rs`, the table of columns.
 
 pub mod arrest_notice;
 mod column;
