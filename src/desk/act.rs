@@ -98,22 +98,20 @@ pub enum ActRefused {
     SamePerson(RecordId),
     /// The record has had as many actions as a record may have, or this side has taken as many as it may.
     #[error("{}", full(*.0, *.1))]
-    Full(Family, RecordId),
+    Full(RecordKind, RecordId),
     /// It cannot be sealed or kept.
     #[error(transparent)]
     Stage(#[from] StageError),
 }
 
-fn full(family: Family, id: RecordId) -> String {
-    match family {
-        Family::Referral => format!(
-            "this side has taken as many of the {EVENTS_PER_SIDE} actions on referral {id} as it may before this step"
-        ),
-        Family::Lead | Family::ArrestNotice => {
-            format!(
-                "{family} {id} has had {EVENTS_PER_RECORD} actions, as many as a record may have"
-            )
-        }
+fn full(kind: RecordKind, id: RecordId) -> String {
+    let family = kind.family();
+    if kind.spec().two_sided {
+        format!(
+            "this side has taken as many of the {EVENTS_PER_SIDE} actions on {family} {id} as it may before this step"
+        )
+    } else {
+        format!("{family} {id} has had {EVENTS_PER_RECORD} actions, as many as a record may have")
     }
 }
 
@@ -184,7 +182,7 @@ impl Desk {
             .await
             .map_err(DeskError::from)??;
         let row = listed.ok_or(DeskError::NotFound(id))?.row;
-        if family == Family::Lead && row.direction == Direction::Sent {
+        if !row.kind.spec().two_sided && row.direction == Direction::Sent {
             return Err(ActRefused::OwnLead(id));
         }
         if row.progress == State::Drafted {
@@ -227,20 +225,19 @@ fn decide(
     if let Some(fields) = fields {
         carried(txn, fields, row.kind, [row.from, row.to])?.allowed()?;
     }
+    let (action, side) = (draft.action.action(), row.own_side());
     let events = events(txn, id)?;
-    if is_full(&events, draft.action, Direction::Sent) {
-        return Err(ActRefused::Full(row.kind.family(), id));
+    if is_full(row.kind, &events, action, Direction::Sent) {
+        return Err(ActRefused::Full(row.kind, id));
     }
     let history = history(&events, row).map_err(RowsError::from)?;
     let resolution = resolve(row.kind, &history);
-    let (action, side) = (draft.action.action(), row.own_side());
     if let Err(refused) = row.kind.after(resolution.state, action, side) {
-        let state = match row.kind {
+        let state = if row.kind.spec().two_sided {
+            refused.state
+        } else {
             // Its people are told where they see it.
-            RecordKind::Lead => row.state(),
-            RecordKind::Assistance | RecordKind::Transfer | RecordKind::ArrestNotice => {
-                refused.state
-            }
+            row.state()
         };
         return Err(NotAllowed { state, ..refused }.into());
     }

@@ -182,11 +182,20 @@ fn judge_answer(
         return Ok(Err(Refusal::InvalidContent));
     }
     // Only the recipient of a lead answers it.
-    let theirs = record_of(txn, Family::Lead, sent.record)?.is_some_and(|row| {
-        row.direction == Direction::Sent && row.to == sent.from && row.from == own
+    let row = record_of(txn, Family::Lead, sent.record)?.filter(|row| {
+        let is_ours = row.direction == Direction::Sent && row.from == own;
+        is_ours && row.to == sent.from && !sent.predecessors.is_empty()
     });
-    let full = is_full(&events(txn, sent.record)?, sent.action, Direction::Received);
-    allow(theirs && !full && !sent.predecessors.is_empty())
+    let Some(row) = row else {
+        return allow(false);
+    };
+    let events = events(txn, sent.record)?;
+    allow(!is_full(
+        row.kind,
+        &events,
+        sent.action.action(),
+        Direction::Received,
+    ))
 }
 
 /// A partner takes an action on a referral. Whether it counts, the table decides on both nodes alike; what one side
@@ -223,7 +232,7 @@ fn judge_referral_action(
         return Ok(Err(Refusal::NotAllowed));
     };
     let events = events(txn, sent.record)?;
-    let refused = is_full(&events, sent.action, Direction::Received)
+    let refused = is_full(row.kind, &events, action, Direction::Received)
         || waits(&events, &row, sent)?
         || is_withheld(&row, &events, dispatch)?;
     allow(!refused)

@@ -1,10 +1,7 @@
 //! Following records: what changed since, for whoever follows.
 
 use super::{
-    Desk, DeskError, Listed, Trace,
-    recent_looks::Look,
-    row_codec::{RowDamaged, RowsError},
-    sight::look,
+    Desk, DeskError, Listed, Trace, recent_looks::Look, row_codec::RowDamaged, sight::look,
 };
 use crate::{
     access::{List, Permit},
@@ -82,10 +79,9 @@ fn changes(
 ) -> Result<Changes, DeskError> {
     let (from, to) = (tables::record_change(from), tables::record_change(u64::MAX));
     let mut seen = Changes::default();
-    for (key, value) in reader.rows(&from, &to, limit).map_err(RowsError::from)? {
-        let damaged = || RowsError::from(RowDamaged);
-        let index = tables::last_index(&key).ok_or_else(damaged)?;
-        let record = RecordId::from_slice(&value).map_err(|_| damaged())?;
+    for (key, value) in reader.rows(&from, &to, limit)? {
+        let index = tables::last_index(&key).ok_or(RowDamaged)?;
+        let record = RecordId::from_slice(&value).map_err(|_| RowDamaged)?;
         seen.looked_to = Some(index);
         if let Some(listed) = look(&mut reader, permit, record)? {
             seen.changes.push(Change {

@@ -1,10 +1,10 @@
 //! Why records could not be listed, opened or acted on.
 
-use super::row_codec::RowsError;
+use super::row_codec::{RowDamaged, RowsError};
 use crate::{
     access::Denial,
     domain::RecordId,
-    exchange::VaultError,
+    exchange::{RowError, VaultError},
     log::{ProposeError, ReadError},
     store::DiskShort,
 };
@@ -37,6 +37,18 @@ pub enum DeskError {
     /// The log takes no writes.
     #[error("{0}")]
     Log(String),
+}
+
+impl From<RowDamaged> for DeskError {
+    fn from(damaged: RowDamaged) -> Self {
+        Self::Rows(damaged.into())
+    }
+}
+
+impl From<RowError> for DeskError {
+    fn from(error: RowError) -> Self {
+        Self::Rows(error.into())
+    }
 }
 
 /// The log did not take what was proposed, for no reason of the caller's.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, AssessmentOutcome, DispatchId, Event, Family, RecordId, ReturnReason, Timestamp,
+        Action, AssessmentOutcome, DispatchId, Event, RecordId, RecordKind, ReturnReason, Timestamp,
     },
     entry::{Content, DispatchAction, DispatchSent, Entry, EntryDefect, PartnerProof},
     exchange::{DispatchRow, Payload, Rows, Vault, VaultError},
@@ -21,38 +21,32 @@ use std::borrow::Cow;
 /// Actions on one record are bounded; a partner that sends more is refused.
 pub(super) const EVENTS_PER_RECORD: usize = 256;
 
-/// Of them each side of a referral has half, so that neither can use up what the other may need.
+/// Of them each side has half where both act, so that neither can use up what the other may need.
 pub(super) const EVENTS_PER_SIDE: usize = EVENTS_PER_RECORD / 2;
 
-/// Of a referral, actions that follow what has not arrived. What is sent arrives in order, so honest ones are few.
+/// Actions on a record that follow what has not arrived. What is sent arrives in order, so honest ones are few.
 pub(super) const EVENTS_WAITING: usize = 16;
 
-/// True where a side that wants to take an action on a record has taken as many as it may before. Of a referral's, the last
-/// are kept for what ends it or sets it right.
-pub(super) fn is_full(events: &[(u64, EventRow)], action: DispatchAction, by: Direction) -> bool {
-    if action.family() != Family::Referral {
+/// True where a side that wants to take an action on a record of this kind has taken as many as it may before. Where both
+/// sides act, the last are kept for what ends the record or sets it right.
+pub(super) fn is_full(
+    kind: RecordKind,
+    events: &[(u64, EventRow)],
+    action: Action,
+    by: Direction,
+) -> bool {
+    if !kind.spec().two_sided {
         return events.len() >= EVENTS_PER_RECORD;
     }
-    let room = match action.action() {
-        Action::Recall | Action::Close => EVENTS_PER_SIDE,
-        Action::Correct => EVENTS_PER_SIDE - 4,
-        Action::Approve
-        | Action::Open
-        | Action::Sign
-        | Action::Assess
-        | Action::Accept
-        | Action::RequestSupplement
-        | Action::Supply
-        | Action::Return
-        | Action::Forward
-        | Action::Resubmit
-        | Action::Progress
-        | Action::Feedback
-        | Action::Confirm
-        | Action::Dispute => EVENTS_PER_SIDE - 16,
+    let kept = if matches!(action, Action::Recall | Action::Close) {
+        0
+    } else if action == Action::Correct {
+        4
+    } else {
+        16
     };
     let went = |(_, event): &&(u64, EventRow)| event.direction == by;
-    events.iter().filter(went).count() >= room
+    events.iter().filter(went).count() >= EVENTS_PER_SIDE - kept
 }
 
 /// Why a view could not read what the payload beside an entry says.
@@ -89,17 +83,22 @@ pub(super) struct EventRow {
     pub(super) outcome: Option<AssessmentOutcome>,
     #[serde(with = "maybe")]
     pub(super) return_reason: Option<ReturnReason>,
-    pub(super) receipt: Option<ReceiptRow>,
+    pub(super) receipt: Option<ReceiptSummary>,
 }
 
 /// The partner's proof for what this node sent, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ReceiptRow {
-    pub(super) index: u64,
-    pub(super) partner_index: u64,
-    pub(super) partner_origin: String,
-    pub(super) tree_size: u64,
-    pub(super) time_ms: u64,
+pub struct ReceiptSummary {
+    /// Index of the receipt in this log.
+    pub index: u64,
+    /// Index of the dispatch in the partner's log.
+    pub partner_index: u64,
+    /// Origin of that log.
+    pub partner_origin: String,
+    /// Size of the partner's signed tree that proves it.
+    pub tree_size: u64,
+    /// When the partner's entry was written, by its clock.
+    pub time_ms: u64,
 }
 
 /// An action as it stands in this log.
@@ -252,7 +251,7 @@ pub(super) fn receipted(
     };
     let entry = Entry::decode(&proof.partner_entry).map_err(|_| RowDamaged)?;
     let mut event: EventRow = decode(&bytes)?;
-    event.receipt = Some(ReceiptRow {
+    event.receipt = Some(ReceiptSummary {
         index,
         partner_index: proof.partner_index,
         partner_origin: proof.checkpoint.origin.clone(),

@@ -6,7 +6,6 @@ use super::{
     pages::{Source, Wanted, collect, first_at},
     recent_looks::Look,
     record_row::{RecordRow, by_state},
-    row_codec::RowsError,
     sight::look,
 };
 use crate::{
@@ -212,7 +211,7 @@ fn sheet_number(
     let Some((_, event)) = rows.into_iter().find(|(at, _)| *at == index) else {
         return Ok(None);
     };
-    let month = event.month().map_err(RowsError::from)?;
+    let month = event.month()?;
     let opened = vault.open_payload(&mut reader, index, month, event.dispatch)?;
     let Payload::Open(plaintext) = opened else {
         return Ok(None);
@@ -265,7 +264,7 @@ fn is_about(
     for (kind, value) in query.about.0.iter().skip(1) {
         let Some(keys) = keys else { return Ok(false) };
         let key = tables::subject(row.purge_month, &keys.tag(kind, value), row.index);
-        let found = reader.row(&key).map_err(RowsError::from)?;
+        let found = reader.row(&key)?;
         if found.is_none_or(|id| id != record.as_bytes()) {
             return Ok(false);
         }
@@ -276,20 +275,19 @@ fn is_about(
 /// What a record says is only matched for whom it says it.
 fn matches(listed: &Listed, query: &Query) -> bool {
     let row = &listed.row;
-    let is = |asked: Option<Jurisdiction>, party| asked.is_none_or(|asked| asked == party);
     (query.about.0.is_empty() || listed.sight.is_content())
-        && query
-            .direction
-            .is_none_or(|direction| row.direction == direction)
+        && is(query.direction, row.direction)
         && (query.states.is_empty() || query.states.contains(&row.state()))
-        && query.kind.is_none_or(|kind| row.kind == kind)
+        && is(query.kind, row.kind)
         && is(query.origin, row.from)
         && is(query.destination, row.to)
-        && query
-            .counterpart
-            .is_none_or(|who| row.from == who || row.to == who)
-        && query.urgency.is_none_or(|urgency| row.urgency == urgency)
+        && (is(query.counterpart, row.from) || is(query.counterpart, row.to))
+        && is(query.urgency, row.urgency)
         && query
             .due_before
             .is_none_or(|before| row.due().is_some_and(|(due, _)| due < before))
+}
+
+fn is<T: PartialEq>(asked: Option<T>, value: T) -> bool {
+    asked.is_none_or(|asked| asked == value)
 }

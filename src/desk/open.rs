@@ -2,10 +2,9 @@
 
 use super::{
     Desk, DeskError, Listed, Trace,
-    event_row::{EventRow, ReceiptRow, events, history},
+    event_row::{EventRow, ReceiptSummary, events, history},
     recent_looks::Look,
     record_row::RecordRow,
-    row_codec::RowsError,
     sight::{look, shown},
 };
 use crate::{
@@ -54,33 +53,6 @@ pub struct EventDetail {
     pub return_reason: Option<ReturnReason>,
     /// The partner's proof, once this node has it.
     pub receipt: Option<ReceiptSummary>,
-}
-
-/// A receipt in short.
-#[derive(Clone, Debug)]
-pub struct ReceiptSummary {
-    /// Index of the receipt in this log.
-    pub index: u64,
-    /// Index of the dispatch in the partner's log.
-    pub partner_index: u64,
-    /// Origin of that log.
-    pub partner_origin: String,
-    /// Size of the partner's signed tree that proves it.
-    pub tree_size: u64,
-    /// When the partner's entry was written, by its clock.
-    pub time: Timestamp,
-}
-
-impl From<ReceiptRow> for ReceiptSummary {
-    fn from(receipt: ReceiptRow) -> Self {
-        Self {
-            index: receipt.index,
-            partner_index: receipt.partner_index,
-            partner_origin: receipt.partner_origin,
-            tree_size: receipt.tree_size,
-            time: Timestamp::from_millis(receipt.time_ms),
-        }
-    }
 }
 
 impl Desk {
@@ -139,7 +111,7 @@ fn detail<A: OfFamily>(
         row.withhold();
     }
     let rows = events(&mut reader, record)?;
-    let history = history(&rows, &row).map_err(RowsError::from)?;
+    let history = history(&rows, &row)?;
     let standings = resolve(row.kind, &history).standings;
     let opened = |(_, event): &&(u64, EventRow)| event.action.opens().is_some();
     let notice_due = rows
@@ -149,7 +121,7 @@ fn detail<A: OfFamily>(
     let mut says = None;
     let mut happened = Vec::with_capacity(rows.len());
     for ((index, event), taken) in rows.into_iter().zip(history) {
-        let month = event.month().map_err(RowsError::from)?;
+        let month = event.month()?;
         let mut said = content(reader, vault, index, month, event.dispatch)?;
         if taken.action == Action::Open || taken.action.restates() {
             let whole = said.take();
@@ -168,7 +140,7 @@ fn detail<A: OfFamily>(
                 .unwrap_or(Standing::Waiting),
             said,
             return_reason: event.return_reason,
-            receipt: event.receipt.map(ReceiptSummary::from),
+            receipt: event.receipt,
         });
     }
     if row.draft.is_some() {

@@ -1,9 +1,6 @@
 //! Pages of records by log index, which neither skip nor repeat while the log grows.
 
-use super::{
-    DeskError,
-    row_codec::{RowDamaged, RowsError},
-};
+use super::{DeskError, row_codec::RowDamaged};
 use crate::{
     domain::{RecordId, Timestamp},
     entry::{CONSULTED_LIMIT, Entry},
@@ -79,41 +76,32 @@ fn scan<T>(
         LOOK_LIMIT
     };
     let (mut from, end) = (wanted.within.start, wanted.within.end);
-    let mut found = Vec::new();
-    let mut looked = 0;
+    let mut page = Collected {
+        found: Vec::new(),
+        next_after: None,
+        looked: 0,
+    };
     // Every round reads on from `from`, so it ends when the sources do.
-    while looked < most {
+    while page.looked < most {
         let (chunk, covered) = next_chunk(reader, sources, from, end)?;
         for (index, record) in chunk {
-            looked += 1;
+            page.looked += 1;
             from = index.saturating_add(1);
             if let Some(row) = keep(reader, record)? {
-                found.push((record, row));
-                if found.len() == limit {
-                    return Ok(Collected {
-                        found,
-                        next_after: Some(index),
-                        looked,
-                    });
+                page.found.push((record, row));
+                if page.found.len() == limit {
+                    page.next_after = Some(index);
+                    return Ok(page);
                 }
             }
         }
-        match covered {
-            Some(covered) => from = from.max(covered.saturating_add(1)),
-            None => {
-                return Ok(Collected {
-                    found,
-                    next_after: None,
-                    looked,
-                });
-            }
-        }
+        let Some(covered) = covered else {
+            return Ok(page);
+        };
+        from = from.max(covered.saturating_add(1));
     }
-    Ok(Collected {
-        found,
-        next_after: from.checked_sub(1),
-        looked,
-    })
+    page.next_after = from.checked_sub(1);
+    Ok(page)
 }
 
 /// Candidates from `from` on in index order, and up to which index they are complete; nothing where they are the last.
@@ -129,17 +117,13 @@ fn next_chunk(
         return Ok((found, None));
     }
     for source in sources {
-        let rows = reader
-            .rows(&source(from), &source(end), CHUNK)
-            .map_err(RowsError::from)?;
+        let rows = reader.rows(&source(from), &source(end), CHUNK)?;
         let full = rows.len() == CHUNK;
         let mut last = from;
         for (key, value) in rows {
-            let damaged = |_| RowsError::from(RowDamaged);
-            last = tables::last_index(&key)
-                .ok_or(RowDamaged)
-                .map_err(RowsError::from)?;
-            found.insert(last, RecordId::from_slice(&value).map_err(damaged)?);
+            last = tables::last_index(&key).ok_or(RowDamaged)?;
+            let record = RecordId::from_slice(&value).map_err(|_| RowDamaged)?;
+            found.insert(last, record);
         }
         if full {
             // Beyond this one's last row there may be more of it, so nobody's later rows count yet.
@@ -161,10 +145,8 @@ pub(super) fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskErro
             index: middle,
             size: high,
         })?;
-        let at = Entry::decode(&leaf)
-            .map_err(|_| RowsError::from(RowDamaged))?
-            .time;
-        if at < time {
+        let entry = Entry::decode(&leaf).map_err(|_| RowDamaged)?;
+        if entry.time < time {
             low = middle + 1;
         } else {
             high = middle;

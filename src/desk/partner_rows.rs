@@ -14,7 +14,7 @@ use crate::{
     store::tables,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Drafts of one person that wait. Whoever drafts more loses their own oldest, and no other's.
 pub(super) const DRAFTS_PER_PERSON: usize = 256;
@@ -202,22 +202,26 @@ pub(super) fn get(
 /// Drafts beyond what one person and all together may have give way, the oldest first: nobody fills the list with cards
 /// that they made themselves.
 fn give_way(txn: &mut Txn<'_>, person: &str) -> Result<(), RowsError> {
-    let (mut own, mut all) = (BTreeMap::new(), BTreeMap::new());
+    let (mut own, mut all) = (BTreeSet::new(), BTreeSet::new());
     each_row(txn, |key, row| {
         if !is_approved(&key) {
             let index = row.as_ref().ok().and_then(|row| row.index);
             if row.is_ok_and(|row| row.proposed_by == person) {
-                own.insert((index, key.clone()), ());
+                own.insert((index, key.clone()));
             }
-            all.insert((index, key), ());
+            all.insert((index, key));
         }
         Ok::<_, RowsError>(())
     })?;
-    let too_many = |of: &BTreeMap<_, _>, most: usize| of.len().saturating_sub(most);
-    let (mine, anybodys) = (too_many(&own, DRAFTS_PER_PERSON), too_many(&all, DRAFTS));
-    let mine = own.into_keys().take(mine);
-    let anybodys = all.into_keys().take(anybodys);
-    for (_, key) in mine.chain(anybodys) {
+    let (mine, anybodys) = (
+        own.len().saturating_sub(DRAFTS_PER_PERSON),
+        all.len().saturating_sub(DRAFTS),
+    );
+    for (_, key) in own
+        .into_iter()
+        .take(mine)
+        .chain(all.into_iter().take(anybodys))
+    {
         txn.delete(key)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::{
     error::{DeskError, log_error},
     pages::first_at,
-    row_codec::{RowDamaged, RowsError},
+    row_codec::RowDamaged,
 };
 use crate::{
     access::{AttemptReport, Ledger, Quota, QuotaReport},
@@ -73,7 +73,7 @@ pub fn recount_quotas(
         };
         from = last.saturating_add(1);
         for (_, leaf) in entries {
-            let entry = Entry::decode(&leaf).map_err(|_| RowsError::from(RowDamaged))?;
+            let entry = Entry::decode(&leaf).map_err(|_| RowDamaged)?;
             recount(entry, leaf.len(), ledger);
         }
     }

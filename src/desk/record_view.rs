@@ -8,7 +8,7 @@ use super::{
     row_codec::RowsError,
 };
 use crate::{
-    domain::{Action, Family, RecordKind, State, resolve},
+    domain::{Action, RecordKind, State, resolve},
     entry::{Content, Refusal},
     exchange::{RowError, Vault},
     log::{Txn, TxnError},
@@ -145,7 +145,7 @@ pub(super) fn answered(
         }
     }
     // No action came, so that what counts is as before; but where deadlines run, they run from the partner's clock.
-    if row.kind.family() == Family::Referral {
+    if row.kind.spec().two_sided {
         let events = events(txn, receipted.record)?;
         resolve_into(&mut row, &events)?;
     } else if row == before {

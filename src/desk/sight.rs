@@ -4,7 +4,7 @@ use super::{
     DeskError,
     assignment_row::assignment,
     event_row::EVENTS_PER_RECORD,
-    record_row::{RecordRow, record},
+    record_row::{RecordRow, record, record_of},
     row_codec::{RowsError, encode},
 };
 use crate::{
@@ -86,8 +86,8 @@ pub(super) fn clear<A: OfFamily>(
     permit: &Permit<A>,
     id: RecordId,
 ) -> Result<Clearance, DeskError> {
-    let (row, assigned) = (record(rows, id)?, assignment(rows, id)?);
-    let row = row.filter(|row| row.kind.family() == permit.family());
+    let row = record_of(rows, permit.family(), id)?;
+    let assigned = assignment(rows, id)?;
     let row = row.ok_or(DeskError::NotFound(id))?;
     permit
         .clear(subject(&row, assigned.as_ref()))

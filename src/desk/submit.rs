@@ -16,7 +16,7 @@ use crate::{
     },
     entry::{Content, DispatchAction},
     exchange::{Draft, Outbox, StageError},
-    log::{Pending, Proposal, ProposeError, Txn, TxnError},
+    log::{Pending, Proposal, ProposeError, Txn},
 };
 use std::sync::Arc;
 
@@ -58,7 +58,6 @@ pub struct Submitted<C: SheetColumn = Column> {
 #[derive(Debug)]
 pub struct SubmitTicket<C: SheetColumn = Column> {
     pending: Pending<Decision, Failure>,
-    record: RecordId,
     warnings: Vec<Finding<C>>,
     /// The columns that a decision may find at fault.
     columns: Columns<C>,
@@ -87,12 +86,10 @@ const ARREST_NOTICE: Columns<CaughtColumn> = Columns {
 
 #[derive(Clone, Debug)]
 enum Decision {
-    New {
-        index: u64,
-    },
-    Same {
+    Taken {
         record: RecordId,
         index: u64,
+        duplicate: bool,
         refusal: Option<String>,
     },
     Changed,
@@ -103,8 +100,6 @@ enum Decision {
 enum Failure {
     #[error(transparent)]
     Stage(#[from] StageError),
-    #[error(transparent)]
-    Row(#[from] TxnError),
     #[error(transparent)]
     Rows(#[from] RowsError),
 }
@@ -218,7 +213,6 @@ impl Desk {
             .map_err(|error: ProposeError<Failure>| DeskError::Log(error.to_string()))?;
         Ok(SubmitTicket {
             pending,
-            record,
             warnings: row.warnings,
             columns,
         })
@@ -237,9 +231,10 @@ fn decide(
         Some(Taken::Same(row)) => {
             let before = record(txn, row.record)?;
             let refused = before.filter(|before| before.state() == State::Refused);
-            return Ok(Decision::Same {
+            return Ok(Decision::Taken {
                 record: row.record,
                 index: row.index,
+                duplicate: true,
                 refusal: refused.and_then(|before| before.refusal),
             });
         }
@@ -251,15 +246,12 @@ fn decide(
         return Ok(Decision::UnknownLead);
     }
     let staged = outbox.stage(txn, draft)?;
-    Ok(Decision::New {
+    Ok(Decision::Taken {
+        record: draft.record,
         index: staged.index,
+        duplicate: false,
+        refusal: None,
     })
-}
-
-fn rejected<C: SheetColumn>(mut findings: Vec<Finding<C>>, fault: Finding<C>) -> SubmitRefused<C> {
-    findings.push(fault);
-    Finding::sort(&mut findings);
-    SubmitRefused::Rejected(findings)
 }
 
 impl<C: SheetColumn> SubmitTicket<C> {
@@ -270,8 +262,7 @@ impl<C: SheetColumn> SubmitTicket<C> {
     pub async fn finish(self) -> Result<Submitted<C>, SubmitRefused<C>> {
         let Self {
             pending,
-            record,
-            warnings,
+            mut warnings,
             columns,
         } = self;
         let decision = match pending.await {
@@ -282,28 +273,26 @@ impl<C: SheetColumn> SubmitTicket<C> {
             }
             Err(error) => return Err(DeskError::Log(error.to_string()).into()),
         };
-        let (record, index, duplicate, refusal) = match decision {
-            Decision::New { index } => (record, index, false, None),
-            Decision::Same {
+        let (column, code) = match decision {
+            Decision::Taken {
                 record,
                 index,
+                duplicate,
                 refusal,
-            } => (record, index, true, refusal),
-            Decision::Changed => {
-                let changed = Finding::new(columns.number, FindingCode::ChangedContent);
-                return Err(rejected(warnings, changed));
+            } => {
+                return Ok(Submitted {
+                    record,
+                    index,
+                    duplicate,
+                    refusal,
+                    warnings,
+                });
             }
-            Decision::UnknownLead => {
-                let unknown = Finding::new(columns.lead, FindingCode::UnknownLead);
-                return Err(rejected(warnings, unknown));
-            }
+            Decision::Changed => (columns.number, FindingCode::ChangedContent),
+            Decision::UnknownLead => (columns.lead, FindingCode::UnknownLead),
         };
-        Ok(Submitted {
-            record,
-            index,
-            duplicate,
-            refusal,
-            warnings,
-        })
+        warnings.push(Finding::new(column, code));
+        Finding::sort(&mut warnings);
+        Err(SubmitRefused::Rejected(warnings))
     }
 }

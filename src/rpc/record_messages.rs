@@ -331,7 +331,7 @@ fn receipt(receipt: ReceiptSummary) -> pb::ReceiptSummary {
         partner_index: receipt.partner_index,
         partner_origin: receipt.partner_origin,
         tree_size: receipt.tree_size,
-        time_ms: receipt.time.millis(),
+        time_ms: receipt.time_ms,
     }
 }
 

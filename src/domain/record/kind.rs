@@ -42,6 +42,9 @@ pub struct Spec {
     pub drafted: bool,
     /// True where its changes are kept by log index, for those who follow.
     pub followed: bool,
+    /// True where both sides act on it after it was sent: each has half of the actions that a record may have, and each
+    /// waits for the other. Else its recipient alone answers.
+    pub two_sided: bool,
     /// What may be done, when, and by which side.
     pub table: &'static [Transition],
 }
@@ -53,11 +56,13 @@ impl RecordKind {
             family: Family::Lead,
             drafted: false,
             followed: false,
+            two_sided: false,
             table: LEAD,
         };
         let assistance = Spec {
             family: Family::Referral,
             followed: true,
+            two_sided: true,
             table: REFERRAL,
             ..undrafted
         };
