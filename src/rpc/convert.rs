@@ -184,7 +184,7 @@ fn links_from_wire(links: &[pb::LinkedTree]) -> Result<Vec<Link>, WireDefect> {
 
 impl From<Delivery> for pb::Delivery {
     fn from(delivery: Delivery) -> Self {
-        pb::Delivery {
+        Self {
             sequence: delivery.sequence,
             checkpoint: delivery.checkpoint.into(),
             consistency: merkle::proof_to_bytes(&delivery.consistency).into(),
@@ -213,7 +213,7 @@ impl TryFrom<pb::Delivery> for Delivery {
     type Error = WireDefect;
 
     fn try_from(delivery: pb::Delivery) -> Result<Self, WireDefect> {
-        Ok(Delivery {
+        Ok(Self {
             sequence: delivery.sequence,
             checkpoint: delivery.checkpoint.to_vec(),
             consistency: proof(&delivery.consistency, "consistency")?,
@@ -283,7 +283,7 @@ fn outcome_from_wire(answer: pb::Answer) -> Result<Answer, WireDefect> {
 
 impl From<Answers> for pb::Answers {
     fn from(answers: Answers) -> Self {
-        pb::Answers {
+        Self {
             sequence: answers.sequence,
             checkpoint: answers.checkpoint.into(),
             consistency: merkle::proof_to_bytes(&answers.consistency).into(),
@@ -300,7 +300,7 @@ impl TryFrom<pb::Answers> for Answers {
     type Error = WireDefect;
 
     fn try_from(answers: pb::Answers) -> Result<Self, WireDefect> {
-        Ok(Answers {
+        Ok(Self {
             sequence: answers.sequence,
             checkpoint: answers.checkpoint.to_vec(),
             consistency: proof(&answers.consistency, "consistency")?,
