@@ -52,7 +52,7 @@ pub(crate) async fn push_and_follow(
     destination: &str,
 ) -> anyhow::Result<pb::ShowRecordResponse> {
     let (own, channel) = connect(node, certificates, person)?;
-    let mut desk = RecordsClient::new(channel);
+    let mut records = RecordsClient::new(channel);
     // Every call says why it is made and on what.
     let grounds = pb::Grounds {
         purpose: pb::Purpose::Screening.into(),
@@ -65,7 +65,7 @@ pub(crate) async fn push_and_follow(
         content: Some(lead(own, destination).into()),
     };
     // The stream takes any number of leads and answers each in order, with its verdict.
-    let mut verdicts = desk
+    let mut verdicts = records
         .push_records(tokio_stream::iter([request]))
         .await?
         .into_inner();
@@ -93,7 +93,7 @@ pub(crate) async fn push_and_follow(
         let mut ticks = tokio::time::interval(ASK_EVERY);
         loop {
             ticks.tick().await;
-            let shown = desk.show_record(request.clone()).await?.into_inner();
+            let shown = records.show_record(request.clone()).await?.into_inner();
             if shown.events.iter().any(|event| event.receipt.is_some()) {
                 return Ok(shown);
             }

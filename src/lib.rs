@@ -24,7 +24,7 @@ pub mod log;
 
 pub mod exchange;
 
-pub mod desk;
+pub mod casework;
 
 pub mod audit;
 

@@ -157,12 +157,12 @@ impl Nodes {
         }
     }
 
-    async fn open(&self, desk: &mut RecordsClient<Channel>, room: usize) -> PushStream {
+    async fn open(&self, records: &mut RecordsClient<Channel>, room: usize) -> PushStream {
         let (requests, queued) = mpsc::channel(room);
         let mut first = self.request();
         first.grounds = self.sender.home.grounds(Purpose::Screening);
         requests.try_send(first).unwrap();
-        let answers = desk
+        let answers = records
             .push_records(ReceiverStream::new(queued))
             .await
             .unwrap();
@@ -176,8 +176,8 @@ impl Nodes {
 
     /// One stream of one officer, with so many leads in flight: from push until the answer with the index.
     pub(crate) async fn stream(&self, in_flight: usize, window: Window) -> Sample {
-        let mut desk = self.sender.home.desk();
-        let PushStream { requests, answers } = self.open(&mut desk, in_flight).await;
+        let mut records = self.sender.home.records();
+        let PushStream { requests, answers } = self.open(&mut records, in_flight).await;
         let answers = futures_util::StreamExt::map(answers, |answer| answer.map(accepted));
         pump(in_flight, window, answers, || {
             requests.try_send(self.request()).unwrap();
@@ -189,11 +189,11 @@ impl Nodes {
     pub(crate) async fn officers(self: &Arc<Self>, count: usize, window: Window) -> Sample {
         let mut officers = self.officers.lock().await;
         while officers.len() < count {
-            officers.push(self.sender.home.desk());
+            officers.push(self.sender.home.records());
         }
         let mut workers = Vec::new();
-        for desk in officers.iter_mut().take(count) {
-            let stream = Arc::new(Mutex::new(self.open(desk, 1).await));
+        for records in officers.iter_mut().take(count) {
+            let stream = Arc::new(Mutex::new(self.open(records, 1).await));
             let nodes = Arc::clone(self);
             workers.push(move || {
                 let (stream, request) = (Arc::clone(&stream), nodes.request());
@@ -211,8 +211,8 @@ impl Nodes {
     /// One stream, with so many leads in flight: from push until the receipt is in the sender's log.
     pub(crate) async fn end_to_end(&self, in_flight: usize, window: Window) -> Sample {
         let mut child = self.sender.child.lock().await;
-        let mut desk = self.sender.home.desk();
-        let mut stream = self.open(&mut desk, in_flight).await;
+        let mut records = self.sender.home.records();
+        let mut stream = self.open(&mut records, in_flight).await;
         let mut sample = Sample::new(window);
         let (mut pushed, mut logged) = (VecDeque::new(), VecDeque::new());
         let mut oldest = 0;
@@ -246,8 +246,8 @@ impl Nodes {
     /// Pushes until the log has at least so many leads more.
     pub(crate) async fn grow(&self, leads: usize) {
         const IN_FLIGHT: usize = 1024;
-        let mut desk = self.sender.home.desk();
-        let mut stream = self.open(&mut desk, IN_FLIGHT).await;
+        let mut records = self.sender.home.records();
+        let mut stream = self.open(&mut records, IN_FLIGHT).await;
         for n in 0..leads + IN_FLIGHT {
             if n >= IN_FLIGHT {
                 stream.answer().await;

@@ -11,7 +11,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::OnceLock;
 use yichuan::{
-    desk::CardReader as _,
+    casework::CardReader as _,
     tls::{Authority, Cards, Crl, NodeCard, PeerIdentity, dev},
 };
 

@@ -6,7 +6,7 @@ use super::{
     reading::{Carried, REQUESTS, Relayed, relay_request, relay_response},
 };
 use yichuan::{
-    desk::CardReader as _,
+    casework::CardReader as _,
     exchange::{CRL_LIMIT, WITNESSED_LIMIT},
     tls::Cards,
 };
@@ -18,7 +18,7 @@ pub(crate) fn request(bytes: &[u8]) {
     match read(input.rest()) {
         Ok(Carried::Nothing) => {}
         Ok(Carried::Lead(fields)) => lead_is_read(bytes, &fields),
-        Ok(Carried::Caught(fields)) => notice_is_read(bytes, &fields),
+        Ok(Carried::ArrestNotice(fields)) => notice_is_read(bytes, &fields),
         Ok(Carried::Referral(fields)) => referral_is_read(bytes, &fields),
         Ok(Carried::Card(card)) => {
             if let Err(said) = Cards.read(&card) {

@@ -5,8 +5,8 @@ use jiff::civil::date;
 use std::collections::BTreeSet;
 use yichuan::{
     domain::{
-        CaughtColumn, CaughtFields, CaughtNotice, Column, Finding, Jurisdiction, Lang, Lead,
-        LeadFields, Rules, SheetColumn, content::referral::ReferralFields,
+        ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields, Column, Finding, Jurisdiction, Lang,
+        Lead, LeadFields, Rules, SheetColumn, content::referral::ReferralFields,
     },
     entry::{Content, Plaintext},
 };
@@ -37,7 +37,7 @@ pub(crate) fn content_is_read(bytes: &[u8], content: &Content) {
     discreet(bytes, &format!("{content:?}"));
     match content {
         Content::Lead(fields) => lead_is_read(bytes, fields),
-        Content::Caught(fields) => notice_is_read(bytes, fields),
+        Content::ArrestNotice(fields) => notice_is_read(bytes, fields),
         Content::Referral(fields) => referral_is_read(bytes, fields),
         Content::LeadAnswer(_) | Content::ReferralNote(_) => {}
     }
@@ -49,7 +49,7 @@ pub(crate) fn lead(bytes: &[u8]) {
         return;
     };
     lead_is_read(bytes, &fields_of::<Column>(text));
-    notice_is_read(bytes, &fields_of::<CaughtColumn>(text));
+    notice_is_read(bytes, &fields_of::<ArrestNoticeColumn>(text));
     let mut lines = text.split('\n').map(str::to_owned);
     let mut next = || lines.next().unwrap_or_default();
     let referral = ReferralFields {
@@ -106,10 +106,10 @@ pub(crate) fn lead_is_read(bytes: &[u8], fields: &LeadFields) {
     }
 }
 
-pub(crate) fn notice_is_read(bytes: &[u8], fields: &CaughtFields) {
-    match CaughtNotice::reread(fields) {
+pub(crate) fn notice_is_read(bytes: &[u8], fields: &ArrestNoticeFields) {
+    match ArrestNotice::reread(fields) {
         Ok(notice) => {
-            let again = CaughtNotice::reread(&notice.to_fields()).expect("what was read before");
+            let again = ArrestNotice::reread(&notice.to_fields()).expect("what was read before");
             assert_eq!(again.canonical_content(), notice.canonical_content());
             assert!(again == notice);
         }
@@ -121,10 +121,10 @@ pub(crate) fn notice_is_read(bytes: &[u8], fields: &CaughtFields) {
         partners: &partners,
         today: date(2026, 8, 1),
     };
-    match CaughtNotice::parse(fields, &rules) {
+    match ArrestNotice::parse(fields, &rules) {
         Ok(parsed) => {
             told(bytes, &parsed.warnings);
-            let reread = CaughtNotice::reread(&parsed.record.to_fields());
+            let reread = ArrestNotice::reread(&parsed.record.to_fields());
             assert!(reread.is_ok_and(|notice| notice == parsed.record));
         }
         Err(findings) => told(bytes, &findings),

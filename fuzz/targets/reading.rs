@@ -3,9 +3,10 @@
 use prost::{Message, Name};
 use yichuan::{
     access::{Assignee, Grounds, GroundsDefect},
-    desk::{Approval, NewAction, NewReferral, Query},
+    casework::{Approval, NewAction, NewReferral, Query},
     domain::{
-        CaughtFields, Family, Jurisdiction, LeadFields, RecordId, content::referral::ReferralFields,
+        ArrestNoticeFields, Family, Jurisdiction, LeadFields, RecordId,
+        content::referral::ReferralFields,
     },
     entry::PartnerChange,
     exchange::{Answers, Delivery, Greeting},
@@ -37,7 +38,7 @@ pub(crate) enum Carried {
     /// A lead's fields.
     Lead(LeadFields),
     /// A notice's fields.
-    Caught(CaughtFields),
+    ArrestNotice(ArrestNoticeFields),
     /// A referral's fields.
     Referral(ReferralFields),
     /// A node card.
@@ -54,7 +55,7 @@ pub(crate) const REQUESTS: &[(&str, Reader)] = &[
         Family::try_from(&request)?;
         Ok(match request.content.and_then(|content| content.kind) {
             Some(Kind::Lead(lead)) => Carried::Lead(lead.into()),
-            Some(Kind::Caught(notice)) => Carried::Caught(notice.into()),
+            Some(Kind::Caught(notice)) => Carried::ArrestNotice(notice.into()),
             Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {
                 Carried::Nothing
             }

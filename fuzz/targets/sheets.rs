@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::TempDir;
 use yichuan::{
-    domain::{CaughtColumn, Jurisdiction, Lang, RecordColumn, Rules},
+    domain::{ArrestNoticeColumn, Jurisdiction, Lang, RecordColumn, Rules},
     intake::{RowVerdict, Sheet, Verdict, check},
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -85,7 +85,7 @@ fn opened(input: &[u8], file: &[u8], name: &str) {
         }
         Err(error) => discreet(input, &error.message(Lang::En)),
     }
-    match Sheet::<CaughtColumn>::of(&path) {
+    match Sheet::<ArrestNoticeColumn>::of(&path) {
         Ok(sheet) => {
             let rules = Rules {
                 own: "440000".parse().expect("a code"),

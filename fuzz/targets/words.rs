@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr};
 use yichuan::{
     access::{Assignee, Basis, Officer, Principal, Purpose, UnitName},
     audit::{KindName, PrincipalFilter},
-    domain::{CaughtColumn, Column},
+    domain::{ArrestNoticeColumn, Column},
     domain::{DispatchId, EntryId, Jurisdiction, Locality, RecordId, ResidentNumber},
     entry::DispatchAction,
     intake::column_named,
@@ -95,7 +95,7 @@ fn header(text: &str) {
         assert_eq!(column_named(column.as_str()), Some(column));
         assert_eq!(column_named(column.header_zh()), Some(column));
     }
-    if let Some(column) = column_named::<CaughtColumn>(text) {
+    if let Some(column) = column_named::<ArrestNoticeColumn>(text) {
         assert_eq!(column_named(column.as_str()), Some(column));
     }
 }

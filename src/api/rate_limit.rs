@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     access::{Attempt, AttemptReport, Ledger, Principal, Quota, QuotaReached, QuotaReport},
-    desk::{LOOK_LIMIT, Trace, report_attempt, report_quota},
+    casework::{LOOK_LIMIT, Trace, report_attempt, report_quota},
     domain::{Clock, Jurisdiction},
     log::Log,
 };

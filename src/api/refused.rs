@@ -1,10 +1,10 @@
-//! A refused call: what its caller is told, before a transport puts it into its own form, and how each error of the desk is
+//! A refused call: what its caller is told, before a transport puts it into its own form, and how each error of casework is
 //! told. What is expected is said; what is not is logged in full and answered vaguely.
 
 use super::reason::RefusedFor;
 use crate::{
     access::{Denial, Exceeded, GroundsDefect, Quota},
-    desk::{ActRefused, AssignRefused, DeskError, PartnerRefused, SubmitRefused},
+    casework::{ActRefused, AssignRefused, CaseworkError, PartnerRefused, SubmitRefused},
     domain::{Lang, SheetColumn, Withheld, content::referral::ContentDefect, keyed},
     log::ReadError,
     store::DiskShort,
@@ -175,17 +175,17 @@ impl From<&ReadError> for Refused {
     }
 }
 
-impl From<&DeskError> for Refused {
-    fn from(error: &DeskError) -> Self {
+impl From<&CaseworkError> for Refused {
+    fn from(error: &CaseworkError) -> Self {
         let not_found = |reason| Self::new(RefusalKind::NotFound, reason, error);
         match error {
-            DeskError::NotFound(_) => not_found(RefusedFor::NotFound),
-            DeskError::Erased(_) => not_found(RefusedFor::Erased),
-            DeskError::Denied(denial) => Self::denied(denial),
-            DeskError::Read(error) => error.into(),
-            DeskError::Log(_) => Self::closed(error),
-            DeskError::Disk(short) => Self::disk_short(*short),
-            DeskError::Rows(_) | DeskError::Vault(_) => Self::internal(error),
+            CaseworkError::NotFound(_) => not_found(RefusedFor::NotFound),
+            CaseworkError::Erased(_) => not_found(RefusedFor::Erased),
+            CaseworkError::Denied(denial) => Self::denied(denial),
+            CaseworkError::Read(error) => error.into(),
+            CaseworkError::Log(_) => Self::closed(error),
+            CaseworkError::Disk(short) => Self::disk_short(*short),
+            CaseworkError::Rows(_) | CaseworkError::Vault(_) => Self::internal(error),
         }
     }
 }
@@ -193,7 +193,7 @@ impl From<&DeskError> for Refused {
 impl From<&AssignRefused> for Refused {
     fn from(refused: &AssignRefused) -> Self {
         match refused {
-            AssignRefused::Desk(error) => error.into(),
+            AssignRefused::Casework(error) => error.into(),
             AssignRefused::NoUnit(_) => Self::invalid(RefusedFor::NoUnit, "assignee", refused),
         }
     }
@@ -203,7 +203,7 @@ impl From<&ActRefused> for Refused {
     fn from(refused: &ActRefused) -> Self {
         let wrong = |reason, field| Self::invalid(reason, field, refused);
         let reason = match refused {
-            ActRefused::Desk(error) => return error.into(),
+            ActRefused::Casework(error) => return error.into(),
             ActRefused::Stage(error) => return Self::internal(error),
             ActRefused::Content(defect) => return (*defect).into(),
             ActRefused::Needs(_) => return wrong(RefusedFor::Needs, "action"),
@@ -268,7 +268,7 @@ impl<C: SheetColumn> From<&SubmitRefused<C>> for Refused {
                 Self::invalid_fields(RefusedFor::Content, fields.collect(), refused)
             }
             SubmitRefused::Stage(error) => Self::internal(error),
-            SubmitRefused::Desk(error) => error.into(),
+            SubmitRefused::Casework(error) => error.into(),
         }
     }
 }

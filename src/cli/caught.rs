@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    domain::{CaughtColumn, CaughtFields, Family, Jurisdiction, Lang, RecordId, State},
+    domain::{ArrestNoticeColumn, ArrestNoticeFields, Family, Jurisdiction, Lang, RecordId, State},
     intake,
 };
 use clap::{Args, Subcommand};
@@ -83,7 +83,7 @@ struct ListArgs {
 }
 
 impl PushArgs {
-    fn read(&self, lang: Lang) -> Result<Source<CaughtColumn>, Failure> {
+    fn read(&self, lang: Lang) -> Result<Source<ArrestNoticeColumn>, Failure> {
         match &self.file {
             Some(file) => Source::open(file),
             None => form(&self.form, lang).map(|fields| Source::Form(Box::new(fields))),
@@ -91,8 +91,8 @@ impl PushArgs {
     }
 }
 
-fn form(typed: &[String], lang: Lang) -> Result<CaughtFields, Failure> {
-    let mut fields = CaughtFields::default();
+fn form(typed: &[String], lang: Lang) -> Result<ArrestNoticeFields, Failure> {
+    let mut fields = ArrestNoticeFields::default();
     for pair in typed {
         // What was typed may be about a person: it is not repeated.
         let unknown = || {
@@ -104,8 +104,11 @@ fn form(typed: &[String], lang: Lang) -> Result<CaughtFields, Failure> {
             .at("--form")
         };
         let (name, value) = pair.split_once('=').ok_or_else(unknown)?;
-        let column: CaughtColumn = intake::column_named(name).ok_or_else(unknown)?;
-        let personal = matches!(column, CaughtColumn::Name | CaughtColumn::ResidentNumber);
+        let column: ArrestNoticeColumn = intake::column_named(name).ok_or_else(unknown)?;
+        let personal = matches!(
+            column,
+            ArrestNoticeColumn::Name | ArrestNoticeColumn::ResidentNumber
+        );
         let text = if value == "-" || personal {
             args::line(column.as_str(), value, lang)?
         } else {

@@ -21,8 +21,8 @@ mod time;
 
 pub use codes::{AssessmentOutcome, Handling, ReturnReason, Urgency};
 pub use content::{
-    CaughtColumn, CaughtFields, CaughtNotice, Column, Lead, LeadFields, Parsed, PartnerLookup,
-    RecordColumn, Rules, SheetColumn,
+    ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields, Column, Lead, LeadFields, Parsed,
+    PartnerLookup, RecordColumn, Rules, SheetColumn,
 };
 pub use divisions::division_name;
 pub use finding::{Finding, FindingCode};

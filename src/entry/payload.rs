@@ -2,7 +2,9 @@
 
 use super::{EntryDefect, bounds, pb, wire};
 use crate::{
-    domain::{AssessmentOutcome, CaughtFields, LeadFields, content::referral::ReferralFields},
+    domain::{
+        ArrestNoticeFields, AssessmentOutcome, LeadFields, content::referral::ReferralFields,
+    },
     seal::{self, Commitment},
 };
 use prost::Message as _;
@@ -39,7 +41,7 @@ pub enum Content {
     /// Of every other step of a referral.
     ReferralNote(Note),
     /// Of `caught`.
-    Caught(Box<CaughtFields>),
+    ArrestNotice(Box<ArrestNoticeFields>),
 }
 
 /// Free text, which may contain a name.
@@ -156,7 +158,7 @@ impl Content {
             Self::ReferralNote(note) => Kind::ReferralNote(pb::ReferralNote {
                 note: note.0.clone(),
             }),
-            Self::Caught(fields) => Kind::Caught(fields.as_ref().into()),
+            Self::ArrestNotice(fields) => Kind::Caught(fields.as_ref().into()),
         };
         pb::PayloadContent { kind: Some(kind) }
     }
@@ -167,7 +169,7 @@ impl Content {
             Kind::Lead(lead) => Self::Lead(Box::new(lead.into())),
             Kind::Referral(referral) => Self::Referral(Box::new(referral.into())),
             Kind::ReferralNote(note) => Self::ReferralNote(Note(note.note)),
-            Kind::Caught(notice) => Self::Caught(Box::new(notice.into())),
+            Kind::Caught(notice) => Self::ArrestNotice(Box::new(notice.into())),
             Kind::LeadAnswer(answer) => Self::LeadAnswer(LeadAnswer {
                 outcome: match answer.outcome {
                     0 => None,
@@ -237,7 +239,7 @@ same_fields!(ReferralFields, pb::Referral:
     lead_ids,
 );
 
-same_fields!(CaughtFields, pb::CaughtNotice:
+same_fields!(ArrestNoticeFields, pb::CaughtNotice:
     number,
     name,
     sex,

@@ -69,7 +69,7 @@ impl DeferredDispatches {
             Content::Referral(fields) => fields.leads().unwrap_or_default(),
             Content::Lead(_)
             | Content::LeadAnswer(_)
-            | Content::Caught(_)
+            | Content::ArrestNotice(_)
             | Content::ReferralNote(_) => Vec::new(),
         };
         before(&sent.record) || carried.iter().any(before)

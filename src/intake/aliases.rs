@@ -136,7 +136,7 @@ pub(super) fn is_alias(header_zh: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CaughtColumn, Column, SheetColumn};
+    use crate::domain::{ArrestNoticeColumn, Column, SheetColumn};
     use std::collections::BTreeSet;
 
     #[test]
@@ -153,10 +153,10 @@ mod tests {
             }
         }
         check::<Column>();
-        check::<CaughtColumn>();
+        check::<ArrestNoticeColumn>();
         let known = |zh: &str| {
             let mut all = Column::ALL.iter().map(|c| c.header_zh());
-            all.any(|h| h == zh) || CaughtColumn::ALL.iter().any(|c| c.header_zh() == zh)
+            all.any(|h| h == zh) || ArrestNoticeColumn::ALL.iter().any(|c| c.header_zh() == zh)
         };
         assert!(ALIASES.iter().all(|(zh, _)| known(zh)));
     }

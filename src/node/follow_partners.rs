@@ -2,7 +2,7 @@
 
 use super::trust::Trust;
 use crate::{
-    desk::PartnerDesk,
+    casework::PartnerAdmin,
     domain::Jurisdiction,
     exchange::{Courier, Directory, Inbox},
     rpc::PartnersChanged,
@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 /// Follows a change of the partners: directory, trust, streams, couriers, in this order.
 #[derive(Debug)]
 pub(super) struct FollowPartners {
-    pub(super) partners: PartnerDesk,
+    pub(super) partners: PartnerAdmin,
     pub(super) directory: Arc<Directory>,
     pub(super) trust: Arc<Trust>,
     pub(super) inbox: Arc<Inbox>,

@@ -29,8 +29,8 @@ pub use trust::TrustError;
 
 use crate::{
     access::Policy,
+    casework::ensure_policy,
     config::Config,
-    desk::ensure_policy,
     domain::{Clock, Jurisdiction},
     exchange::{ClockSkews, Courier, Directory, LinkState, OwnLog},
     log::Log,

@@ -2,7 +2,7 @@
 
 use super::{StartError, data_dir::DataDir, rebuild::renew_layout};
 use crate::{
-    desk::Views,
+    casework::Views,
     domain::{Clock, Jurisdiction},
     exchange::{Vault, VaultError},
     log::{self, Log, LogOptions, ReadError, View},

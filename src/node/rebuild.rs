@@ -5,8 +5,8 @@ use super::{
     views,
 };
 use crate::{
+    casework::LAYOUT,
     config::Config,
-    desk::LAYOUT,
     domain::Jurisdiction,
     exchange::{Vault, VaultError},
     log::{self, FamilyComparison, OpenError, RebuildError},

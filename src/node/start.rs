@@ -13,11 +13,11 @@ use super::{
 use crate::{
     access::{Ledger, Policy},
     api::Meter,
-    config::Config,
-    desk::{
-        Desk, DeskAdmission, PartnerDesk, PartnerRefused, ensure_policy, has_policy,
+    casework::{
+        Casework, CaseworkAdmission, PartnerAdmin, PartnerRefused, ensure_policy, has_policy,
         recount_quotas, start_log,
     },
+    config::Config,
     domain::Clock,
     exchange::{
         ClockSkews, Courier, CourierOptions, Directory, DisclosedTrees, Inbox, InboxParts, Outbox,
@@ -175,7 +175,7 @@ impl Node {
         let policy = Arc::new(ArcSwap::from_pointee(policy));
 
         let directory = Arc::new(Directory::default());
-        let partners = PartnerDesk::new(log.clone(), own, Arc::new(Cards), Arc::clone(&vault));
+        let partners = PartnerAdmin::new(log.clone(), own, Arc::new(Cards), Arc::clone(&vault));
         partners.refresh(&directory).await?;
         let witness = log
             .read(|mut reader| Witness::load(&mut reader))
@@ -217,7 +217,11 @@ impl Node {
                 witness: Arc::clone(&witness),
                 shown,
                 directory: Arc::clone(&directory),
-                admission: Arc::new(DeskAdmission::new(own, Arc::clone(&vault), Arc::new(Cards))),
+                admission: Arc::new(CaseworkAdmission::new(
+                    own,
+                    Arc::clone(&vault),
+                    Arc::new(Cards),
+                )),
                 own_log: Arc::clone(&own_log),
                 skews: Arc::clone(&skews),
             },
@@ -238,7 +242,7 @@ impl Node {
             waits,
             stop.clone(),
         ));
-        let desk = Desk::new(
+        let casework = Casework::new(
             log.clone(),
             own,
             Arc::clone(&clock),
@@ -269,7 +273,7 @@ impl Node {
             policy: Arc::clone(&policy),
             meter,
             log: log.clone(),
-            desk,
+            casework,
             partners,
             directory: Arc::clone(&directory),
             witness,

@@ -4,7 +4,7 @@ use super::{pb, status};
 use crate::{
     access::{self, Permit},
     api::authorizer::Authorizer,
-    desk::Desk,
+    casework::Casework,
     log::Log,
     merkle::Hash,
 };
@@ -20,7 +20,7 @@ const REPLAY_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub(super) struct AuditService {
     pub(super) authorizer: Authorizer,
-    pub(super) desk: Desk,
+    pub(super) casework: Casework,
     pub(super) log: Log,
 }
 
@@ -43,7 +43,7 @@ impl AuditService {
         count: u64,
     ) -> Result<(), Status> {
         let reading = self.authorizer.reading(permit, 0)?;
-        let trace = self.desk.log_read(permit, first, count).await;
+        let trace = self.casework.log_read(permit, first, count).await;
         reading.cost(trace.map_or(0, |trace| trace.bytes));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::status;
 use crate::{
-    desk::PAGE_LIMIT,
+    casework::PAGE_LIMIT,
     entry::{
         bounds::{Bounds, BoundsError, Budget},
         pb,

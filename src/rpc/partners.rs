@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access,
     api::authorizer::Authorizer,
-    desk::{Approval, PartnerDesk, PartnerEntry, PartnerRefused, Standing},
+    casework::{Approval, PartnerAdmin, PartnerEntry, PartnerRefused, Standing},
     domain::Jurisdiction,
     entry::PartnerChange,
     exchange::{Courier, Directory, Inbox, LinkState, Outbox, Witness},
@@ -37,7 +37,7 @@ pub(crate) trait PartnersChanged: Send + Sync + fmt::Debug {
 #[derive(Clone)]
 pub(super) struct PartnersService {
     pub(super) authorizer: Authorizer,
-    pub(super) partners: PartnerDesk,
+    pub(super) partners: PartnerAdmin,
     pub(super) log: Log,
     pub(super) witness: Arc<Witness>,
     pub(super) inbox: Arc<Inbox>,

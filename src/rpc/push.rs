@@ -8,7 +8,7 @@ use crate::{
         RefusedFor,
         rate_limit::{Metered, StreamLease},
     },
-    desk::{Desk, SubmitRefused, SubmitTicket},
+    casework::{Casework, SubmitRefused, SubmitTicket},
     domain::{Family, FindingCode, SheetColumn},
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
@@ -76,7 +76,7 @@ impl TryFrom<&pb::PushRecordsRequest> for Family {
 
 /// A sheet.
 pub(super) struct Sheet {
-    pub(super) desk: Desk,
+    pub(super) casework: Casework,
     pub(super) permit: Permit<Submit>,
     pub(super) metered: Metered,
 }
@@ -143,11 +143,14 @@ impl Sheet {
         let row = request.row;
         match request.content.and_then(|content| content.kind) {
             Some(Kind::Lead(lead)) => {
-                let ticket = self.desk.submit_lead(&self.permit, lead.into()).await;
+                let ticket = self.casework.submit_lead(&self.permit, lead.into()).await;
                 Ok(judged(row, ticket).boxed())
             }
             Some(Kind::Caught(notice)) => {
-                let ticket = self.desk.submit_notice(&self.permit, notice.into()).await;
+                let ticket = self
+                    .casework
+                    .submit_notice(&self.permit, notice.into())
+                    .await;
                 Ok(judged(row, ticket).boxed())
             }
             Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {

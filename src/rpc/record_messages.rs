@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     access::Assignee,
-    desk::{
-        About, ActionTaken, Desk, Detail, Direction, EventDetail, Listed, NewAction, NewReferral,
-        PAGE_LIMIT, Query, ReceiptSummary, RecordRow,
+    casework::{
+        About, ActionTaken, Casework, Detail, Direction, EventDetail, Listed, NewAction,
+        NewReferral, PAGE_LIMIT, Query, ReceiptSummary, RecordRow,
     },
     domain::{
         Action, Family, Finding, Lang, RecordId, ResidentNumber, SheetColumn, Standing, State,
@@ -247,12 +247,12 @@ impl From<ActionTaken> for pb::ActionTaken {
 }
 
 /// One record without its payload.
-pub(super) fn summary(desk: &Desk, record: RecordId, listed: &Listed) -> pb::RecordSummary {
-    summed(desk, record, &listed.row, listed.assigned.as_ref())
+pub(super) fn summary(casework: &Casework, record: RecordId, listed: &Listed) -> pb::RecordSummary {
+    summed(casework, record, &listed.row, listed.assigned.as_ref())
 }
 
 fn summed(
-    desk: &Desk,
+    casework: &Casework,
     record: RecordId,
     row: &RecordRow,
     assigned: Option<&Assignee>,
@@ -276,13 +276,13 @@ fn summed(
         obliged: due.map_or_else(String::new, |(_, side)| row.party(side).to_string()),
         assigned_to: assigned.map_or_else(String::new, Assignee::to_string),
         number: String::new(),
-        put_off: desk.put_off(row).map_or("", NotYet::as_str).to_owned(),
+        put_off: casework.put_off(row).map_or("", NotYet::as_str).to_owned(),
     }
 }
 
 /// One record, opened.
 pub(super) fn shown(
-    desk: &Desk,
+    casework: &Casework,
     record: RecordId,
     detail: Detail,
     consulted_index: u64,
@@ -290,7 +290,12 @@ pub(super) fn shown(
     let family = detail.row.kind.family();
     let allowed = detail.allowed.into_iter();
     pb::ShowRecordResponse {
-        summary: Some(summed(desk, record, &detail.row, detail.assigned.as_ref())),
+        summary: Some(summed(
+            casework,
+            record,
+            &detail.row,
+            detail.assigned.as_ref(),
+        )),
         content: detail.content.as_ref().map(Content::to_wire),
         events: detail.events.into_iter().map(event).collect(),
         // What stays at its node is no action that can be asked for.
@@ -307,7 +312,7 @@ fn event(event: EventDetail) -> pb::RecordEvent {
     let (outcome, note) = match event.said {
         Some(Content::LeadAnswer(answer)) => (answer.outcome, answer.note),
         Some(Content::ReferralNote(note)) => (None, note.0),
-        Some(Content::Lead(_) | Content::Referral(_) | Content::Caught(_)) | None => {
+        Some(Content::Lead(_) | Content::Referral(_) | Content::ArrestNotice(_)) | None => {
             (None, String::new())
         }
     };

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access,
     api::authorizer::Authorizer,
-    desk::{ActRefused, ActionTaken, Desk, NewReferral, Query},
+    casework::{ActRefused, ActionTaken, Casework, NewReferral, Query},
     domain::Family,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 #[derive(Clone, Debug)]
 pub(super) struct RecordsService {
     pub(super) authorizer: Authorizer,
-    pub(super) desk: Desk,
+    pub(super) casework: Casework,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -41,7 +41,7 @@ impl pb::records_server::Records for RecordsService {
         let grounds = first.grounds.clone();
         let permit = self.authorizer.permit(&extensions, grounds, act)?;
         let sheet = Sheet {
-            desk: self.desk.clone(),
+            casework: self.casework.clone(),
             metered: self.authorizer.metered(permit.principal()),
             permit,
         };
@@ -56,7 +56,7 @@ impl pb::records_server::Records for RecordsService {
         let act = access::Submit(Family::Referral);
         let (permit, request) = self.authorizer.admit_act(request, act)?;
         let new = NewReferral::try_from(request)?;
-        taken(self.desk.open_referral(&permit, new).await)
+        taken(self.casework.open_referral(&permit, new).await)
     }
 
     async fn approve_record(
@@ -66,7 +66,7 @@ impl pb::records_server::Records for RecordsService {
         let act = access::ApproveReferral;
         let (permit, request) = self.authorizer.admit_act(request, act)?;
         let record = request.try_into()?;
-        taken(self.desk.approve_referral(&permit, record).await)
+        taken(self.casework.approve_referral(&permit, record).await)
     }
 
     async fn act_on_record(
@@ -78,7 +78,7 @@ impl pb::records_server::Records for RecordsService {
         let (permit, request) = self.authorizer.admit_act(request, act)?;
         let permit = permit.overriding(request.override_assignment);
         let (record, new) = request.try_into()?;
-        taken(self.desk.act(&permit, record, new).await)
+        taken(self.casework.act(&permit, record, new).await)
     }
 
     async fn assign_record(
@@ -88,7 +88,7 @@ impl pb::records_server::Records for RecordsService {
         let act = access::AssignRecord;
         let (permit, request) = self.authorizer.admit_act(request, act)?;
         let (record, to) = request.try_into()?;
-        let log_index = self.desk.assign(&permit, record, to).await?;
+        let log_index = self.casework.assign(&permit, record, to).await?;
         Ok(Response::new(pb::AssignRecordResponse { log_index }))
     }
 
@@ -105,14 +105,14 @@ impl pb::records_server::Records for RecordsService {
         let searching = self.authorizer.search(&permit, asked.as_deref()).await?;
         let reading = self.authorizer.reading(&permit, query.limit)?;
         let looking = self.authorizer.look(&permit, query.limit).await?;
-        let (page, trace) = self.desk.list(&permit, query).await?.into_inner();
+        let (page, trace) = self.casework.list(&permit, query).await?.into_inner();
         let consulted_index = reading.left(trace);
         looking.page(page.looked, asked.is_some());
         searching.found(!page.records.is_empty());
         let records = page.records.iter();
         let records = records.map(|(id, listed)| pb::RecordSummary {
             number: page.numbers.get(id).cloned().unwrap_or_default(),
-            ..summary(&self.desk, *id, listed)
+            ..summary(&self.casework, *id, listed)
         });
         Ok(Response::new(pb::ListRecordsResponse {
             records: records.collect(),
@@ -130,16 +130,16 @@ impl pb::records_server::Records for RecordsService {
         let (detail, consulted_index) = if asked.standing_only {
             let (permit, _) = self.authorizer.admit(request, access::List(family))?;
             let reading = self.authorizer.reading(&permit, 1)?;
-            let (detail, trace) = self.desk.standing(&permit, record).await?.into_inner();
+            let (detail, trace) = self.casework.standing(&permit, record).await?.into_inner();
             (detail, reading.left(trace))
         } else {
             let (permit, request) = self.authorizer.admit(request, access::Open(family))?;
             let permit = permit.overriding(request.override_assignment);
             let reading = self.authorizer.reading(&permit, 1)?;
-            let (detail, trace) = self.desk.open(&permit, record).await?.into_inner();
+            let (detail, trace) = self.casework.open(&permit, record).await?.into_inner();
             (detail, reading.left(trace))
         };
-        let shown = shown(&self.desk, record, detail, consulted_index);
+        let shown = shown(&self.casework, record, detail, consulted_index);
         Ok(Response::new(shown))
     }
 
@@ -156,7 +156,7 @@ impl pb::records_server::Records for RecordsService {
         }
         let watching = Watching::new(
             self.authorizer.clone(),
-            self.desk.clone(),
+            self.casework.clone(),
             permit,
             request.after_index,
             self.stop.clone(),

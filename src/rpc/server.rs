@@ -14,7 +14,7 @@ use super::{
 use crate::{
     access::Policy,
     api::{Meter, authorizer::Authorizer},
-    desk::{Desk, PartnerDesk},
+    casework::{Casework, PartnerAdmin},
     exchange::{Courier, Directory, Inbox, Witness},
     log::Log,
 };
@@ -41,9 +41,9 @@ pub(crate) struct Services {
     pub(crate) meter: Arc<Meter>,
     pub(crate) log: Log,
     /// The records that officers work on.
-    pub(crate) desk: Desk,
+    pub(crate) casework: Casework,
     /// Drafts and approvals of partners.
-    pub(crate) partners: PartnerDesk,
+    pub(crate) partners: PartnerAdmin,
     pub(crate) directory: Arc<Directory>,
     /// Partners' trees.
     pub(crate) witness: Arc<Witness>,
@@ -88,12 +88,12 @@ pub(crate) async fn router(
         },
         audit: AuditService {
             authorizer: authorizer.clone(),
-            desk: services.desk.clone(),
+            casework: services.casework.clone(),
             log: services.log.clone(),
         },
         records: RecordsService {
             authorizer: authorizer.clone(),
-            desk: services.desk,
+            casework: services.casework,
             tasks: services.tasks.clone(),
             stop: services.stop,
         },

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{RefusalKind, Refused, RefusedFor},
-    desk::{ActRefused, AssignRefused, DeskError, PartnerRefused, SubmitRefused},
+    casework::{ActRefused, AssignRefused, CaseworkError, PartnerRefused, SubmitRefused},
     domain::SheetColumn,
     log::ReadError,
 };
@@ -107,7 +107,7 @@ macro_rules! refuses {
 
 refuses!(
     ReadError,
-    DeskError,
+    CaseworkError,
     PartnerRefused,
     AssignRefused,
     ActRefused

@@ -4,7 +4,7 @@ use super::{pb, record_messages::summary};
 use crate::{
     access::{List, Permit},
     api::authorizer::Authorizer,
-    desk::{Change, Desk},
+    casework::{Casework, Change},
     note::SignedCheckpoint,
 };
 use futures_util::{Stream, stream};
@@ -22,7 +22,7 @@ pub(super) type WatchStream =
 /// Somebody who follows.
 pub(super) struct Watching {
     authorizer: Authorizer,
-    desk: Desk,
+    casework: Casework,
     permit: Permit<List>,
     after: Option<u64>,
     ready: VecDeque<Change>,
@@ -34,16 +34,16 @@ impl Watching {
     /// From behind an entry of the log, or from now on.
     pub(super) fn new(
         authorizer: Authorizer,
-        desk: Desk,
+        casework: Casework,
         permit: Permit<List>,
         after: Option<u64>,
         stop: CancellationToken,
     ) -> Self {
-        let published = desk.follow();
+        let published = casework.follow();
         let now = published.borrow().size().checked_sub(1);
         Self {
             authorizer,
-            desk,
+            casework,
             permit,
             after: after.or(now),
             ready: VecDeque::new(),
@@ -65,7 +65,7 @@ impl Watching {
             if let Some(change) = self.ready.pop_front() {
                 let message = pb::WatchRecordsResponse {
                     log_index: change.index,
-                    record: Some(summary(&self.desk, change.record, &change.listed)),
+                    record: Some(summary(&self.casework, change.record, &change.listed)),
                 };
                 return Ok(Some((message, self)));
             }
@@ -76,7 +76,7 @@ impl Watching {
             let reading = self.authorizer.reading(&self.permit, CHUNK)?;
             let metered = self.authorizer.metered(self.permit.principal());
             let looking = metered.look().await?;
-            let changes = self.desk.changes(&self.permit, self.after, CHUNK);
+            let changes = self.casework.changes(&self.permit, self.after, CHUNK);
             let (seen, trace) = changes.await?;
             looking.looked_at(0);
             reading.cost(trace.map_or(0, |trace| trace.bytes));

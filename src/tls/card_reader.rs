@@ -1,7 +1,7 @@
 //! Reads node cards for the services above.
 
 use super::{Authority, Crl, NodeCard, TrustStore};
-use crate::{desk::CardReader, exchange::Partner};
+use crate::{casework::CardReader, exchange::Partner};
 
 /// Reads cards, and refuses development CAs outside loopback.
 #[derive(Clone, Copy, Debug, Default)]

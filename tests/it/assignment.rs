@@ -42,8 +42,8 @@ impl World {
             row: 1,
             content: Some(leads::lead(1, "440304").into()),
         };
-        let mut desk = RecordsClient::new(channel.clone());
-        let pushed = desk.push_records(tokio_stream::iter([push])).await;
+        let mut records = RecordsClient::new(channel.clone());
+        let pushed = records.push_records(tokio_stream::iter([push])).await;
         let verdict = pushed.unwrap().into_inner().message().await.unwrap();
         let open = pb::OpenReferralRequest {
             grounds: Some(grounds(COUNTY, Purpose::Case)),

@@ -9,7 +9,7 @@ use yichuan::{
     access::Purpose,
     audit::{Inspector, ReplayFilter, Trusted},
     cli::demo::cluster::{Cluster, grounds},
-    domain::{CaughtColumn, CaughtFields},
+    domain::{ArrestNoticeColumn, ArrestNoticeFields},
     exchange::CourierOptions,
     rpc::pb::{self, RecordState as S, Verdict as V},
     tls::Cards,
@@ -102,8 +102,8 @@ impl World {
             content: Some(leads::lead(n, destination).into()),
         };
         let channel = self.cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-        let mut desk = pb::records_client::RecordsClient::new(channel);
-        let answering = desk.push_records(tokio_stream::iter([request])).await;
+        let mut records = pb::records_client::RecordsClient::new(channel);
+        let answering = records.push_records(tokio_stream::iter([request])).await;
         let verdict = answering.unwrap().into_inner().message().await.unwrap();
         self.settled().await;
         verdict.unwrap().record_id
@@ -381,10 +381,10 @@ async fn notices_are_found_by_whom_they_concern_and_by_nobody_else() {
     world.cluster.stop().await;
 }
 
-fn workbook(path: &Path, rows: &[CaughtFields]) {
+fn workbook(path: &Path, rows: &[ArrestNoticeFields]) {
     let mut book = rust_xlsxwriter::Workbook::new();
     let sheet = book.add_worksheet();
-    for (at, column) in (0u16..).zip(CaughtColumn::ALL) {
+    for (at, column) in (0u16..).zip(ArrestNoticeColumn::ALL) {
         sheet.write(0, at, column.header_zh()).unwrap();
         for (row, fields) in (1u32..).zip(rows) {
             sheet.write(row, at, fields.get(*column)).unwrap();
@@ -398,7 +398,7 @@ async fn a_sheet_gets_one_verdict_a_row_and_a_form_one() {
     let world = World::start().await;
     let fields = |n: usize| {
         let said = notice(n);
-        CaughtFields {
+        ArrestNoticeFields {
             number: said.number,
             name: said.name,
             sex: "男".into(),
@@ -412,7 +412,7 @@ async fn a_sheet_gets_one_verdict_a_row_and_a_form_one() {
             ..Default::default()
         }
     };
-    let no_case = CaughtFields {
+    let no_case = ArrestNoticeFields {
         case_number: String::new(),
         ..fields(8)
     };

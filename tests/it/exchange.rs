@@ -36,7 +36,7 @@ fn sample() -> Vec<(u64, pb::Lead)> {
 
 async fn push(cluster: &Cluster, leads: &[(u64, pb::Lead)]) -> Vec<pb::PushRecordsResponse> {
     let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let mut records = pb::records_client::RecordsClient::new(channel);
     let grounds = grounds(COUNTY, Purpose::Screening);
     let requests: Vec<_> = leads
         .iter()
@@ -46,7 +46,7 @@ async fn push(cluster: &Cluster, leads: &[(u64, pb::Lead)]) -> Vec<pb::PushRecor
             content: Some(lead.clone().into()),
         })
         .collect();
-    let mut verdicts = desk
+    let mut verdicts = records
         .push_records(tokio_stream::iter(requests))
         .await
         .unwrap()
@@ -100,9 +100,9 @@ async fn a_sheet_goes_out_and_is_answered() {
     let channel = cluster
         .channel(GUANGDONG, GUANGDONG, "officer-001")
         .unwrap();
-    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let mut records = pb::records_client::RecordsClient::new(channel);
     let grounds_there = grounds(GUANGDONG, Purpose::Screening);
-    let inbox = desk
+    let inbox = records
         .list_records(pb::ListRecordsRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds_there.clone()),
@@ -124,8 +124,8 @@ async fn a_sheet_goes_out_and_is_answered() {
             outcome: outcome.into(),
             ..Default::default()
         };
-        let mut desk = desk.clone();
-        async move { desk.act_on_record(request).await }
+        let mut records = records.clone();
+        async move { records.act_on_record(request).await }
     };
     answer(pb::Action::LeadSign, pb::AssessmentOutcome::Unspecified)
         .await

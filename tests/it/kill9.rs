@@ -153,7 +153,7 @@ impl Exchange {
         }
         let mut sender = Some(sender);
         let mut verdicts = self.homes[0]
-            .desk()
+            .records()
             .push_records(UnboundedReceiverStream::new(receiver))
             .await?
             .into_inner();
@@ -427,7 +427,7 @@ async fn every_acknowledged_lead_is_at_its_destination_exactly_once() {
 /// At the destination every lead is listed once and opens to what was pushed.
 async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
     let destination = &exchange.homes[1];
-    let mut desk = destination.desk();
+    let mut records = destination.records();
     let grounds = destination.grounds(Purpose::Screening);
     let mut listed = Vec::new();
     let mut after_index = None;
@@ -440,7 +440,7 @@ async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
             limit: 1000,
             ..Default::default()
         };
-        let page = desk.list_records(request).await.unwrap().into_inner();
+        let page = records.list_records(request).await.unwrap().into_inner();
         listed.extend(page.records.into_iter().map(|lead| lead.record_id));
         after_index = page.next_after;
         if after_index.is_none() {
@@ -459,7 +459,7 @@ async fn arrived(exchange: &Exchange, leads: &[pb::Lead]) {
             override_assignment: false,
             standing_only: false,
         };
-        let opened = desk.show_record(request).await.unwrap().into_inner();
+        let opened = records.show_record(request).await.unwrap().into_inner();
         assert_eq!(
             opened.content.and_then(pb::PayloadContent::lead).as_ref(),
             Some(lead)

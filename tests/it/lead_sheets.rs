@@ -507,7 +507,7 @@ async fn regression_a_list_of_all_waits_as_it_is_told_and_is_whole() {
         content: Some(leads::lead(n, PROVINCE).into()),
     });
     let mut verdicts = home
-        .desk()
+        .records()
         .push_records(tokio_stream::iter(requests))
         .await
         .unwrap()

@@ -18,9 +18,9 @@ use std::{
 use yichuan::{
     access::{Grounds, Principal, Role},
     audit::TileWriter,
+    casework::LAYOUT,
     cli::demo::cluster::write_node,
     config::Config,
-    desk::LAYOUT,
     domain::{EntryId, Jurisdiction, RecordId, Timestamp},
     entry::{Cause, Consultation, Entry, Kind},
     exchange::Vault,

@@ -25,7 +25,7 @@ async fn push(home: &Home, leads: Vec<pb::Lead>) {
         });
     let requests = tokio_stream::iter(requests.collect::<Vec<_>>());
     let mut verdicts = home
-        .desk()
+        .records()
         .push_records(requests)
         .await
         .unwrap()

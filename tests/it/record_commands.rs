@@ -13,7 +13,7 @@ use std::{
 };
 use yichuan::{
     cli::demo::cluster::Cluster,
-    domain::{CaughtColumn, CaughtFields, Column, LeadFields},
+    domain::{ArrestNoticeColumn, ArrestNoticeFields, Column, LeadFields},
     exchange::CourierOptions,
 };
 
@@ -264,7 +264,7 @@ fn lead_sheet(path: &Path) {
 }
 
 fn caught_sheet(path: &Path) {
-    let fields = |n| CaughtFields {
+    let fields = |n| ArrestNoticeFields {
         number: format!("GD-2026-{n:04}"),
         name: format!("测试{n:06}"),
         sex: "男".into(),
@@ -275,18 +275,20 @@ fn caught_sheet(path: &Path) {
         conduct: "贩卖毒品".into(),
         measure: "刑事拘留".into(),
         case_number: "A4403040000002024050001".into(),
-        ..CaughtFields::default()
+        ..ArrestNoticeFields::default()
     };
-    let no_case = CaughtFields {
+    let no_case = ArrestNoticeFields {
         case_number: String::new(),
         ..fields(12)
     };
     let rows = [fields(11), no_case, fields(11)];
-    let cells = |row: &CaughtFields| {
-        let columns = CaughtColumn::ALL.iter();
+    let cells = |row: &ArrestNoticeFields| {
+        let columns = ArrestNoticeColumn::ALL.iter();
         columns.map(|c| row.get(*c).to_owned()).collect()
     };
-    let header = CaughtColumn::ALL.iter().map(|c| c.header_zh().to_owned());
+    let header = ArrestNoticeColumn::ALL
+        .iter()
+        .map(|c| c.header_zh().to_owned());
     sheet(path, header.collect(), rows.iter().map(cells).collect());
 }
 

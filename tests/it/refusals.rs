@@ -54,7 +54,7 @@ impl World {
         channel(endpoint, node, of, identity)
     }
 
-    fn desk(&self, node: &str, who: &str) -> RecordsClient<Channel> {
+    fn records(&self, node: &str, who: &str) -> RecordsClient<Channel> {
         RecordsClient::new(self.dial(node, who)).max_encoding_message_size(64 << 20)
     }
 
@@ -116,7 +116,7 @@ fn listing(grounds: Option<pb::Grounds>) -> pb::ListRecordsRequest {
 }
 
 async fn push_with(
-    mut desk: RecordsClient<Channel>,
+    mut records: RecordsClient<Channel>,
     grounds: Option<pb::Grounds>,
     lead: &LeadFields,
 ) -> Result<(), Status> {
@@ -125,7 +125,7 @@ async fn push_with(
         row: 1,
         content: Some(pb::Lead::from(lead).into()),
     };
-    let mut verdicts = desk
+    let mut verdicts = records
         .push_records(tokio_stream::iter([request]))
         .await?
         .into_inner();
@@ -136,7 +136,7 @@ async fn push_with(
 async fn officers_of_another_jurisdiction_only_read_there() {
     let world = world().await;
     for who in ["440000/officer-001", "440000/supervisor-001"] {
-        let mut desk = world.desk(COUNTY, who);
+        let mut records = world.records(COUNTY, who);
         let answer = pb::ActOnRecordRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: screening(GUANGDONG),
@@ -144,11 +144,15 @@ async fn officers_of_another_jurisdiction_only_read_there() {
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         };
-        let answering = desk.act_on_record(answer);
+        let answering = records.act_on_record(answer);
         world
             .refused(who, Code::PermissionDenied, "foreign", answering)
             .await;
-        let pushing = push_with(world.desk(COUNTY, who), screening(GUANGDONG), &world.next);
+        let pushing = push_with(
+            world.records(COUNTY, who),
+            screening(GUANGDONG),
+            &world.next,
+        );
         world
             .refused(who, Code::PermissionDenied, "foreign", pushing)
             .await;
@@ -165,8 +169,8 @@ async fn officers_of_another_jurisdiction_only_read_there() {
             "440000/auditor-001" => Purpose::Audit,
             _ => Purpose::Screening,
         };
-        let mut desk = world.desk(COUNTY, who);
-        let listed = desk.list_records(listing(Some(grounds(GUANGDONG, purpose))));
+        let mut records = world.records(COUNTY, who);
+        let listed = records.list_records(listing(Some(grounds(GUANGDONG, purpose))));
         world
             .refused(who, Code::PermissionDenied, "foreign", listed)
             .await;
@@ -179,10 +183,10 @@ async fn officers_of_another_jurisdiction_only_read_there() {
 async fn a_lead_between_two_others_is_not_there() {
     let world = world().await;
     let who = "330000/officer-001";
-    let mut desk = world.desk(COUNTY, who);
+    let mut records = world.records(COUNTY, who);
     let mut said = Vec::new();
     for lead_id in [&*world.lead.lead_id, "0198c6de-7f3a-7cc0-b0f3-0123456789ab"] {
-        let showing = desk.show_record(pb::ShowRecordRequest {
+        let showing = records.show_record(pb::ShowRecordRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: screening(ZHEJIANG),
             record_id: lead_id.to_owned(),
@@ -193,7 +197,7 @@ async fn a_lead_between_two_others_is_not_there() {
         said.push(status.message().replace(lead_id, "…"));
     }
     assert_eq!(said[0], said[1]);
-    let listed = desk
+    let listed = records
         .list_records(listing(screening(ZHEJIANG)))
         .await
         .unwrap();
@@ -201,7 +205,7 @@ async fn a_lead_between_two_others_is_not_there() {
     assert_eq!(listed.len(), 1);
     assert!(listed.iter().all(|lead| lead.destination == ZHEJIANG));
     // Nor can it be answered at the officer's own node, to which it never came.
-    let mut own = world.desk(ZHEJIANG, who);
+    let mut own = world.records(ZHEJIANG, who);
     let answering = own.act_on_record(pb::ActOnRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: screening(ZHEJIANG),
@@ -235,13 +239,13 @@ async fn nobody_reads_or_writes_without_purpose_and_basis() {
         (stated(pb::Purpose::Audit, campaign), "purpose"),
     ] {
         let denied = Code::PermissionDenied;
-        let pushing = push_with(world.desk(COUNTY, who), grounds.clone(), &world.next);
+        let pushing = push_with(world.records(COUNTY, who), grounds.clone(), &world.next);
         world.refused(who, denied, reason, pushing).await;
-        let mut desk = world.desk(COUNTY, who);
-        let listed = desk.list_records(listing(grounds.clone()));
+        let mut records = world.records(COUNTY, who);
+        let listed = records.list_records(listing(grounds.clone()));
         world.refused(who, denied, reason, listed).await;
-        let mut desk = world.desk(COUNTY, who);
-        let showing = desk.show_record(pb::ShowRecordRequest {
+        let mut records = world.records(COUNTY, who);
+        let showing = records.show_record(pb::ShowRecordRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
             record_id: world.lead.lead_id.clone(),
@@ -249,8 +253,8 @@ async fn nobody_reads_or_writes_without_purpose_and_basis() {
             standing_only: false,
         });
         world.refused(who, denied, reason, showing).await;
-        let mut desk = world.desk(GUANGDONG, "440000/officer-001");
-        let answering = desk.act_on_record(pb::ActOnRecordRequest {
+        let mut records = world.records(GUANGDONG, "440000/officer-001");
+        let answering = records.act_on_record(pb::ActOnRecordRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: grounds.clone(),
             record_id: world.lead.lead_id.clone(),
@@ -263,7 +267,7 @@ async fn nobody_reads_or_writes_without_purpose_and_basis() {
     }
     // A purpose that does not cover the act.
     let supervising = stated(pb::Purpose::Supervision, campaign);
-    let pushing = push_with(world.desk(COUNTY, who), supervising, &world.next);
+    let pushing = push_with(world.records(COUNTY, who), supervising, &world.next);
     world
         .refused(who, Code::PermissionDenied, "purpose", pushing)
         .await;
@@ -283,18 +287,18 @@ async fn every_role_keeps_to_its_own() {
     let auditing = Some(grounds(COUNTY, Purpose::Audit));
 
     let who = "520624/auditor-001";
-    let pushing = push_with(world.desk(COUNTY, who), auditing.clone(), &world.next);
+    let pushing = push_with(world.records(COUNTY, who), auditing.clone(), &world.next);
     world.refused(who, denied, "role", pushing).await;
-    let mut desk = world.desk(COUNTY, who);
-    let listed = desk.list_records(listing(auditing.clone()));
+    let mut records = world.records(COUNTY, who);
+    let listed = records.list_records(listing(auditing.clone()));
     world.refused(who, denied, "role", listed).await;
 
     let who = "520624/admin-001";
-    let mut desk = world.desk(COUNTY, who);
-    let listed = desk.list_records(listing(screening(COUNTY)));
+    let mut records = world.records(COUNTY, who);
+    let listed = records.list_records(listing(screening(COUNTY)));
     world.refused(who, denied, "role", listed).await;
-    let mut desk = world.desk(COUNTY, who);
-    let showing = desk.show_record(pb::ShowRecordRequest {
+    let mut records = world.records(COUNTY, who);
+    let showing = records.show_record(pb::ShowRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: screening(COUNTY),
         record_id: world.lead.lead_id.clone(),
@@ -302,7 +306,7 @@ async fn every_role_keeps_to_its_own() {
         standing_only: false,
     });
     world.refused(who, denied, "role", showing).await;
-    let pushing = push_with(world.desk(COUNTY, who), screening(COUNTY), &world.next);
+    let pushing = push_with(world.records(COUNTY, who), screening(COUNTY), &world.next);
     world.refused(who, denied, "role", pushing).await;
 
     for who in [
@@ -564,8 +568,8 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         "0198c6de-7f3a-7cc0-b0f3-0123456789ag",
         "0198c6de-7f3a-7cc0-b0f3-0123456789ab ",
     ] {
-        let mut desk = world.desk(GUANGDONG, who);
-        let showing = desk.show_record(pb::ShowRecordRequest {
+        let mut records = world.records(GUANGDONG, who);
+        let showing = records.show_record(pb::ShowRecordRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: screening(GUANGDONG),
             record_id: lead_id.to_owned(),
@@ -573,8 +577,8 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             standing_only: false,
         });
         world.refused(who, bad, "record_id", showing).await;
-        let mut desk = world.desk(GUANGDONG, who);
-        let answering = desk.act_on_record(pb::ActOnRecordRequest {
+        let mut records = world.records(GUANGDONG, who);
+        let answering = records.act_on_record(pb::ActOnRecordRequest {
             record_id: lead_id.to_owned(),
             ..answer.clone()
         });
@@ -640,8 +644,8 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "delivered",
         ),
     ] {
-        let mut desk = world.desk(GUANGDONG, who);
-        let answering = desk.act_on_record(request);
+        let mut records = world.records(GUANGDONG, who);
+        let answering = records.act_on_record(request);
         world.refused(who, expected, reason, answering).await;
     }
 
@@ -712,16 +716,16 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
             "resident_number",
         ),
     ] {
-        let mut desk = world.desk(GUANGDONG, who);
-        let listed = desk.list_records(request);
+        let mut records = world.records(GUANGDONG, who);
+        let listed = records.list_records(request);
         let status = world.refused(who, bad, reason, listed).await;
         assert!(!status.message().contains(secret));
     }
 
     // The county does not answer what it sent, and a lead of a megabyte is no lead.
     let who = "520624/officer-001";
-    let mut desk = world.desk(COUNTY, who);
-    let answering = desk.act_on_record(pb::ActOnRecordRequest {
+    let mut records = world.records(COUNTY, who);
+    let answering = records.act_on_record(pb::ActOnRecordRequest {
         grounds: screening(COUNTY),
         ..answer.clone()
     });
@@ -730,7 +734,7 @@ async fn what_makes_no_sense_or_is_too_long_is_refused() {
         .await;
     let mut endless = world.next.clone();
     endless.facts = "字".repeat(400 * 1024);
-    let pushing = push_with(world.desk(COUNTY, who), screening(COUNTY), &endless);
+    let pushing = push_with(world.records(COUNTY, who), screening(COUNTY), &endless);
     world
         .refused(who, Code::OutOfRange, "too large", pushing)
         .await;

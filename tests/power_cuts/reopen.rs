@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt, fs, path::Path, sync::Arc};
 use tokio::runtime::Runtime;
 use yichuan::{
     access::Policy,
+    casework::{PartnerAdmin, ensure_policy, start_log},
     config::Config,
-    desk::{PartnerDesk, ensure_policy, start_log},
     domain::{DispatchId, Jurisdiction},
     entry::{Entry, Kind},
     exchange::{Directory, Payload, Vault, Witness},
@@ -145,7 +145,7 @@ impl Reopened<'_> {
         // What a node reads of its store before it serves.
         let directory = Directory::default();
         let (cards, keys) = (Arc::new(Cards), Arc::clone(vault));
-        let partners = PartnerDesk::new(log.clone(), self.code(), cards, keys);
+        let partners = PartnerAdmin::new(log.clone(), self.code(), cards, keys);
         partners.refresh(&directory).await.map_err(|e| open(&e))?;
         let reader = log.reader();
         Witness::load(&mut &reader).map_err(|e| open(&e))?;

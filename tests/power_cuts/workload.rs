@@ -192,7 +192,7 @@ impl World {
     /// An officer of the county looks at leads that were answered.
     async fn consult(&self) {
         let home = &self.homes[0];
-        let mut desk = home.desk();
+        let mut records = home.records();
         let request = pb::ListRecordsRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: home.grounds(Purpose::Screening),
@@ -200,7 +200,7 @@ impl World {
             limit: 3,
             ..Default::default()
         };
-        let listed = desk.list_records(request).await.unwrap().into_inner();
+        let listed = records.list_records(request).await.unwrap().into_inner();
         self.notes
             .say(format!("told {COUNTY} {}", listed.consulted_index));
         for lead in listed.records {
@@ -211,7 +211,7 @@ impl World {
                 override_assignment: false,
                 standing_only: false,
             };
-            let shown = desk.show_record(request).await.unwrap().into_inner();
+            let shown = records.show_record(request).await.unwrap().into_inner();
             self.notes
                 .say(format!("told {COUNTY} {}", shown.consulted_index));
         }
@@ -251,8 +251,8 @@ async fn push_leads(home: &Home, officer: &str, leads: Range<usize>, window: usi
         sender.send(request).unwrap();
     }
     let mut sender = Some(sender);
-    let mut desk = pb::records_client::RecordsClient::new(home.channel(officer));
-    let answered = desk
+    let mut records = pb::records_client::RecordsClient::new(home.channel(officer));
+    let answered = records
         .push_records(UnboundedReceiverStream::new(receiver))
         .await;
     let mut verdicts = answered.unwrap().into_inner();
@@ -270,7 +270,7 @@ async fn push_leads(home: &Home, officer: &str, leads: Range<usize>, window: usi
 
 /// Signs for what has come so far.
 async fn sign_some(home: &Home, notes: &Notes) {
-    let mut desk = home.desk();
+    let mut records = home.records();
     let request = pb::ListRecordsRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
@@ -279,7 +279,7 @@ async fn sign_some(home: &Home, notes: &Notes) {
         limit: 12,
         ..Default::default()
     };
-    let listed = desk.list_records(request).await.unwrap().into_inner();
+    let listed = records.list_records(request).await.unwrap().into_inner();
     notes.say(format!("told {PROVINCE} {}", listed.consulted_index));
     for lead in listed.records {
         let request = pb::ActOnRecordRequest {
@@ -289,7 +289,7 @@ async fn sign_some(home: &Home, notes: &Notes) {
             action: pb::Action::LeadSign.into(),
             ..Default::default()
         };
-        let answered = desk.act_on_record(request).await.unwrap().into_inner();
+        let answered = records.act_on_record(request).await.unwrap().into_inner();
         notes.say(format!("told {PROVINCE} {}", answered.log_index));
     }
 }

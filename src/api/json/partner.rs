@@ -22,7 +22,7 @@ pub(crate) struct Partner<'a> {
     pub(crate) clock_ahead_s: Option<i64>,
     pub(crate) key_exchange_in: &'a str,
     pub(crate) key_exchange_out: &'a str,
-    /// The key of a [`Standing`](crate::desk::Standing).
+    /// The key of a [`Standing`](crate::casework::Standing).
     pub(crate) state: &'static str,
     /// Why nothing can be exchanged with it, though it is approved.
     pub(crate) left_out: Option<&'a str>,

@@ -6,7 +6,7 @@ use crate::{
         reading::{owner_of, partner_entry},
         row::Subject,
     },
-    desk::CardReader,
+    casework::CardReader,
     entry::{Entry, Kind, PartnerProof, Received},
     merkle::Hash,
     note::{Checkpoint, Cosignature, SignedCheckpoint, TlogProof, VerifierKey},

@@ -24,7 +24,7 @@ use super::{
     LeafTooLong, Mismatch, NotALogKey, log_owner, reading::is_of_a_newer_program, row::KindName,
 };
 use crate::{
-    desk::CardReader,
+    casework::CardReader,
     domain::{DispatchId, Jurisdiction, Timestamp},
     entry::{Cause, DISPATCH_LEAF_LIMIT, DispatchSent, Entry, Kind, PartnerChange},
     merkle::{Hash, NodeReader, leaf_hash, root_at},

@@ -4,7 +4,7 @@ use super::defect::{DefectCode, Fault};
 use crate::{
     access::{Principal, Role},
     audit::reading::owner_of,
-    desk::CardReader,
+    casework::CardReader,
     domain::Jurisdiction,
     entry::{AbandonedLog, PartnerChange},
     merkle::Hash,

@@ -3,12 +3,12 @@
 use super::list::{self, partners, print_partners};
 use crate::{
     api::json::PartnerChanged,
+    casework::CardChange,
     cli::{
         context::{Context, block_on},
         exit::{Exit, Failure},
         print::{self, Format, plain, remark},
     },
-    desk::CardChange,
     domain::{Jurisdiction, Lang},
     entry::{PartnerChange, pb},
     tls::Fingerprint,

@@ -2,13 +2,13 @@
 
 use crate::{
     api::{json::Partner, labels::put_off_label},
+    casework::Standing,
     cli::{
         client::Connection,
         context::{Context, block_on},
         exit::Failure,
         print::{self, Format, plain},
     },
-    desk::Standing,
     domain::Lang,
     entry::{PartnerChange, pb},
     exchange::SKEW_TOLERATED_S,

@@ -10,8 +10,8 @@ use crate::{
         print::{lines, plain},
     },
     domain::{
-        AssessmentOutcome, CaughtColumn, Column, Family, Handling, Lang, RecordId, RecordKind,
-        ReturnReason, SheetColumn, State, Urgency,
+        ArrestNoticeColumn, AssessmentOutcome, Column, Family, Handling, Lang, RecordId,
+        RecordKind, ReturnReason, SheetColumn, State, Urgency,
     },
     entry::{self, DispatchAction, pb},
 };
@@ -298,7 +298,7 @@ fn answer(answer: pb::ActionTaken) -> Answer {
 fn said(content: Kind) -> Option<Vec<Said>> {
     match content {
         Kind::Lead(lead) => Some(columns::<Column>(lead.into())),
-        Kind::Caught(notice) => Some(columns::<CaughtColumn>(notice.into())),
+        Kind::Caught(notice) => Some(columns::<ArrestNoticeColumn>(notice.into())),
         Kind::Referral(referral) => Some(referral_said(referral)),
         Kind::LeadAnswer(_) | Kind::ReferralNote(_) => None,
     }

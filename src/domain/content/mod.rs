@@ -9,7 +9,7 @@ mod reading;
 mod record;
 pub mod referral;
 
-pub use arrest_notice::{CaughtColumn, CaughtFields, CaughtNotice};
+pub use arrest_notice::{ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields};
 pub use column::{ColumnSpec, Form, SheetColumn};
 pub use lead::{Column, Lead, LeadFields};
 pub use reading::Reading;

@@ -399,7 +399,7 @@ impl Partners {
             self.drafts.insert(seal::sha256(&card), card);
         } else if let Kind::PartnerApproved { card_sha256, .. } = entry.kind {
             let card = self.drafts.remove(&card_sha256);
-            let cards: &dyn crate::desk::CardReader = &Cards;
+            let cards: &dyn crate::casework::CardReader = &Cards;
             let Some(partner) = card.and_then(|card| cards.read(&card).ok()) else {
                 return;
             };

@@ -168,13 +168,13 @@ async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why()
 
     let grounds = Some(grounds(COUNTY, Purpose::Screening));
     let officer = channel(world.endpoint(), COUNTY, COUNTY, "officer-001");
-    let mut desk = pb::records_client::RecordsClient::new(officer);
+    let mut records = pb::records_client::RecordsClient::new(officer);
     let request = pb::ListRecordsRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: grounds.clone(),
         ..pb::ListRecordsRequest::default()
     };
-    let listed = desk.list_records(request).await.unwrap().into_inner();
+    let listed = records.list_records(request).await.unwrap().into_inner();
     let numbers: Vec<_> = listed
         .records
         .iter()
@@ -192,7 +192,7 @@ async fn regression_what_a_partner_refused_is_found_by_its_number_and_says_why()
             row: 1,
             content: Some(pb::Lead::from(lead).into()),
         };
-        let verdicts = desk.push_records(tokio_stream::iter([request])).await;
+        let verdicts = records.push_records(tokio_stream::iter([request])).await;
         let verdict = verdicts.unwrap().into_inner().message().await.unwrap();
         let verdict = verdict.unwrap();
         assert_eq!(verdict.verdict, pb::Verdict::Duplicate as i32);

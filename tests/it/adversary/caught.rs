@@ -6,13 +6,13 @@ use super::{
     world::COUNTY,
 };
 use yichuan::{
-    domain::{CaughtFields, Handling, RecordId, Timestamp, Urgency},
+    domain::{ArrestNoticeFields, Handling, RecordId, Timestamp, Urgency},
     entry::{DispatchSent, Entry, Kind, Refusal},
     merkle,
 };
 
-fn notice(n: usize) -> CaughtFields {
-    CaughtFields {
+fn notice(n: usize) -> ArrestNoticeFields {
+    ArrestNoticeFields {
         number: format!("GD-2026-{n:04}"),
         name: format!("测试{n:06}"),
         sex: "M".into(),
@@ -46,17 +46,17 @@ async fn notices_that_do_not_hold_are_refused_with_proof() {
     let (kept_at, entry) = world.proved(&answers, 0);
     assert!(matches!(entry.kind, Kind::DispatchReceived(_)), "{entry:?}");
 
-    let other = |change: fn(&mut CaughtFields)| {
+    let other = |change: fn(&mut ArrestNoticeFields)| {
         let mut fields = notice(2);
         change(&mut fields);
         fields
     };
-    let changed = CaughtFields {
+    let changed = ArrestNoticeFields {
         conduct: "另案".into(),
         ..notice(1)
     };
     let invalid = Refusal::InvalidContent;
-    let lies: Vec<(&str, CaughtFields, Change, Refusal)> = vec![
+    let lies: Vec<(&str, ArrestNoticeFields, Change, Refusal)> = vec![
         (
             "somebody else's resident",
             other(|f| f.registered_code = "330106".into()),

@@ -11,7 +11,7 @@ use tonic::{Status, Streaming};
 use yichuan::{
     access::{Grounds, Principal},
     domain::{
-        CaughtFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, RecordId,
+        ArrestNoticeFields, Clock as _, DispatchId, EntryId, Handling, Lead, LeadFields, RecordId,
         RecordKind, Urgency, sign_within_seconds,
     },
     entry::{Cause, Content, DispatchAction, DispatchSent, Entry, Kind, Plaintext, Terms},
@@ -182,10 +182,10 @@ impl Forger {
     pub(crate) fn caught_but(
         &mut self,
         to: &str,
-        fields: &CaughtFields,
+        fields: &ArrestNoticeFields,
         change: impl FnOnce(&mut Entry, &mut DispatchSent),
     ) -> Parcel {
-        let content = Content::Caught(Box::new(fields.clone()));
+        let content = Content::ArrestNotice(Box::new(fields.clone()));
         self.dispatch_but(
             to,
             &content,

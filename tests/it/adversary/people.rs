@@ -214,9 +214,7 @@ impl World {
         records: &Records,
     ) -> Result<String, Status> {
         let grounds = Some(grounds);
-        let mut desk = RecordsClient::new(channel.clone());
-        let mut referrals = RecordsClient::new(channel.clone());
-        let mut caught = RecordsClient::new(channel.clone());
+        let mut client = RecordsClient::new(channel.clone());
         let mut partners = PartnersClient::new(channel.clone());
         let mut audit = AuditClient::new(channel.clone());
         let (lead_id, referral_id) = (records.lead.clone(), records.referral.clone());
@@ -235,28 +233,28 @@ impl World {
         match path {
             "Records/PushRecords lead" => {
                 let lead = Some(leads::lead(1, PLACE));
-                first(stream!(desk.push_records(PushRecordsRequest {
+                first(stream!(client.push_records(PushRecordsRequest {
                     row: 1,
                     content: lead.map(Into::into)
                 })))
                 .await
             }
-            "Records/ListRecords lead" => whole(say!(desk.list_records(ListRecordsRequest {
+            "Records/ListRecords lead" => whole(say!(client.list_records(ListRecordsRequest {
                 family: pb::RecordFamily::Lead.into(),
                 override_assignment: true
             }))),
-            "Records/ShowRecord lead" => whole(say!(desk.show_record(ShowRecordRequest {
+            "Records/ShowRecord lead" => whole(say!(client.show_record(ShowRecordRequest {
                 family: pb::RecordFamily::Lead.into(),
                 record_id: lead_id,
                 override_assignment: true
             }))),
-            "Records/ActOnRecord lead" => whole(say!(desk.act_on_record(ActOnRecordRequest {
+            "Records/ActOnRecord lead" => whole(say!(client.act_on_record(ActOnRecordRequest {
                 family: pb::RecordFamily::Lead.into(),
                 record_id: lead_id,
                 action: pb::Action::LeadSign.into(),
                 override_assignment: true
             }))),
-            "Records/AssignRecord" => whole(say!(desk.assign_record(AssignRecordRequest {
+            "Records/AssignRecord" => whole(say!(client.assign_record(AssignRecordRequest {
                 record_id: lead_id,
                 assignee: "officer/001".into()
             }))),
@@ -265,16 +263,16 @@ impl World {
                     grounds,
                     ..referral(pb::RecordKind::Assistance)
                 };
-                whole(referrals.open_referral(request).await)
+                whole(client.open_referral(request).await)
             }
             "Records/ApproveRecord" => {
                 let referral_id = self.others.referral.clone();
-                whole(say!(referrals.approve_record(ApproveRecordRequest {
+                whole(say!(client.approve_record(ApproveRecordRequest {
                     record_id: referral_id
                 })))
             }
             "Records/ActOnRecord referral" => {
-                whole(say!(referrals.act_on_record(ActOnRecordRequest {
+                whole(say!(client.act_on_record(ActOnRecordRequest {
                     family: pb::RecordFamily::Referral.into(),
                     record_id: referral_id,
                     action: pb::Action::ReferralRecall.into(),
@@ -283,52 +281,50 @@ impl World {
                 })))
             }
             "Records/ListRecords referral" => {
-                whole(say!(referrals.list_records(ListRecordsRequest {
+                whole(say!(client.list_records(ListRecordsRequest {
                     family: pb::RecordFamily::Referral.into(),
                     override_assignment: true
                 })))
             }
-            "Records/ShowRecord referral" => {
-                whole(say!(referrals.show_record(ShowRecordRequest {
-                    family: pb::RecordFamily::Referral.into(),
-                    record_id: referral_id,
-                    override_assignment: true
-                })))
-            }
+            "Records/ShowRecord referral" => whole(say!(client.show_record(ShowRecordRequest {
+                family: pb::RecordFamily::Referral.into(),
+                record_id: referral_id,
+                override_assignment: true
+            }))),
             "Records/WatchRecords referral" => {
-                first(say!(referrals.watch_records(WatchRecordsRequest {
+                first(say!(client.watch_records(WatchRecordsRequest {
                     family: pb::RecordFamily::Referral.into(),
                     after_index: Some(0)
                 })))
                 .await
             }
-            "Records/ActOnRecord caught" => whole(say!(caught.act_on_record(ActOnRecordRequest {
+            "Records/ActOnRecord caught" => whole(say!(client.act_on_record(ActOnRecordRequest {
                 family: pb::RecordFamily::ArrestNotice.into(),
                 record_id: self.caught.clone(),
                 action: pb::Action::LeadSign.into(),
                 override_assignment: true
             }))),
-            "Records/WatchRecords lead" => whole(say!(desk.watch_records(WatchRecordsRequest {
+            "Records/WatchRecords lead" => whole(say!(client.watch_records(WatchRecordsRequest {
                 family: pb::RecordFamily::Lead.into()
             }))),
             "Records/WatchRecords caught" => {
-                whole(say!(caught.watch_records(WatchRecordsRequest {
+                whole(say!(client.watch_records(WatchRecordsRequest {
                     family: pb::RecordFamily::ArrestNotice.into()
                 })))
             }
             "Records/PushRecords caught" => {
                 let notice = Some(notice());
-                first(stream!(caught.push_records(PushRecordsRequest {
+                first(stream!(client.push_records(PushRecordsRequest {
                     row: 1,
                     content: notice.map(Into::into)
                 })))
                 .await
             }
-            "Records/ListRecords caught" => whole(say!(caught.list_records(ListRecordsRequest {
+            "Records/ListRecords caught" => whole(say!(client.list_records(ListRecordsRequest {
                 family: pb::RecordFamily::ArrestNotice.into(),
                 override_assignment: true
             }))),
-            "Records/ShowRecord caught" => whole(say!(caught.show_record(ShowRecordRequest {
+            "Records/ShowRecord caught" => whole(say!(client.show_record(ShowRecordRequest {
                 family: pb::RecordFamily::ArrestNotice.into(),
                 record_id: self.caught.clone(),
                 override_assignment: true

@@ -23,7 +23,7 @@ impl World {
         let stated = || Some(grounds(of, Purpose::Case));
         let channel = self.dial(of, who);
         let mut found = Vec::new();
-        let mut desk = RecordsClient::new(channel.clone());
+        let mut records = RecordsClient::new(channel.clone());
         for n in [1, 2] {
             let request = pb::ListRecordsRequest {
                 family: pb::RecordFamily::Lead.into(),
@@ -32,7 +32,7 @@ impl World {
                 override_assignment: true,
                 ..Default::default()
             };
-            let page = desk.list_records(request).await.unwrap().into_inner();
+            let page = records.list_records(request).await.unwrap().into_inner();
             let ids = page.records.into_iter().map(|lead| lead.record_id);
             found.push((ids.collect(), page.next_after));
         }

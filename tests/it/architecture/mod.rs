@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 14] = [
     &["store"],
     &["log"],
     &["exchange"],
-    &["desk"],
+    &["casework"],
     &["audit"],
     &["api"],
     &["rpc", "tls", "intake", "config", "telemetry"],
@@ -225,7 +225,7 @@ fn an_import_that_runs_up_is_found_however_it_is_written() {
             &[
                 "use crate::log::Log;",
                 "use crate::{domain::Clock, log};",
-                "use crate::{domain::{self, Clock as C}, desk::{push::{A, B}, *}};",
+                "use crate::{domain::{self, Clock as C}, casework::{push::{A, B}, *}};",
                 "pub(crate) use crate::log::Log as Below;",
                 "fn f() -> crate::log::Log { todo!() }",
                 "fn f() { let x = || crate::rpc::serve::<u8>(); }",

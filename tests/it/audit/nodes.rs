@@ -38,7 +38,7 @@ fn leads(most: usize) -> Vec<pb::Lead> {
 
 async fn push(cluster: &Cluster, leads: Vec<pb::Lead>) {
     let channel = cluster.channel(COUNTY, COUNTY, "officer-001").unwrap();
-    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let mut records = pb::records_client::RecordsClient::new(channel);
     let requests: Vec<_> = (1..)
         .zip(leads)
         .map(|(row, lead)| pb::PushRecordsRequest {
@@ -47,7 +47,7 @@ async fn push(cluster: &Cluster, leads: Vec<pb::Lead>) {
             content: Some(lead.into()),
         })
         .collect();
-    let pushed = desk.push_records(tokio_stream::iter(requests)).await;
+    let pushed = records.push_records(tokio_stream::iter(requests)).await;
     let mut verdicts = pushed.unwrap().into_inner();
     while let Some(verdict) = verdicts.message().await.unwrap() {
         assert_eq!(verdict.verdict, pb::Verdict::Accept as i32);
@@ -57,9 +57,9 @@ async fn push(cluster: &Cluster, leads: Vec<pb::Lead>) {
 /// A province reads its inbox, and signs for the first lead in it.
 async fn answer(cluster: &Cluster, province: &str) {
     let channel = cluster.channel(province, province, "officer-001").unwrap();
-    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let mut records = pb::records_client::RecordsClient::new(channel);
     let grounds = grounds(province, Purpose::Screening);
-    let inbox = desk
+    let inbox = records
         .list_records(pb::ListRecordsRequest {
             family: pb::RecordFamily::Lead.into(),
             grounds: Some(grounds.clone()),
@@ -70,15 +70,16 @@ async fn answer(cluster: &Cluster, province: &str) {
         .await
         .unwrap()
         .into_inner();
-    desk.act_on_record(pb::ActOnRecordRequest {
-        family: pb::RecordFamily::Lead.into(),
-        grounds: Some(grounds),
-        record_id: inbox.records[0].record_id.clone(),
-        action: pb::Action::LeadSign.into(),
-        ..Default::default()
-    })
-    .await
-    .unwrap();
+    records
+        .act_on_record(pb::ActOnRecordRequest {
+            family: pb::RecordFamily::Lead.into(),
+            grounds: Some(grounds),
+            record_id: inbox.records[0].record_id.clone(),
+            action: pb::Action::LeadSign.into(),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
 }
 
 /// A node's log as its auditor holds it.

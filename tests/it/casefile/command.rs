@@ -35,7 +35,7 @@ async fn push(home: &Home) -> String {
         content: Some(leads::lead(1, "440305").into()),
     };
     let mut verdicts = home
-        .desk()
+        .records()
         .push_records(tokio_stream::iter([request]))
         .await
         .unwrap()

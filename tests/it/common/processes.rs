@@ -142,7 +142,7 @@ impl Home {
         dialer.connect(&self.config.listen.endpoint, self.code)
     }
 
-    pub(crate) fn desk(&self) -> pb::records_client::RecordsClient<Channel> {
+    pub(crate) fn records(&self) -> pb::records_client::RecordsClient<Channel> {
         pb::records_client::RecordsClient::new(self.channel("officer-001"))
             .max_decoding_message_size(MAX_MESSAGE)
     }

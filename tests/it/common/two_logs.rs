@@ -3,7 +3,7 @@
 use yichuan::{
     access::{Grounds, Principal, Role},
     audit::{Inspection, Inspector, NotTheLog, Trusted},
-    desk::CardReader,
+    casework::CardReader,
     domain::{
         Action, DispatchId, EntryId, Family, Handling, Jurisdiction, RecordId, RecordKind,
         Timestamp, Urgency, sign_within_seconds,

@@ -294,7 +294,7 @@ async fn push(
             content: Some(leads::lead(number, "440305").into()),
         };
         let pushed = home
-            .desk()
+            .records()
             .push_records(tokio_stream::iter([request]))
             .await;
         let verdict = match pushed {

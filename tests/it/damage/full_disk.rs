@@ -93,7 +93,10 @@ pub(crate) async fn fill(home: &Home, from: usize) -> (Vec<(u64, String)>, Optio
             content: Some(leads::lead(n, "440305").into()),
         })
         .collect();
-    let answered = home.desk().push_records(tokio_stream::iter(requests)).await;
+    let answered = home
+        .records()
+        .push_records(tokio_stream::iter(requests))
+        .await;
     let mut verdicts = match answered {
         Ok(answered) => answered.into_inner(),
         Err(status) => return (Vec::new(), Some(status)),

@@ -30,7 +30,7 @@ async fn i2_a_key_file_that_cannot_be_written_closes_the_log() {
         content: Some(leads::lead(1, "440305").into()),
     };
     let pushed = home
-        .desk()
+        .records()
         .push_records(tokio_stream::iter([request]))
         .await;
     let refused = match pushed {

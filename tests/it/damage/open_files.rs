@@ -33,14 +33,14 @@ fn limited(home: &Home, limit: &str, args: &[&str]) -> Command {
     command
 }
 
-async fn accepted(home: &Home, desk: &mut pb::records_client::RecordsClient<Channel>, n: usize) {
+async fn accepted(home: &Home, records: &mut pb::records_client::RecordsClient<Channel>, n: usize) {
     let request = pb::PushRecordsRequest {
         grounds: home.grounds(Purpose::Screening),
         row: 1,
         content: Some(leads::lead(n, "440305").into()),
     };
     let pushing = async {
-        let pushed = desk.push_records(tokio_stream::iter([request])).await?;
+        let pushed = records.push_records(tokio_stream::iter([request])).await?;
         pushed.into_inner().message().await
     };
     let pushed = tokio::time::timeout(DEADLINE, pushing).await.unwrap();
@@ -59,8 +59,8 @@ async fn connections_without_end_leave_the_log_the_files_that_it_writes() {
     let process = Process::spawn(command);
     process.wait_for(UP);
     home.introduce(&Home::make(dir.path(), GUANGDONG)).await;
-    let mut desk = home.desk();
-    accepted(&home, &mut desk, 0).await;
+    let mut records = home.records();
+    accepted(&home, &mut records, 0).await;
 
     let node = home.config.listen.address;
     let flood: Vec<TcpStream> = (0..330)
@@ -68,8 +68,8 @@ async fn connections_without_end_leave_the_log_the_files_that_it_writes() {
         .collect();
     // Over the connection that was there before, and over new ones.
     for n in 1..10 {
-        accepted(&home, &mut desk, 2 * n).await;
-        accepted(&home, &mut home.desk(), 2 * n + 1).await;
+        accepted(&home, &mut records, 2 * n).await;
+        accepted(&home, &mut home.records(), 2 * n + 1).await;
     }
     let ready = fetch(home.admin, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
@@ -90,8 +90,8 @@ async fn regression_idle_connections_to_the_admin_port_leave_the_log_its_files()
     let process = Process::spawn(command);
     process.wait_for(UP);
     home.introduce(&Home::make(dir.path(), GUANGDONG)).await;
-    let mut desk = home.desk();
-    accepted(&home, &mut desk, 0).await;
+    let mut records = home.records();
+    accepted(&home, &mut records, 0).await;
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let current = maximum;
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
@@ -100,8 +100,8 @@ async fn regression_idle_connections_to_the_admin_port_leave_the_log_its_files()
         .collect();
     assert!(idle.len() > 1_300, "{}", idle.len());
     for n in 1..10 {
-        accepted(&home, &mut desk, 2 * n).await;
-        accepted(&home, &mut home.desk(), 2 * n + 1).await;
+        accepted(&home, &mut records, 2 * n).await;
+        accepted(&home, &mut home.records(), 2 * n + 1).await;
     }
     let ready = fetch(home.admin, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");

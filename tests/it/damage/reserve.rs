@@ -60,7 +60,7 @@ async fn a_disk_that_fills_up_refuses_new_records_before_it_is_full() {
         record_id: last.unwrap(),
         ..pb::ShowRecordRequest::default()
     };
-    home.desk().show_record(show).await.unwrap();
+    home.records().show_record(show).await.unwrap();
     assert!(home.checkpoint().await.size() > before);
 
     // Room is made; nothing has to be started again.
@@ -109,7 +109,7 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
         grounds: home.grounds(Purpose::Screening),
         ..pb::ListRecordsRequest::default()
     };
-    let refused = home.desk().list_records(list).await.unwrap_err();
+    let refused = home.records().list_records(list).await.unwrap_err();
     assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
     assert!(
         refused.message().contains("receipts and answers"),
@@ -121,7 +121,7 @@ async fn a_node_without_room_takes_receipts_and_leaves_deliveries_with_their_sen
         record_id: pushed[0].record_id.clone(),
         ..pb::ShowRecordRequest::default()
     };
-    let refused = home.desk().show_record(show).await.unwrap_err();
+    let refused = home.records().show_record(show).await.unwrap_err();
     assert_eq!(RefusedFor::of(&refused), Some(RefusedFor::DiskShort));
     assert_eq!(home.checkpoint().await.size(), before);
 
@@ -175,9 +175,9 @@ async fn regression_drafts_assignments_and_steps_ask_for_room_too() {
         action: pb::Action::LeadSign.into(),
         ..pb::ActOnRecordRequest::default()
     };
-    let answered = home.desk().act_on_record(answer).await.map(|_| ());
-    let mut desk = pb::records_client::RecordsClient::new(channel.clone());
-    let assigned = desk.assign_record(assign).await.map(|_| ());
+    let answered = home.records().act_on_record(answer).await.map(|_| ());
+    let mut records = pb::records_client::RecordsClient::new(channel.clone());
+    let assigned = records.assign_record(assign).await.map(|_| ());
     let recall = pb::ActOnRecordRequest {
         family: pb::RecordFamily::Referral.into(),
         grounds: home.grounds(Purpose::Case),

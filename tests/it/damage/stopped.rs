@@ -76,7 +76,7 @@ pub(crate) async fn push(home: &Home, leads: Vec<pb::Lead>) -> Vec<pb::PushRecor
         });
     let requests = tokio_stream::iter(requests.collect::<Vec<_>>());
     let mut verdicts = home
-        .desk()
+        .records()
         .push_records(requests)
         .await
         .unwrap()

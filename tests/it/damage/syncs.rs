@@ -85,8 +85,8 @@ impl Failing {
             row: 1,
             content: Some(leads::lead(70, "440305").into()),
         };
-        let mut desk = self.home.desk();
-        let pushed = desk.push_records(tokio_stream::iter([request])).await?;
+        let mut records = self.home.records();
+        let pushed = records.push_records(tokio_stream::iter([request])).await?;
         pushed.into_inner().message().await.map(drop)
     }
 }

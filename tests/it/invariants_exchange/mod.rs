@@ -111,7 +111,7 @@ async fn busy(dir: &Path) -> Cluster {
         GUANGDONG,
         "officer-001",
     );
-    let mut desk = pb::records_client::RecordsClient::new(officer);
+    let mut records = pb::records_client::RecordsClient::new(officer);
     let signed = pb::ActOnRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(GUANGDONG, Purpose::Screening)),
@@ -139,7 +139,7 @@ async fn busy(dir: &Path) -> Cluster {
                 record_id: lead.lead_id.clone(),
                 ..(*answer).clone()
             };
-            desk.act_on_record(request).await.unwrap();
+            records.act_on_record(request).await.unwrap();
         }
     }
     cluster.settled().await.unwrap();

@@ -105,7 +105,7 @@ pub(crate) async fn call_wrongly(nodes: &Nodes, lead: &LeadFields, seen: &mut Se
 }
 
 async fn show(home: &Home, secret: &str, seen: &mut Seen) {
-    let mut desk = home.desk();
+    let mut records = home.records();
     let mut request = Request::new(pb::ShowRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: home.grounds(Purpose::Screening),
@@ -118,7 +118,7 @@ async fn show(home: &Home, secret: &str, seen: &mut Seen) {
     if let Ok(text) = secret.parse() {
         metadata.insert("note", text);
     }
-    seen.refusal("show", desk.show_record(request).await);
+    seen.refusal("show", records.show_record(request).await);
     for basis in [
         secret.to_owned(),
         format!("lead:{secret}"),
@@ -132,7 +132,7 @@ async fn show(home: &Home, secret: &str, seen: &mut Seen) {
             }),
             ..Default::default()
         };
-        seen.refusal("grounds", desk.show_record(request).await);
+        seen.refusal("grounds", records.show_record(request).await);
     }
 }
 
@@ -156,7 +156,7 @@ async fn list(home: &Home, secret: &str, seen: &mut Seen) {
             ..all
         },
     ] {
-        seen.refusal("list", home.desk().list_records(request).await);
+        seen.refusal("list", home.records().list_records(request).await);
     }
 }
 
@@ -169,7 +169,7 @@ async fn answer(home: &Home, lead_id: &str, note: &str, seen: &mut Seen) {
         note: note.to_owned(),
         ..Default::default()
     };
-    seen.refusal("answer", home.desk().act_on_record(request).await);
+    seen.refusal("answer", home.records().act_on_record(request).await);
 }
 
 async fn partners(county: &Home, secret: &str, seen: &mut Seen) {
@@ -213,7 +213,7 @@ async fn push(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
         })
         .collect();
     let pushed = county
-        .desk()
+        .records()
         .push_records(tokio_stream::iter(requests))
         .await;
     let mut verdicts = pushed.unwrap().into_inner();
@@ -232,7 +232,7 @@ async fn push(county: &Home, lead: &LeadFields, secret: &str, seen: &mut Seen) {
 /// An officer of another jurisdiction asks for what is not theirs.
 async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
     let channel = nodes.county.channel_of(nodes.zhejiang.code, "officer-001");
-    let mut desk = pb::records_client::RecordsClient::new(channel);
+    let mut records = pb::records_client::RecordsClient::new(channel);
     let show = pb::ShowRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: nodes.zhejiang.grounds(Purpose::Screening),
@@ -240,7 +240,7 @@ async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
         override_assignment: false,
         standing_only: false,
     };
-    seen.refusal("another's lead", desk.show_record(show).await);
+    seen.refusal("another's lead", records.show_record(show).await);
     let answer = pb::ActOnRecordRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: nodes.zhejiang.grounds(Purpose::Screening),
@@ -249,5 +249,5 @@ async fn foreign(nodes: &Nodes, secret: &str, seen: &mut Seen) {
         note: secret.to_owned(),
         ..Default::default()
     };
-    seen.refusal("another's answer", desk.act_on_record(answer).await);
+    seen.refusal("another's answer", records.act_on_record(answer).await);
 }

@@ -168,7 +168,7 @@ async fn inbox(home: &Home) -> Vec<String> {
         ..Default::default()
     };
     let listed = home
-        .desk()
+        .records()
         .list_records(request)
         .await
         .unwrap()

@@ -48,7 +48,7 @@ impl Push {
         let (requests, receiver) = mpsc::unbounded_channel();
         requests.send(request(home, n)).unwrap();
         let verdicts = home
-            .desk()
+            .records()
             .push_records(UnboundedReceiverStream::new(receiver))
             .await
             .unwrap()
@@ -160,13 +160,13 @@ async fn hup_with_a_broken_certificate_keeps_the_old_one_serving() {
         process.signal(Signal::Hup);
         process.wait_for_nth("the reload is refused", refusals + 1);
         // A connection made now is met with the old certificate.
-        home.desk().list_records(list(&home)).await.unwrap();
+        home.records().list_records(list(&home)).await.unwrap();
     }
     fs::write(&home.config.tls.cert, own.certificate).unwrap();
     fs::write(&home.config.tls.key, own.key).unwrap();
     process.signal(Signal::Hup);
     process.wait_for("certificates and policy are reloaded");
-    home.desk().list_records(list(&home)).await.unwrap();
+    home.records().list_records(list(&home)).await.unwrap();
     process.signal(Signal::Term);
     assert!(process.ended().status.success());
 }
@@ -188,14 +188,14 @@ async fn a_second_process_on_the_same_store_is_refused_and_told_who_holds_it() {
     let holder = format!("is held by process {}: ", process.id());
     assert!(second.text().contains(&holder), "{}", second.text());
     // The first is none the worse for it.
-    home.desk().list_records(list(&home)).await.unwrap();
+    home.records().list_records(list(&home)).await.unwrap();
 
     // One that was killed holds nothing.
     let mut process = process;
     process.kill();
     process.ended();
     let third = home.serve(Logs::INFO);
-    home.desk().list_records(list(&home)).await.unwrap();
+    home.records().list_records(list(&home)).await.unwrap();
     third.signal(Signal::Term);
     assert!(third.ended().status.success());
 }

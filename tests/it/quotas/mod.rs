@@ -433,21 +433,21 @@ async fn a_long_page_spends_as_much_as_the_short_ones_that_it_holds() {
         ..Quotas::default()
     })
     .await;
-    let mut desk = RecordsClient::new(world.dial("officer-001"));
+    let mut records = RecordsClient::new(world.dial("officer-001"));
     let ask = |limit| pb::ListRecordsRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         limit,
         ..pb::ListRecordsRequest::default()
     };
-    desk.list_records(ask(1_000)).await.unwrap();
-    let refused = desk.list_records(ask(1_000)).await.unwrap_err();
+    records.list_records(ask(1_000)).await.unwrap();
+    let refused = records.list_records(ask(1_000)).await.unwrap_err();
     exhausted(&refused, "calls_per_minute");
     // What was refused has spent its call.
     for _ in 0..4 {
-        desk.list_records(ask(100)).await.unwrap();
+        records.list_records(ask(100)).await.unwrap();
     }
-    let refused = desk.list_records(ask(1)).await.unwrap_err();
+    let refused = records.list_records(ask(1)).await.unwrap_err();
     exhausted(&refused, "calls_per_minute");
 }
 
@@ -547,8 +547,8 @@ async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
         ..Default::default()
     };
-    let mut desk = RecordsClient::new(officer.clone());
-    let lead = desk.list_records(listing()).await.unwrap().into_inner();
+    let mut records = RecordsClient::new(officer.clone());
+    let lead = records.list_records(listing()).await.unwrap().into_inner();
     let (lead, campaign) = (&lead.records[0].record_id, "campaign:520624-2026-01");
     let standing = || pb::ShowRecordRequest {
         family: pb::RecordFamily::Lead.into(),
@@ -558,8 +558,8 @@ async fn regression_a_look_at_what_has_changed_meanwhile_is_another() {
         ..Default::default()
     };
     let mut looked = async || {
-        let listed = desk.list_records(listing()).await.unwrap().into_inner();
-        let stands = desk.show_record(standing()).await.unwrap().into_inner();
+        let listed = records.list_records(listing()).await.unwrap().into_inner();
+        let stands = records.show_record(standing()).await.unwrap().into_inner();
         let shown = show(officer.clone(), lead, campaign).await.unwrap();
         [listed.consulted_index, stands.consulted_index, shown]
     };

@@ -39,7 +39,7 @@ async fn regression_a_list_that_finds_nothing_pays_for_what_it_looks_at() {
     .await;
     let pushed = push(world.dial("officer-002"), leads(0..450)).await;
     assert_eq!((pushed.0.len(), pushed.1.is_none()), (450, true));
-    let mut desk = RecordsClient::new(world.dial("officer-001"));
+    let mut records = RecordsClient::new(world.dial("officer-001"));
     let fruitless = || pb::ListRecordsRequest {
         family: pb::RecordFamily::Lead.into(),
         grounds: Some(grounds(COUNTY, Purpose::Screening)),
@@ -49,7 +49,7 @@ async fn regression_a_list_that_finds_nothing_pays_for_what_it_looks_at() {
     };
     let mut answered = 0;
     let refused = loop {
-        match within(desk.list_records(fruitless())).await {
+        match within(records.list_records(fruitless())).await {
             Ok(page) => assert!(page.into_inner().records.is_empty()),
             Err(refused) => break refused,
         }
@@ -145,8 +145,8 @@ async fn regression_a_push_that_does_not_begin_is_a_stream_already() {
     .await;
     let officer = world.dial("officer-001");
     let waiting = |_| {
-        let mut desk = RecordsClient::new(officer.clone());
-        Box::pin(async move { desk.push_records(tokio_stream::pending()).await })
+        let mut records = RecordsClient::new(officer.clone());
+        Box::pin(async move { records.push_records(tokio_stream::pending()).await })
     };
     let pushes = (0..3).map(waiting);
     let (refused, _, still) = within(futures_util::future::select_all(pushes)).await;

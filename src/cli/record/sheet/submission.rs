@@ -6,8 +6,8 @@ use crate::{
         print,
     },
     domain::{
-        self, CaughtColumn, CaughtFields, Column, Family, Jurisdiction, Lang, LeadFields,
-        RecordColumn, RecordId, SheetColumn,
+        self, ArrestNoticeColumn, ArrestNoticeFields, Column, Family, Jurisdiction, Lang,
+        LeadFields, RecordColumn, RecordId, SheetColumn,
     },
     entry::{Content, pb},
     intake::{self, RowVerdict, Sheet, SheetError, Verdict},
@@ -44,12 +44,12 @@ impl SheetKind for Column {
     }
 }
 
-impl SheetKind for CaughtColumn {
+impl SheetKind for ArrestNoticeColumn {
     const FAMILY: Family = Family::ArrestNotice;
     const AGAIN: [&'static str; 2] = ["重新发送即可", "push again"];
 
-    fn content(fields: CaughtFields) -> Content {
-        Content::Caught(Box::new(fields))
+    fn content(fields: ArrestNoticeFields) -> Content {
+        Content::ArrestNotice(Box::new(fields))
     }
 }
 

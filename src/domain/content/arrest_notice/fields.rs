@@ -4,10 +4,10 @@ use crate::domain::content::column::{ColumnSpec, Form, SheetColumn, columns};
 
 columns! {
     /// A column of a sheet of caught notices, which is a field of a notice.
-    CaughtColumn,
+    ArrestNoticeColumn,
     /// The raw text of a caught notice, field by field; empty means absent. Nothing in it has been checked: a
-    /// [`CaughtNotice`](super::CaughtNotice) is what has been.
-    CaughtFields:
+    /// [`ArrestNotice`](super::ArrestNotice) is what has been.
+    ArrestNoticeFields:
     /// 通报编号: unique within the jurisdiction that notifies.
     Number number "通报编号" required Code 64,
     /// 姓名.

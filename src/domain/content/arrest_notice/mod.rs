@@ -5,7 +5,7 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-pub use fields::{CaughtColumn, CaughtFields};
+pub use fields::{ArrestNoticeColumn, ArrestNoticeFields};
 
 use super::{
     reading::Reading,
@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{FindingCode, RecordId, case_number::is_case_number};
 
 /// An arrest notice whose every field has been read.
-pub type CaughtNotice = SheetRecord<CaughtColumn>;
+pub type ArrestNotice = SheetRecord<ArrestNoticeColumn>;
 
 /// What only arrest notices say, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct NoticeDetails {
     lead: Option<RecordId>,
 }
 
-impl RecordColumn for CaughtColumn {
+impl RecordColumn for ArrestNoticeColumn {
     type Details = NoticeDetails;
 
     const RECORD: RecordSpec<Self> = RecordSpec {
@@ -47,7 +47,7 @@ impl RecordColumn for CaughtColumn {
     }
 }
 
-impl CaughtNotice {
+impl ArrestNotice {
     /// The lead before, if there was one.
     pub const fn lead(&self) -> Option<RecordId> {
         self.details.lead

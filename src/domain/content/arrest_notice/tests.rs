@@ -1,9 +1,9 @@
-use super::{CaughtColumn as Column, *};
+use super::{ArrestNoticeColumn as Column, *};
 use crate::domain::{Finding, Jurisdiction, Parsed, Rules};
 use std::collections::BTreeSet;
 
-fn fields() -> CaughtFields {
-    CaughtFields {
+fn fields() -> ArrestNoticeFields {
+    ArrestNoticeFields {
         number: "GD-2026-0001".into(),
         name: "钱癸子".into(),
         sex: "男".into(),
@@ -14,11 +14,13 @@ fn fields() -> CaughtFields {
         conduct: "贩卖毒品".into(),
         measure: "刑事拘留".into(),
         case_number: "a4403040000002026060001".into(),
-        ..CaughtFields::default()
+        ..ArrestNoticeFields::default()
     }
 }
 
-fn parse(change: impl FnOnce(&mut CaughtFields)) -> Result<Parsed<Column>, Vec<Finding<Column>>> {
+fn parse(
+    change: impl FnOnce(&mut ArrestNoticeFields),
+) -> Result<Parsed<Column>, Vec<Finding<Column>>> {
     let partners: BTreeSet<Jurisdiction> = ["520624".parse().unwrap()].into();
     let mut fields = fields();
     change(&mut fields);
@@ -27,7 +29,7 @@ fn parse(change: impl FnOnce(&mut CaughtFields)) -> Result<Parsed<Column>, Vec<F
         partners: &partners,
         today: jiff::civil::date(2026, 6, 2),
     };
-    CaughtNotice::parse(&fields, &rules)
+    ArrestNotice::parse(&fields, &rules)
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn a_notice_goes_to_the_origin_in_one_spelling() {
     );
     assert_eq!(said.case_number, "A4403040000002026060001");
     // Read again, it says the same, and another spelling of the same is the same.
-    let again = CaughtNotice::reread(&said).unwrap();
+    let again = ArrestNotice::reread(&said).unwrap();
     assert_eq!(again.canonical_content(), parsed.record.canonical_content());
     let other = parse(|f| f.measure = "取保候审".into()).unwrap().record;
     assert_ne!(other.canonical_content(), again.canonical_content());
@@ -49,7 +51,7 @@ fn a_notice_goes_to_the_origin_in_one_spelling() {
 
 #[test]
 fn each_defect_has_its_column_and_code() {
-    let found = |change: fn(&mut CaughtFields)| {
+    let found = |change: fn(&mut ArrestNoticeFields)| {
         let findings = parse(change).unwrap_err();
         let worst = findings.first().unwrap();
         (worst.column.unwrap(), worst.code)
@@ -90,11 +92,11 @@ fn each_defect_has_its_column_and_code() {
         (C::Conduct, F::TooLong)
     );
     // Nobody is left out: a bare name names all that it lacks.
-    let bare = CaughtFields {
+    let bare = ArrestNoticeFields {
         name: "钱癸子".into(),
-        ..CaughtFields::default()
+        ..ArrestNoticeFields::default()
     };
-    let missing = CaughtNotice::reread(&bare).unwrap_err();
+    let missing = ArrestNotice::reread(&bare).unwrap_err();
     let required = Column::ALL.iter().filter(|c| c.is_required()).count();
     assert_eq!(missing.len(), required - 1);
 }

@@ -75,23 +75,23 @@ impl PartnerEntry {
 
 /// What admins and supervisors do with partners.
 #[derive(Clone)]
-pub struct PartnerDesk {
+pub struct PartnerAdmin {
     log: Log,
     own: Jurisdiction,
     cards: Arc<dyn CardReader>,
     vault: Arc<Vault>,
 }
 
-impl fmt::Debug for PartnerDesk {
+impl fmt::Debug for PartnerAdmin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartnerDesk")
+        f.debug_struct("PartnerAdmin")
             .field("own", &self.own)
             .finish_non_exhaustive()
     }
 }
 
-impl PartnerDesk {
-    /// The desk of a node.
+impl PartnerAdmin {
+    /// The casework of a node.
     pub fn new(log: Log, own: Jurisdiction, cards: Arc<dyn CardReader>, vault: Arc<Vault>) -> Self {
         Self {
             log,

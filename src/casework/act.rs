@@ -1,7 +1,7 @@
 //! Taking an action on a record: every step after the one that opened it.
 
 use super::{
-    Desk, DeskError, Direction,
+    Casework, CaseworkError, Direction,
     carried::{Carried, carried},
     drafting::{Envelope, NotMade, make},
     event_row::{EVENTS_PER_RECORD, EVENTS_PER_SIDE, events, history, is_full},
@@ -57,7 +57,7 @@ pub struct ActionTaken {
 pub enum ActRefused {
     /// There is no such record, or the log failed.
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    Casework(#[from] CaseworkError),
     /// What it says.
     #[error(transparent)]
     Content(#[from] ContentDefect),
@@ -117,7 +117,7 @@ fn full(kind: RecordKind, id: RecordId) -> String {
 
 impl From<RowsError> for ActRefused {
     fn from(error: RowsError) -> Self {
-        Self::Desk(error.into())
+        Self::Casework(error.into())
     }
 }
 
@@ -152,7 +152,7 @@ impl Carried {
     }
 }
 
-impl Desk {
+impl Casework {
     /// Takes an action that the table allows this node's side now, on a record of the permit's family. When this returns, it
     /// is durable here and in the outbox.
     ///
@@ -174,14 +174,14 @@ impl Desk {
         } else {
             self.vault.admit_reading()
         };
-        room.map_err(DeskError::from)?;
+        room.map_err(CaseworkError::from)?;
         let asking = permit.clone();
         let listed = self
             .log
             .read(move |mut reader| look(&mut reader, &asking, id))
             .await
-            .map_err(DeskError::from)??;
-        let row = listed.ok_or(DeskError::NotFound(id))?.row;
+            .map_err(CaseworkError::from)??;
+        let row = listed.ok_or(CaseworkError::NotFound(id))?.row;
         if !row.kind.spec().two_sided && row.direction == Direction::Sent {
             return Err(ActRefused::OwnLead(id));
         }
@@ -194,7 +194,7 @@ impl Desk {
             record: id,
             urgency: row.urgency,
             handling: row.handling,
-            purge_month: PurgeMonth::new(row.purge_month).ok_or(DeskError::NotFound(id))?,
+            purge_month: PurgeMonth::new(row.purge_month).ok_or(CaseworkError::NotFound(id))?,
             return_reason: new.return_reason,
         };
         let draft = make(permit, self.clock.now(), envelope, content).map_err(|error| {
@@ -206,7 +206,7 @@ impl Desk {
         let (outbox, permit) = (Arc::clone(&self.outbox), permit.clone());
         let taken = self.commit(move |txn| {
             clear_to_act(txn, &permit, id)?;
-            let row = record_of(txn, family, id)?.ok_or(DeskError::NotFound(id))?;
+            let row = record_of(txn, family, id)?.ok_or(CaseworkError::NotFound(id))?;
             decide(txn, &outbox, &row, new.fields.as_ref(), draft)
         });
         Ok(taken.await?.into_inner())
@@ -304,7 +304,7 @@ pub(super) fn taken(
     id: RecordId,
     index: u64,
 ) -> Result<ActionTaken, ActRefused> {
-    let row = record(txn, id)?.ok_or(DeskError::NotFound(id))?;
+    let row = record(txn, id)?.ok_or(CaseworkError::NotFound(id))?;
     Ok(ActionTaken {
         record: id,
         index,

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     access::{Grounds, Policy, Principal, Purpose, Role, Units},
-    desk::Views,
+    casework::Views,
     domain::{Clock, Timestamp},
     log::LogOptions,
     note::LogSigner,
@@ -56,7 +56,7 @@ struct World {
     dir: tempfile::TempDir,
     log: Log,
     vault: Arc<Vault>,
-    desk: PartnerDesk,
+    casework: PartnerAdmin,
 }
 
 fn world() -> World {
@@ -69,12 +69,12 @@ fn world() -> World {
     let views = Views::new(own, &vault, Arc::clone(&cards));
     options.views.push(Box::new(views));
     let log = Log::open(Arc::new(MemoryStore::new()), options).unwrap();
-    let desk = PartnerDesk::new(log.clone(), own, cards, Arc::clone(&vault));
+    let casework = PartnerAdmin::new(log.clone(), own, cards, Arc::clone(&vault));
     World {
         dir,
         log,
         vault,
-        desk,
+        casework,
     }
 }
 
@@ -100,12 +100,12 @@ fn card(code: usize, number: usize) -> Vec<u8> {
 impl World {
     async fn propose(&self, number: &str, card: Vec<u8>) -> Result<PartnerEntry, PartnerRefused> {
         let permit = permit(Role::Officer, number, ProposePartner);
-        self.desk.propose(&permit, card).await
+        self.casework.propose(&permit, card).await
     }
 
     async fn drafts(&self) -> Vec<PartnerEntry> {
         let permit = permit(Role::Officer, "001", ListPartners);
-        let all = self.desk.list(&permit).await.unwrap();
+        let all = self.casework.list(&permit).await.unwrap();
         let drafts = all.into_iter().filter(|entry| entry.approved_by.is_none());
         drafts.collect()
     }
@@ -120,7 +120,7 @@ async fn regression_drafts_without_end_knock_no_partner_off() {
     let approving = permit(Role::Supervisor, "001", ApprovePartner);
     let code = "650000".parse().unwrap();
     let approved = world
-        .desk
+        .casework
         .approve(
             &approving,
             code,
@@ -149,7 +149,7 @@ async fn regression_drafts_without_end_knock_no_partner_off() {
         world.log.propose(proposal).await.unwrap();
     }
     let directory = Directory::default();
-    world.desk.refresh(&directory).await.unwrap();
+    world.casework.refresh(&directory).await.unwrap();
     let partners = directory.snapshot();
     assert_eq!(partners.keys().copied().collect::<Vec<_>>(), [code]);
     assert_eq!(world.drafts().await.len(), 9_000);

@@ -12,7 +12,7 @@ use std::fmt;
 
 /// A record could not be listed, opened or acted on.
 #[derive(Debug, thiserror::Error)]
-pub enum DeskError {
+pub enum CaseworkError {
     /// There is no such record, or not for this caller: which of the two is not said.
     #[error("no record {0} is here for you; list those that are")]
     NotFound(RecordId),
@@ -39,19 +39,19 @@ pub enum DeskError {
     Log(String),
 }
 
-impl From<RowDamaged> for DeskError {
+impl From<RowDamaged> for CaseworkError {
     fn from(damaged: RowDamaged) -> Self {
         Self::Rows(damaged.into())
     }
 }
 
-impl From<RowError> for DeskError {
+impl From<RowError> for CaseworkError {
     fn from(error: RowError) -> Self {
         Self::Rows(error.into())
     }
 }
 
 /// The log did not take what was proposed, for no reason of the caller's.
-pub(super) fn log_error<E: fmt::Display>(error: ProposeError<E>) -> DeskError {
-    DeskError::Log(error.to_string())
+pub(super) fn log_error<E: fmt::Display>(error: ProposeError<E>) -> CaseworkError {
+    CaseworkError::Log(error.to_string())
 }

@@ -1,7 +1,7 @@
 //! Opening one record to read it, and seeing where it stands.
 
 use super::{
-    Desk, DeskError, Listed, Trace,
+    Casework, CaseworkError, Listed, Trace,
     event_row::{EventRow, ReceiptSummary, events, history},
     recent_looks::Look,
     record_row::RecordRow,
@@ -55,7 +55,7 @@ pub struct EventDetail {
     pub receipt: Option<ReceiptSummary>,
 }
 
-impl Desk {
+impl Casework {
     /// Opens one record of the permit's family. The consultation is durable before anything is returned.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Desk {
         &self,
         permit: &Permit<Open>,
         record: RecordId,
-    ) -> Result<Durable<(Detail, Trace)>, DeskError> {
+    ) -> Result<Durable<(Detail, Trace)>, CaseworkError> {
         let cleared = self.clear_to_open(permit, record).await?;
         let (vault, permit) = (Arc::clone(&self.vault), permit.clone());
         let detail = self
@@ -83,12 +83,12 @@ impl Desk {
         &self,
         permit: &Permit<List>,
         record: RecordId,
-    ) -> Result<Durable<(Detail, Trace)>, DeskError> {
+    ) -> Result<Durable<(Detail, Trace)>, CaseworkError> {
         let asking = permit.clone();
         let reading = self.log.read(move |mut reader| {
             let detail = detail(reader, None, &asking, record)?;
             let shown = shown(&mut reader, record)?;
-            Ok::<_, DeskError>((detail, shown))
+            Ok::<_, CaseworkError>((detail, shown))
         });
         let (detail, shown) = reading.await??;
         let consulted = self.consulted(permit, Look::one(record, shown)).await?;
@@ -102,11 +102,11 @@ fn detail<A: OfFamily>(
     vault: Option<&Vault>,
     permit: &Permit<A>,
     record: RecordId,
-) -> Result<Detail, DeskError> {
+) -> Result<Detail, CaseworkError> {
     let listed = look(&mut reader, permit, record)?;
     let Listed {
         mut row, assigned, ..
-    } = listed.ok_or(DeskError::NotFound(record))?;
+    } = listed.ok_or(CaseworkError::NotFound(record))?;
     if vault.is_none() {
         row.withhold();
     }
@@ -153,7 +153,7 @@ fn detail<A: OfFamily>(
         row.kind.allowed(row.progress, row.own_side())
     };
     if vault.is_some() && says.is_none() {
-        return Err(DeskError::Erased(record));
+        return Err(CaseworkError::Erased(record));
     }
     Ok(Detail {
         row,
@@ -170,7 +170,7 @@ fn drafted(
     reader: &Reader,
     vault: Option<&Vault>,
     row: &RecordRow,
-) -> Result<Option<Content>, DeskError> {
+) -> Result<Option<Content>, CaseworkError> {
     let Some(leaf) = reader.entry(row.index)? else {
         return Ok(None);
     };
@@ -191,7 +191,7 @@ fn content(
     index: u64,
     month: PurgeMonth,
     dispatch: DispatchId,
-) -> Result<Option<Content>, DeskError> {
+) -> Result<Option<Content>, CaseworkError> {
     let damaged = VaultError::Damaged {
         index,
         what: "its content cannot be read",

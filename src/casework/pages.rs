@@ -1,6 +1,6 @@
 //! Pages of records by log index, which neither skip nor repeat while the log grows.
 
-use super::{DeskError, row_codec::RowDamaged};
+use super::{CaseworkError, row_codec::RowDamaged};
 use crate::{
     domain::{RecordId, Timestamp},
     entry::{CONSULTED_LIMIT, Entry},
@@ -52,8 +52,8 @@ pub(super) fn collect<T>(
     reader: &Reader,
     sources: &[Source],
     wanted: Wanted,
-    keep: impl Fn(&Reader, RecordId) -> Result<Option<T>, DeskError>,
-) -> Result<Collected<T>, DeskError> {
+    keep: impl Fn(&Reader, RecordId) -> Result<Option<T>, CaseworkError>,
+) -> Result<Collected<T>, CaseworkError> {
     let search = wanted.search;
     let mut page = scan(reader, sources, wanted, &keep)?;
     while search && page.looked < SEARCH_LEAST {
@@ -67,8 +67,8 @@ fn scan<T>(
     reader: &Reader,
     sources: &[Source],
     wanted: Wanted,
-    keep: &impl Fn(&Reader, RecordId) -> Result<Option<T>, DeskError>,
-) -> Result<Collected<T>, DeskError> {
+    keep: &impl Fn(&Reader, RecordId) -> Result<Option<T>, CaseworkError>,
+) -> Result<Collected<T>, CaseworkError> {
     let limit = wanted.limit.clamp(1, PAGE_LIMIT);
     let most = if wanted.search {
         SEARCH_LIMIT
@@ -110,7 +110,7 @@ fn next_chunk(
     sources: &[Source],
     from: u64,
     end: u64,
-) -> Result<(BTreeMap<u64, RecordId>, Option<u64>), DeskError> {
+) -> Result<(BTreeMap<u64, RecordId>, Option<u64>), CaseworkError> {
     let mut found = BTreeMap::new();
     let mut complete: Option<u64> = None;
     if from >= end {
@@ -137,7 +137,7 @@ fn next_chunk(
 }
 
 /// The first entry written at or after a time: entry times never decrease, so it is found by halving.
-pub(super) fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, DeskError> {
+pub(super) fn first_at(reader: &Reader, time: Timestamp) -> Result<u64, CaseworkError> {
     let (mut low, mut high) = (0, reader.size());
     while low < high {
         let middle = low + (high - low) / 2;

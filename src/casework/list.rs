@@ -1,7 +1,7 @@
 //! Listing records: filters, and pages by log index that neither skip nor repeat while the log grows.
 
 use super::{
-    Desk, DeskError, Direction, Listed, Trace,
+    Casework, CaseworkError, Direction, Listed, Trace,
     event_row::events,
     pages::{Source, Wanted, collect, first_at},
     recent_looks::Look,
@@ -115,7 +115,7 @@ pub struct Page {
     pub looked: usize,
 }
 
-impl Desk {
+impl Casework {
     /// Why a record of ours is still on its way, where the recipient's node has said that it cannot take it yet.
     pub fn put_off(&self, row: &RecordRow) -> Option<NotYet> {
         let is_waiting = row.direction == Direction::Sent && row.state() == State::Sent;
@@ -131,7 +131,7 @@ impl Desk {
         &self,
         permit: &Permit<List>,
         query: Query,
-    ) -> Result<Durable<(Page, Trace)>, DeskError> {
+    ) -> Result<Durable<(Page, Trace)>, CaseworkError> {
         let (asking, vault) = (permit.clone(), Arc::clone(&self.vault));
         // The same words asked of another family are another look.
         let family = permit.family();
@@ -154,7 +154,7 @@ fn page(
     vault: &Vault,
     permit: &Permit<List>,
     query: &Query,
-) -> Result<Page, DeskError> {
+) -> Result<Page, CaseworkError> {
     let mut from = query.after_index.map_or(0, |after| after.saturating_add(1));
     if let Some(since) = query.since {
         from = from.max(first_at(reader, since)?);
@@ -206,7 +206,7 @@ fn sheet_number(
     vault: &Vault,
     record: RecordId,
     index: u64,
-) -> Result<Option<String>, DeskError> {
+) -> Result<Option<String>, CaseworkError> {
     let rows = events(&mut reader, record)?;
     let Some((_, event)) = rows.into_iter().find(|(at, _)| *at == index) else {
         return Ok(None);
@@ -258,7 +258,7 @@ fn is_about(
     query: &Query,
     row: &RecordRow,
     record: RecordId,
-) -> Result<bool, DeskError> {
+) -> Result<bool, CaseworkError> {
     let ring = vault.ring();
     let keys = PurgeMonth::new(row.purge_month).and_then(|month| ring.bucket(month));
     for (kind, value) in query.about.0.iter().skip(1) {

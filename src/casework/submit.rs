@@ -1,7 +1,7 @@
 //! Submitting a row of a sheet: from checked fields to a durable dispatch, idempotently by its number.
 
 use super::{
-    Desk, DeskError,
+    Casework, CaseworkError,
     carried::is_between,
     drafting::{Envelope, NotMade, make, purge_month},
     findable::{Lookup, Numbered, Taken, lead_number, notice_number},
@@ -11,8 +11,9 @@ use super::{
 use crate::{
     access::{Permit, Submit},
     domain::{
-        CaughtColumn, CaughtFields, CaughtNotice, Column, Finding, FindingCode, Handling,
-        Jurisdiction, Lead, LeadFields, RecordId, RecordKind, Rules, SheetColumn, State, Urgency,
+        ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields, Column, Finding, FindingCode,
+        Handling, Jurisdiction, Lead, LeadFields, RecordId, RecordKind, Rules, SheetColumn, State,
+        Urgency,
     },
     entry::{Content, DispatchAction},
     exchange::{Draft, Outbox, StageError},
@@ -36,7 +37,7 @@ pub enum SubmitRefused<C: SheetColumn = Column> {
     Stage(#[from] StageError),
     /// There is no room, or the log takes no writes.
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    Casework(#[from] CaseworkError),
 }
 
 /// What became of a row that was taken.
@@ -78,10 +79,10 @@ const LEAD: Columns<Column> = Columns {
     longest: Column::Facts,
 };
 
-const ARREST_NOTICE: Columns<CaughtColumn> = Columns {
-    number: CaughtColumn::Number,
-    lead: CaughtColumn::LeadId,
-    longest: CaughtColumn::Conduct,
+const ARREST_NOTICE: Columns<ArrestNoticeColumn> = Columns {
+    number: ArrestNoticeColumn::Number,
+    lead: ArrestNoticeColumn::LeadId,
+    longest: ArrestNoticeColumn::Conduct,
 };
 
 #[derive(Clone, Debug)]
@@ -117,7 +118,7 @@ struct Checked<C> {
     warnings: Vec<Finding<C>>,
 }
 
-impl Desk {
+impl Casework {
     /// Checks a lead, seals it and queues it. Many can be on their way at once; they enter the log in the order of the
     /// calls.
     ///
@@ -143,24 +144,24 @@ impl Desk {
         self.submit(permit, checked, LEAD).await
     }
 
-    /// Checks an arrest notice, seals it and queues it, as [`Desk::submit_lead`] does.
+    /// Checks an arrest notice, seals it and queues it, as [`Casework::submit_lead`] does.
     ///
     /// # Errors
     /// It breaks rules, or the log takes no writes.
     pub async fn submit_notice(
         &self,
         permit: &Permit<Submit>,
-        fields: CaughtFields,
-    ) -> Result<SubmitTicket<CaughtColumn>, SubmitRefused<CaughtColumn>> {
+        fields: ArrestNoticeFields,
+    ) -> Result<SubmitTicket<ArrestNoticeColumn>, SubmitRefused<ArrestNoticeColumn>> {
         let parsed =
-            CaughtNotice::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
+            ArrestNotice::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
         let notice = parsed.record;
         let checked = Checked {
             kind: RecordKind::ArrestNotice,
             route: parsed.route,
             urgency: NOTICE_URGENCY,
             handling: NOTICE_HANDLING,
-            content: Content::Caught(Box::new(notice.to_fields())),
+            content: Content::ArrestNotice(Box::new(notice.to_fields())),
             numbered: notice_number(&notice),
             lead: notice.lead(),
             warnings: parsed.warnings,
@@ -210,7 +211,7 @@ impl Desk {
             .log
             .submit(Proposal::new(decide))
             .await
-            .map_err(|error: ProposeError<Failure>| DeskError::Log(error.to_string()))?;
+            .map_err(|error: ProposeError<Failure>| CaseworkError::Log(error.to_string()))?;
         Ok(SubmitTicket {
             pending,
             warnings: row.warnings,
@@ -269,9 +270,9 @@ impl<C: SheetColumn> SubmitTicket<C> {
             Ok(decision) => decision.into_inner(),
             Err(ProposeError::Rejected(Failure::Stage(error))) => return Err(error.into()),
             Err(ProposeError::Rejected(Failure::Rows(error))) => {
-                return Err(DeskError::from(error).into());
+                return Err(CaseworkError::from(error).into());
             }
-            Err(error) => return Err(DeskError::Log(error.to_string()).into()),
+            Err(error) => return Err(CaseworkError::Log(error.to_string()).into()),
         };
         let (column, code) = match decision {
             Decision::Taken {

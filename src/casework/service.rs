@@ -1,7 +1,7 @@
-//! The desk of an officer: one handle on everything that may be done with records.
+//! The casework of an officer: one handle on everything that may be done with records.
 
 use super::{
-    error::{DeskError, log_error},
+    error::{CaseworkError, log_error},
     recent_looks::Looks,
 };
 use crate::{
@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 
 /// What officers do with records.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Casework {
     pub(super) log: Log,
     pub(super) own: Jurisdiction,
     pub(super) clock: Arc<dyn Clock>,
@@ -24,21 +24,21 @@ pub struct Desk {
     pub(super) looks: Arc<Looks>,
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for Casework {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
+        f.debug_struct("Casework")
             .field("own", &self.own)
             .finish_non_exhaustive()
     }
 }
 
-impl Desk {
+impl Casework {
     /// Asks for room for a new record, and makes its purge month's keys, once a month, off the async workers.
-    pub(super) async fn ready_for_new(&self, month: PurgeMonth) -> Result<(), DeskError> {
+    pub(super) async fn ready_for_new(&self, month: PurgeMonth) -> Result<(), CaseworkError> {
         self.vault.admit()?;
         match self.vault.ready(&self.log, month).await {
             // That closed the log.
-            Err(VaultError::KeyFile(error)) => Err(DeskError::Log(error.to_string())),
+            Err(VaultError::KeyFile(error)) => Err(CaseworkError::Log(error.to_string())),
             Err(error) => Err(error.into()),
             Ok(()) => Ok(()),
         }
@@ -50,7 +50,7 @@ impl Desk {
         decide: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<Durable<T>, E>
     where
-        E: From<DeskError> + fmt::Display + Send + 'static,
+        E: From<CaseworkError> + fmt::Display + Send + 'static,
     {
         match self.log.propose(Proposal::new(decide)).await {
             Ok(done) => Ok(done),
@@ -59,7 +59,7 @@ impl Desk {
         }
     }
 
-    /// The desk of a node.
+    /// The casework of a node.
     pub fn new(
         log: Log,
         own: Jurisdiction,

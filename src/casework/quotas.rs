@@ -1,7 +1,7 @@
 //! Quotas in the log: who reached one is an entry, and what was asked for before a restart counts after it.
 
 use super::{
-    error::{DeskError, log_error},
+    error::{CaseworkError, log_error},
     pages::first_at,
     row_codec::RowDamaged,
 };
@@ -28,7 +28,7 @@ pub async fn report_quota(
     log: &Log,
     own: Jurisdiction,
     report: QuotaReport,
-) -> Result<u64, DeskError> {
+) -> Result<u64, CaseworkError> {
     say(log, own, Kind::QuotaReached(report)).await
 }
 
@@ -40,11 +40,11 @@ pub async fn report_attempt(
     log: &Log,
     own: Jurisdiction,
     report: AttemptReport,
-) -> Result<u64, DeskError> {
+) -> Result<u64, CaseworkError> {
     say(log, own, Kind::AttemptRefused(report)).await
 }
 
-async fn say(log: &Log, own: Jurisdiction, kind: Kind) -> Result<u64, DeskError> {
+async fn say(log: &Log, own: Jurisdiction, kind: Kind) -> Result<u64, CaseworkError> {
     let proposal = Proposal::new(move |txn| {
         let entry = Entry::new(txn.now(), Cause::node(own), kind);
         txn.append(entry.encode())
@@ -62,7 +62,7 @@ pub fn recount_quotas(
     reader: &Reader,
     now: Timestamp,
     ledger: &mut Ledger,
-) -> Result<(), DeskError> {
+) -> Result<(), CaseworkError> {
     let since = Timestamp::from_millis(now.millis().saturating_sub(RECOUNT_S * 1000));
     let end = reader.size();
     let mut from = first_at(reader, since)?.max(end.saturating_sub(RECOUNT_ENTRIES));

@@ -3,8 +3,8 @@
 //! would say that it was read before it was there.
 
 use super::{
-    Desk,
-    error::{DeskError, log_error},
+    Casework,
+    error::{CaseworkError, log_error},
     recent_looks::Look,
     row_codec::RowsError,
     sight::{clear, shown},
@@ -25,13 +25,13 @@ pub struct Trace {
     pub bytes: usize,
 }
 
-impl Desk {
+impl Casework {
     /// The durable trace of a look.
     pub(super) async fn consulted<A>(
         &self,
         permit: &Permit<A>,
         look: Look,
-    ) -> Result<Durable<Trace>, DeskError> {
+    ) -> Result<Durable<Trace>, CaseworkError> {
         let (who, grounds) = (permit.principal().clone(), permit.grounds().clone());
         let (key, now) = (self.looks.key(&who, &grounds, &look), self.clock.now());
         if let Some(entry) = self.looks.before(key, now) {
@@ -73,13 +73,13 @@ impl Desk {
         &self,
         permit: &Permit<A>,
         record: RecordId,
-    ) -> Result<Durable<(Clearance, Trace)>, DeskError> {
+    ) -> Result<Durable<(Clearance, Trace)>, CaseworkError> {
         let permit = permit.clone();
         let asking = permit.clone();
         let reading = self.log.read(move |mut reader| {
             let clearance = clear(&mut reader, &asking, record)?;
             let shown = shown(&mut reader, record)?;
-            Ok::<_, DeskError>((clearance, shown))
+            Ok::<_, CaseworkError>((clearance, shown))
         });
         let (clearance, shown) = reading.await??;
         let (who, grounds) = (permit.principal(), permit.grounds());
@@ -101,7 +101,7 @@ impl Desk {
             let look = opened(&clearance, Vec::new());
             let trace = consult(txn, permit.principal(), permit.grounds(), look)
                 .map_err(RowsError::from)?;
-            Ok::<_, DeskError>((clearance, trace))
+            Ok::<_, CaseworkError>((clearance, trace))
         });
         let cleared = cleared.await?;
         let entry = cleared.clone().map(|(_, trace)| trace.index);
@@ -115,7 +115,7 @@ pub(super) fn clear_to_act<A: OfFamily>(
     txn: &mut Txn<'_>,
     permit: &Permit<A>,
     record: RecordId,
-) -> Result<Clearance, DeskError> {
+) -> Result<Clearance, CaseworkError> {
     let clearance = clear(txn, permit, record)?;
     if clearance.overridden() {
         let look = Look {

@@ -1,7 +1,7 @@
 //! Following records: what changed since, for whoever follows.
 
 use super::{
-    Desk, DeskError, Listed, Trace, recent_looks::Look, row_codec::RowDamaged, sight::look,
+    Casework, CaseworkError, Listed, Trace, recent_looks::Look, row_codec::RowDamaged, sight::look,
 };
 use crate::{
     access::{List, Permit},
@@ -32,7 +32,7 @@ pub struct Changes {
     pub looked_to: Option<u64>,
 }
 
-impl Desk {
+impl Casework {
     /// Changes of referrals after an index, of the next `limit`, for whoever follows; and up to where they are complete. As
     /// with a list, the consultation, naming every record among them, is durable before any is returned. Where there is none,
     /// nothing was looked at, and nothing is written.
@@ -44,7 +44,7 @@ impl Desk {
         permit: &Permit<List>,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<(Changes, Option<Trace>), DeskError> {
+    ) -> Result<(Changes, Option<Trace>), CaseworkError> {
         let from = after.map_or(0, |after| after.saturating_add(1));
         let asking = permit.clone();
         let seen = self
@@ -76,7 +76,7 @@ fn changes(
     permit: &Permit<List>,
     from: u64,
     limit: usize,
-) -> Result<Changes, DeskError> {
+) -> Result<Changes, CaseworkError> {
     let (from, to) = (tables::record_change(from), tables::record_change(u64::MAX));
     let mut seen = Changes::default();
     for (key, value) in reader.rows(&from, &to, limit)? {

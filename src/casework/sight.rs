@@ -1,7 +1,7 @@
 //! Rows as their callers may see them. Every list, search, filter, stream and opening of a record comes through [`look`].
 
 use super::{
-    DeskError,
+    CaseworkError,
     assignment_row::assignment,
     event_row::EVENTS_PER_RECORD,
     record_row::{RecordRow, record, record_of},
@@ -85,13 +85,13 @@ pub(super) fn clear<A: OfFamily>(
     rows: &mut dyn Rows,
     permit: &Permit<A>,
     id: RecordId,
-) -> Result<Clearance, DeskError> {
+) -> Result<Clearance, CaseworkError> {
     let row = record_of(rows, permit.family(), id)?;
     let assigned = assignment(rows, id)?;
-    let row = row.ok_or(DeskError::NotFound(id))?;
+    let row = row.ok_or(CaseworkError::NotFound(id))?;
     permit
         .clear(subject(&row, assigned.as_ref()))
-        .map_err(|denial| denial.map_or(DeskError::NotFound(id), DeskError::from))
+        .map_err(|denial| denial.map_or(CaseworkError::NotFound(id), CaseworkError::from))
 }
 
 /// All that there is of a record, as bytes that are others where it changes: what it says is in what happened to it.

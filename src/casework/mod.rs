@@ -1,5 +1,5 @@
 //! What officers do with records: submit, list, open and act. And the views that answer them, which are functions of the log
-//! and of the payloads that open. Begin with [`Desk`]; then [`Views`], from which everything is read.
+//! and of the payloads that open. Begin with [`Casework`]; then [`Views`], from which everything is read.
 
 mod act;
 mod admission;
@@ -33,10 +33,10 @@ mod submit;
 mod views;
 
 pub use act::{ActRefused, ActionTaken, NewAction};
-pub use admission::DeskAdmission;
+pub use admission::CaseworkAdmission;
 pub use assignment::AssignRefused;
 pub use changes::{Change, Changes};
-pub use error::DeskError;
+pub use error::CaseworkError;
 pub use event_row::ReceiptSummary;
 pub use list::{About, Page, Query};
 pub use looks::Trace;
@@ -44,13 +44,13 @@ pub use open::{Detail, EventDetail};
 pub use pages::{LOOK_LIMIT, PAGE_LIMIT};
 pub use partner_cards::{Approval, CARD_LIMIT, CardChange, CardReader};
 pub use partner_error::PartnerRefused;
-pub use partners::{PartnerDesk, PartnerEntry, Standing};
+pub use partners::{PartnerAdmin, PartnerEntry, Standing};
 pub use policy::{ensure_policy, has_policy, start_log};
 pub use quotas::{recount_quotas, report_attempt, report_quota};
 pub use record_row::{Direction, RecordRow};
 pub use refer::NewReferral;
 pub use row_codec::{RowDamaged, RowsError};
-pub use service::Desk;
+pub use service::Casework;
 pub use sight::Listed;
 pub use submit::{SubmitRefused, SubmitTicket, Submitted};
 pub use views::{LAYOUT, Views};

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::{ActOn, ApproveReferral, Submit, may},
     domain::{
-        Action, CaughtNotice, Family, Jurisdiction, Lead, Locality, RecordKind, Standing, State,
+        Action, ArrestNotice, Family, Jurisdiction, Lead, Locality, RecordKind, Standing, State,
         content::referral::{NOTE_CHARS, ReferralFields},
         resolve,
     },
@@ -30,7 +30,7 @@ type Judged = Result<Result<(), Refusal>, RowsError>;
 
 /// The rules of everything that partners send.
 #[derive(Debug)]
-pub struct DeskAdmission {
+pub struct CaseworkAdmission {
     own: Jurisdiction,
     vault: Arc<Vault>,
     cards: Arc<dyn CardReader>,
@@ -38,7 +38,7 @@ pub struct DeskAdmission {
     read: Mutex<BTreeMap<Jurisdiction, ([u8; 32], Partner)>>,
 }
 
-impl DeskAdmission {
+impl CaseworkAdmission {
     /// The rules at the node of this jurisdiction.
     pub fn new(own: Jurisdiction, vault: Arc<Vault>, cards: Arc<dyn CardReader>) -> Self {
         Self {
@@ -73,8 +73,8 @@ impl DeskAdmission {
                 Ok(lead) => self.lead(txn, sent, &lead),
                 Err(_) => Ok(Err(Refusal::InvalidContent)),
             },
-            (Some(RecordKind::ArrestNotice), _, Content::Caught(fields)) => {
-                match CaughtNotice::reread(fields) {
+            (Some(RecordKind::ArrestNotice), _, Content::ArrestNotice(fields)) => {
+                match ArrestNotice::reread(fields) {
                     Ok(notice) => self.notice(txn, sent, &notice),
                     Err(_) => Ok(Err(Refusal::InvalidContent)),
                 }
@@ -99,7 +99,7 @@ impl DeskAdmission {
         self.numbered(txn, sent, fits, &lead_number(new))
     }
 
-    fn notice(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &CaughtNotice) -> Judged {
+    fn notice(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &ArrestNotice) -> Judged {
         let lead_fits = match new.lead() {
             Some(lead) => is_between(txn, lead, [sent.from, sent.to])?,
             None => true,
@@ -219,7 +219,7 @@ fn judge_referral_action(
         | Content::ReferralNote(_)
         | Content::Lead(_)
         | Content::LeadAnswer(_)
-        | Content::Caught(_) => false,
+        | Content::ArrestNotice(_) => false,
     };
     if !says {
         return Ok(Err(Refusal::InvalidContent));
@@ -316,7 +316,7 @@ fn may_cause(cause: &Cause, action: DispatchAction) -> bool {
     }
 }
 
-impl Admission for DeskAdmission {
+impl Admission for CaseworkAdmission {
     fn admit(
         &self,
         txn: &mut Txn<'_>,

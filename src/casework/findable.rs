@@ -3,7 +3,7 @@
 use super::record_row::NumberRow;
 use super::row_codec::RowsError;
 use crate::{
-    domain::{CaughtNotice, Jurisdiction, Lead, RecordId, content::referral::ReferralFields},
+    domain::{ArrestNotice, Jurisdiction, Lead, RecordId, content::referral::ReferralFields},
     entry::Content,
     exchange::Rows,
     log::Txn,
@@ -44,8 +44,8 @@ impl Findable {
                     numbered: Some(lead_number(&lead)),
                 })
             }
-            Content::Caught(fields) => {
-                let notice = CaughtNotice::reread(fields).ok()?;
+            Content::ArrestNotice(fields) => {
+                let notice = ArrestNotice::reread(fields).ok()?;
                 Some(Self {
                     tags: vec![
                         ("number", notice.resident_number().as_str().to_owned()),
@@ -148,7 +148,7 @@ pub(super) fn lead_number(lead: &Lead) -> Numbered {
 }
 
 /// An arrest notice's number.
-pub(super) fn notice_number(notice: &CaughtNotice) -> Numbered {
+pub(super) fn notice_number(notice: &ArrestNotice) -> Numbered {
     Numbered {
         label: ARREST_NOTICE,
         number: notice.number().to_owned(),

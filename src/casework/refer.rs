@@ -1,7 +1,7 @@
 //! Opening referrals, and approving those that need a second person.
 
 use super::{
-    Desk, DeskError,
+    Casework, CaseworkError,
     act::{ActRefused, ActionTaken, taken},
     carried::{carried, may_carry},
     drafting::{Envelope, make, purge_month},
@@ -35,7 +35,7 @@ pub struct NewReferral {
     pub handling: Handling,
 }
 
-impl Desk {
+impl Casework {
     /// Opens a referral: one that asks for assistance is on its way when this returns, a transfer is a draft.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Desk {
         let reader = self.log.reader();
         let taken = self.commit(move |txn| {
             let row =
-                record_of(txn, Family::Referral, record)?.ok_or(DeskError::NotFound(record))?;
+                record_of(txn, Family::Referral, record)?.ok_or(CaseworkError::NotFound(record))?;
             let waiting = row
                 .draft
                 .as_ref()

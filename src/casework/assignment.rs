@@ -1,6 +1,6 @@
 //! Assigning records.
 
-use super::{Desk, DeskError, policy::knows_unit, row_codec::RowsError, sight::look_at};
+use super::{Casework, CaseworkError, policy::knows_unit, row_codec::RowsError, sight::look_at};
 use crate::{
     access::{AssignRecord, Assignee, Permit, UnitName},
     domain::RecordId,
@@ -13,7 +13,7 @@ use crate::{
 pub enum AssignRefused {
     /// There is no such record, or the log failed.
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    Casework(#[from] CaseworkError),
     /// The policy names no such unit: nobody could open the record.
     #[error("this node has no unit {0}; name one of `access.units` in its configuration")]
     NoUnit(UnitName),
@@ -21,17 +21,17 @@ pub enum AssignRefused {
 
 impl From<DiskShort> for AssignRefused {
     fn from(short: DiskShort) -> Self {
-        Self::Desk(short.into())
+        Self::Casework(short.into())
     }
 }
 
 impl From<RowsError> for AssignRefused {
     fn from(error: RowsError) -> Self {
-        Self::Desk(error.into())
+        Self::Casework(error.into())
     }
 }
 
-impl Desk {
+impl Casework {
     /// Assigns a record, or opens it again to all of the node's officers. Gives the index of the entry.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Desk {
         let permit = permit.clone();
         let cause = Cause::of(permit.principal(), permit.grounds());
         let assigned = self.commit(move |txn| {
-            look_at(txn, &permit, record)?.ok_or(DeskError::NotFound(record))?;
+            look_at(txn, &permit, record)?.ok_or(CaseworkError::NotFound(record))?;
             if let Some(Assignee::Unit(unit)) = &assignee
                 && !knows_unit(txn, unit)?
             {

@@ -61,7 +61,7 @@ impl Views {
 
 impl View for Views {
     fn name(&self) -> &'static str {
-        "desk"
+        "casework"
     }
 
     fn apply(&mut self, txn: &mut Txn<'_>, appended: &Appended<'_>) -> Result<(), ViewError> {

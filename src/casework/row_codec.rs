@@ -8,14 +8,14 @@ pub(super) mod text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use std::{fmt::Display, str::FromStr};
 
-    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
+    pub(in crate::casework) fn serialize<T: Display, S: Serializer>(
         value: &T,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+    pub(in crate::casework) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -28,7 +28,7 @@ pub(super) mod maybe {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use std::{fmt::Display, str::FromStr};
 
-    pub(in crate::desk) fn serialize<T: Display, S: Serializer>(
+    pub(in crate::casework) fn serialize<T: Display, S: Serializer>(
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -38,7 +38,7 @@ pub(super) mod maybe {
         }
     }
 
-    pub(in crate::desk) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+    pub(in crate::casework) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<T>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
