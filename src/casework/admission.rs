@@ -3,21 +3,22 @@
 use super::{
     carried::{Carried, carried, is_between, may_carry},
     event_row::{EVENTS_WAITING, EventRow, events, history, is_full},
-    findable::{Numbered, Taken, lead_number, notice_number},
+    findable::{Numbered, Taken},
     partner_cards::CardReader,
     partner_rows::{Row, get},
     record_row::{Direction, RecordRow, record, record_of},
     row_codec::RowsError,
-    submit::{NOTICE_HANDLING, NOTICE_URGENCY},
 };
 use crate::{
     access::{ActOn, ApproveReferral, Submit, may},
     domain::{
-        Action, ArrestNotice, Family, Jurisdiction, Lead, Locality, RecordKind, Standing, State,
+        Action, Family, Jurisdiction, Locality, RecordKind, SheetRecord, Standing, State,
         content::referral::{NOTE_CHARS, ReferralFields},
         resolve,
     },
-    entry::{Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal},
+    entry::{
+        Cause, Content, DispatchAction, DispatchSent, LeadAnswer, Refusal, RowVisitor, SheetRow,
+    },
     exchange::{Admission, NotYet, Partner, RowError, Unfit, Vault, VerifiedDispatch},
     log::Txn,
 };
@@ -69,16 +70,6 @@ impl CaseworkAdmission {
     fn judge(&self, txn: &mut Txn<'_>, dispatch: &VerifiedDispatch) -> Judged {
         let (sent, content) = (dispatch.sent(), dispatch.content());
         match (sent.action.opens(), sent.action.family(), content) {
-            (Some(RecordKind::Lead), _, Content::Lead(fields)) => match Lead::reread(fields) {
-                Ok(lead) => self.lead(txn, sent, &lead),
-                Err(_) => Ok(Err(Refusal::InvalidContent)),
-            },
-            (Some(RecordKind::ArrestNotice), _, Content::ArrestNotice(fields)) => {
-                match ArrestNotice::reread(fields) {
-                    Ok(notice) => self.notice(txn, sent, &notice),
-                    Err(_) => Ok(Err(Refusal::InvalidContent)),
-                }
-            }
             (
                 Some(kind @ (RecordKind::Assistance | RecordKind::Transfer)),
                 _,
@@ -88,27 +79,19 @@ impl CaseworkAdmission {
                 judge_answer(txn, self.own, sent, answer)
             }
             (None, Family::Referral, _) => judge_referral_action(txn, self.own, dispatch),
-            (..) => Ok(Err(Refusal::InvalidContent)),
+            (Some(kind), ..) => {
+                let row = OpenedRow {
+                    admission: self,
+                    txn,
+                    sent,
+                    kind,
+                };
+                content
+                    .visit_row(row)
+                    .unwrap_or(Ok(Err(Refusal::InvalidContent)))
+            }
+            (None, ..) => Ok(Err(Refusal::InvalidContent)),
         }
-    }
-
-    fn lead(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &Lead) -> Judged {
-        let fits = self.is_ours(new.destination())
-            && new.urgency() == sent.urgency
-            && new.handling() == sent.handling;
-        self.numbered(txn, sent, fits, &lead_number(new))
-    }
-
-    fn notice(&self, txn: &mut Txn<'_>, sent: &DispatchSent, new: &ArrestNotice) -> Judged {
-        let lead_fits = match new.lead() {
-            Some(lead) => is_between(txn, lead, [sent.from, sent.to])?,
-            None => true,
-        };
-        let fits = self.is_ours(new.registered())
-            && sent.urgency == NOTICE_URGENCY
-            && sent.handling == NOTICE_HANDLING
-            && lead_fits;
-        self.numbered(txn, sent, fits, &notice_number(new))
     }
 
     /// True for a place that this node answers for: what concerns the county may come to the province.
@@ -116,20 +99,41 @@ impl CaseworkAdmission {
         let mut ancestry = place.jurisdiction().ancestry();
         ancestry.any(|code| code == self.own)
     }
+}
 
-    /// A partner opens what its sheet numbers.
-    fn numbered(
-        &self,
-        txn: &mut Txn<'_>,
-        sent: &DispatchSent,
-        fits: bool,
-        number: &Numbered,
-    ) -> Judged {
-        if !fits || !sent.predecessors.is_empty() {
+/// A row of a partner's sheet, which opens a record.
+struct OpenedRow<'a, 'txn> {
+    admission: &'a CaseworkAdmission,
+    txn: &'a mut Txn<'txn>,
+    sent: &'a DispatchSent,
+    kind: RecordKind,
+}
+
+impl<'f> RowVisitor<'f> for OpenedRow<'_, '_> {
+    type Output = Judged;
+
+    fn visit<C: SheetRow>(self, fields: &'f C::Fields) -> Judged {
+        let (txn, sent) = (self.txn, self.sent);
+        let Ok(new) = SheetRecord::<C>::reread(fields) else {
+            return Ok(Err(Refusal::InvalidContent));
+        };
+        let lead_fits = match new.lead() {
+            Some(lead) => is_between(txn, lead, [sent.from, sent.to])?,
+            None => true,
+        };
+        let fits = C::RECORD.kind == self.kind
+            && new
+                .place()
+                .is_some_and(|place| self.admission.is_ours(&place))
+            && new.terms() == (sent.urgency, sent.handling)
+            && lead_fits
+            && sent.predecessors.is_empty();
+        if !fits {
             return Ok(Err(Refusal::InvalidContent));
         }
         // The same number with other content asks for a correction; under another id it is a conflict.
-        match number.taken(&self.vault.ring(), sent.from).look(txn)? {
+        let number = Numbered::of(&new).taken(&self.admission.vault.ring(), sent.from);
+        match number.look(txn)? {
             Some(Taken::Same(_)) => Ok(Err(Refusal::Conflict)),
             Some(Taken::Other) => Ok(Err(Refusal::ChangedContent)),
             None => is_new(txn, sent),

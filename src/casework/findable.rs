@@ -3,8 +3,10 @@
 use super::record_row::NumberRow;
 use super::row_codec::RowsError;
 use crate::{
-    domain::{ArrestNotice, Jurisdiction, Lead, RecordId, content::referral::ReferralFields},
-    entry::Content,
+    domain::{
+        Jurisdiction, RecordColumn, RecordId, SheetRecord, content::referral::ReferralFields,
+    },
+    entry::{Content, RowVisitor, SheetRow},
     exchange::Rows,
     log::Txn,
     seal::{Keyring, PurgeMonth},
@@ -22,44 +24,40 @@ pub(super) struct Findable {
 /// A record's number within its sender's sheets, and what it says under it.
 pub(super) struct Numbered {
     /// What keeps the numbers of different sheets apart.
-    label: Label,
+    labels: [&'static str; 2],
     number: String,
     canonical: Vec<u8>,
 }
 
-/// The labels of a number's tag and of its content's. Both are in stores: they never change.
-type Label = (&'static str, &'static str);
+/// A row of a sheet on its way to what it is found by.
+struct Found;
 
-const LEAD: Label = ("lead number", "lead content");
-const ARREST_NOTICE: Label = ("caught number", "caught content");
+impl RowVisitor<'_> for Found {
+    type Output = Option<Findable>;
+
+    fn visit<C: SheetRow>(self, fields: &C::Fields) -> Option<Findable> {
+        let record = SheetRecord::<C>::reread(fields).ok()?;
+        let mut tags = vec![("number", record.resident_number().as_str().to_owned())];
+        if C::RECORD.kind.spec().found_by.contains(&"name") {
+            tags.push(("name", record.name().to_owned()));
+        }
+        Some(Findable {
+            tags,
+            numbered: Some(Numbered::of(&record)),
+        })
+    }
+}
 
 impl Findable {
     /// By what a content is found; nothing for what it is not.
     pub(super) fn of(content: &Content) -> Option<Self> {
-        match content {
-            Content::Lead(fields) => {
-                let lead = Lead::reread(fields).ok()?;
-                Some(Self {
-                    tags: vec![("number", lead.resident_number().as_str().to_owned())],
-                    numbered: Some(lead_number(&lead)),
-                })
-            }
-            Content::ArrestNotice(fields) => {
-                let notice = ArrestNotice::reread(fields).ok()?;
-                Some(Self {
-                    tags: vec![
-                        ("number", notice.resident_number().as_str().to_owned()),
-                        ("name", notice.name().to_owned()),
-                    ],
-                    numbered: Some(notice_number(&notice)),
-                })
-            }
-            Content::Referral(fields) => Some(Self {
+        if let Content::Referral(fields) = content {
+            return Some(Self {
                 tags: referral_tags(fields),
                 numbered: None,
-            }),
-            Content::LeadAnswer(_) | Content::ReferralNote(_) => None,
+            });
         }
+        content.visit_row(Found)?
     }
 
     /// Puts a record among those found by its content. `first` is the index of its first entry, by which pages go.
@@ -90,14 +88,23 @@ impl Findable {
 }
 
 impl Numbered {
+    /// The number of a row.
+    pub(super) fn of<C: RecordColumn>(record: &SheetRecord<C>) -> Self {
+        Self {
+            labels: C::RECORD.labels,
+            number: record.number().to_owned(),
+            canonical: record.canonical_content(),
+        }
+    }
+
     fn key(&self, ring: &Keyring, sender: Jurisdiction) -> [u8; 33] {
         let parts = [sender.as_bytes().as_slice(), self.number.as_bytes()];
-        tables::number(&ring.lookup_tag(self.label.0, &parts))
+        tables::number(&ring.lookup_tag(self.labels[0], &parts))
     }
 
     /// The tag that tells whether content is the same.
     fn content_tag(&self, ring: &Keyring) -> [u8; 32] {
-        ring.lookup_tag(self.label.1, &[&self.canonical])
+        ring.lookup_tag(self.labels[1], &[&self.canonical])
     }
 
     /// What has this sender's number already, made ready to be looked up where the keys are not.
@@ -135,24 +142,6 @@ impl Lookup {
         } else {
             Taken::Other
         }))
-    }
-}
-
-/// A lead's number.
-pub(super) fn lead_number(lead: &Lead) -> Numbered {
-    Numbered {
-        label: LEAD,
-        number: lead.number().to_owned(),
-        canonical: lead.canonical_content(),
-    }
-}
-
-/// An arrest notice's number.
-pub(super) fn notice_number(notice: &ArrestNotice) -> Numbered {
-    Numbered {
-        label: ARREST_NOTICE,
-        number: notice.number().to_owned(),
-        canonical: notice.canonical_content(),
     }
 }
 

@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     access::{List, Permit, Scope},
-    domain::{
-        Column, Family, Jurisdiction, RecordId, RecordKind, ResidentNumber, State, Timestamp,
-        Urgency,
-    },
+    domain::{Column, Family, Jurisdiction, RecordId, RecordKind, State, Timestamp, Urgency},
     entry::Content,
     exchange::{NotYet, Payload, Rows as _, Vault},
     log::{Durable, Reader},
@@ -77,12 +74,6 @@ impl fmt::Debug for About {
 }
 
 impl About {
-    /// Records about this citizen number.
-    #[must_use]
-    pub fn number(self, number: Option<&ResidentNumber>) -> Self {
-        self.text("number", number.map_or("", ResidentNumber::as_str))
-    }
-
     /// Records with this value in the index of this kind: `number`, `name`, `place`, `substance`. Any, where it is empty.
     #[must_use]
     pub fn text(mut self, kind: &'static str, value: &str) -> Self {

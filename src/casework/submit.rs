@@ -4,27 +4,21 @@ use super::{
     Casework, CaseworkError,
     carried::is_between,
     drafting::{Envelope, NotMade, make, purge_month},
-    findable::{Lookup, Numbered, Taken, lead_number, notice_number},
+    findable::{Lookup, Numbered, Taken},
     record_row::record,
     row_codec::RowsError,
 };
 use crate::{
     access::{Permit, Submit},
     domain::{
-        ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields, Column, Finding, FindingCode,
-        Handling, Jurisdiction, Lead, LeadFields, RecordId, RecordKind, Rules, SheetColumn, State,
-        Urgency,
+        Column, Finding, FindingCode, Jurisdiction, Parsed, RecordId, Rules, SheetColumn,
+        SheetRecord, State, Timestamp,
     },
-    entry::{Content, DispatchAction},
+    entry::{DispatchAction, SheetRow},
     exchange::{Draft, Outbox, StageError},
     log::{Pending, Proposal, ProposeError, Txn},
 };
 use std::sync::Arc;
-
-/// An arrest notice asks for nothing: it is as urgent as anything.
-pub(super) const NOTICE_URGENCY: Urgency = Urgency::Normal;
-/// And for police use.
-pub(super) const NOTICE_HANDLING: Handling = Handling::H0;
 
 /// A row of a sheet with columns `C` was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -60,30 +54,7 @@ pub struct Submitted<C: SheetColumn = Column> {
 pub struct SubmitTicket<C: SheetColumn = Column> {
     pending: Pending<Decision, Failure>,
     warnings: Vec<Finding<C>>,
-    /// The columns that a decision may find at fault.
-    columns: Columns<C>,
 }
-
-/// Where a row says which number it has, names the lead before it, and is longest.
-#[derive(Clone, Copy, Debug)]
-struct Columns<C> {
-    number: C,
-    lead: C,
-    longest: C,
-}
-
-const LEAD: Columns<Column> = Columns {
-    number: Column::Number,
-    // It names none.
-    lead: Column::Number,
-    longest: Column::Facts,
-};
-
-const ARREST_NOTICE: Columns<ArrestNoticeColumn> = Columns {
-    number: ArrestNoticeColumn::Number,
-    lead: ArrestNoticeColumn::LeadId,
-    longest: ArrestNoticeColumn::Conduct,
-};
 
 #[derive(Clone, Debug)]
 enum Decision {
@@ -105,106 +76,43 @@ enum Failure {
     Rows(#[from] RowsError),
 }
 
-/// A row whose every field has been read.
-struct Checked<C> {
-    kind: RecordKind,
-    route: Jurisdiction,
-    urgency: Urgency,
-    handling: Handling,
-    content: Content,
-    numbered: Numbered,
-    /// The lead before it, which must be between the two.
-    lead: Option<RecordId>,
-    warnings: Vec<Finding<C>>,
-}
-
 impl Casework {
-    /// Checks a lead, seals it and queues it. Many can be on their way at once; they enter the log in the order of the
-    /// calls.
+    /// Checks a row, seals it and queues it. Many can be on their way at once; they enter the log in the order of the calls.
     ///
     /// # Errors
     /// It breaks rules, or the log takes no writes.
-    pub async fn submit_lead(
+    pub async fn submit<C: SheetRow>(
         &self,
         permit: &Permit<Submit>,
-        fields: LeadFields,
-    ) -> Result<SubmitTicket, SubmitRefused> {
-        let parsed = Lead::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
-        let lead = parsed.record;
-        let checked = Checked {
-            kind: RecordKind::Lead,
-            route: parsed.route,
-            urgency: lead.urgency(),
-            handling: lead.handling(),
-            content: Content::Lead(Box::new(lead.to_fields())),
-            numbered: lead_number(&lead),
-            lead: None,
-            warnings: parsed.warnings,
-        };
-        self.submit(permit, checked, LEAD).await
-    }
-
-    /// Checks an arrest notice, seals it and queues it, as [`Casework::submit_lead`] does.
-    ///
-    /// # Errors
-    /// It breaks rules, or the log takes no writes.
-    pub async fn submit_notice(
-        &self,
-        permit: &Permit<Submit>,
-        fields: ArrestNoticeFields,
-    ) -> Result<SubmitTicket<ArrestNoticeColumn>, SubmitRefused<ArrestNoticeColumn>> {
-        let parsed =
-            ArrestNotice::parse(&fields, &self.rules()).map_err(SubmitRefused::Rejected)?;
-        let notice = parsed.record;
-        let checked = Checked {
-            kind: RecordKind::ArrestNotice,
-            route: parsed.route,
-            urgency: NOTICE_URGENCY,
-            handling: NOTICE_HANDLING,
-            content: Content::ArrestNotice(Box::new(notice.to_fields())),
-            numbered: notice_number(&notice),
-            lead: notice.lead(),
-            warnings: parsed.warnings,
-        };
-        self.submit(permit, checked, ARREST_NOTICE).await
-    }
-
-    fn rules(&self) -> Rules<'_> {
-        Rules {
-            own: self.own,
-            partners: self.directory.as_ref(),
-            today: self.clock.now().shanghai_date(),
-        }
-    }
-
-    async fn submit<A, C: SheetColumn>(
-        &self,
-        permit: &Permit<A>,
-        row: Checked<C>,
-        columns: Columns<C>,
+        fields: &C::Fields,
     ) -> Result<SubmitTicket<C>, SubmitRefused<C>> {
         let now = self.clock.now();
+        let parsed = self
+            .check::<C>(fields, now)
+            .map_err(SubmitRefused::Rejected)?;
+        let (row, to) = (parsed.record, parsed.route);
         let month = purge_month(now);
         self.ready_for_new(month).await?;
-        let record = RecordId::new(now);
+        let (urgency, handling) = row.terms();
         let envelope = Envelope {
-            to: row.route,
-            action: DispatchAction::open(row.kind),
-            record,
-            urgency: row.urgency,
-            handling: row.handling,
+            to,
+            action: DispatchAction::open(C::RECORD.kind),
+            record: RecordId::new(now),
+            urgency,
+            handling,
             purge_month: month,
             return_reason: None,
         };
-        let draft = make(permit, now, envelope, row.content).map_err(|error| match error {
+        let content = row.to_fields().into();
+        let draft = make(permit, now, envelope, content).map_err(|error| match error {
             NotMade::TooLong => {
-                let too_long = Finding::new(columns.longest, FindingCode::TooLong);
+                let too_long = Finding::new(C::RECORD.longest, FindingCode::TooLong);
                 SubmitRefused::Rejected(vec![too_long])
             }
             NotMade::Vault(error) => SubmitRefused::Stage(error.into()),
         })?;
-        let number = row.numbered.taken(&self.vault.ring(), self.own);
-        let before = row.lead.map(|lead| (lead, [self.own, row.route]));
+        let number = Numbered::of(&row).taken(&self.vault.ring(), self.own);
+        let before = row.lead().map(|lead| (lead, [self.own, to]));
         let outbox = Arc::clone(&self.outbox);
         let decide = move |txn: &mut Txn<'_>| decide(txn, &outbox, &number, before, &draft);
         let pending = self
@@ -214,9 +122,21 @@ impl Casework {
             .map_err(|error: ProposeError<Failure>| CaseworkError::Log(error.to_string()))?;
         Ok(SubmitTicket {
             pending,
-            warnings: row.warnings,
-            columns,
+            warnings: parsed.warnings,
         })
+    }
+
+    fn check<C: SheetRow>(
+        &self,
+        fields: &C::Fields,
+        now: Timestamp,
+    ) -> Result<Parsed<C>, Vec<Finding<C>>> {
+        let rules = Rules {
+            own: self.own,
+            partners: self.directory.as_ref(),
+            today: now.shanghai_date(),
+        };
+        SheetRecord::parse(fields, &rules)
     }
 }
 
@@ -255,7 +175,7 @@ fn decide(
     })
 }
 
-impl<C: SheetColumn> SubmitTicket<C> {
+impl<C: SheetRow> SubmitTicket<C> {
     /// Waits until the row is durable.
     ///
     /// # Errors
@@ -264,7 +184,6 @@ impl<C: SheetColumn> SubmitTicket<C> {
         let Self {
             pending,
             mut warnings,
-            columns,
         } = self;
         let decision = match pending.await {
             Ok(decision) => decision.into_inner(),
@@ -289,8 +208,11 @@ impl<C: SheetColumn> SubmitTicket<C> {
                     warnings,
                 });
             }
-            Decision::Changed => (columns.number, FindingCode::ChangedContent),
-            Decision::UnknownLead => (columns.lead, FindingCode::UnknownLead),
+            Decision::Changed => (C::NUMBER, FindingCode::ChangedContent),
+            Decision::UnknownLead => (
+                C::RECORD.lead.unwrap_or(C::NUMBER),
+                FindingCode::UnknownLead,
+            ),
         };
         warnings.push(Finding::new(column, code));
         Finding::sort(&mut warnings);

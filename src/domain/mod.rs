@@ -22,7 +22,7 @@ mod time;
 pub use codes::{AssessmentOutcome, Handling, ReturnReason, Urgency};
 pub use content::{
     ArrestNotice, ArrestNoticeColumn, ArrestNoticeFields, Column, Lead, LeadFields, Parsed,
-    PartnerLookup, RecordColumn, Rules, SheetColumn,
+    PartnerLookup, RecordColumn, Rules, SheetColumn, SheetRecord,
 };
 pub use divisions::division_name;
 pub use finding::{Finding, FindingCode};

@@ -24,7 +24,7 @@ pub use model::{
     CONSULTED_LIMIT, Cause, Consultation, Entry, Kind, LEAF_LIMIT, PartnerProof, Received, VERSION,
 };
 pub use partners::{AbandonedLog, PartnerChange};
-pub use payload::{Content, LeadAnswer, Note, Plaintext};
+pub use payload::{Content, LeadAnswer, Note, Plaintext, RowVisitor, SheetRow};
 pub use wire::EntryDefect;
 pub(crate) use wire::{
     family_from_wire, family_to_wire, handling_from_wire, handling_to_wire, kind_from_wire,

@@ -3,7 +3,8 @@
 use super::{EntryDefect, bounds, pb, wire};
 use crate::{
     domain::{
-        ArrestNoticeFields, AssessmentOutcome, LeadFields, content::referral::ReferralFields,
+        ArrestNoticeColumn, ArrestNoticeFields, AssessmentOutcome, Column, Family, LeadFields,
+        RecordColumn, content::referral::ReferralFields,
     },
     seal::{self, Commitment},
 };
@@ -44,6 +45,49 @@ pub enum Content {
     ArrestNotice(Box<ArrestNoticeFields>),
 }
 
+impl From<LeadFields> for Content {
+    fn from(fields: LeadFields) -> Self {
+        Self::Lead(Box::new(fields))
+    }
+}
+
+impl From<ArrestNoticeFields> for Content {
+    fn from(fields: ArrestNoticeFields) -> Self {
+        Self::ArrestNotice(Box::new(fields))
+    }
+}
+
+/// The columns of a sheet whose rows are records.
+pub trait SheetRow:
+    RecordColumn<Fields: Into<Content> + Send + Sync, Details: Send> + Send + Sync
+{
+}
+
+impl<C> SheetRow for C where
+    C: RecordColumn<Fields: Into<Content> + Send + Sync, Details: Send> + Send + Sync
+{
+}
+
+/// What is done with a row of a sheet, whatever its columns.
+pub trait RowVisitor<'a> {
+    /// What comes of it.
+    type Output;
+
+    /// Takes a row's fields.
+    fn visit<C: SheetRow>(self, fields: &'a C::Fields) -> Self::Output;
+}
+
+impl Content {
+    /// Hands on the fields of a row of a sheet. Nothing where the content is none.
+    pub fn visit_row<'a, V: RowVisitor<'a>>(&'a self, visitor: V) -> Option<V::Output> {
+        match self {
+            Self::Lead(fields) => Some(visitor.visit::<Column>(fields)),
+            Self::ArrestNotice(fields) => Some(visitor.visit::<ArrestNoticeColumn>(fields)),
+            Self::Referral(_) | Self::LeadAnswer(_) | Self::ReferralNote(_) => None,
+        }
+    }
+}
+
 /// Free text, which may contain a name.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Note(pub String);
@@ -64,6 +108,16 @@ macro_rules! kinds {
         })+
 
         impl pb::PayloadContent {
+            /// The family of records that rows like this open; nothing for what comes in no sheet.
+            pub(crate) const fn row_family(&self) -> Option<Family> {
+                use pb::payload_content::Kind;
+                match &self.kind {
+                    Some(Kind::Lead(_)) => Some(Family::Lead),
+                    Some(Kind::Caught(_)) => Some(Family::ArrestNotice),
+                    Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => None,
+                }
+            }
+
             $(
                 #[doc = concat!("As a `", stringify!($wire), "`, if it is one.")]
                 pub fn $get(self) -> Option<pb::$wire> {
@@ -163,7 +217,11 @@ impl Content {
         pb::PayloadContent { kind: Some(kind) }
     }
 
-    fn from_wire(content: pb::PayloadContent) -> Result<Self, EntryDefect> {
+    /// Reads what travelled.
+    ///
+    /// # Errors
+    /// It says nothing, or something that this program does not know.
+    pub(crate) fn from_wire(content: pb::PayloadContent) -> Result<Self, EntryDefect> {
         use pb::payload_content::Kind;
         Ok(match wire::required(content.kind, "content")? {
             Kind::Lead(lead) => Self::Lead(Box::new(lead.into())),

@@ -9,10 +9,10 @@ use crate::{
         rate_limit::{Metered, StreamLease},
     },
     casework::{Casework, SubmitRefused, SubmitTicket},
-    domain::{Family, FindingCode, SheetColumn},
+    domain::{Family, FindingCode},
+    entry::{Content, RowVisitor, SheetRow},
 };
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
-use pb::payload_content::Kind;
 use prost::Message as _;
 use std::{pin::Pin, time::Duration};
 use tokio::sync::mpsc;
@@ -22,6 +22,9 @@ use tonic::{Status, Streaming};
 
 /// A caller that sends nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Rows of one caller that may be on their way at once.
+const WINDOW: usize = 1024;
 
 const QUOTAS: (Quota, Quota) = (Quota::PushedSteadily, Quota::Pushed);
 
@@ -62,15 +65,9 @@ impl TryFrom<&pb::PushRecordsRequest> for Family {
     type Error = WireDefect;
 
     fn try_from(request: &pb::PushRecordsRequest) -> Result<Self, WireDefect> {
-        let kind = request.content.as_ref();
-        let kind = kind.and_then(|content| content.kind.as_ref());
-        match kind.ok_or(WireDefect::Missing("content"))? {
-            Kind::Lead(_) => Ok(Self::Lead),
-            Kind::Caught(_) => Ok(Self::ArrestNotice),
-            Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_) => {
-                Err(WireDefect::Malformed("content"))
-            }
-        }
+        let content = request.content.as_ref();
+        let content = content.ok_or(WireDefect::Missing("content"))?;
+        content.row_family().ok_or(WireDefect::Malformed("content"))
     }
 }
 
@@ -90,7 +87,7 @@ impl Sheet {
         requests: Requests,
         tasks: &TaskTracker,
     ) -> Verdicts {
-        let (rows, queued) = mpsc::channel(window(self.permit.family()));
+        let (rows, queued) = mpsc::channel(WINDOW);
         let metered = self.metered.clone();
         tasks.spawn(async move {
             if let Err(status) = self.read(first, requests, &rows).await {
@@ -140,36 +137,45 @@ impl Sheet {
         if Family::try_from(&request)? != self.permit.family() {
             return Err(WireDefect::Malformed("content").into());
         }
-        let row = request.row;
-        match request.content.and_then(|content| content.kind) {
-            Some(Kind::Lead(lead)) => {
-                let ticket = self.casework.submit_lead(&self.permit, lead.into()).await;
-                Ok(judged(row, ticket).boxed())
-            }
-            Some(Kind::Caught(notice)) => {
-                let ticket = self
-                    .casework
-                    .submit_notice(&self.permit, notice.into())
-                    .await;
-                Ok(judged(row, ticket).boxed())
-            }
-            Some(Kind::LeadAnswer(_) | Kind::Referral(_) | Kind::ReferralNote(_)) | None => {
-                Err(WireDefect::Malformed("content").into())
-            }
+        let content = request.content.map(Content::from_wire).transpose();
+        let content = content.map_err(|_| WireDefect::Malformed("content"))?;
+        let content = content.ok_or(WireDefect::Missing("content"))?;
+        let entering = Entering {
+            sheet: self,
+            row: request.row,
+        };
+        match content.visit_row(entering) {
+            Some(entered) => Ok(entered.await),
+            None => Err(WireDefect::Malformed("content").into()),
         }
     }
 }
 
-/// Rows of one caller that may be on their way at once. Notices are the longer ones.
-const fn window(family: Family) -> usize {
-    match family {
-        Family::Lead => 1024,
-        Family::Referral | Family::ArrestNotice => 256,
+/// A row that is put into the log's queue.
+struct Entering<'a> {
+    sheet: &'a Sheet,
+    row: u64,
+}
+
+impl<'a> RowVisitor<'a> for Entering<'a> {
+    type Output = BoxFuture<'a, Row>;
+
+    fn visit<C: SheetRow>(self, fields: &'a C::Fields) -> BoxFuture<'a, Row> {
+        let Self { sheet, row } = self;
+        #[expect(
+            clippy::async_yields_async,
+            reason = "once the row is queued, it is waited for in its turn"
+        )]
+        let entering = async move {
+            let ticket = sheet.casework.submit::<C>(&sheet.permit, fields).await;
+            judged(row, ticket).boxed()
+        };
+        entering.boxed()
     }
 }
 
 /// Waits until a row is durable, or refused.
-async fn judged<C: SheetColumn>(
+async fn judged<C: SheetRow>(
     row: u64,
     ticket: Result<SubmitTicket<C>, SubmitRefused<C>>,
 ) -> Result<Judged, Status> {

@@ -88,15 +88,10 @@ fn states(family: Family, asked: &[i32]) -> Result<Vec<State>, WireDefect> {
 /// What records of a family are searched for. A word that its index does not have would find nothing and be a trace of
 /// nothing, so it is refused.
 fn about(family: Family, request: &pb::ListRecordsRequest) -> Result<About, WireDefect> {
-    let (has_names, has_places) = match family {
-        Family::Lead => (false, false),
-        Family::ArrestNotice => (true, false),
-        Family::Referral => (true, true),
-    };
     let fields = [
-        ("name", "name", &request.name, has_names),
-        ("place", "place_code", &request.place_code, has_places),
-        ("substance", "substance", &request.substance, has_places),
+        ("name", "name", &request.name),
+        ("place", "place_code", &request.place_code),
+        ("substance", "substance", &request.substance),
     ];
     let number = &request.resident_number;
     // What a referral says is taken as it is written.
@@ -104,11 +99,11 @@ fn about(family: Family, request: &pb::ListRecordsRequest) -> Result<About, Wire
         ResidentNumber::parse(number).map_err(|_| WireDefect::Malformed("resident_number"))?;
     }
     let mut about = About::default().text("number", number);
-    for (kind, field, value, has) in fields {
-        if !has && !value.is_empty() {
+    for (index, field, value) in fields {
+        if !value.is_empty() && !family.is_found_by(index) {
             return Err(WireDefect::Malformed(field));
         }
-        about = about.text(kind, value);
+        about = about.text(index, value);
     }
     Ok(about)
 }

@@ -10,12 +10,11 @@ use crate::{
         print::{lines, plain},
     },
     domain::{
-        ArrestNoticeColumn, AssessmentOutcome, Column, Family, Handling, Lang, RecordId,
-        RecordKind, ReturnReason, SheetColumn, State, Urgency,
+        AssessmentOutcome, Family, Handling, Lang, RecordId, RecordKind, ReturnReason, State,
+        Urgency, content::referral::ReferralFields,
     },
-    entry::{self, DispatchAction, pb},
+    entry::{self, Content, DispatchAction, RowVisitor, SheetRow, pb},
 };
-use pb::payload_content::Kind;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
@@ -69,10 +68,7 @@ pub(super) async fn show(
     let shown = node
         .patient(async || node.records().show_record(request.clone()).await)
         .await?;
-    let content = shown
-        .content
-        .and_then(|content| content.kind)
-        .and_then(said);
+    let content = shown.content.and_then(said);
     let nonsense = || node.nonsense(&format!("a {} without its content", family.one()));
     if content.is_none() && !look.standing {
         return Err(nonsense());
@@ -252,13 +248,8 @@ pub(in crate::cli) fn action(value: i32) -> Term {
     let Some(action) = DispatchAction::from_wire(value) else {
         return Term::UNKNOWN;
     };
-    let zh = match action.opens() {
-        Some(RecordKind::Lead) => "发出线索",
-        Some(RecordKind::Assistance) => "发起协作",
-        Some(RecordKind::Transfer) => "发起移送",
-        Some(RecordKind::ArrestNotice) => "抓获通报",
-        None => action.action().label(Lang::Zh),
-    };
+    let opens = action.opens().map(RecordKind::opening_zh);
+    let zh = opens.unwrap_or_else(|| action.action().label(Lang::Zh));
     Term {
         key: action.as_str(),
         zh,
@@ -295,30 +286,35 @@ fn answer(answer: pb::ActionTaken) -> Answer {
 }
 
 /// What a record says; nothing where that is no record's content.
-fn said(content: Kind) -> Option<Vec<Said>> {
-    match content {
-        Kind::Lead(lead) => Some(columns::<Column>(lead.into())),
-        Kind::Caught(notice) => Some(columns::<ArrestNoticeColumn>(notice.into())),
-        Kind::Referral(referral) => Some(referral_said(referral)),
-        Kind::LeadAnswer(_) | Kind::ReferralNote(_) => None,
+fn said(content: pb::PayloadContent) -> Option<Vec<Said>> {
+    let content = Content::from_wire(content).ok()?;
+    if let Content::Referral(referral) = content {
+        return Some(referral_said(*referral));
     }
+    content.visit_row(Columns)
 }
 
 /// What a record says whose fields are the columns of a sheet.
-fn columns<C: SheetColumn>(mut fields: C::Fields) -> Vec<Said> {
-    let said = |column: &C| {
-        let text = std::mem::take(column.text_mut(&mut fields));
-        Said {
-            key: column.as_str(),
-            label: [column.header_zh(), column.as_str()],
-            text: lines(&text),
-            value: text.into(),
-        }
-    };
-    C::ALL.iter().map(said).collect()
+struct Columns;
+
+impl RowVisitor<'_> for Columns {
+    type Output = Vec<Said>;
+
+    fn visit<C: SheetRow>(self, fields: &C::Fields) -> Vec<Said> {
+        let said = |column: &C| {
+            let text = column.text(fields);
+            Said {
+                key: column.as_str(),
+                label: [column.header_zh(), column.as_str()],
+                text: lines(text),
+                value: text.into(),
+            }
+        };
+        C::ALL.iter().map(said).collect()
+    }
 }
 
-fn referral_said(referral: pb::Referral) -> Vec<Said> {
+fn referral_said(referral: ReferralFields) -> Vec<Said> {
     let field = |key, label, text: String, shown: fn(&str) -> String| Said {
         key,
         label,

@@ -2,7 +2,7 @@
 
 use crate::{
     api::labels::Sent,
-    domain::{Family, Lang, State},
+    domain::{Family, Lang, RecordColumn, State},
 };
 
 /// Reads a state that records of a family are seen in, by its key or in Chinese.
@@ -18,7 +18,20 @@ pub(in crate::cli) fn state(
     }
 }
 
+/// The family of records that rows with these columns open.
+pub(super) const fn family_of<C: RecordColumn>() -> Family {
+    C::RECORD.kind.family()
+}
+
 impl Family {
+    /// What to do after a push that broke off, in Chinese and in English.
+    pub(super) const fn again(self) -> [&'static str; 2] {
+        match self {
+            Self::Lead => ["重新发送同一表格即可", "push the same sheet again"],
+            Self::Referral | Self::ArrestNotice => ["重新发送即可", "push again"],
+        }
+    }
+
     /// Key of an id in JSON.
     pub(super) const fn id_key(self) -> &'static str {
         match self {

@@ -1,7 +1,10 @@
 //! Records that come as rows of sheets: how a row of any kind is checked, and what it then is.
 
 use super::{Column, column::SheetColumn, day::FIRST_DAY, reading::Reading};
-use crate::domain::{Finding, FindingCode, Jurisdiction, Locality, ResidentNumber, Sex};
+use crate::domain::{
+    Finding, FindingCode, Handling, Jurisdiction, Locality, RecordId, RecordKind, ResidentNumber,
+    Sex, Urgency,
+};
 use jiff::civil::Date;
 use std::{collections::BTreeSet, fmt};
 
@@ -58,6 +61,15 @@ impl fmt::Debug for Rules<'_> {
 /// What a kind asks of its rows, beside what it asks of each column.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordSpec<C: 'static> {
+    /// What a row is.
+    pub kind: RecordKind,
+    /// What keeps its numbers, and the contents under them, apart from those of other kinds in the keyed index. Both are in
+    /// stores and never change.
+    pub labels: [&'static str; 2],
+    /// The column that names a lead before it.
+    pub lead: Option<C>,
+    /// The column at fault where a row as a whole is too long.
+    pub longest: C,
     /// First bytes of [`SheetRecord::canonical_content`]; another layout gets another number.
     pub canonical: &'static [u8],
     /// The place that decides whom the record goes to.
@@ -84,6 +96,16 @@ pub trait RecordColumn: SheetColumn {
 
     /// Reads what only records of this kind say.
     fn details(reading: &mut Reading<Self>) -> Option<Self::Details>;
+
+    /// How urgent a record is, and how to be handled. One that asks for nothing is as urgent as any, and for police use.
+    fn terms(_details: &Self::Details) -> (Urgency, Handling) {
+        (Urgency::Normal, Handling::H0)
+    }
+
+    /// The lead before it, which must be between the same two jurisdictions.
+    fn lead(_details: &Self::Details) -> Option<RecordId> {
+        None
+    }
 }
 
 /// A record whose every field has been read. Only [`SheetRecord::parse`] and [`SheetRecord::reread`] make one.
@@ -201,6 +223,21 @@ impl<C: RecordColumn> SheetRecord<C> {
     /// The sheet's number: unique within the sending jurisdiction.
     pub fn number(&self) -> &str {
         C::NUMBER.text(&self.fields)
+    }
+
+    /// The place that decides whom the record goes to.
+    pub fn place(&self) -> Option<Locality> {
+        C::RECORD.place.text(&self.fields).parse().ok()
+    }
+
+    /// How urgent it is, and how to be handled.
+    pub fn terms(&self) -> (Urgency, Handling) {
+        C::terms(&self.details)
+    }
+
+    /// The lead before it, if it names one.
+    pub fn lead(&self) -> Option<RecordId> {
+        C::lead(&self.details)
     }
 
     /// 姓名.

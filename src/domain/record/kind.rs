@@ -45,6 +45,8 @@ pub struct Spec {
     /// True where both sides act on it after it was sent: each has half of the actions that a record may have, and each
     /// waits for the other. Else its recipient alone answers.
     pub two_sided: bool,
+    /// The keyed indexes that it is found by: `number`, `name`, `place`, `substance`.
+    pub found_by: &'static [&'static str],
     /// What may be done, when, and by which side.
     pub table: &'static [Transition],
 }
@@ -57,12 +59,14 @@ impl RecordKind {
             drafted: false,
             followed: false,
             two_sided: false,
+            found_by: &["number"],
             table: LEAD,
         };
         let assistance = Spec {
             family: Family::Referral,
             followed: true,
             two_sided: true,
+            found_by: &["number", "name", "place", "substance"],
             table: REFERRAL,
             ..undrafted
         };
@@ -75,6 +79,7 @@ impl RecordKind {
             },
             Self::ArrestNotice => Spec {
                 family: Family::ArrestNotice,
+                found_by: &["number", "name"],
                 table: ARREST_NOTICE,
                 ..undrafted
             },
@@ -84,6 +89,16 @@ impl RecordKind {
     /// What it is listed among.
     pub const fn family(self) -> Family {
         self.spec().family
+    }
+
+    /// What opening one is called in Chinese.
+    pub const fn opening_zh(self) -> &'static str {
+        match self {
+            Self::Lead => "发出线索",
+            Self::Assistance => "发起协作",
+            Self::Transfer => "发起移送",
+            Self::ArrestNotice => "抓获通报",
+        }
     }
 
     /// A kind of referral, by its key or its Chinese term.
@@ -113,6 +128,12 @@ impl Family {
     pub fn kinds(self) -> impl Iterator<Item = RecordKind> {
         let kinds = RecordKind::ALL.iter().copied();
         kinds.filter(move |kind| kind.family() == self)
+    }
+
+    /// Whether its records are found by what this keyed index has.
+    pub fn is_found_by(self, index: &str) -> bool {
+        self.kinds()
+            .any(|kind| kind.spec().found_by.contains(&index))
     }
 
     /// Whether those who follow are told of its records' changes.

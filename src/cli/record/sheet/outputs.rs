@@ -4,13 +4,16 @@ use super::{
     receipt::{Acknowledged, ReceiptSheet},
     rejected::RejectedSheet,
     report::Added,
-    submission::{Checked, Rules, SheetKind},
+    submission::{Checked, Rules},
 };
-use crate::cli::{
-    client::Connection,
-    context::Context,
-    exit::{Exit, Failure},
-    out_file::{is_workbook, same_file},
+use crate::{
+    cli::{
+        client::Connection,
+        context::Context,
+        exit::{Exit, Failure},
+        out_file::{is_workbook, same_file},
+    },
+    entry::SheetRow,
 };
 use clap::Args;
 use std::path::{Path, PathBuf, absolute};
@@ -32,7 +35,7 @@ pub(in crate::cli) struct Outputs<C> {
     pub(super) receipt: Option<ReceiptSheet>,
 }
 
-impl<C: SheetKind> Outputs<C> {
+impl<C: SheetRow> Outputs<C> {
     /// Nothing is written.
     pub(in crate::cli) const fn none() -> Self {
         Self {

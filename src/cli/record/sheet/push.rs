@@ -4,7 +4,7 @@ use super::{
     outputs::Outputs,
     receipt::Acknowledged,
     report::{Added, Report},
-    submission::{Checked, Judged, Rules, SheetKind, Source},
+    submission::{Checked, Judged, Rules, Source},
 };
 use crate::{
     api::labels::{Sent, refused},
@@ -14,10 +14,10 @@ use crate::{
         exit::{Exit, Failure},
         partner::partners,
         print::{self, plain},
-        record::client,
+        record::{client, family::family_of},
     },
     domain::{Finding, FindingCode, Jurisdiction, Lang, RecordId, SheetColumn},
-    entry::pb,
+    entry::{Content, SheetRow, pb},
     intake::{JsonReason, Verdict},
 };
 use std::collections::{BTreeSet, HashMap};
@@ -28,7 +28,7 @@ use tokio_stream::wrappers::ReceiverStream;
 const WINDOW: usize = 256;
 
 /// Sends what is accepted of a sheet or a form, and reports all rows. The same again changes nothing.
-pub(in crate::cli) fn run<C: SheetKind>(
+pub(in crate::cli) fn run<C: SheetRow>(
     source: Source<C>,
     mut outputs: Outputs<C>,
     context: &mut Context<'_>,
@@ -42,7 +42,7 @@ pub(in crate::cli) fn run<C: SheetKind>(
             partners: approved(&partners(&node).await?),
             today: context.clock().now().shanghai_date(),
         };
-        let (family, worksheets) = (Some(C::FAMILY), source.worksheets());
+        let (family, worksheets) = (Some(family_of::<C>()), source.worksheets());
         let mut report = Report::new(family, worksheets, context.format(), lang, context.out);
         let length = u64::try_from(source.rows()).unwrap_or(u64::MAX);
         let bar = print::progress(length, lang, "发送", "pushing");
@@ -65,7 +65,7 @@ pub(in crate::cli) fn run<C: SheetKind>(
         let summary = report.finish()?;
         let broken_off = pushed.as_ref().err();
         let kept = outputs.keep(&node, &rules, broken_off, context).await;
-        let [zh, en] = C::AGAIN;
+        let [zh, en] = family_of::<C>().again();
         pushed.map_err(|failure| {
             failure.hint(
                 &format!("已有结果的行已入日志；{zh}，不会重复"),
@@ -83,7 +83,7 @@ pub(in crate::cli) fn run<C: SheetKind>(
 }
 
 /// Reads and checks the rows on a thread of their own, as they are taken.
-fn checked<C: SheetKind>(
+fn checked<C: SheetRow>(
     source: Source<C>,
     rules: Rules,
 ) -> (mpsc::Receiver<Checked<C>>, JoinHandle<()>) {
@@ -104,7 +104,7 @@ fn approved(partners: &[pb::PartnerSummary]) -> BTreeSet<Jurisdiction> {
 
 /// Sends the accepted rows and reports all, in the sheet's order. At most [`WINDOW`] rows are under way, however long the
 /// sheet is.
-async fn push<C: SheetKind>(
+async fn push<C: SheetRow>(
     node: &Connection,
     rows: mpsc::Receiver<Checked<C>>,
     told: Told<'_, '_, C>,
@@ -120,20 +120,20 @@ async fn push<C: SheetKind>(
 }
 
 /// A row on its way to the report; with the node's verdict, or decided here.
-enum UnderWay<C: SheetKind> {
+enum UnderWay<C: SheetRow> {
     /// With the node that it goes to.
     Sent(Checked<C>, Jurisdiction),
     Here(Checked<C>),
 }
 
 /// Reports each row when its turn has come and its verdict is there.
-async fn answers<C: SheetKind>(
+async fn answers<C: SheetRow>(
     node: &Connection,
     mut sent: mpsc::Receiver<UnderWay<C>>,
     requests: ReceiverStream<pb::PushRecordsRequest>,
     mut told: Told<'_, '_, C>,
 ) -> Result<(), Failure> {
-    let fewer = || node.nonsense(&format!("fewer verdicts than {}", C::FAMILY.many()));
+    let fewer = || node.nonsense(&format!("fewer verdicts than {}", family_of::<C>().many()));
     let mut requests = Some(requests);
     let mut verdicts = None;
     while let Some(row) = sent.recv().await {
@@ -159,7 +159,7 @@ async fn answers<C: SheetKind>(
     Ok(())
 }
 
-async fn send<C: SheetKind>(
+async fn send<C: SheetRow>(
     mut grounds: Option<pb::Grounds>,
     mut rows: mpsc::Receiver<Checked<C>>,
     requests: mpsc::Sender<pb::PushRecordsRequest>,
@@ -177,7 +177,7 @@ async fn send<C: SheetKind>(
         let request = pb::PushRecordsRequest {
             grounds: grounds.take(),
             row: row.place.nth.into(),
-            content: Some(C::content(parsed.record.to_fields()).to_wire()),
+            content: Some(Content::to_wire(&parsed.record.to_fields().into())),
         };
         let is_taken = requests.send(request).await.is_ok();
         // Also where the stream has ended: whoever waits for this row's verdict then finds out why.
@@ -198,7 +198,7 @@ struct Told<'a, 'out, C> {
     bar: &'a indicatif::ProgressBar,
 }
 
-impl<C: SheetKind> Told<'_, '_, C> {
+impl<C: SheetRow> Told<'_, '_, C> {
     /// A row that was decided here.
     fn here(&mut self, row: &Checked<C>) -> Result<(), Failure> {
         let first = row

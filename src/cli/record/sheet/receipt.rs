@@ -3,7 +3,7 @@
 use super::{
     rejected::faults,
     report::Added,
-    submission::{Checked, Rules, SheetKind, Source},
+    submission::{Checked, Rules, Source},
 };
 use crate::{
     cli::{
@@ -13,10 +13,10 @@ use crate::{
         exit::{Exit, Failure},
         out_file::OutFile,
         print::{self, plain, redacted},
-        record::{client, row::Query, told::Told},
+        record::{client, family::family_of, row::Query, told::Told},
     },
     domain::{FindingCode, Lang, ResidentNumber, SheetColumn, State, Timestamp, printable_lines},
-    entry::pb,
+    entry::{SheetRow, pb},
     intake::{self, Outcome, Proof, Receipt, ReceiptRow, Verdict},
     note::SignedCheckpoint,
 };
@@ -85,7 +85,7 @@ impl ReceiptSheet {
     }
 
     /// A row, as it was decided at last.
-    pub(super) fn row<C: SheetKind>(
+    pub(super) fn row<C: SheetRow>(
         &mut self,
         row: &Checked<C>,
         added: &Added,
@@ -112,7 +112,7 @@ impl ReceiptSheet {
         });
     }
 
-    fn line<C: SheetKind>(&self, row: &Checked<C>, added: &Added, outcome: Outcome) -> ReceiptRow {
+    fn line<C: SheetRow>(&self, row: &Checked<C>, added: &Added, outcome: Outcome) -> ReceiptRow {
         let lang = self.lang;
         let refused = outcome == Outcome::Refused;
         let reasons: Vec<_> = faults(row, added, lang)
@@ -141,7 +141,7 @@ impl ReceiptSheet {
 
     /// What is left after the push broke off: no answer came for rows that were to be sent. The file is read again, for rows
     /// are not kept in memory.
-    fn rest<C: SheetKind>(&mut self, rules: &Rules) -> Result<(), Failure> {
+    fn rest<C: SheetRow>(&mut self, rules: &Rules) -> Result<(), Failure> {
         self.unchanged()?;
         print::remark(self.lang.pick(
             "发送中断，正在重读表格，以便在回执单中写明其余各行",
@@ -163,7 +163,7 @@ impl ReceiptSheet {
     }
 
     /// Writes the receipt, whether or not the push came to its end.
-    pub(super) async fn keep<C: SheetKind>(
+    pub(super) async fn keep<C: SheetRow>(
         mut self,
         node: &Connection,
         rules: &Rules,
@@ -216,7 +216,7 @@ impl ReceiptSheet {
 
     /// Where the records stand that were in the log before. Asking is logged, as all listing is; rows whose state cannot be
     /// seen have none.
-    async fn states<C: SheetKind>(&mut self, node: &Connection) {
+    async fn states<C: SheetRow>(&mut self, node: &Connection) {
         let mut wanted: BTreeMap<u64, usize> = self
             .rows
             .iter()
@@ -234,14 +234,14 @@ impl ReceiptSheet {
                 limit: PAGE,
                 ..Query::default()
             };
-            let Ok(page) = client::list(C::FAMILY, node, query).await else {
+            let Ok(page) = client::list(family_of::<C>(), node, query).await else {
                 return;
             };
             let before = wanted.len();
             for row in &page.rows {
                 let at = wanted.remove(&row.log_index);
                 if let Some(line) = at.and_then(|at| self.rows.get_mut(at)) {
-                    let (family, lang) = (C::FAMILY, self.lang);
+                    let (family, lang) = (family_of::<C>(), self.lang);
                     line.state = Told { row, family, lang }.standing();
                 }
             }
@@ -288,7 +288,7 @@ fn read(note: &str, verified: Option<&SignedCheckpoint>) -> Option<Proof> {
 
 /// The sheet's own number of a row; `…` where it holds what is no number of a record: a name, a citizen number, a phone.
 /// What a refused row has there may be of another column, where its cells have shifted: a name has no digit.
-fn number<C: SheetKind>(row: &Checked<C>, refused: bool) -> String {
+fn number<C: SheetRow>(row: &Checked<C>, refused: bool) -> String {
     let column = |key: &str| C::ALL.iter().copied().find(|column| column.as_str() == key);
     let written = |column: Option<C>| {
         column
@@ -311,7 +311,7 @@ fn number<C: SheetKind>(row: &Checked<C>, refused: bool) -> String {
 }
 
 /// A cell of a row, as written.
-fn cell<C: SheetKind>(row: &Checked<C>, wanted: C) -> Option<&str> {
+fn cell<C: SheetRow>(row: &Checked<C>, wanted: C) -> Option<&str> {
     let mut header = row.place.table.header().iter();
     let at = header.position(|text| intake::column_named(text) == Some(wanted))?;
     row.cells.as_slice().get(at).map(String::as_str)

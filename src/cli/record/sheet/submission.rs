@@ -5,11 +5,8 @@ use crate::{
         exit::{Exit, Failure},
         print,
     },
-    domain::{
-        self, ArrestNoticeColumn, ArrestNoticeFields, Column, Family, Jurisdiction, Lang,
-        LeadFields, RecordColumn, RecordId, SheetColumn,
-    },
-    entry::{Content, pb},
+    domain::{self, Jurisdiction, Lang, RecordId, SheetColumn},
+    entry::{SheetRow, pb},
     intake::{self, RowVerdict, Sheet, SheetError, Verdict},
 };
 use jiff::civil::Date;
@@ -21,36 +18,6 @@ pub(in crate::cli) struct Rules {
     pub(in crate::cli) own: Jurisdiction,
     pub(in crate::cli) partners: BTreeSet<Jurisdiction>,
     pub(in crate::cli) today: Date,
-}
-
-/// A family whose records come in sheets with these columns.
-pub(in crate::cli) trait SheetKind:
-    RecordColumn<Fields: Send, Details: Send> + Send
-{
-    const FAMILY: Family;
-    /// What to do after a push that broke off, in Chinese and in English.
-    const AGAIN: [&'static str; 2];
-
-    /// What a row says.
-    fn content(fields: Self::Fields) -> Content;
-}
-
-impl SheetKind for Column {
-    const FAMILY: Family = Family::Lead;
-    const AGAIN: [&'static str; 2] = ["重新发送同一表格即可", "push the same sheet again"];
-
-    fn content(fields: LeadFields) -> Content {
-        Content::Lead(Box::new(fields))
-    }
-}
-
-impl SheetKind for ArrestNoticeColumn {
-    const FAMILY: Family = Family::ArrestNotice;
-    const AGAIN: [&'static str; 2] = ["重新发送即可", "push again"];
-
-    fn content(fields: ArrestNoticeFields) -> Content {
-        Content::ArrestNotice(Box::new(fields))
-    }
 }
 
 /// The verdict on a row, by this program or by the node.
@@ -67,7 +34,7 @@ pub(in crate::cli) enum Source<C: SheetColumn> {
     Form(Box<C::Fields>),
 }
 
-impl<C: SheetKind> Source<C> {
+impl<C: SheetRow> Source<C> {
     /// Opens a file.
     pub(in crate::cli) fn open(file: &Path) -> Result<Self, Failure> {
         Sheet::of(file)

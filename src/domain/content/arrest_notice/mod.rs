@@ -11,7 +11,7 @@ use super::{
     reading::Reading,
     record::{RecordColumn, RecordSpec, SheetRecord},
 };
-use crate::domain::{FindingCode, RecordId, case_number::is_case_number};
+use crate::domain::{FindingCode, RecordId, RecordKind, case_number::is_case_number};
 
 /// An arrest notice whose every field has been read.
 pub type ArrestNotice = SheetRecord<ArrestNoticeColumn>;
@@ -26,6 +26,10 @@ impl RecordColumn for ArrestNoticeColumn {
     type Details = NoticeDetails;
 
     const RECORD: RecordSpec<Self> = RecordSpec {
+        kind: RecordKind::ArrestNotice,
+        labels: ["caught number", "caught content"],
+        lead: Some(Self::LeadId),
+        longest: Self::Conduct,
         canonical: b"yichuan/caught/1\n",
         place: Self::RegisteredCode,
         own_place: FindingCode::OwnResident,
@@ -45,11 +49,8 @@ impl RecordColumn for ArrestNoticeColumn {
         });
         place.and(case).map(|_| NoticeDetails { lead })
     }
-}
 
-impl ArrestNotice {
-    /// The lead before, if there was one.
-    pub const fn lead(&self) -> Option<RecordId> {
-        self.details.lead
+    fn lead(details: &NoticeDetails) -> Option<RecordId> {
+        details.lead
     }
 }

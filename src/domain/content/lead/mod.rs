@@ -10,7 +10,7 @@ use super::{
     reading::Reading,
     record::{RecordColumn, RecordSpec, SheetRecord},
 };
-use crate::domain::{FindingCode, Grading, Handling, Locality, Urgency};
+use crate::domain::{FindingCode, Grading, Handling, Locality, RecordKind, Urgency};
 
 /// A lead whose every field has been read.
 pub type Lead = SheetRecord<Column>;
@@ -28,6 +28,10 @@ impl RecordColumn for Column {
     type Details = LeadDetails;
 
     const RECORD: RecordSpec<Self> = RecordSpec {
+        kind: RecordKind::Lead,
+        labels: ["lead number", "lead content"],
+        lead: None,
+        longest: Self::Facts,
         canonical: b"yichuan/lead/1\n",
         place: Self::DestinationCode,
         own_place: FindingCode::OwnCountyDestination,
@@ -52,6 +56,10 @@ impl RecordColumn for Column {
             urgency: urgency?,
             handling: handling?,
         })
+    }
+
+    fn terms(details: &LeadDetails) -> (Urgency, Handling) {
+        (details.urgency, details.handling)
     }
 }
 
