@@ -2,7 +2,7 @@
 //! Independent of transport: `rpc/` carries the messages.
 //!
 //! Begin with `verify.rs`, which decides what a node believes of what a partner sends. On the sending side a dispatch
-//! goes through `outbox.rs`, `build_delivery.rs` and `courier.rs`, and its answer through `log_answers.rs`; on the
+//! goes through `outbox.rs`, `build_delivery.rs` and `courier.rs`, and its answer through `receipts.rs`; on the
 //! receiving side it goes through `receive_delivery.rs`, `accept.rs` and `answer_delivery.rs`. `witness.rs` and
 //! `chain.rs` remember partners' trees, and `own_log.rs` what partners hold of ours.
 
@@ -18,12 +18,12 @@ mod draft;
 mod evidence;
 mod inbound_session;
 mod inbox;
-mod log_answers;
 mod messages;
 mod outbound_session;
 mod outbox;
 mod own_log;
 mod partner;
+mod receipts;
 mod receive_delivery;
 mod row_audit;
 mod rows;
@@ -42,7 +42,6 @@ pub(crate) use disclosed_trees::DisclosedTrees;
 pub use draft::{Draft, StageError, Staged};
 pub(crate) use inbound_session::{InboundSession, SessionFault};
 pub(crate) use inbox::{Inbox, InboxParts};
-pub use log_answers::AnswerVerifier;
 pub use messages::{
     Answer, AnswerProof, Answers, CRL_LIMIT, DeliveredDispatch, Delivery, Greeting, Link, Tree,
     WITNESSED_LIMIT,
@@ -52,6 +51,7 @@ pub use outbox::{Outbox, OutboxError};
 pub(crate) use own_log::OwnLog;
 pub(crate) use partner::CutOff;
 pub use partner::{Directory, Partner, Partners};
+pub use receipts::AnswerVerifier;
 pub(crate) use row_audit::{RowAudit, RowReport};
 pub(crate) use rows::DispatchRow;
 pub use rows::{RowError, Rows};

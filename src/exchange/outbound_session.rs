@@ -6,9 +6,9 @@ use super::{
     build_delivery::{BuiltDelivery, build_delivery},
     deferral::DEFERRED_LIMIT,
     evidence,
-    log_answers::{AnswerVerifier, LoggedAnswers, log_answers},
     outbox::log_error,
     own_log::own_tree,
+    receipts::{AnswerVerifier, LoggedAnswers, log_answers},
     verify::verify_tree,
 };
 use crate::{
