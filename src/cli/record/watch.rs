@@ -1,4 +1,4 @@
-//! `referral watch`: referrals as they change. Ids and states only: watching opens nothing, and so is not logged.
+//! `referral watch`: referrals as they change. Ids and states only. The node logs what it shows, as it logs a list.
 
 use super::{client, row::Term};
 use crate::{
