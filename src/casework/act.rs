@@ -182,7 +182,7 @@ impl Casework {
             .await
             .map_err(CaseworkError::from)??;
         let row = listed.ok_or(CaseworkError::NotFound(id))?.row;
-        if !row.kind.spec().two_sided && row.direction == Direction::Sent {
+        if !row.kind.spec().two_sided && !row.kind.takes(new.action, row.own_side()) {
             return Err(ActRefused::OwnLead(id));
         }
         if row.progress == State::Drafted {

@@ -75,7 +75,7 @@ impl CaseworkAdmission {
                 _,
                 Content::Referral(fields),
             ) => judge_referral(txn, sent, kind, fields),
-            (None, Family::Lead, Content::LeadAnswer(answer)) => {
+            (None, Family::Lead | Family::ArrestNotice, Content::LeadAnswer(answer)) => {
                 judge_answer(txn, self.own, sent, answer)
             }
             (None, Family::Referral, _) => judge_referral_action(txn, self.own, dispatch),
@@ -185,10 +185,12 @@ fn judge_answer(
     if answer.outcome.is_some() != is_assessment || answer.note.chars().count() > NOTE_CHARS {
         return Ok(Err(Refusal::InvalidContent));
     }
-    // Only the recipient of a lead answers it.
-    let row = record_of(txn, Family::Lead, sent.record)?.filter(|row| {
-        let is_ours = row.direction == Direction::Sent && row.from == own;
-        is_ours && row.to == sent.from && !sent.predecessors.is_empty()
+    // Only the side that takes such an action, in any state.
+    let action = sent.action.action();
+    let row = record_of(txn, sent.action.family(), sent.record)?.filter(|row| {
+        let theirs = row.own_side().other();
+        let parties = row.party(row.own_side()) == own && row.party(theirs) == sent.from;
+        parties && row.kind.takes(action, theirs) && !sent.predecessors.is_empty()
     });
     let Some(row) = row else {
         return allow(false);

@@ -2,7 +2,7 @@
 //! [`content`](crate::domain::content), and the compiler names the rest.
 
 use super::{
-    State,
+    Action, Side, State,
     table::{ARREST_NOTICE, LEAD, REFERRAL, Transition},
 };
 use crate::domain::{UnknownKey, keyed};
@@ -89,6 +89,12 @@ impl RecordKind {
     /// What it is listed among.
     pub const fn family(self) -> Family {
         self.spec().family
+    }
+
+    /// Whether this side takes such an action in any state.
+    pub fn takes(self, action: Action, by: Side) -> bool {
+        let mut lines = self.spec().table.iter();
+        lines.any(|line| line.action == action && line.by == by)
     }
 
     /// What opening one is called in Chinese.
