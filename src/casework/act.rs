@@ -256,8 +256,8 @@ fn said(family: Family, new: &NewAction) -> Result<Content, ActRefused> {
     if new.outcome.is_some() != (new.action == Action::Assess) {
         return Err(needs("an assessment, and nothing else, states an outcome"));
     }
-    match (family, &new.fields, new.action.restates()) {
-        (Family::Lead | Family::ArrestNotice, None, false) => {
+    match (family.is_two_sided(), &new.fields, new.action.restates()) {
+        (false, None, false) => {
             if is_long {
                 return Err(ActRefused::NoteTooLong);
             }
@@ -266,14 +266,12 @@ fn said(family: Family, new: &NewAction) -> Result<Content, ActRefused> {
                 note: new.note.clone(),
             }))
         }
-        (Family::Referral, Some(_) | None, _) if is_long => {
-            Err(ContentDefect::TooLong("note").into())
-        }
-        (Family::Referral, Some(fields), true) => {
+        (true, Some(_) | None, _) if is_long => Err(ContentDefect::TooLong("note").into()),
+        (true, Some(fields), true) => {
             fields.check()?;
             Ok(Content::Referral(Box::new(fields.clone())))
         }
-        (Family::Referral, None, false) => {
+        (true, None, false) => {
             // A partner that is asked for more, told of a result or contradicted needs to know what.
             let speaks = matches!(
                 new.action,

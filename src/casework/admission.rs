@@ -214,18 +214,16 @@ fn judge_referral_action(
     let (sent, content) = (dispatch.sent(), dispatch.content());
     let action = sent.action.action();
     let row = record_of(txn, Family::Referral, sent.record)?;
-    let says = match content {
-        Content::Referral(fields) if action.restates() => {
-            let parties = [sent.from, sent.to];
-            let kind = row.as_ref().map_or(RecordKind::Transfer, |row| row.kind);
-            fields.check().is_ok() && carried(txn, fields, kind, parties)? == Carried::Fits
-        }
-        Content::ReferralNote(note) if !action.restates() => note.0.chars().count() <= NOTE_CHARS,
-        Content::Referral(_)
-        | Content::ReferralNote(_)
-        | Content::Lead(_)
-        | Content::LeadAnswer(_)
-        | Content::ArrestNotice(_) => false,
+    let says = if let Content::Referral(fields) = content {
+        let parties = [sent.from, sent.to];
+        let kind = row.as_ref().map_or(RecordKind::Transfer, |row| row.kind);
+        action.restates()
+            && fields.check().is_ok()
+            && carried(txn, fields, kind, parties)? == Carried::Fits
+    } else if let Content::ReferralNote(note) = content {
+        !action.restates() && note.0.chars().count() <= NOTE_CHARS
+    } else {
+        false
     };
     if !says {
         return Ok(Err(Refusal::InvalidContent));

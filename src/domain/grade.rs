@@ -40,36 +40,22 @@ impl GradeScheme {
         }
         text.to_ascii_lowercase().replace('×', "x").parse().ok()
     }
-}
 
-/// How far the source and the information are to be trusted, as the originator graded them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Grading {
-    scheme: GradeScheme,
-    source: char,
-    information: char,
-}
-
-impl Grading {
-    /// From the three columns, tidied; an empty scheme is the Admiralty's. Where a grade is empty, no more is found here
-    /// than that there is no grading.
+    /// The scheme of both grades, from the three columns, tidied; an empty one is the Admiralty's. Where a grade is empty,
+    /// no more is found here than that there is no grading.
     ///
     /// # Errors
     /// [`FindingCode::UnknownGrade`] on each column that is not of the scheme; on the scheme alone where that is unknown.
-    pub fn parse(scheme: &str, source: &str, information: &str) -> Result<Self, Vec<Finding>> {
+    pub fn of_grades(scheme: &str, source: &str, information: &str) -> Result<Self, Vec<Finding>> {
         let unknown = |column| Finding::new(column, FindingCode::UnknownGrade);
-        let Some(scheme) = GradeScheme::parse(scheme) else {
+        let Some(scheme) = Self::parse(scheme) else {
             return Err(vec![unknown(Column::GradeScheme)]);
         };
         let source_grade = only_char(source).filter(|g| scheme.source_grades().contains(*g));
         let information_grade =
             only_char(information).filter(|g| scheme.information_grades().contains(*g));
         match (source_grade, information_grade) {
-            (Some(source), Some(information)) => Ok(Self {
-                scheme,
-                source,
-                information,
-            }),
+            (Some(_), Some(_)) => Ok(scheme),
             (source_grade, information_grade) => {
                 let mut findings = Vec::new();
                 if source_grade.is_none() && !source.is_empty() {
@@ -81,21 +67,6 @@ impl Grading {
                 Err(findings)
             }
         }
-    }
-
-    /// The scheme.
-    pub const fn scheme(&self) -> GradeScheme {
-        self.scheme
-    }
-
-    /// Reliability of the source, one character of the scheme.
-    pub const fn source(&self) -> char {
-        self.source
-    }
-
-    /// Credibility of the information, one character of the scheme.
-    pub const fn information(&self) -> char {
-        self.information
     }
 }
 
@@ -111,8 +82,7 @@ mod tests {
     #[test]
     fn a_grade_belongs_to_its_scheme() {
         let columns = |scheme, source, information| {
-            Grading::parse(scheme, source, information)
-                .map(|g| g.scheme())
+            GradeScheme::of_grades(scheme, source, information)
                 .map_err(|f| f.iter().filter_map(|f| f.column).collect::<Vec<_>>())
         };
         use Column::{GradeScheme as Scheme, InformationGrade as Info, SourceGrade as Source};

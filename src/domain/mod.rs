@@ -26,7 +26,7 @@ pub use content::{
 };
 pub use divisions::division_name;
 pub use finding::{Finding, FindingCode};
-pub use grade::{GradeScheme, Grading};
+pub use grade::GradeScheme;
 pub use ids::{DispatchId, EntryId, MalformedId, RecordId};
 pub use jurisdiction::{Jurisdiction, Locality, MalformedCode};
 pub use keyed::UnknownKey;

@@ -199,6 +199,15 @@ impl fmt::Debug for Plaintext {
 }
 
 impl Content {
+    /// What an action says: what an assessment found, and its note. Nothing, where it says the record.
+    pub(crate) fn spoken(self) -> (Option<AssessmentOutcome>, String) {
+        match self {
+            Self::LeadAnswer(answer) => (answer.outcome, answer.note),
+            Self::ReferralNote(note) => (None, note.0),
+            Self::Lead(_) | Self::Referral(_) | Self::ArrestNotice(_) => (None, String::new()),
+        }
+    }
+
     /// As it travels.
     pub(crate) fn to_wire(&self) -> pb::PayloadContent {
         use pb::payload_content::Kind;

@@ -65,12 +65,10 @@ impl DeferredDispatches {
     /// Whether an earlier dispatch of its record, or of a lead that it carries, is deferred.
     pub(super) fn precedes(&self, index: u64, sent: &DispatchSent, content: &Content) -> bool {
         let before = |record: &RecordId| self.0.get(record).is_some_and(|first| *first < index);
-        let carried = match content {
-            Content::Referral(fields) => fields.leads().unwrap_or_default(),
-            Content::Lead(_)
-            | Content::LeadAnswer(_)
-            | Content::ArrestNotice(_)
-            | Content::ReferralNote(_) => Vec::new(),
+        let carried = if let Content::Referral(fields) = content {
+            fields.leads().unwrap_or_default()
+        } else {
+            Vec::new()
         };
         before(&sent.record) || carried.iter().any(before)
     }

@@ -304,13 +304,7 @@ pub(super) fn shown(
 }
 
 fn event(event: EventDetail) -> pb::RecordEvent {
-    let (outcome, note) = match event.said {
-        Some(Content::LeadAnswer(answer)) => (answer.outcome, answer.note),
-        Some(Content::ReferralNote(note)) => (None, note.0),
-        Some(Content::Lead(_) | Content::Referral(_) | Content::ArrestNotice(_)) | None => {
-            (None, String::new())
-        }
-    };
+    let (outcome, note) = event.said.map_or_else(Default::default, Content::spoken);
     pb::RecordEvent {
         log_index: event.index,
         time_ms: event.time.millis(),

@@ -86,17 +86,13 @@ pub(super) async fn show(
         consulted_index: shown.consulted_index,
     };
     let mut events = shown.events.into_iter().map(|it| event(family, it));
-    match family {
-        Family::Lead => opened.events = Some(events.collect()),
-        Family::Referral => {
-            opened.events = Some(events.collect());
-            opened.allowed = Some(shown.allowed.into_iter().map(action).collect());
-        }
-        Family::ArrestNotice => {
-            if let Some(sent) = events.next() {
-                (opened.row.sender, opened.row.receipt) = (sent.principal, sent.receipt);
-            }
-        }
+    if family.has_steps() {
+        opened.events = Some(events.collect());
+    } else if let Some(sent) = events.next() {
+        (opened.row.sender, opened.row.receipt) = (sent.principal, sent.receipt);
+    }
+    if family.is_two_sided() {
+        opened.allowed = Some(shown.allowed.into_iter().map(action).collect());
     }
     Ok(opened)
 }

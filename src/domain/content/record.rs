@@ -115,7 +115,6 @@ pub struct SheetRecord<C: RecordColumn> {
     fields: C::Fields,
     sex: Sex,
     resident_number: ResidentNumber,
-    registered: Locality,
     day: Date,
     pub(super) details: C::Details,
 }
@@ -192,10 +191,10 @@ impl<C: RecordColumn> SheetRecord<C> {
     fn read(reading: &mut Reading<C>) -> Option<Self> {
         // Each is read before any is missed, so that one pass finds everything.
         let details = C::details(reading);
+        reading.registered.as_ref()?;
         Some(Self {
             sex: reading.sex?,
             resident_number: reading.resident_number.clone()?,
-            registered: reading.registered.clone()?,
             day: reading.day?,
             details: details?,
             fields: reading.fields.clone(),
@@ -253,11 +252,6 @@ impl<C: RecordColumn> SheetRecord<C> {
     /// 公民身份号码.
     pub const fn resident_number(&self) -> &ResidentNumber {
         &self.resident_number
-    }
-
-    /// 户籍地代码.
-    pub const fn registered(&self) -> &Locality {
-        &self.registered
     }
 
     /// The day of what happened: 采集时间, 抓获时间.

@@ -136,6 +136,17 @@ impl Family {
         kinds.filter(move |kind| kind.family() == self)
     }
 
+    /// Whether both sides act on its records.
+    pub fn is_two_sided(self) -> bool {
+        self.kinds().all(|kind| kind.spec().two_sided)
+    }
+
+    /// Whether anything is done with its records after they are sent.
+    pub fn has_steps(self) -> bool {
+        let mut lines = self.kinds().flat_map(|kind| kind.spec().table);
+        lines.any(|line| !matches!(line.action, Action::Approve | Action::Open))
+    }
+
     /// Whether its records are found by what this keyed index has.
     pub fn is_found_by(self, index: &str) -> bool {
         self.kinds()

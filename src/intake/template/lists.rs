@@ -175,7 +175,7 @@ fn information_meaning(scheme: GradeScheme, grade: &str, lang: Lang) -> &'static
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Grading, Sex};
+    use crate::domain::{GradeScheme, Sex};
 
     fn values(column: Column, lang: Lang) -> Vec<(Option<GradeScheme>, Choice)> {
         let lists = lists(column, lang).into_iter();
@@ -202,7 +202,7 @@ mod tests {
                 informations.retain(|(scheme, _)| *scheme == source_scheme);
                 assert!(informations.len() > 3);
                 for (_, information) in informations {
-                    let read = Grading::parse(stated, source.value, information.value);
+                    let read = GradeScheme::of_grades(stated, source.value, information.value);
                     assert!(read.is_ok(), "{stated} {source:?} {information:?}");
                 }
             }

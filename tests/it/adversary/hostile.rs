@@ -167,8 +167,8 @@ impl Forger {
         change: impl FnOnce(&mut Entry, &mut DispatchSent),
     ) -> Parcel {
         let read = Lead::reread(fields).ok();
-        let urgency = read.as_ref().map_or(Urgency::Normal, Lead::urgency);
-        let handling = read.as_ref().map_or(Handling::H0, Lead::handling);
+        let ungraded = (Urgency::Normal, Handling::H0);
+        let (urgency, handling) = read.as_ref().map_or(ungraded, Lead::terms);
         let content = Content::Lead(Box::new(fields.clone()));
         let action = DispatchAction::open(RecordKind::Lead);
         self.dispatch_but(to, &content, action, |entry, sent| {

@@ -10,7 +10,7 @@ use super::{
     reading::Reading,
     record::{RecordColumn, RecordSpec, SheetRecord},
 };
-use crate::domain::{FindingCode, Grading, Handling, Locality, RecordKind, Urgency};
+use crate::domain::{FindingCode, GradeScheme, Handling, RecordKind, Urgency};
 
 /// A lead whose every field has been read.
 pub type Lead = SheetRecord<Column>;
@@ -18,8 +18,6 @@ pub type Lead = SheetRecord<Column>;
 /// What only leads say, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeadDetails {
-    destination: Locality,
-    grading: Grading,
     urgency: Urgency,
     handling: Handling,
 }
@@ -50,11 +48,11 @@ impl RecordColumn for Column {
         let handling = reading.typed(Self::Handling, FindingCode::UnknownHandling, |text| {
             text.to_ascii_uppercase().parse().ok()
         });
-        Some(LeadDetails {
-            destination: destination?,
-            grading: grading?,
-            urgency: urgency?,
-            handling: handling?,
+        destination.and(grading).and_then(|_| {
+            Some(LeadDetails {
+                urgency: urgency?,
+                handling: handling?,
+            })
         })
     }
 
@@ -63,19 +61,16 @@ impl RecordColumn for Column {
     }
 }
 
-fn grading(reading: &mut Reading<Column>) -> Option<Grading> {
+fn grading(reading: &mut Reading<Column>) -> Option<GradeScheme> {
     let source = reading.capitals(Column::SourceGrade);
     let information = reading.capitals(Column::InformationGrade);
     let fields = &mut reading.fields;
-    match Grading::parse(&fields.grade_scheme, &source, &information) {
-        Ok(grading) => {
-            grading
-                .scheme()
-                .as_str()
-                .clone_into(&mut fields.grade_scheme);
+    match GradeScheme::of_grades(&fields.grade_scheme, &source, &information) {
+        Ok(scheme) => {
+            scheme.as_str().clone_into(&mut fields.grade_scheme);
             fields.source_grade = source;
             fields.information_grade = information;
-            Some(grading)
+            Some(scheme)
         }
         Err(findings) => {
             findings
@@ -83,27 +78,5 @@ fn grading(reading: &mut Reading<Column>) -> Option<Grading> {
                 .for_each(|finding| reading.also(finding));
             None
         }
-    }
-}
-
-impl Lead {
-    /// 流入地代码.
-    pub const fn destination(&self) -> &Locality {
-        &self.details.destination
-    }
-
-    /// 来源可靠性 and 信息可信度, with their scheme.
-    pub const fn grading(&self) -> Grading {
-        self.details.grading
-    }
-
-    /// 紧急程度.
-    pub const fn urgency(&self) -> Urgency {
-        self.details.urgency
-    }
-
-    /// 处理限制.
-    pub const fn handling(&self) -> Handling {
-        self.details.handling
     }
 }

@@ -76,18 +76,15 @@ fn a_lead_reads_into_its_meaning() {
     assert_eq!(route, jurisdiction("440000"));
     assert_eq!(warnings, []);
     assert_eq!(lead.sex(), Sex::Male);
-    assert_eq!(lead.destination().as_str(), "440232");
-    assert_eq!(lead.registered().as_str(), "520624111");
+    assert_eq!(lead.place().unwrap().as_str(), "440232");
     assert_eq!(lead.day(), jiff::civil::date(2026, 6, 1));
-    assert_eq!(
-        (lead.urgency(), lead.handling()),
-        (Urgency::Normal, Handling::H0)
-    );
-    assert_eq!(
-        (lead.grading().source(), lead.grading().information()),
-        ('D', '1')
-    );
+    assert_eq!(lead.terms(), (Urgency::Normal, Handling::H0));
     let fields = lead.to_fields();
+    assert_eq!(fields.registered_code, "520624111");
+    assert_eq!(
+        (&*fields.source_grade, &*fields.information_grade),
+        ("D", "1")
+    );
     assert_eq!(
         (
             fields.sex.as_str(),
