@@ -35,7 +35,7 @@ pub struct Tree {
 /// The first message of either side.
 #[derive(Clone, Debug)]
 pub struct Greeting {
-    /// [`PROTOCOL`].
+    /// The version of the exchange that this side speaks.
     pub protocol: u32,
     /// The other side's tree that this side verified last.
     pub verified: Tree,
